@@ -1,0 +1,64 @@
+"""Samples as the rest of the host sees them.
+
+Shapes: S samples, T steps, C channels, N classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+UNKNOWN = 255  # the class of a sample without a label, as the link says it
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that could not be used: the line of the file (1 is the header) and why."""
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Labelled samples in the sensor's own units.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (S, T, C)
+    labels : ndarray of uint8, shape (S,)
+        Index into ``classes``; 255 where unknown.
+    classes : tuple of str
+        The N class names.
+    groups : tuple of str
+        The S recordings the samples came from; samples of one recording must not be split between training and test.
+    lines : ndarray of int64, shape (S,)
+        Line (or row, from 1) of the file where each sample begins.
+    bad_rows : tuple of BadRow
+        Rows that were skipped.
+    source : str
+        The file, as the user named it.
+    """
+
+    values: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.uint8]
+    classes: tuple[str, ...]
+    groups: tuple[str, ...]
+    lines: npt.NDArray[np.int64]
+    bad_rows: tuple[BadRow, ...] = field(default=())
+    source: str = ""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: npt.NDArray[np.int64]) -> Samples:
+        """Return the samples at ``index``, in that order."""
+        return replace(
+            self,
+            values=self.values[index],
+            labels=self.labels[index],
+            groups=tuple(self.groups[i] for i in index),
+            lines=self.lines[index],
+        )

@@ -1,0 +1,75 @@
+"""Errors that a user meets: one class a cause, one exit code a class.
+
+The API raises them; only :mod:`tpsgd_host.cli` turns them into a message and an exit code. A message gives the fact, the
+value and, in ``hint``, the likely cause and the next command.
+"""
+
+from __future__ import annotations
+
+import click
+
+
+class TpsgdError(click.ClickException):
+    """Base of all errors of this tool.
+
+    Parameters
+    ----------
+    message : str
+        The fact and the value, one sentence.
+    hint : str, optional
+        Likely cause and what to do next, best a command.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(TpsgdError):
+    """The model's TOML, or an option, asks for what cannot be."""
+
+    exit_code = 3
+
+
+class DataError(TpsgdError):
+    """A data file is missing, or says what the model cannot use."""
+
+    exit_code = 4
+
+
+class ModelError(TpsgdError):
+    """A model file, checkpoint or network to import is damaged or not supported."""
+
+    exit_code = 5
+
+
+class PortError(TpsgdError):
+    """The port is not there, busy, or not ours to open."""
+
+    exit_code = 6
+
+
+class BoardError(TpsgdError):
+    """The board does not answer, or answers with an error."""
+
+    exit_code = 7
+
+
+class FitError(TpsgdError):
+    """The model does not fit on the board."""
+
+    exit_code = 8
+
+
+class MismatchError(TpsgdError):
+    """Board and simulation, or file and board, differ where they must be equal."""
+
+    exit_code = 9
+
+
+class DependencyError(TpsgdError):
+    """An optional package is needed and not installed."""
+
+    exit_code = 10
