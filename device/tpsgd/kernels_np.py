@@ -1,0 +1,162 @@
+"""The array engine: NumPy on CPython, ulab on a board, in ulab's subset; legend as in ``kernels_plain``.
+
+Here x, z and h16 are float arrays of signed values, exact because every sum stays below 2**24. ulab's traps that shape
+this file: ``np.sum`` of floats is not exact (a dot product is), ``frombuffer`` with an offset does not keep its buffer
+alive, int16 minus float is wrong, a float becomes an integer by rounding, modulo 2**16.
+"""
+
+try:
+    import numpy as np
+except ImportError:
+    from ulab import numpy as np
+
+from tpsgd.generator import draw, mix, step
+from tpsgd.kernels_plain import AMPLITUDE, BASE, L1, LEAK, M, N
+from tpsgd.runtime import ARRAY_CELLS, KEEP_TARGETS
+from tpsgd.softmax import TABLE
+
+NUMBER = 2
+NAME = "np"
+
+#: Columns whose products with 255*127 still sum exactly in float32.
+_EXACT = 518
+
+_targets = {}
+
+__all__ = ["activations", "clamp", "draw", "error", "forward", "leak", "matrix", "move", "part", "put", "softmax"]
+
+
+def activations(n, over=None):  # noqa: ARG001 - stored bytes cannot serve here
+    """Return an array for ``n - 1`` activations (0 at first) and the bias."""
+    x = np.zeros(n)
+    x[n - 1] = 127
+    return x
+
+
+def sums(m):
+    """Return an array for ``m`` sums or errors."""
+    return np.zeros(m)
+
+
+def part(z, m):
+    """Return the first ``m`` words of ``z``, as a view."""
+    return z[:m]
+
+
+def states(m):
+    """Return an array for the states of ``m`` leaky units."""
+    return np.zeros(m)
+
+
+def matrix(w, m, n, frozen):
+    """Return views of the weight bytes: the (m, n) high bytes, the (m, n) uint16 (None if frozen), n ones."""
+    ones = np.ones(n)
+    if frozen:
+        return np.frombuffer(w, dtype=np.uint8).reshape((m, n)), None, ones
+    high = np.frombuffer(w, dtype=np.uint8).reshape((m, 2 * n))[:, 1::2]
+    return high, np.frombuffer(w, dtype=np.uint16).reshape((m, n)), ones
+
+
+def put(sample, i, x, j, n):
+    """Copy ``n`` stored activations from byte ``i`` of a sample into ``x`` at ``j``."""
+    x[j : j + n] = np.frombuffer(sample, dtype=np.uint8)[i : i + n] - 128.0
+
+
+def move(a, i, x, j, n):
+    """Copy ``n`` activations from ``a`` at ``i`` into ``x`` at ``j``."""
+    x[j : j + n] = a[i : i + n]
+
+
+def rest(h, h16, p):
+    """Bring ``p[M]`` leaky units to rest."""
+    m = p[M]
+    h[:m] = 0.0
+    h16[:m] = 0.0
+
+
+def forward(w, x, s, z, p):
+    """z_i = (sum_j hi_ij * x_j) >> s, as sum (hi + 128)*x - 128*sum x."""
+    high = w[0]
+    n = p[N]
+    if n <= _EXACT:
+        total = np.dot(high, x)
+    else:  # float32 sums in two exact parts, each corrected before they meet
+        head, tail = x[:_EXACT], x[_EXACT:]
+        ones = w[2]
+        total = np.dot(high[:, :_EXACT], head) - 128.0 * np.dot(head, ones[:_EXACT])
+        total = total + (np.dot(high[:, _EXACT:], tail) - 128.0 * np.dot(tail, ones[_EXACT:]))
+        z[:] = np.floor(total * 0.5**s)
+        return
+    z[:] = np.floor((total - 128.0 * np.dot(x, w[2])) * 0.5**s)
+
+
+def clamp(z, a, p):
+    """a_i = clamp(z_i)."""
+    a[: p[M]] = np.minimum(np.maximum(z, -127.0), 127.0)
+
+
+def leak(z, h16, h, p):
+    """h16 += (256*clamp(z) - h16) >> k; h = (h16 + 128) >> 8."""
+    u = np.minimum(np.maximum(z, -127.0), 127.0)
+    new = h16 + np.floor((u * 256.0 - h16) * 0.5 ** p[LEAK])
+    h16[:] = new
+    h[: p[M]] = np.floor((new + 128.0) * 0.00390625)
+
+
+def _column(p, column):
+    """Return the (m,) targets of ``column``, regenerated from the layer's seed."""
+    key = (p[BASE], p[M], p[AMPLITUDE], column)
+    if key in _targets:
+        return _targets[key]
+    amplitude = p[AMPLITUDE]
+    t = np.zeros(p[M])
+    s = mix(p[BASE] + column)
+    for i in range(p[M]):
+        if i % 32 == 0:
+            s = step(s)
+        t[i] = amplitude if s >> (i % 32) & 1 else -amplitude
+    if KEEP_TARGETS:
+        _targets[key] = t
+    return t
+
+
+def error(a, e, p, column):
+    """e_i = loss'(t_i - a_i)."""
+    e[:] = _column(p, column) - a[: p[M]]
+    if p[L1]:
+        e[:] = np.minimum(np.maximum(e, -1.0), 1.0) * p[L1]
+
+
+def softmax(z, p, y):
+    """Turn sums into errors 127*[i = y] - p_i and return ``predicted << 8 | p_y``."""
+    values = [int(v) for v in z.tolist()]
+    top = max(values)
+    best = values.index(top)
+    if y == 255:
+        y = best
+    total = 0
+    for i in range(p[M]):
+        d = (top - values[i]) >> 1
+        values[i] = TABLE[d] if d < 100 else 0
+        total += values[i]
+    half = total >> 1
+    for i in range(p[M]):
+        values[i] = -((127 * values[i] + half) // total)
+    chance = -values[y]
+    values[y] += 127
+    z[:] = np.array(values)
+    return best << 8 | chance
+
+
+def update(w, x, s, e, p):
+    """v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s)), in blocks of rows that bound the temporaries."""
+    words = w[1]
+    m = p[M]
+    rows = max(1, ARRAY_CELLS // p[N])
+    scaled = x * 0.5**s
+    i = 0
+    while i < m:
+        end = min(m, i + rows)
+        delta = np.floor(e[i:end].reshape((end - i, 1)) * scaled + 0.5)
+        words[i:end] = np.minimum(np.maximum(words[i:end] + delta, 256.0), 65535.0)
+        i = end

@@ -1,0 +1,238 @@
+"""The engine for every firmware with the native emitter: viper, no allocation, legend as in ``kernels_plain``.
+
+Viper's facts that shape this file: pointers load unsigned, so a signed word is brought back with an offset and a mask
+(on a 64-bit machine a word arrives zero-extended); only the first three variables, arguments first, live in registers on
+a Thumb-1 core, so the hot ones are those; ``>>`` of an int is arithmetic; a pointer moves by way of int.
+"""
+
+from array import array
+
+import micropython
+
+from tpsgd.kernels_plain import activations, matrix, part, states, sums
+from tpsgd.softmax import TABLE
+
+NUMBER = 4
+NAME = "viper"
+
+_state = array("I", [0])
+
+__all__ = ["activations", "clamp", "draw", "error", "forward", "leak", "matrix", "move", "part", "put", "softmax"]
+
+
+@micropython.viper
+def _next(s: ptr32):  # noqa: F821 - ptr32 and the like are viper's own names
+    x = s[0]
+    s[0] = x ^ (x << 13)
+    x = s[0]
+    s[0] = x ^ ((x >> 17) & 0x7FFF)
+    x = s[0]
+    s[0] = x ^ (x << 5)
+
+
+@micropython.viper
+def draw(state: ptr32, n: int) -> int:  # noqa: F821
+    """Advance the generator and return a number in 0..n-1."""
+    x = state[0]
+    state[0] = x ^ (x << 13)
+    x = state[0]
+    state[0] = x ^ ((x >> 17) & 0x7FFF)
+    x = state[0]
+    state[0] = x ^ (x << 5)
+    return (((state[0] >> 16) & 0xFFFF) * n) >> 16
+
+
+@micropython.viper
+def put(sample: ptr8, i: int, x: ptr8, j: int, n: int):  # noqa: F821
+    """Copy ``n`` stored activations."""
+    sample = ptr8(int(sample) + i)  # noqa: F821
+    x = ptr8(int(x) + j)  # noqa: F821
+    for a in range(n):
+        x[a] = sample[a]
+
+
+move = put
+
+
+@micropython.viper
+def rest(h: ptr8, h16: ptr16, p: ptr32):  # noqa: F821
+    """Bring leaky units to rest."""
+    for i in range(p[0]):
+        h[i] = 128
+        h16[i] = 32768
+
+
+@micropython.viper
+def forward(w: ptr8, x: ptr8, s: int, z: ptr32, p: ptr32):  # noqa: F821
+    """z_i = (sum_j hi_ij * x_j) >> s, as sum (hi + 128)*x - 128*sum x: loads are unsigned."""
+    shift = s  # s becomes the running sum
+    m = p[0]
+    n = p[1]
+    begin = int(x)
+    correction = 0
+    for j in range(n):
+        correction -= x[j] - 128
+    correction <<= 7
+    quads = n >> 2
+    singles = n & 3
+    wide = p[2] - 1
+    i = 0
+    while i < m:
+        x = ptr8(begin)  # noqa: F821
+        s = correction
+        j = quads
+        if wide:
+            while j:
+                s += w[1] * (x[0] - 128) + w[3] * (x[1] - 128) + w[5] * (x[2] - 128) + w[7] * (x[3] - 128)
+                w = ptr8(int(w) + 8)  # noqa: F821
+                x = ptr8(int(x) + 4)  # noqa: F821
+                j -= 1
+            j = singles
+            while j:
+                s += w[1] * (x[0] - 128)
+                w = ptr8(int(w) + 2)  # noqa: F821
+                x = ptr8(int(x) + 1)  # noqa: F821
+                j -= 1
+        else:
+            while j:
+                s += w[0] * (x[0] - 128) + w[1] * (x[1] - 128) + w[2] * (x[2] - 128) + w[3] * (x[3] - 128)
+                w = ptr8(int(w) + 4)  # noqa: F821
+                x = ptr8(int(x) + 4)  # noqa: F821
+                j -= 1
+            j = singles
+            while j:
+                s += w[0] * (x[0] - 128)
+                w = ptr8(int(w) + 1)  # noqa: F821
+                x = ptr8(int(x) + 1)  # noqa: F821
+                j -= 1
+        z[i] = s >> shift
+        i += 1
+
+
+@micropython.viper
+def clamp(z: ptr32, a: ptr8, p: ptr32):  # noqa: F821
+    """a_i = clamp(z_i)."""
+    for i in range(p[0]):
+        v = ((z[i] + 0x1000000) & 0x1FFFFFF) - 0x1000000
+        if v > 127:
+            v = 127
+        elif v < -127:
+            v = -127
+        a[i] = v + 128
+
+
+@micropython.viper
+def leak(z: ptr32, h16: ptr16, h: ptr8, p: ptr32):  # noqa: F821
+    """h16 += (256*clamp(z) - h16) >> k; h = (h16 + 128) >> 8."""
+    k = p[5]
+    for i in range(p[0]):
+        v = ((z[i] + 0x1000000) & 0x1FFFFFF) - 0x1000000
+        if v > 127:
+            v = 127
+        elif v < -127:
+            v = -127
+        state = h16[i]
+        state += ((v << 8) - (state - 32768)) >> k
+        h16[i] = state
+        h[i] = (state + 128) >> 8
+
+
+@micropython.viper
+def error(a: ptr8, e: ptr32, p: ptr32, column: int):  # noqa: F821
+    """e_i = loss'(t_i - a_i), the targets of ``column`` regenerated from the layer's seed."""
+    s = ptr32(_state)  # noqa: F821
+    s[0] = p[6] + column
+    for _ in range(2):
+        x = s[0]
+        s[0] = (((x >> 16) & 0xFFFF) ^ x) * 0x45D9F3B
+    x = s[0]
+    s[0] = ((x >> 16) & 0xFFFF) ^ x
+    if s[0] == 0:
+        s[0] = 1
+    amplitude = p[3]
+    constant = p[4]
+    for i in range(p[0]):
+        if i & 31 == 0:
+            x = s[0]
+            s[0] = x ^ (x << 13)
+            x = s[0]
+            s[0] = x ^ ((x >> 17) & 0x7FFF)
+            x = s[0]
+            s[0] = x ^ (x << 5)
+            x = s[0]
+        g = 128 - a[i]
+        if x & 1:
+            g += amplitude
+        else:
+            g -= amplitude
+        x >>= 1
+        if constant:
+            if g > 0:
+                g = constant
+            elif g < 0:
+                g = 0 - constant
+        e[i] = g
+
+
+@micropython.viper
+def softmax(z: ptr32, p: ptr32, y: int) -> int:  # noqa: F821
+    """Turn sums into errors 127*[i = y] - p_i and return ``predicted << 8 | p_y``."""
+    table = ptr8(TABLE)  # noqa: F821
+    m = p[0]
+    best = 0
+    top = -0x2000000
+    for i in range(m):
+        v = ((z[i] + 0x1000000) & 0x1FFFFFF) - 0x1000000
+        if v > top:
+            top = v
+            best = i
+    if y == 255:
+        y = best
+    total = 0
+    for i in range(m):
+        d = (top - (((z[i] + 0x1000000) & 0x1FFFFFF) - 0x1000000)) >> 1
+        v = 0
+        if d < 100:
+            v = table[d]
+        total += v
+        z[i] = v
+    half = total >> 1
+    chance = 0
+    for i in range(m):
+        v = (127 * z[i] + half) // total
+        if i == y:
+            chance = v
+            z[i] = 127 - v
+        else:
+            z[i] = 0 - v
+    return best << 8 | chance
+
+
+@micropython.viper
+def update(w: ptr16, x: ptr8, s: int, e: ptr32, p: ptr32):  # noqa: F821
+    """v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s)); a row without error is left alone."""
+    shift = s  # s becomes the weight at hand
+    half = 1 << (s - 1)
+    m = p[0]
+    n = p[1]
+    begin = int(x)
+    i = 0
+    while i < m:
+        g = ((e[i] + 256) & 511) - 256
+        i += 1
+        if g == 0:
+            w = ptr16(int(w) + n + n)  # noqa: F821
+            continue
+        constant = half - (g << 7)  # g*x + half, x being stored as x + 128
+        x = ptr8(begin)  # noqa: F821
+        j = n
+        while j:
+            s = w[0] + ((g * x[0] + constant) >> shift)
+            if s < 256:
+                s = 256
+            elif s > 65535:
+                s = 65535
+            w[0] = s
+            w = ptr16(int(w) + 2)  # noqa: F821
+            x = ptr8(int(x) + 1)  # noqa: F821
+            j -= 1

@@ -1,0 +1,201 @@
+"""The network and its training step: forward, error and update layer by layer (SPEC 1.2, 1.3).
+
+Legend: C channels, T steps, K checkpoints, N classes of the model; n inputs (bias counted), m units of a layer.
+"""
+
+from array import array
+
+from tpsgd import plan
+from tpsgd.generator import mix
+from tpsgd.modelfile import CHECKPOINT, EVERY, LAST, RANDOM
+from tpsgd.runtime import crc32
+
+UNKNOWN = 255
+
+
+class Layer:
+    """Weights and parameters of one layer.
+
+    Attributes
+    ----------
+    w : bytearray
+        Weights as stored; ``matrix`` is the engine's view of them.
+    p : array of uint32
+        Parameters, see ``kernels_plain``.
+    x : activations
+        The n inputs.
+    z : sums
+        m sums, then errors.
+    forward_shift, shift : int
+        S, and the update shift s of the present phase (0: leave alone).
+    """
+
+    def __init__(self, k, spec, index, seed):
+        n = spec.inputs + 1
+        self.w = bytearray(spec.nbytes())
+        self.matrix = k.matrix(self.w, spec.units, n, spec.frozen)
+        base = mix(seed ^ ((index + 1) << 24))
+        self.p = array("I", (spec.units, n, 1 if spec.frozen else 2, spec.amplitude, spec.l1, spec.leak, base))
+        self.forward_shift = spec.shift
+        self.shifts = bytes(spec.shifts) if not spec.frozen else b"\0" * len(spec.shifts)
+        self.shift = self.shifts[0]
+        self.x = self.z = None
+
+
+class Network:
+    """A network, ready to train in place.
+
+    Parameters
+    ----------
+    model : modelfile.Model
+    k : module
+        The engine, from :func:`tpsgd.runtime.engine`.
+
+    Attributes
+    ----------
+    sample : bytearray, T*C stored activations and one byte more
+        Write a sample here, then call :meth:`train` or :meth:`test`.
+    seen, total : int
+        Training samples applied in this run, and the number announced for it.
+    """
+
+    def __init__(self, model, k):
+        self.k = k
+        self.seed = model.seed
+        self.classes = model.classes
+        self.steps = model.steps
+        self.channels = model.channels
+        self.checkpoints = model.checkpoints
+        self.rule = model.rule
+        self.layers = [Layer(k, spec, i, model.seed) for i, spec in enumerate(model.layers)]
+        self.sample = bytearray(model.steps * model.channels + 1)
+        z = k.sums(max([spec.units for spec in model.layers]))
+        for i, layer in enumerate(self.layers):
+            direct = i == 0 and not model.checkpoints
+            layer.x = k.activations(layer.p[1], self.sample if direct else None)
+            layer.z = k.part(z, layer.p[0])
+        if model.checkpoints:
+            m = self.layers[0].p[0]
+            self.h = k.activations(m + 1)
+            self.h16 = k.states(m)
+        self.dense = tuple(self.layers[1 if model.checkpoints else 0 : -1])
+        self.output = self.layers[-1]
+        self.state = array("I", (0,))
+        self.begin(model.total)
+
+    def begin(self, total):
+        """Begin a run of ``total`` training samples (0: unknown, the schedule stays in its first phase)."""
+        self.resume(0, total, mix(self.seed))
+
+    def resume(self, seen, total, state):
+        """Go on with a run after ``seen`` of its ``total`` training samples, the generator at ``state``."""
+        self.seen = seen
+        self.total = total
+        self.state[0] = state
+        self._set_phase()
+
+    def _set_phase(self):
+        """Set the update shifts for the present phase and find where it ends."""
+        phases = len(self.output.shifts)
+        phase = min(phases - 1, self.seen * phases // self.total) if self.total else 0
+        for layer in self.layers:
+            layer.shift = layer.shifts[phase]
+        self.phase_end = -1  # never
+        if self.total and phase < phases - 1:
+            self.phase_end = (self.total * (phase + 1) + phases - 1) // phases
+
+    def train(self, y):
+        """Learn ``sample`` as one of class ``y``; return ``predicted << 8 | p_y``, as found before learning.
+
+        Allocates nothing on an engine that allocates nothing (viper, thumb).
+        """
+        if self.seen == self.phase_end:
+            self._set_phase()
+        self.seen += 1
+        return self._run(y, True)
+
+    def test(self, y=UNKNOWN):
+        """Classify ``sample``; return ``predicted << 8 | p_y``, p_y for class ``y`` or, unknown, the predicted one."""
+        return self._run(y, False)
+
+    def _run(self, y, learn):
+        k = self.k
+        if self.checkpoints:
+            self._run_recurrent(y, learn)
+        elif self.layers[0].x is not self.sample:
+            x = self.layers[0].x
+            k.put(self.sample, 0, x, 0, self.steps * self.channels)
+        index = 1 if self.checkpoints else 0
+        for layer in self.dense:
+            index += 1
+            a = self.layers[index].x
+            k.forward(layer.matrix, layer.x, layer.forward_shift, layer.z, layer.p)
+            k.clamp(layer.z, a, layer.p)
+            if learn and layer.shift:
+                k.error(a, layer.z, layer.p, y)
+                k.update(layer.matrix, layer.x, layer.shift, layer.z, layer.p)
+        layer = self.output
+        k.forward(layer.matrix, layer.x, layer.forward_shift, layer.z, layer.p)
+        result = k.softmax(layer.z, layer.p, y)
+        if learn and layer.shift:
+            k.update(layer.matrix, layer.x, layer.shift, layer.z, layer.p)
+        return result
+
+    def _run_recurrent(self, y, learn):
+        """Run the T steps of the recurrent layer and lay its K checkpoints side by side for the next layer."""
+        k = self.k
+        layer = self.layers[0]
+        p = layer.p
+        x = layer.x
+        z = layer.z
+        h = self.h
+        m = p[0]
+        channels = self.channels
+        steps = self.steps
+        count = self.checkpoints
+        out = self.layers[1].x
+        rule = self.rule if learn and layer.shift else -1
+        chosen = -1  # the one step that learns, for the rules that have one
+        if rule == LAST:
+            chosen = steps - 1
+        elif rule == RANDOM:
+            chosen = k.draw(self.state, steps)
+        k.rest(h, self.h16, p)
+        k.move(h, 0, x, channels, m)
+        done = 0
+        mark = steps // count - 1
+        for t in range(steps):
+            k.put(self.sample, t * channels, x, 0, channels)
+            k.forward(layer.matrix, x, layer.forward_shift, z, p)
+            k.leak(z, self.h16, h, p)
+            if t == chosen or rule == EVERY or (rule == CHECKPOINT and t == mark):
+                k.error(h, z, p, done * self.classes + y if rule == CHECKPOINT else y)
+                k.update(layer.matrix, x, layer.shift, z, p)
+            k.move(h, 0, x, channels, m)
+            if t == mark:
+                k.move(h, 0, out, done * m, m)
+                done += 1
+                mark = (done + 1) * steps // count - 1
+
+    def weights(self):
+        """Return the weight buffers, layer after layer."""
+        return [layer.w for layer in self.layers]
+
+    def crc(self):
+        """Return the CRC-32 over all weight bytes as stored: two networks that learned alike have one."""
+        crc = 0
+        for layer in self.layers:
+            crc = crc32(layer.w, crc)
+        return crc & 0xFFFFFFFF
+
+
+def build(file, model, k):
+    """Return a :class:`Network` with the weights of ``model`` read from its ``file``."""
+    network = Network(model, k)
+    model.weights(file, network.weights())
+    return network
+
+
+def planned(model):
+    """Return the bytes of all buffers of a network and its link, planned before any exists."""
+    return plan.total(plan.buffers(model)) + plan.total(plan.link_buffers())

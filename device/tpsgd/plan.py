@@ -1,0 +1,45 @@
+"""How much memory a model takes to train: every buffer, known before one of them exists.
+
+Sizes are those of the engines that keep stored bytes (plain, viper). The array engine keeps floats instead.
+"""
+
+from tpsgd.modelfile import RECURRENT
+
+#: Parameters of a layer in 32-bit words, as in ``kernels_plain``.
+PARAMETERS = 7
+
+#: Largest payload of a frame, and the frame around it (SPEC 4).
+PAYLOAD = 200
+FRAME = PAYLOAD + 8
+
+#: Results that the board keeps until the host has confirmed them.
+RESULTS = 32
+
+
+def buffers(model):
+    """Return [(what it is for, bytes), ...], one entry a buffer that training allocates.
+
+    The weights come first, layer after layer.
+    """
+    sizes = [("weights %d" % i, layer.nbytes()) for i, layer in enumerate(model.layers)]
+    sizes.append(("sample", model.steps * model.channels + 1))
+    for i, layer in enumerate(model.layers):
+        sizes.append(("parameters %d" % i, 4 * PARAMETERS))
+        if layer.kind == RECURRENT:
+            sizes.append(("state %d" % i, 2 * layer.units))
+            sizes.append(("activations %d" % i, layer.units + 1))
+        if i or layer.kind == RECURRENT:  # a dense first layer reads the sample itself
+            sizes.append(("inputs %d" % i, layer.inputs + 1))
+    sizes.append(("sums and errors", 4 * max([layer.units for layer in model.layers])))
+    sizes.append(("generator", 4))
+    return sizes
+
+
+def link_buffers():
+    """Return the buffers of the link in the same form."""
+    return [("receive", FRAME), ("send", FRAME), ("results", 2 * RESULTS)]
+
+
+def total(sizes):
+    """Return the sum of the bytes in ``sizes``."""
+    return sum([size for _, size in sizes])

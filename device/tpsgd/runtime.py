@@ -1,0 +1,110 @@
+"""All feature detection: which interpreter this is, what it brings, which engine it can run.
+
+Nothing else in the package asks what it runs on. An engine is chosen by what compiles and imports, best first; a
+firmware without the native emitter refuses a whole file with SyntaxError, a file compiled for another machine raises
+ValueError.
+"""
+
+import gc
+import sys
+
+try:
+    from binascii import crc32
+except ImportError:  # a small firmware, such as the micro:bit's
+
+    def crc32(data, crc=0):
+        """Return the CRC-32 of ``data``, begun at ``crc``, bit by bit."""
+        crc ^= 0xFFFFFFFF
+        for byte in data:
+            crc ^= byte
+            for _ in range(8):
+                crc = (crc >> 1) ^ (0xEDB88320 if crc & 1 else 0)
+        return crc ^ 0xFFFFFFFF
+
+
+try:
+    import micropython
+
+    HOST = False
+except ImportError:
+    micropython = None
+    HOST = True
+
+#: Engine names by the number that the link gives them (SPEC 4); the best comes last.
+ENGINES = {1: "plain", 2: "np", 4: "viper", 5: "thumb"}
+
+#: Cells of a matrix that an array engine takes at once: its temporaries are floats, and a board has little room.
+ARRAY_CELLS = 1 << 24 if HOST else 256
+
+#: Whether an engine may keep the target columns it has made (bytes: classes * units); a board regenerates them.
+KEEP_TARGETS = HOST
+
+_VERSION = getattr(sys.implementation, "_machine", None) or sys.platform
+
+
+def machine():
+    """Return the interpreter and the machine in a few words."""
+    version = ".".join([str(part) for part in sys.implementation[1][:3]]) if not HOST else sys.version.split()[0]
+    return "{} {}, {}".format("CPython" if HOST else sys.implementation[0], version, _VERSION)
+
+
+def engine(number=0):
+    """Import and return the kernels of engine ``number``, or of the best one there is.
+
+    Raises
+    ------
+    ImportError
+        When the engine that was asked for cannot run here.
+    """
+    for n in sorted(ENGINES, reverse=True):
+        if number in (0, n):
+            try:
+                return _import("kernels_" + ENGINES[n])
+            except (ImportError, SyntaxError, ValueError):
+                gc.collect()
+    raise ImportError("engine " + ENGINES.get(number, str(number)))
+
+
+def _import(name):
+    """Import a module of this package by its name."""
+    package = __name__.rsplit(".", 1)[0] if "." in __name__ else ""
+    full = package + "." + name if package else name
+    module = __import__(full)
+    for part in full.split(".")[1:]:
+        module = getattr(module, part)
+    return module
+
+
+def heap():
+    """Return the heap's (bytes in use, bytes free) after a collection; (0, 0) where nobody counts them."""
+    gc.collect()
+    if HOST:
+        return 0, 0
+    return gc.mem_alloc(), gc.mem_free()
+
+
+def lock():
+    """Forbid the heap until :func:`unlock`: a train step that allocates raises MemoryError."""
+    if micropython:
+        micropython.heap_lock()
+
+
+def unlock():
+    """Allow the heap again."""
+    if micropython:
+        micropython.heap_unlock()
+
+
+def interrupts(on):
+    """Say whether a byte 0x03 on the console interrupts the program; off while binary frames travel."""
+    if hasattr(micropython, "kbd_intr"):
+        micropython.kbd_intr(3 if on else -1)
+
+
+def sync():
+    """Have the file system write what it holds back, where it does that."""
+    try:
+        from os import sync as flush
+    except ImportError:
+        return
+    flush()

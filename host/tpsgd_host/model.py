@@ -1,0 +1,305 @@
+"""The model file as the host writes and reads it (SPEC 2).
+
+Reading goes through the device's own parser, :class:`tpsgd.modelfile.Model`: there is one set of rules. Shapes: m units,
+n inputs without the bias, T steps, C channels, N classes, P phases.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+from tpsgd import modelfile, plan
+from tpsgd.generator import mix, step
+
+from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.scaling import Scaling
+from tpsgd_host.errors import ModelError
+
+KINDS = ("dense", "recurrent", "output")
+RULES = ("last", "checkpoint", "random", "every")
+LOSSES = ("l2", "l1")
+WINDOWS = ("row", "recording")
+RESAMPLINGS = ("linear", "mean")
+
+#: v = u - OFFSET: trained weights are stored as uint16 u (SPEC 1.1).
+OFFSET = 32896
+
+Weights = npt.NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer; fields as in SPEC 2. ``shifts`` holds the P update shifts."""
+
+    kind: str
+    units: int
+    inputs: int
+    shifts: tuple[int, ...]
+    shift: int = 5
+    leak: int = 0
+    amplitude: int = 100
+    loss: str = "l2"
+    l1: int = 0
+    frozen: bool = False
+
+    def pack(self) -> bytes:
+        """Return the layer's 20 bytes."""
+        output = self.kind == "output"
+        head = struct.pack(
+            modelfile.LAYER, KINDS.index(self.kind), int(self.frozen), self.units, self.inputs, self.shift, self.leak,
+            0 if output else self.amplitude, 0 if output else LOSSES.index(self.loss), 0 if output else self.l1, 0,
+        )  # fmt: skip
+        return head + bytes(self.shifts).ljust(8, b"\0")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with all that a board or a host needs to use it.
+
+    Attributes
+    ----------
+    weights : tuple of ndarray, one a layer, shape (m, n + 1)
+        As stored: uint16 ``v + 32896``, or uint8 ``hi + 128`` for a frozen layer; the last column is the bias.
+    total : int
+        Training samples that the learning-rate schedule spans where a run names none.
+    """
+
+    name: str
+    seed: int
+    layout: Layout
+    classes: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    scaling: Scaling
+    weights: tuple[Weights, ...]
+    checkpoints: int = 0
+    rule: str = "last"
+    total: int = 0
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether the first layer is recurrent."""
+        return self.layers[0].kind == "recurrent"
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights, biases counted."""
+        return sum(w.size for w in self.weights)
+
+    @property
+    def shape(self) -> str:
+        """The network in a word, such as ``MLP 60-32-16-6`` or ``RNN 6-32 K=4, 4 classes``."""
+        sizes = "-".join(str(layer.units) for layer in self.layers)
+        if not self.recurrent:
+            return f"MLP {self.layers[0].inputs}-{sizes}"
+        return f"RNN {self.layout.channels}-{sizes} K={self.checkpoints}"
+
+    @property
+    def crc(self) -> int:
+        """CRC-32 that ends the model file, which names this model to a board."""
+        return int.from_bytes(self.to_bytes()[-4:], "little")
+
+    @property
+    def weights_crc(self) -> int:
+        """CRC-32 over all weight bytes as stored."""
+        crc = 0
+        for w in self.weights:
+            crc = crc32(stored(w), crc)
+        return crc
+
+    def to_bytes(self) -> bytes:
+        """Return the model file.
+
+        Raises
+        ------
+        ModelError
+            When the model cannot be one, in the words of the device's parser.
+        """
+        layout = self.layout
+        body = b"".join(layer.pack() for layer in self.layers)
+        body += np.column_stack([self.scaling.offset, self.scaling.gain]).astype("<f4").tobytes()
+        body += b"".join(_string(s) for s in (self.name, layout.label, layout.group, *self.classes))
+        body += struct.pack("<H", len(layout.columns)) + b"".join(_string(s) for s in layout.columns)
+        body += b"\0" * (-(modelfile.HEADER_SIZE + len(body)) % 4)
+        header = modelfile.HEADER_SIZE + len(body)
+        if header > 0xFFFF:
+            raise ModelError(
+                f"the names and scales of {self.name!r} take {header} bytes, a model file has room for 65535",
+                "leave the column names out (columns = []), or scale all channels alike (per_channel = false)",
+            )
+        weights = b"".join(stored(w) for w in self.weights)
+        head = struct.pack(
+            modelfile.HEADER, modelfile.MAGIC, modelfile.VERSION, len(self.layers), header, header + len(weights) + 4,
+            self.seed, layout.steps, layout.channels, len(self.classes), self.checkpoints, RULES.index(self.rule),
+            len(self.layers[0].shifts), WINDOWS.index(layout.windows), RESAMPLINGS.index(layout.resampling),
+            len(self.scaling.offset), layout.window, layout.hop, layout.rate, self.total,
+        )  # fmt: skip
+        data = head + body + weights
+        data += struct.pack("<I", crc32(data))
+        _parse(data, "the model")
+        return data
+
+    def save(self, path: Path) -> None:
+        """Write the model file, whole or not at all."""
+        data = self.to_bytes()
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_bytes(data)
+        temporary.replace(path)
+
+    def with_weights(self, data: bytes) -> Model:
+        """Return this model with the weight bytes ``data``, as a board sends them."""
+        weights, at = [], 0
+        for w in self.weights:
+            weights.append(np.frombuffer(data, dtype=w.dtype, count=w.size, offset=at).reshape(w.shape).copy())
+            at += w.nbytes
+        if at != len(data):
+            raise ModelError(f"{len(data)} bytes of weights for a network of {at}")
+        return replace(self, weights=tuple(weights))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a model takes on a board while it trains, in bytes."""
+
+    buffers: tuple[tuple[str, int], ...] = field(default=())
+
+    @property
+    def total(self) -> int:
+        """Sum of all buffers, those of the link included."""
+        return sum(size for _, size in self.buffers)
+
+    def allocated(self, block: int) -> int:
+        """Return the bytes a heap of ``block``-byte blocks gives for the buffers, one header block a buffer."""
+        return sum((-(-size // block) + 1) * block for _, size in self.buffers)
+
+
+def memory(model: Model) -> Memory:
+    """Return the plan of ``model``'s memory, made by the device's own planner."""
+    parsed = _parse(model.to_bytes(), model.name)
+    return Memory(tuple(plan.buffers(parsed) + plan.link_buffers()))
+
+
+def load_model(path: Path) -> Model:
+    """Read a model file.
+
+    Raises
+    ------
+    ModelError
+        When the file is missing, damaged, or of another version.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"cannot read the model {path}: {error.strerror}", "make one with: tpsgd-host new, then tpsgd-host quantize"
+        ) from error
+    return parse_model(data, str(path))
+
+
+def parse_model(data: bytes, source: str) -> Model:
+    """Return the model in the bytes of a model file; ``source`` names it in errors."""
+    raw = _parse(data, source)
+    strings, columns = _strings(data, raw)
+    scales = np.frombuffer(data, "<f4", 2 * raw.scales, raw.strings - 8 * raw.scales).reshape(-1, 2)
+    if not np.isfinite(scales).all() or not np.isfinite(raw.rate):
+        raise ModelError(f"{source}: a scale is not a finite number", "the file is damaged: quantize it again")
+    layers, weights, at = [], [], raw.header
+    for spec in raw.layers:
+        layers.append(_layer(spec))
+        dtype = np.dtype(np.uint8 if spec.frozen else "<u2")
+        w = np.frombuffer(data, dtype, spec.cells(), at).reshape(spec.units, spec.inputs + 1)
+        if int(w.min()) < (1 if spec.frozen else 256):
+            raise ModelError(f"{source}: a weight is out of its range", "the file is damaged: quantize it again")
+        weights.append(w.copy())
+        at += w.nbytes
+    layout = Layout(
+        raw.steps, raw.channels, _windows(raw.windows), _resampling(raw.resampling), raw.window, raw.hop,
+        float(raw.rate), strings[1], strings[2], tuple(columns),
+    )  # fmt: skip
+    return Model(
+        strings[0], raw.seed, layout, tuple(strings[3:]), tuple(layers),
+        Scaling(scales[:, 0].copy(), scales[:, 1].copy()), tuple(weights), raw.checkpoints, RULES[raw.rule], raw.total,
+    )  # fmt: skip
+
+
+def stored(w: Weights) -> bytes:
+    """Return the bytes of a weight matrix as files and boards keep them."""
+    return w.astype("<u2" if w.dtype.itemsize == 2 else np.uint8).tobytes()
+
+
+def initial_weights(seed: int, index: int, units: int, inputs: int, span: int) -> Weights:
+    """Return the weights a layer begins with, drawn by the seeded generator (SPEC 1.4).
+
+    Parameters
+    ----------
+    span : int
+        R: weights are uniform in -R..R; 0 leaves all at 0.
+
+    Returns
+    -------
+    ndarray of uint16, shape (units, inputs + 1)
+    """
+    s = mix(seed ^ ((index + 1) << 24) ^ 0x00F00000)
+    w = np.full((units, inputs + 1), OFFSET, dtype="<u2")
+    flat = []
+    for _ in range(units * inputs):
+        s = step(s)
+        flat.append(((s >> 8) * (2 * span + 1) >> 24) - span + OFFSET)
+    w[:, :-1] = np.array(flat, dtype="<u2").reshape(units, inputs)
+    return w
+
+
+def _parse(data: bytes, source: str) -> Any:
+    try:
+        return modelfile.Model(io.BytesIO(data))
+    except (ValueError, struct.error) as error:
+        raise ModelError(f"{source}: {error}", "make it again with: tpsgd-host quantize") from error
+
+
+def _strings(data: bytes, raw: Any) -> tuple[list[str], list[str]]:
+    """Return [name, label, group, classes...] and the column names."""
+    at = raw.strings
+    names: list[str] = []
+    columns: list[str] = []
+    into, left = names, 3 + raw.classes
+    try:
+        for _ in range(2):
+            for _ in range(left):
+                end = at + 1 + data[at]
+                into.append(data[at + 1 : end].decode())
+                at = end
+            into, left = columns, int.from_bytes(data[at : at + 2], "little")
+            at += 2
+    except UnicodeDecodeError as error:
+        raise ModelError(f"model file: a name is not UTF-8: {error}") from error
+    if len(set(names[3:])) != raw.classes:
+        raise ModelError("model file: two classes have one name")
+    return names, columns
+
+
+def _string(text: str) -> bytes:
+    raw = text.encode()
+    if len(raw) > 255:
+        raise ModelError(f"the name {text[:20]!r}... takes {len(raw)} bytes; 255 is the most")
+    return bytes([len(raw)]) + raw
+
+
+def _layer(spec: Any) -> Layer:
+    return Layer(
+        KINDS[spec.kind], spec.units, spec.inputs, tuple(spec.shifts), spec.shift, spec.leak, spec.amplitude,
+        LOSSES[spec.loss], spec.l1, bool(spec.frozen),
+    )  # fmt: skip
+
+
+def _windows(value: int) -> Any:
+    return WINDOWS[value]
+
+
+def _resampling(value: int) -> Any:
+    return RESAMPLINGS[value]

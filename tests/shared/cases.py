@@ -1,0 +1,123 @@
+"""Random networks and samples, the same on every runtime: all drawn by the project's own generator.
+
+A case is a number. ``model_bytes(case)`` makes its model file, ``train(case, engine)`` trains it on random samples and
+returns what must be equal everywhere: the weights' CRC-32 and one over the results.
+"""
+
+import io
+import struct
+
+from tpsgd.generator import step
+from tpsgd.modelfile import HEADER, HEADER_SIZE, LAYER, Model
+from tpsgd.network import build
+from tpsgd.runtime import crc32
+
+CASES = 24
+SAMPLES = 40
+
+
+class Dice:
+    """Numbers that are random and the same everywhere."""
+
+    def __init__(self, seed):
+        self.s = seed * 2654435761 & 0xFFFFFFFF or 1
+        for _ in range(4):
+            self.s = step(self.s)
+
+    def roll(self, low, high):
+        """Return a number in low..high."""
+        self.s = step(self.s)
+        return low + (self.s >> 8) % (high - low + 1)
+
+
+def describe(case):
+    """Return (steps, channels, classes, checkpoints, rule, phases, layers) of a case.
+
+    A layer is (kind, units, inputs, shift, leak, amplitude, loss, l1, frozen, shifts).
+    """
+    dice = Dice(case + 1)
+    classes = dice.roll(2, 12)
+    phases = dice.roll(1, 4)
+    recurrent = case % 2
+    steps = dice.roll(4, 9) if recurrent else dice.roll(1, 3)
+    channels = dice.roll(1, 9)
+    checkpoints = dice.roll(1, 4) if recurrent else 0
+    layers = []
+    inputs = steps * channels
+    if recurrent:
+        units = dice.roll(2, 40)
+        layers.append(_layer(dice, 1, units, channels + units, phases))
+        inputs = checkpoints * units
+    for _ in range(dice.roll(0, 2)):
+        units = dice.roll(1, 40)
+        layers.append(_layer(dice, 0, units, inputs, phases))
+        inputs = units
+    layers.append(_layer(dice, 2, classes, inputs, phases))
+    return steps, channels, classes, checkpoints, case // 2 % 4 if recurrent else 0, phases, layers
+
+
+def _layer(dice, kind, units, inputs, phases):
+    loss = dice.roll(0, 1) if kind < 2 else 0
+    return (
+        kind,
+        units,
+        inputs,
+        dice.roll(3, 7),
+        dice.roll(0, 3) if kind == 1 else 0,
+        dice.roll(1, 127) if kind < 2 else 0,
+        loss,
+        dice.roll(1, 127) if loss else 0,
+        1 if kind < 2 and dice.roll(0, 4) == 0 else 0,
+        bytes([dice.roll(0, 9) for _ in range(phases)]),
+    )
+
+
+def model_bytes(case):
+    """Return the model file of a case."""
+    steps, channels, classes, checkpoints, rule, phases, layers = describe(case)
+    dice = Dice(case + 1000)
+    body = b""
+    weights = b""
+    for kind, units, inputs, shift, leak, amplitude, loss, l1, frozen, shifts in layers:
+        body += struct.pack(LAYER, kind, frozen, units, inputs, shift, leak, amplitude, loss, l1, 0)
+        body += shifts + bytes(8 - phases)
+        for _ in range(units * (inputs + 1)):
+            # near the ends now and then, so that saturation is met
+            u = dice.roll(256, 65535) if dice.roll(0, 3) else dice.roll(0, 1) * (65535 - 256) + 256
+            weights += bytes([u >> 8]) if frozen else struct.pack("<H", u)
+    body += struct.pack("<ff", 0.0, 1.0)
+    body += b"\x04case\x00\x00" + b"".join([b"\x01" + bytes([97 + i]) for i in range(classes)]) + b"\0\0"
+    body += bytes(-(HEADER_SIZE + len(body)) % 4)
+    header = HEADER_SIZE + len(body)
+    head = struct.pack(
+        HEADER, b"TPSG", 1, len(layers), header, header + len(weights) + 4, 77 + case, steps, channels, classes,
+        checkpoints, rule, phases, 0, 0, 1, 0, 0, 0.0, SAMPLES,
+    )  # fmt: skip
+    data = head + body + weights
+    return data + struct.pack("<I", crc32(data) & 0xFFFFFFFF)
+
+
+def train(case, engine, samples=SAMPLES, locked=False):
+    """Train a case; return (CRC of the weights, CRC of the results). ``locked``: with the heap locked."""
+    from tpsgd import runtime
+
+    file = io.BytesIO(model_bytes(case))
+    network = build(file, Model(file), engine)
+    dice = Dice(case + 2000)
+    results = 0
+    pair = bytearray(2)
+    for i in range(samples):
+        for j in range(len(network.sample) - 1):
+            network.sample[j] = dice.roll(1, 255)
+        y = dice.roll(0, network.classes - 1)
+        if locked:
+            runtime.lock()
+        try:
+            result = network.test(y) if i % 8 == 7 else network.train(y)
+        finally:
+            if locked:
+                runtime.unlock()
+        pair[0] = result >> 8
+        pair[1] = result & 255
+        results = crc32(pair, results) & 0xFFFFFFFF
+    return network.crc(), results
