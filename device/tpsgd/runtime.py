@@ -39,6 +39,9 @@ ARRAY_CELLS = 1 << 24 if HOST else 256
 #: Whether an engine may keep the target columns it has made (bytes: classes * units); a board regenerates them.
 KEEP_TARGETS = HOST
 
+#: Bytes that the console's receive buffer holds for certain, by platform; unknown ones get the smallest.
+WINDOWS = {"linux": 2048, "darwin": 1024, "rp2": 480, "esp32": 240}
+
 _VERSION = getattr(sys.implementation, "_machine", None) or sys.platform
 
 
@@ -108,3 +111,35 @@ def sync():
     except ImportError:
         return
     flush()
+
+
+def console():
+    """Return (read, write, idle, window) of the console as a binary pipe.
+
+    ``read(view)`` waits until it has filled at least a part of the view; ``write(view)`` sends all of it; ``idle()`` tells
+    that no byte is waiting; window is the bytes that may be under way while the program computes.
+    """
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    if HOST:
+        stdin = stdin.raw
+    try:
+        from select import POLLIN, poll
+
+        poller = poll()
+        poller.register(sys.stdin if HOST else stdin, POLLIN)
+
+        def idle():
+            return not poller.poll(0)
+    except (ImportError, OSError):
+
+        def idle():
+            return True
+
+    def write(view):
+        sent = 0
+        while sent < len(view):
+            sent += stdout.write(view[sent:]) or 0
+        if hasattr(stdout, "flush"):
+            stdout.flush()
+
+    return stdin.readinto, write, idle, WINDOWS.get(sys.platform, 240)

@@ -1,0 +1,111 @@
+"""Two slots that survive a power cut (SPEC 3): the older one is written, the newer one stays whole."""
+
+import struct
+
+from tpsgd import runtime
+from tpsgd.runtime import crc32
+
+MAGIC = b"TPSC"
+VERSION = 1
+HEADER = "<4sB3sIIIIIIII"
+HEADER_SIZE = 40
+SLOTS = ("slot0.ckpt", "slot1.ckpt")
+
+_CHUNK = 256
+
+
+class Checkpoint:
+    """What the header of a slot says: fields as in SPEC 3, and the slot's file name in ``path``."""
+
+    def __init__(self, path, raw):
+        self.path = path
+        (_, _, _, self.length, self.model_crc, self.generation, self.run_id, self.seen, self.total, self.state,
+         self.applied) = struct.unpack(HEADER, raw)  # fmt: skip
+
+
+def read(path, size):
+    """Return the :class:`Checkpoint` in a file of ``size`` bytes to be, or None where the file is not a valid one."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - a board has no pathlib
+            raw = file.read(HEADER_SIZE)
+            if len(raw) != HEADER_SIZE or raw[:4] != MAGIC or raw[4] != VERSION:
+                return None
+            checkpoint = Checkpoint(path, raw)
+            if checkpoint.length != size or file.seek(0, 2) != size:
+                return None
+            file.seek(HEADER_SIZE)
+            crc = crc32(raw)
+            left = size - HEADER_SIZE - 4
+            while left:
+                raw = file.read(min(_CHUNK, left))
+                if not raw:
+                    return None
+                crc = crc32(raw, crc)
+                left -= len(raw)
+            return checkpoint if struct.pack("<I", crc & 0xFFFFFFFF) == file.read(4) else None
+    except OSError:
+        return None
+
+
+def size(network):
+    """Return the bytes of a checkpoint of ``network``."""
+    return HEADER_SIZE + sum([len(w) for w in _trained(network)]) + 4
+
+
+def newest(folder, network, model_crc):
+    """Return the valid checkpoint of the highest generation that belongs to the model, or None."""
+    best = None
+    for name in SLOTS:
+        found = read(folder + name, size(network))
+        if found and found.model_crc == model_crc and (best is None or found.generation > best.generation):
+            best = found
+    return best
+
+
+def load(checkpoint, network):
+    """Put a checkpoint's weights, counters and generator into ``network``."""
+    with open(checkpoint.path, "rb") as file:  # noqa: PTH123
+        file.seek(HEADER_SIZE)
+        for w in _trained(network):
+            if file.readinto(w) != len(w):
+                raise OSError("checkpoint ends early")
+    network.resume(checkpoint.seen, checkpoint.total, checkpoint.state)
+
+
+def save(folder, network, model_crc, run_id, applied):
+    """Write ``network`` to the slot that may be lost and return its generation."""
+    last = newest(folder, network, model_crc)
+    generation = last.generation + 1 if last else 1
+    name = SLOTS[0]
+    if last and last.path == folder + name:
+        name = SLOTS[1]
+    header = struct.pack(
+        HEADER, MAGIC, VERSION, b"\0\0\0", size(network), model_crc, generation, run_id, network.seen, network.total,
+        network.state[0], applied,
+    )  # fmt: skip
+    crc = crc32(header)
+    with open(folder + name, "wb") as file:  # noqa: PTH123
+        file.write(header)
+        for w in _trained(network):
+            file.write(w)
+            crc = crc32(w, crc)
+        file.write(struct.pack("<I", crc & 0xFFFFFFFF))
+        file.flush()
+    runtime.sync()
+    return generation
+
+
+def forget(folder):
+    """Remove both slots."""
+    from os import remove
+
+    for name in SLOTS:
+        try:
+            remove(folder + name)
+        except OSError:
+            pass
+
+
+def _trained(network):
+    """Return the weight buffers that training changes."""
+    return [layer.w for layer in network.layers if any(layer.shifts)]

@@ -1,0 +1,98 @@
+"""Frames over a byte pipe (SPEC 4): find them, check them, send them.
+
+One buffer each way, allocated once. Bytes that are no valid frame are skipped by the board: only the host shows text.
+"""
+
+import struct
+
+from tpsgd.plan import FRAME, PAYLOAD
+from tpsgd.runtime import crc32
+
+SYNC = 0xF5
+
+HELLO, START, DATA, SYNC_UP, READ, BYE = 0x01, 0x02, 0x04, 0x05, 0x06, 0x07
+INFO, ACK, DONE, CHUNK, ERROR = 0x81, 0x84, 0x85, 0x86, 0x8F
+
+
+class Frames:
+    """Frames in both directions.
+
+    Parameters
+    ----------
+    read : callable(memoryview) -> int
+        Fill the view with bytes, wait for the first; 0 at the end of the pipe.
+    write : callable(memoryview)
+        Send all of it.
+
+    Attributes
+    ----------
+    payload : bytearray
+        The buffer that holds the frame last received: its payload is ``payload[4 : 4 + length]``.
+    out : bytearray
+        The buffer to write a payload to send into, from byte 4 on.
+    """
+
+    def __init__(self, read, write):
+        self._read = read
+        self._write = write
+        self.payload = bytearray(FRAME)
+        self.out = bytearray(FRAME)
+        self._in_view = memoryview(self.payload)
+        self._out_view = memoryview(self.out)
+        self._have = 0
+        self._used = 0
+        self.kind = self.number = self.length = 0
+
+    def receive(self):
+        """Wait for the next valid frame; set ``kind``, ``number`` and ``length``; False when the pipe has ended."""
+        buffer = self.payload
+        self._drop(self._used)
+        while True:
+            at = 0
+            while at < self._have and buffer[at] != SYNC:
+                at += 1
+            self._drop(at)
+            if not self._fill(4):
+                return False
+            size = buffer[1]
+            if buffer[0] != SYNC or size > PAYLOAD:
+                self._drop(1)
+                continue
+            if not self._fill(size + 8):
+                return False
+            crc = crc32(self._in_view[1 : size + 4]) & 0xFFFFFFFF
+            if crc != struct.unpack_from("<I", buffer, size + 4)[0]:
+                self._drop(1)
+                continue
+            self._used = size + 8
+            self.length, self.kind, self.number = size, buffer[2], buffer[3]
+            return True
+
+    def waiting(self):
+        """Return whether bytes of a further frame are at hand already."""
+        return self._have > self._used
+
+    def send(self, kind, number, size):
+        """Send the ``size`` bytes of payload in ``out``."""
+        out = self.out
+        out[0], out[1], out[2], out[3] = SYNC, size, kind, number
+        struct.pack_into("<I", out, size + 4, crc32(self._out_view[1 : size + 4]) & 0xFFFFFFFF)
+        self._write(self._out_view[: size + 8])
+
+    def _fill(self, n):
+        """Read until ``n`` bytes are in the buffer, never one more: a console read may wait for all it was asked."""
+        while self._have < n:
+            got = self._read(self._in_view[self._have : n])
+            if not got:
+                return False
+            self._have += got
+        return True
+
+    def _drop(self, n):
+        """Forget the first ``n`` bytes of the buffer."""
+        if n:
+            left = self._have - n
+            for i in range(left):
+                self.payload[i] = self.payload[n + i]
+            self._have = left
+            self._used = 0

@@ -1,0 +1,350 @@
+"""The program a board runs: load the model, take samples from the host, train, answer (SPEC 4).
+
+Data flows one way: frame -> record -> network -> result. Everything is allocated before the first sample.
+"""
+
+import struct
+import sys
+
+from tpsgd import __version__, checkpoint, frames, plan, runtime
+from tpsgd.generator import mix
+from tpsgd.modelfile import Model
+from tpsgd.network import build
+
+PROTOCOL = 1
+MODEL = "model.tpsgd"
+UNKNOWN = 255
+
+NO_MODEL, BAD_MODEL, NO_MEMORY, NO_ENGINE, BAD_FRAME, BAD_RECORD, BAD_FILE, FAULT = 1, 2, 3, 4, 5, 6, 7, 8
+
+
+class Refused(Exception):
+    """What the host asked for cannot be; ``code`` as in SPEC 4."""
+
+    def __init__(self, code, text):
+        Exception.__init__(self, text)
+        self.code = code
+
+
+class Server:
+    """A session with a host.
+
+    Parameters
+    ----------
+    link : frames.Frames
+    idle : callable() -> bool
+        Whether no byte is waiting to be read.
+    window : int
+        Bytes the receive buffer in front of ``link`` holds for certain.
+    folder : str
+        Where the model and its checkpoints live; empty, or ending in a slash.
+    cost : int
+        Bytes of heap that the link took, to be counted as training state.
+    """
+
+    def __init__(self, link, idle, window, folder="", cost=0):
+        self.link = link
+        self.cost = cost
+        self.idle = idle
+        self.window = window
+        self.folder = folder
+        self.network = None
+        self.results = bytearray(2 * plan.RESULTS)
+        self.expected = self.last_kind = -1
+        self.run_id = self.applied = self.reported = self.confirmed = 0
+        self.every = self.generation = self.measured = self.planned = self.model_crc = 0
+        self._forget_record()
+
+    def _forget_record(self):
+        self.op = self.label = -1
+        self.at = 0
+
+    def serve(self):
+        """Answer frames until the host says BYE to a board that can end, or the pipe ends."""
+        while self.link.receive():
+            try:
+                if self.handle() is False:
+                    return
+            except Refused as error:
+                self._send_error(error.code, str(error))
+            except MemoryError as error:
+                self.network = None
+                self._send_error(NO_MEMORY, str(error))
+            except OSError as error:
+                self._send_error(BAD_FILE, "file system: " + str(error))
+            except Exception as error:
+                self._send_error(FAULT, _traceback(error))
+
+    def handle(self):
+        """Take the frame just received: apply it if it is the expected one, else repeat an answer."""
+        link = self.link
+        kind, number = link.kind, link.number
+        if kind == frames.HELLO:
+            self._hello()
+            return True
+        if self.expected < 0:
+            return True  # no session: the host must say HELLO
+        if number == self.expected:
+            self.expected = (number + 1) & 255
+            self.last_kind = kind
+            return self._apply(kind)
+        if number == (self.expected - 1) & 255 and kind == self.last_kind and kind not in (frames.DATA, frames.BYE):
+            self._answer(kind)
+        else:
+            self._send_ack()
+        return True
+
+    def _apply(self, kind):
+        if kind == frames.DATA:
+            self._take(struct.unpack_from("<H", self.link.payload, 4)[0])
+            self._send_ack()
+            self._feed(6, 4 + self.link.length)
+            if self.reported != self.applied and (
+                self.applied - self.reported >= plan.RESULTS // 2 or (not self.link.waiting() and self.idle())
+            ):
+                self._send_ack()
+            return True
+        if kind == frames.START:
+            self._start()
+        elif kind == frames.SYNC_UP:
+            flags, confirmed = struct.unpack_from("<BH", self.link.payload, 4)
+            self._take(confirmed)
+            if flags & 1:
+                self._save()
+        elif kind == frames.BYE:
+            self._send_ack()
+            self.expected = -1
+            runtime.interrupts(True)
+            return False
+        elif kind != frames.READ:
+            raise Refused(BAD_FRAME, "unknown frame 0x%02x" % kind)
+        self._answer(kind)
+        return True
+
+    def _answer(self, kind):
+        """Send what a frame of this kind is answered with; asking twice changes nothing."""
+        if kind == frames.START:
+            self._send_info()
+        elif kind == frames.SYNC_UP:
+            self._send_done()
+        elif kind == frames.READ:
+            self._send_chunk()
+
+    # -- records
+
+    def _take(self, confirmed):
+        """Let go of the results that the host has: ``confirmed`` is their number modulo 65536."""
+        step = (confirmed - self.confirmed) & 0xFFFF
+        if step <= self.applied - self.confirmed:
+            self.confirmed += step
+
+    def _feed(self, i, end):
+        """Take the bytes ``i`` to ``end`` of the frame as the next of the record stream."""
+        if self.network is None:
+            raise Refused(BAD_FRAME, "DATA before START")
+        payload = memoryview(self.link.payload)
+        sample = memoryview(self.network.sample)
+        size = len(sample) - 1
+        while i < end:
+            if self.op < 0:
+                self.op = payload[i]
+                i += 1
+            elif self.label < 0:
+                self.label = payload[i]
+                i += 1
+                if self.op > 1 or (self.label >= self.network.classes and not (self.op and self.label == UNKNOWN)):
+                    text = "record %d: operation %d, class %d" % (self.applied, self.op, self.label)
+                    self._forget_record()
+                    raise Refused(BAD_RECORD, text)
+            else:
+                n = min(size - self.at, end - i)
+                sample[self.at : self.at + n] = payload[i : i + n]
+                self.at += n
+                i += n
+                if self.at == size:
+                    self._learn()
+
+    def _learn(self):
+        """Apply the record that is complete now and keep its result."""
+        network = self.network
+        result = network.test(self.label) if self.op else network.train(self.label)
+        slot = 2 * (self.applied % plan.RESULTS)
+        self.results[slot] = result >> 8
+        self.results[slot + 1] = result & 255
+        self.applied += 1
+        trained = not self.op
+        self._forget_record()
+        if trained and self.every and network.seen % self.every == 0:
+            self._save()
+
+    def _save(self):
+        if self.network is None:
+            raise Refused(NO_MODEL, "nothing to save")
+        self.generation = checkpoint.save(self.folder, self.network, self.model_crc, self.run_id, self.applied)
+
+    # -- sessions and runs
+
+    def _hello(self):
+        version, wanted, _ = struct.unpack_from("<BBI", self.link.payload, 4)
+        self.expected = -1
+        if version != PROTOCOL:
+            raise Refused(BAD_FRAME, "the board speaks version %d of the link, the host %d" % (PROTOCOL, version))
+        if self.network is None or wanted not in (0, self.network.k.NUMBER):
+            self.load(wanted)
+        self._forget_record()
+        self.applied = self.reported = self.confirmed = 0
+        self.expected = 1
+        self.last_kind = frames.HELLO
+        runtime.interrupts(False)
+        self._send_info()
+
+    def load(self, wanted=0):
+        """Load the model, and the newest checkpoint where there is one, onto engine ``wanted`` (0: the best)."""
+        self.network = None
+        try:
+            k = runtime.engine(wanted)
+        except ImportError as error:
+            raise Refused(NO_ENGINE, str(error) + " cannot run on " + runtime.machine()) from error
+        before = runtime.heap()[0]
+        try:
+            file = open(self.folder + MODEL, "rb")  # noqa: PTH123, SIM115 - a board has no pathlib
+        except OSError as error:
+            raise Refused(NO_MODEL, "no " + MODEL + " on the board") from error
+        try:
+            self._build(file, k)
+        except ValueError as error:
+            raise Refused(BAD_MODEL, str(error)) from error
+        finally:
+            file.close()
+        last = checkpoint.newest(self.folder, self.network, self.model_crc)
+        self.generation = 0
+        if last:
+            checkpoint.load(last, self.network)
+            self.run_id = last.run_id
+            self.generation = last.generation
+            del last
+        self.measured = max(0, runtime.heap()[0] - before) + self.cost
+
+    def _build(self, file, k):
+        model = Model(file)
+        self.model_crc = model.crc
+        sizes = plan.buffers(model)
+        self.planned = plan.total(sizes) + plan.total(plan.link_buffers())
+        need = plan.total(sizes)
+        del sizes
+        free = runtime.heap()[1]
+        if free and need > free:
+            raise Refused(NO_MEMORY, "the model needs %d bytes to train, %d are free" % (need, free))
+        self.network = build(file, model, k)
+
+    def _start(self):
+        flags, run_id, total, every = struct.unpack_from("<BIII", self.link.payload, 4)
+        if self.network is None:
+            self.load()
+        if flags & 1:
+            with open(self.folder + MODEL, "rb") as file:  # noqa: PTH123
+                Model(file).weights(file, self.network.weights())
+        self.network.resume(0, total, mix(self.network.seed))
+        self.run_id = run_id
+        self.every = every
+        self.applied = self.reported = self.confirmed = 0
+        self._forget_record()
+
+    # -- answers
+
+    def _send_info(self):
+        network = self.network
+        used, free = runtime.heap()
+        struct.pack_into(
+            "<BBHHIIIIIIIIII", self.link.out, 4, PROTOCOL, network.k.NUMBER, self.window, plan.RESULTS, self.model_crc,
+            network.crc(), self.run_id, self.applied, network.seen, network.total, self.planned, self.measured, used,
+            free,
+        )  # fmt: skip
+        at = 4 + 46
+        for text in (network.k.NAME, __version__, runtime.machine()):
+            raw = text.encode()[:60]
+            self.link.out[at] = len(raw)
+            self.link.out[at + 1 : at + 1 + len(raw)] = raw
+            at += 1 + len(raw)
+        self._send(frames.INFO, at - 4)
+
+    def _send_ack(self):
+        """Acknowledge, with all results that the host has not confirmed."""
+        out = self.link.out
+        first = self.confirmed
+        struct.pack_into("<I", out, 4, first)
+        at = 8
+        for i in range(first, self.applied):
+            slot = 2 * (i % plan.RESULTS)
+            out[at] = self.results[slot]
+            out[at + 1] = self.results[slot + 1]
+            at += 2
+        self.reported = self.applied
+        self._send(frames.ACK, at - 4)
+
+    def _send_done(self):
+        used, free = runtime.heap()
+        network = self.network
+        struct.pack_into(
+            "<IIIIIII", self.link.out, 4, self.applied, network.seen, network.crc(), self.generation, used, free,
+            self.measured,
+        )  # fmt: skip
+        self._send(frames.DONE, 28)
+
+    def _send_chunk(self):
+        what, offset, count = struct.unpack_from("<BIB", self.link.payload, 4)
+        out = self.link.out
+        struct.pack_into("<I", out, 4, offset)
+        count = min(count, 192)
+        if what == 0:
+            with open(self.folder + MODEL, "rb") as file:  # noqa: PTH123
+                file.seek(offset)
+                raw = file.read(count)
+            out[8 : 8 + len(raw)] = raw
+            self._send(frames.CHUNK, 4 + len(raw))
+            return
+        n = 0
+        for w in self.network.weights():
+            if offset < len(w):
+                part = memoryview(w)[offset : offset + count - n]
+                out[8 + n : 8 + n + len(part)] = part
+                n += len(part)
+                offset += len(part)
+            offset -= len(w)
+            if n == count:
+                break
+        self._send(frames.CHUNK, 4 + n)
+
+    def _send_error(self, code, text):
+        raw = text.encode()[-180:]
+        self.link.out[4] = code
+        self.link.out[5 : 5 + len(raw)] = raw
+        self._send(frames.ERROR, 1 + len(raw))
+
+    def _send(self, kind, size):
+        self.link.send(kind, (self.expected - 1) & 255 if self.expected >= 0 else 0, size)
+
+
+def _traceback(error):
+    """Return the end of an exception's traceback, and print all of it: the host shows it as the board's text."""
+    from io import StringIO
+
+    if hasattr(sys, "print_exception"):
+        text = StringIO()
+        sys.print_exception(error, text)
+        text = text.getvalue()
+    else:
+        from traceback import format_exception
+
+        text = "".join(format_exception(error))
+    print(text)
+    return text
+
+
+def main(folder=""):
+    """Serve on the console until the host says BYE."""
+    before = runtime.heap()[0]
+    read, write, idle, window = runtime.console()
+    link = frames.Frames(read, write)
+    cost = max(0, runtime.heap()[0] - before)
+    Server(link, idle, window, folder, cost).serve()
