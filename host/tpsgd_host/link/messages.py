@@ -1,0 +1,86 @@
+"""What the payloads of the link say (SPEC 4)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from tpsgd_host.errors import BoardError, FitError, ModelError, TpsgdError
+
+ERROR_CLASSES: dict[int, type[TpsgdError]] = {1: ModelError, 2: ModelError, 3: FitError}
+
+HINTS = {
+    1: "put a model on it with: tpsgd-host flash MODEL",
+    2: "make the model again with tpsgd-host quantize, then tpsgd-host flash",
+    3: "make the network smaller, freeze a layer, or give the virtual board more with --heap",
+    4: "leave --engine out: the board takes the best it has",
+    5: "board and host may be of different versions: flash the board again",
+    6: "the data does not fit the board's model: tpsgd-host inspect shows what it wants",
+    7: "the board's file system is full or damaged",
+    8: "this is a fault in the device program: please report it with the text above",
+}
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a board says of itself; sizes in bytes."""
+
+    protocol: int
+    engine_number: int
+    window: int
+    results: int
+    model_crc: int
+    weights_crc: int
+    run_id: int
+    applied: int
+    seen: int
+    total: int
+    planned: int
+    measured: int
+    heap_used: int
+    heap_free: int
+    engine: str
+    version: str
+    machine: str
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Info:
+        """Return the INFO in a payload."""
+        try:
+            numbers = struct.unpack_from("<BBHHIIIIIIIIII", payload)
+            texts, at = [], 46
+            for _ in range(3):
+                end = at + 1 + payload[at]
+                texts.append(payload[at + 1 : end].decode(errors="replace"))
+                at = end
+        except (struct.error, IndexError) as error:
+            raise BoardError("the board's INFO is cut short", "flash the board again") from error
+        return cls(*numbers, *texts)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a board says at a SYNC."""
+
+    applied: int
+    seen: int
+    weights_crc: int
+    generation: int
+    heap_used: int
+    heap_free: int
+    measured: int
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Done:
+        """Return the DONE in a payload."""
+        try:
+            return cls(*struct.unpack_from("<IIIIIII", payload))
+        except struct.error as error:
+            raise BoardError("the board's DONE is cut short", "flash the board again") from error
+
+
+def board_error(payload: bytes) -> TpsgdError:
+    """Return the exception for an ERROR frame."""
+    code = payload[0] if payload else 0
+    text = payload[1:].decode(errors="replace").strip()
+    return ERROR_CLASSES.get(code, BoardError)(f"the board says: {text}", HINTS.get(code, ""))

@@ -1,0 +1,85 @@
+"""A byte pipe to a board: any port that pyserial opens."""
+
+from __future__ import annotations
+
+import errno
+from typing import Protocol
+
+import serial
+from serial.tools import list_ports
+
+from tpsgd_host.errors import PortError
+
+
+class Port(Protocol):
+    """What a session needs of a port."""
+
+    def read(self, timeout: float) -> bytes:
+        """Return what has arrived, waiting at most ``timeout`` seconds for the first byte."""
+
+    def write(self, data: bytes) -> None:
+        """Send all of ``data``."""
+
+    def close(self) -> None:
+        """Close the port."""
+
+
+class SerialPort:
+    """A port opened by pyserial: a device path, ``socket://host:port``, ``rfc2217://host:port`` and the like.
+
+    Raises
+    ------
+    PortError
+        When the port is not there, busy, not ours to open, or vanishes.
+    """
+
+    def __init__(self, url: str, baud: int = 115200) -> None:
+        self.url = url
+        try:
+            self._serial = serial.serial_for_url(url, baudrate=baud, timeout=0)
+        except (serial.SerialException, ValueError, OSError) as error:
+            raise _explain(url, error) from error
+
+    def read(self, timeout: float) -> bytes:
+        """Return what has arrived, waiting at most ``timeout`` seconds for the first byte."""
+        try:
+            self._serial.timeout = timeout
+            first = self._serial.read(1)
+            if not first:
+                return b""
+            self._serial.timeout = 0
+            return bytes(first + self._serial.read(4096))
+        except (serial.SerialException, OSError, TypeError) as error:
+            raise PortError(
+                f"the port {self.url} is gone: {error}", "was the board unplugged or reset? Plug it in, try again"
+            ) from error
+
+    def write(self, data: bytes) -> None:
+        """Send all of ``data``."""
+        try:
+            self._serial.write(data)
+        except (serial.SerialException, OSError, TypeError) as error:
+            raise PortError(
+                f"the port {self.url} is gone: {error}", "was the board unplugged or reset? Plug it in, try again"
+            ) from error
+
+    def close(self) -> None:
+        """Close the port."""
+        self._serial.close()
+
+
+def _explain(url: str, error: Exception) -> PortError:
+    """Say why a port does not open, and what would help."""
+    number = getattr(error, "errno", None)
+    ports = ", ".join(port.device for port in list_ports.comports()) or "none"
+    if number == errno.ENOENT or "No such file" in str(error):
+        return PortError(
+            f"there is no port {url}", f"ports on this machine: {ports}. Is the board plugged in, the cable a data cable?"
+        )
+    if number == errno.EACCES or "Permission" in str(error):
+        return PortError(
+            f"no permission to open {url}", "add yourself to the port's group: sudo usermod -aG dialout $USER; log in again"
+        )
+    if number == errno.EBUSY or "busy" in str(error):
+        return PortError(f"the port {url} is in use", "close the other program (a serial monitor, mpremote, an IDE)")
+    return PortError(f"cannot open the port {url}: {error}", f"ports on this machine: {ports}")

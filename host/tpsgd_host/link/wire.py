@@ -1,0 +1,75 @@
+"""Frames on the wire, host side: made in one place, found among whatever else the board prints."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from zlib import crc32
+
+from tpsgd.frames import SYNC
+from tpsgd.plan import PAYLOAD
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame (SPEC 4): its type, its sequence number, its payload of at most 200 bytes."""
+
+    kind: int
+    number: int
+    payload: bytes
+
+    def encode(self) -> bytes:
+        """Return the frame as it travels."""
+        body = bytes([len(self.payload), self.kind, self.number]) + self.payload
+        return bytes([SYNC]) + body + struct.pack("<I", crc32(body))
+
+
+class Decoder:
+    """Splits what a board sends into frames and text.
+
+    Feed it bytes as they come; every byte ends up in a frame, in the text, or is dropped as part of a damaged frame's
+    sync byte.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame | bytes]:
+        """Yield frames, and bytes between them that are text, in the order of their arrival."""
+        self._buffer += data
+        text = bytearray()
+        while self._buffer:
+            at = self._buffer.find(SYNC)
+            if at:
+                end = len(self._buffer) if at < 0 else at
+                text += self._buffer[:end]
+                del self._buffer[:end]
+                continue
+            found = self._frame()
+            if found is None:
+                break
+            if isinstance(found, Frame):
+                if text:
+                    yield bytes(text)
+                    text.clear()
+                yield found
+            else:
+                del self._buffer[:1]
+        if text:
+            yield bytes(text)
+
+    def _frame(self) -> Frame | bool | None:
+        """Return the frame at the buffer's start, False where there is none, None where more bytes must come."""
+        if len(self._buffer) < 2:
+            return None
+        size = self._buffer[1]
+        if size > PAYLOAD:
+            return False
+        if len(self._buffer) < size + 8:
+            return None
+        body = bytes(self._buffer[1 : size + 4])
+        if crc32(body) != int.from_bytes(self._buffer[size + 4 : size + 8], "little"):
+            return False
+        del self._buffer[: size + 8]
+        return Frame(body[1], body[2], body[3:])
