@@ -1,0 +1,296 @@
+"""The TOML that describes a model: what data it reads, how it trains, which layers it has.
+
+Shapes: T steps, C channels, N classes, K checkpoints, P phases, n inputs of a layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tpsgd_host.data.layout import Layout
+from tpsgd_host.model import KINDS, LOSSES, RESAMPLINGS, RULES, WINDOWS
+from tpsgd_host.settings import Document, Table, read_document
+
+SCALES = ("std", "minmax", "fixed")
+MOST_INPUTS = 1039  # n of a layer, without the bias
+MOST_LAYERS = 8
+MOST_PHASES = 8
+CHECKPOINTS = 4  # where a recurrent model does not say
+SHIFTS = (8, 9, 10)
+LARGEST = 3.4028234e38  # of a float32
+
+MODEL_KEYS = ("name", "seed", "classes")
+DATA_KEYS = (
+    "label", "group", "columns", "steps", "channels", "windows", "window", "hop", "resample", "rate", "scale",
+    "per_channel", "sigmas", "offset", "gain",
+)  # fmt: skip
+TRAINING_KEYS = ("shifts", "rule", "checkpoints", "total")
+LAYER_KEYS = ("kind", "units", "shift", "leak", "amplitude", "loss", "l1", "shifts", "frozen", "init")
+
+
+@dataclass(frozen=True)
+class ScaleConfig:
+    """How readings become activations: a method to fit to calibration data, or fixed numbers.
+
+    Attributes
+    ----------
+    method : {"std", "minmax", "fixed"}
+    per_channel : bool
+        One offset and gain a channel, rather than one for all.
+    sigmas : float
+        Standard deviations that fill the range, for ``std``.
+    offset, gain : tuple of float, length 1 or C
+        For ``fixed``: ``x = (reading - offset)*gain``, x in -127..127.
+    """
+
+    method: str = "std"
+    per_channel: bool = True
+    sigmas: float = 3.0
+    offset: tuple[float, ...] = (0.0,)
+    gain: tuple[float, ...] = (1.0,)
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """One layer as a user asks for it; fields as in :class:`tpsgd_host.model.Layer`.
+
+    Attributes
+    ----------
+    units : int
+        0 for the output layer, which has one unit a class.
+    init : float
+        Initial range of the weights, a multiple of ``sqrt(3/n)`` (which gives z the spread of the inputs).
+    """
+
+    kind: str
+    units: int
+    shifts: tuple[int, ...]
+    shift: int = 5
+    leak: int = 0
+    amplitude: int = 100
+    loss: str = "l2"
+    l1: int = 0
+    frozen: bool = False
+    init: float = 1.0
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the whole network trains.
+
+    Attributes
+    ----------
+    shifts : tuple of int, length P
+        Update shifts, one a phase, of every layer that names none of its own.
+    rule : {"last", "checkpoint", "random", "every"}
+        Steps that train a recurrent layer.
+    checkpoints : int
+        K; 0 without a recurrent layer.
+    total : int
+        Training samples that the phases divide where a run announces none.
+    """
+
+    shifts: tuple[int, ...] = SHIFTS
+    rule: str = "last"
+    checkpoints: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Config:
+    """A model before it has weights.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Empty: those of the calibration data.
+    layers : tuple of LayerConfig
+        Empty only where the layers come from elsewhere (``parse_config(..., layers=False)``).
+    """
+
+    name: str
+    seed: int
+    classes: tuple[str, ...]
+    layout: Layout
+    scale: ScaleConfig = field(default=ScaleConfig())
+    training: TrainingConfig = field(default=TrainingConfig())
+    layers: tuple[LayerConfig, ...] = ()
+    source: str = ""
+
+
+def load_config(path: str | Path, layers: bool = True) -> Config:
+    """Read a model's TOML file; parameters and errors as for :func:`parse_config`."""
+    return _config(read_document(path), layers)
+
+
+def parse_config(text: str, source: str, layers: bool = True) -> Config:
+    """Return the model that a TOML text describes.
+
+    Parameters
+    ----------
+    text : str
+    source : str
+        Names the text in errors.
+    layers : bool
+        False where the layers come from a trained network: the text then needs none, and those it has are kept
+        unchecked against each other.
+
+    Raises
+    ------
+    ConfigError
+        Names the line, the value and what is allowed.
+    """
+    return _config(Document(text, source), layers)
+
+
+def _config(document: Document, chained: bool) -> Config:
+    document_keys = ("model", "data", "training", "layer")
+    Table(document, "", 0, document.values, document_keys)
+    model = document.table("model", MODEL_KEYS)
+    data = document.table("data", DATA_KEYS)
+    training = document.table("training", TRAINING_KEYS)
+    tables = document.tables("layer", LAYER_KEYS)
+    classes = model.texts("classes", 2, 255)
+    layout = _layout(data)
+    shifts = training.integers("shifts", SHIFTS, 0, 15, MOST_PHASES)
+    layers = tuple(_layer(table, shifts) for table in tables)
+    recurrent = bool(layers) and layers[0].kind == "recurrent"
+    config = Config(
+        name=model.text("name", Path(document.source).stem, empty=False),
+        seed=model.integer("seed", 1, 1, 2**32 - 1),
+        classes=classes,
+        layout=layout,
+        scale=_scale(data, layout.channels),
+        training=_training(training, shifts, recurrent or not chained, layout.steps),
+        layers=layers,
+        source=document.source,
+    )
+    if chained:
+        _check_chain(document, tables, config)
+        if not recurrent:
+            config = replace(config, training=replace(config.training, checkpoints=0))
+    return config
+
+
+def _layout(data: Table) -> Layout:
+    """Return the data's layout; C follows from the columns where it is not given."""
+    windows: Any = data.choice("windows", "row", WINDOWS)
+    resampling: Any = data.choice("resample", "linear", RESAMPLINGS)
+    label, group = data.text("label", "label", empty=False), data.text("group", "")
+    columns = data.texts("columns", 0, MOST_INPUTS * 4)
+    for name, key in ((label, "label"), (group, "group")):
+        if name and name in columns:
+            raise data.error("columns", f"columns in [data] holds {name!r}, which is the {key}", "Take it out of one.")
+    steps = data.integer("steps", 1 if windows == "row" else None, 1, 4096)
+    channels = _channels(data, windows, columns, steps)
+    if windows == "row":
+        data.refuse(("window", "hop", "resample"), 'has a meaning only with windows = "recording"')
+    window = data.integer("window", 0, 0, 2**32 - 1)
+    if not window:
+        data.refuse(("hop",), "has a meaning only with a window: without one each recording is one sample")
+    hop = data.integer("hop", 0, 0, 2**32 - 1)
+    rate = data.real("rate", 0.0, 0.0, LARGEST)
+    return Layout(steps, channels, windows, resampling, window, hop, rate, label, group, columns)
+
+
+def _channels(data: Table, windows: str, columns: tuple[str, ...], steps: int) -> int:
+    """Return C, and see that the columns agree."""
+    groups, rest = divmod(len(columns), steps) if windows == "row" else (len(columns), 0)
+    if rest:
+        message = f"columns in [data] holds {len(columns)} names, which is no multiple of steps = {steps}"
+        raise data.error("columns", message, "A row holds the channels of step 1, then of step 2, and so on.")
+    channels = data.integer("channels", groups or None, 1, MOST_INPUTS)
+    if columns and channels != groups:
+        raise data.error("channels", f"channels in [data] is {channels}, the columns make {groups}", "Remove the line.")
+    return channels
+
+
+def _scale(data: Table, channels: int) -> ScaleConfig:
+    method = data.choice("scale", "std", SCALES)
+    if method != "std":
+        data.refuse(("sigmas",), 'has a meaning only with scale = "std"')
+    if method == "fixed":
+        data.refuse(("per_channel",), 'has no meaning with scale = "fixed": give offset and gain as lists, or not')
+    else:
+        data.refuse(("offset", "gain"), 'has a meaning only with scale = "fixed"')
+    scale = ScaleConfig(
+        method=method,
+        per_channel=data.flag("per_channel", True),
+        sigmas=data.real("sigmas", 3.0, 0.01, 1000.0),
+        offset=data.reals("offset", 0.0, -LARGEST, LARGEST),
+        gain=data.reals("gain", 1.0, -LARGEST, LARGEST),
+    )
+    for key, numbers in (("offset", scale.offset), ("gain", scale.gain)):
+        if len(numbers) not in (1, channels):
+            message = f"{key} in [data] holds {len(numbers)} numbers, there are {channels} channels"
+            raise data.error(key, message, "Give one number, or one a channel.")
+    return scale
+
+
+def _training(table: Table, shifts: tuple[int, ...], recurrent: bool, steps: int) -> TrainingConfig:
+    if not recurrent:
+        table.refuse(("rule", "checkpoints"), "has a meaning only with a recurrent layer")
+    most = min(16, steps)
+    return TrainingConfig(
+        shifts=shifts,
+        rule=table.choice("rule", "last", RULES),
+        checkpoints=table.integer("checkpoints", min(CHECKPOINTS, most), 1, most),
+        total=table.integer("total", 0, 0, 2**32 - 1),
+    )
+
+
+def _layer(table: Table, shifts: tuple[int, ...]) -> LayerConfig:
+    kind = table.choice("kind", None, KINDS)
+    output = kind == "output"
+    if output:
+        table.refuse(("amplitude", "loss", "l1"), "is a setting of hidden layers: the output learns from its softmax")
+    if kind != "recurrent":
+        table.refuse(("leak",), "is a setting of recurrent layers")
+    loss = table.choice("loss", "l2", LOSSES)
+    if loss == "l2":
+        table.refuse(("l1",), 'has a meaning only with loss = "l1"')
+    own = table.integers("shifts", shifts, 0, 15, MOST_PHASES)
+    if len(own) != len(shifts):
+        message = f"shifts in [[layer]] number {table.index + 1} names {len(own)} phases, [training] {len(shifts)}"
+        raise table.error("shifts", message, "Give as many shifts as there are phases.")
+    return LayerConfig(
+        kind=kind,
+        units=table.integer("units", 0 if output else None, 0 if output else 1, 255 if output else 1024),
+        shifts=own,
+        shift=table.integer("shift", 5, 0, 15),
+        leak=table.integer("leak", 0, 0, 7),
+        amplitude=table.integer("amplitude", 100, 1, 127),
+        loss=loss,
+        l1=table.integer("l1", 64, 1, 127) if loss == "l1" else 0,
+        frozen=table.flag("frozen", False),
+        init=table.real("init", 0.0 if output else 1.0, 0.0, 100.0),
+    )
+
+
+def _check_chain(document: Document, tables: list[Table], config: Config) -> None:
+    """Refuse layers that cannot follow each other."""
+    layers = config.layers
+    if not layers:
+        raise document.error("", 0, "layer", "there is no [[layer]]", 'The last one must have kind = "output".')
+    if len(layers) > MOST_LAYERS:
+        raise tables[MOST_LAYERS].error("", f"there are {len(layers)} layers, {MOST_LAYERS} are the most")
+    inputs = config.layout.steps * config.layout.channels
+    for table, layer in zip(tables, layers, strict=True):
+        number, last = table.index + 1, table.index == len(layers) - 1
+        if (layer.kind == "output") != last:
+            hint = 'The last [[layer]] has kind = "output", and no other.'
+            raise table.error("kind", f"[[layer]] number {number} of {len(layers)} has kind {layer.kind!r}", hint)
+        if layer.kind == "recurrent":
+            if number > 1:
+                raise table.error("kind", f"[[layer]] number {number} is recurrent", "Only the first can be.")
+            inputs = config.layout.channels + layer.units
+        if inputs > MOST_INPUTS:
+            hint = "Fewer steps, channels or units before it bring it down."
+            raise table.error("", f"[[layer]] number {number} has {inputs} inputs, {MOST_INPUTS} are the most", hint)
+        inputs = layer.units * (config.training.checkpoints if layer.kind == "recurrent" else 1)
+    named = layers[-1].units
+    if config.classes and named not in (0, len(config.classes)):
+        message = f"the output layer has {named} units and there are {len(config.classes)} classes"
+        raise tables[-1].error("units", message, "Leave units out.")
