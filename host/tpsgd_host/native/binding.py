@@ -1,0 +1,164 @@
+"""Load ``trainer.c``'s library and keep the arrays of one network for it.
+
+Legend: R records, T steps, C channels, K checkpoints; m units, n inputs of a layer with the bias.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import lru_cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd.generator import mix
+from tpsgd_host.model import KINDS, RULES, Layer, Model, Weights, stored
+
+Bytes = npt.NDArray[np.uint8]
+
+MAX_LAYERS = MAX_PHASES = 8
+
+
+class _Layer(ctypes.Structure):
+    """``tpsgd_layer`` of trainer.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int32) for name in ("kind", "units", "inputs", "shift", "leak", "amplitude", "l1")),
+        ("base", ctypes.c_uint32),
+        ("shifts", ctypes.c_uint8 * MAX_PHASES),
+        *((name, ctypes.c_void_p) for name in ("w", "frozen", "x")),
+    )
+
+
+class _Network(ctypes.Structure):
+    """``tpsgd_network`` of trainer.c."""
+
+    _fields_ = (
+        *(
+            (name, ctypes.c_int32)
+            for name in ("layers", "steps", "channels", "classes", "checkpoints", "rule", "phases")
+        ),
+        *((name, ctypes.c_uint32) for name in ("seen", "total", "state")),
+        *((name, ctypes.c_void_p) for name in ("h16", "h", "z")),
+        ("layer", _Layer * MAX_LAYERS),
+    )
+
+
+@lru_cache(maxsize=1)
+def library() -> ctypes.CDLL | None:
+    """Return the compiled trainer, or None where there is none that this version can use."""
+    for suffix in EXTENSION_SUFFIXES:
+        path = Path(__file__).with_name("_trainer" + suffix)
+        if path.is_file():
+            loaded = _load(path)
+            if loaded is not None:
+                return loaded
+    return None
+
+
+def _load(path: Path) -> ctypes.CDLL | None:
+    """Return the library at ``path`` with its functions declared; None for another machine's or version's."""
+    try:
+        lib = ctypes.CDLL(str(path))
+        lib.tpsgd_network_size.restype = ctypes.c_uint32
+        lib.tpsgd_network_size.argtypes = ()
+        lib.tpsgd_apply.restype = None
+        lib.tpsgd_apply.argtypes = (
+            ctypes.POINTER(_Network), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32,
+            ctypes.c_void_p,
+        )  # fmt: skip
+    except (OSError, AttributeError):
+        return None
+    return lib if lib.tpsgd_network_size() == ctypes.sizeof(_Network) else None
+
+
+class NativeTrainer:
+    """One network in the hands of the compiled trainer.
+
+    Parameters
+    ----------
+    model : Model
+        Its weights are copied.
+    lib : ctypes.CDLL
+        From :func:`library`.
+
+    Attributes
+    ----------
+    applied : int
+        Records applied since :meth:`begin`.
+    """
+
+    def __init__(self, model: Model, lib: ctypes.CDLL) -> None:
+        self._lib = lib
+        self._seed = model.seed
+        self._weights: list[Weights] = [w.astype(w.dtype.newbyteorder("=")) for w in model.weights]
+        self._scratch: list[npt.NDArray[Any]] = []
+        self._net = self._network(model)
+        self.begin(model.total)
+
+    def _network(self, model: Model) -> _Network:
+        """Return the structure that describes ``model``, pointing into this object's arrays."""
+        net = _Network(
+            len(model.layers), model.layout.steps, model.layout.channels, len(model.classes), model.checkpoints,
+            RULES.index(model.rule), len(model.layers[0].shifts),
+        )  # fmt: skip
+        widest = max(layer.units for layer in model.layers)
+        recurrent = model.layers[0].units if model.recurrent else 1
+        net.h16 = self._buffer(recurrent, np.uint16)
+        net.h = self._buffer(recurrent, np.uint8)
+        net.z = self._buffer(widest, np.int32)
+        for i, layer in enumerate(model.layers):
+            net.layer[i] = self._layer(layer, i)
+        return net
+
+    def _layer(self, layer: Layer, index: int) -> _Layer:
+        """Return the structure of one layer."""
+        shifts = (0,) * MAX_PHASES if layer.frozen else layer.shifts
+        address = self._weights[index].ctypes.data
+        x = self._buffer(layer.inputs + 1, np.uint8, 128)
+        self._scratch[-1][-1] = 255  # the bias
+        return _Layer(
+            KINDS.index(layer.kind), layer.units, layer.inputs + 1, layer.shift, layer.leak, layer.amplitude, layer.l1,
+            mix(self._seed ^ ((index + 1) << 24)), (ctypes.c_uint8 * MAX_PHASES)(*shifts),
+            None if layer.frozen else address, address if layer.frozen else None, x,
+        )  # fmt: skip
+
+    def _buffer(self, size: int, dtype: type[np.generic], value: int = 0) -> int:
+        """Make an array that lives as long as this object; return its address."""
+        array = np.full(size, value, dtype)
+        self._scratch.append(array)
+        return array.ctypes.data
+
+    @property
+    def seen(self) -> int:
+        """Training samples applied since :meth:`begin`."""
+        return int(self._net.seen)
+
+    def begin(self, total: int) -> None:
+        """Begin a run of ``total`` training samples from the present weights."""
+        self.applied = 0
+        self._net.seen = 0
+        self._net.total = total
+        self._net.state = mix(self._seed)
+
+    def run(self, ops: Bytes, labels: Bytes, data: Bytes) -> Bytes:
+        """Apply R records, shapes (R,), (R,), (R, T*C), contiguous and checked; return their results, (R, 2)."""
+        count = len(ops)
+        results = np.empty((count, 2), np.uint8)
+        self._lib.tpsgd_apply(
+            ctypes.byref(self._net), ops.ctypes.data, labels.ctypes.data, data.ctypes.data, count, results.ctypes.data
+        )
+        self.applied += count
+        return results
+
+    def weights(self) -> bytes:
+        """Return the present weight bytes as stored, all layers."""
+        return b"".join(stored(w) for w in self._weights)
+
+    def load(self, weights: tuple[Weights, ...]) -> None:
+        """Take these weights."""
+        for mine, theirs in zip(self._weights, weights, strict=True):
+            mine[:] = theirs

@@ -1,0 +1,274 @@
+/* The trainer of SPEC 1 in C99: the same bits as the engines of the device package, for simulations that should not
+ * take long.
+ *
+ * Legend. R records, T steps, C channels, K checkpoints, N classes, P phases of the model; m units, n inputs of a layer,
+ * the bias counted (its input is the last one, always 127).
+ *
+ *   w       (m, n) uint16, v + 32896: weights of a layer that learns. The high byte is hi + 128.
+ *   frozen  (m, n) uint8, hi + 128: weights of a layer that does not
+ *   x       (n,) uint8, activation + 128; the last is 255
+ *   z       (m,) int32: sums of the forward pass, then the errors e, in the same place
+ *   h16     (m,) uint16, state of a leaky unit + 32768; h (m,) uint8, its activation + 128
+ *   data    (R, T*C) uint8, results (R, 2) uint8: predicted class, p_y
+ *
+ * ">>" of a negative number is taken to be an arithmetic shift, as every compiler in use has it. Nothing here checks
+ * what it is given: the caller has checked labels and shapes.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_WIN32)
+#define API __declspec(dllexport)
+#else
+#define API
+#endif
+
+enum { DENSE, RECURRENT, OUTPUT };
+enum { LAST, CHECKPOINT, RANDOM, EVERY };
+enum { TEST_OP = 1, UNKNOWN = 255, MAX_LAYERS = 8, MAX_PHASES = 8, TABLE_SIZE = 100 };
+
+typedef struct {
+    int32_t kind;
+    int32_t units;               /* m */
+    int32_t inputs;              /* n */
+    int32_t shift;               /* S of the forward pass */
+    int32_t leak;                /* k */
+    int32_t amplitude;           /* A */
+    int32_t l1;                  /* c; 0 for l2 */
+    uint32_t base;               /* where the targets' generator starts */
+    uint8_t shifts[MAX_PHASES];  /* s of each phase */
+    uint16_t *w;                 /* NULL in a frozen layer */
+    uint8_t *frozen;             /* NULL in another */
+    uint8_t *x;                  /* (n,) */
+} tpsgd_layer;
+
+typedef struct {
+    int32_t layers;
+    int32_t steps;        /* T */
+    int32_t channels;     /* C */
+    int32_t classes;      /* N */
+    int32_t checkpoints;  /* K; 0 without a recurrent layer */
+    int32_t rule;
+    int32_t phases;       /* P */
+    uint32_t seen;        /* training samples applied in this run */
+    uint32_t total;       /* announced for it; 0 unknown */
+    uint32_t state;       /* the run's generator */
+    uint16_t *h16;        /* (m,) of the recurrent layer */
+    uint8_t *h;           /* (m,) of the recurrent layer */
+    int32_t *z;           /* (m,) of the widest layer */
+    tpsgd_layer layer[MAX_LAYERS];
+} tpsgd_network;
+
+/* floor(255*exp(-d/16) + 0.5); 0 behind the end */
+static const uint8_t SOFTMAX[TABLE_SIZE] = {
+    255, 240, 225, 211, 199, 187, 175, 165, 155, 145, 136, 128, 120, 113, 106, 100, 94, 88, 83, 78, 73, 69, 64, 61, 57,
+    53,  50,  47,  44,  42,  39,  37,  35,  32,  30,  29,  27,  25,  24,  22,  21,  20, 18, 17, 16, 15, 14, 14, 13, 12,
+    11,  11,  10,  9,   9,   8,   8,   7,   7,   6,   6,   6,   5,   5,   5,   4,   4,  4,  4,  3,  3,  3,  3,  3,  2,
+    2,   2,   2,   2,   2,   2,   2,   2,   1,   1,   1,   1,   1,   1,   1,   1,   1,  1,  1,  1,  1,  1,  1,  1,  1};
+
+static inline int32_t clamp(int32_t v) { return v > 127 ? 127 : v < -127 ? -127 : v; }
+
+/* Generator (SPEC 1.4) */
+
+static uint32_t next_state(uint32_t s)
+{
+    s ^= s << 13;
+    s ^= s >> 17;
+    return s ^ (s << 5);
+}
+
+static uint32_t mix(uint32_t x)
+{
+    x = ((x >> 16) ^ x) * 0x45D9F3Bu;
+    x = ((x >> 16) ^ x) * 0x45D9F3Bu;
+    x = (x >> 16) ^ x;
+    return x ? x : 1;
+}
+
+static int32_t draw(uint32_t *state, int32_t n)
+{
+    *state = next_state(*state);
+    return (int32_t)(((*state >> 16) * (uint32_t)n) >> 16);
+}
+
+/* Forward (SPEC 1.2): z_i = (sum_j hi_ij * x_j) >> s */
+
+API void tpsgd_forward(const uint16_t *restrict w, const uint8_t *restrict x, int32_t *restrict z, int32_t m, int32_t n,
+                       int32_t s)
+{
+    for (int32_t i = 0; i < m; i++, w += n) {
+        int32_t sum = 0;
+        for (int32_t j = 0; j < n; j++)
+            sum += (int16_t)((w[j] >> 8) - 128) * (int16_t)(x[j] - 128);
+        z[i] = sum >> s;
+    }
+}
+
+static void forward_frozen(const uint8_t *restrict w, const uint8_t *restrict x, int32_t *restrict z, int32_t m,
+                           int32_t n, int32_t s)
+{
+    for (int32_t i = 0; i < m; i++, w += n) {
+        int32_t sum = 0;
+        for (int32_t j = 0; j < n; j++)
+            sum += (int16_t)(w[j] - 128) * (int16_t)(x[j] - 128);
+        z[i] = sum >> s;
+    }
+}
+
+static void forward(const tpsgd_layer *layer, int32_t *z)
+{
+    if (layer->frozen)
+        forward_frozen(layer->frozen, layer->x, z, layer->units, layer->inputs, layer->shift);
+    else
+        tpsgd_forward(layer->w, layer->x, z, layer->units, layer->inputs, layer->shift);
+}
+
+/* Update (SPEC 1.3): v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s)) */
+
+API void tpsgd_update(uint16_t *restrict w, const uint8_t *restrict x, const int32_t *restrict e, int32_t m, int32_t n,
+                      int32_t s)
+{
+    const int32_t half = 1 << (s - 1);
+    for (int32_t i = 0; i < m; i++, w += n) {
+        const int16_t error = (int16_t)e[i];
+        for (int32_t j = 0; j < n; j++) {
+            int32_t u = w[j] + ((error * (int16_t)(x[j] - 128) + half) >> s);
+            u = u < 256 ? 256 : u;
+            w[j] = (uint16_t)(u > 65535 ? 65535 : u);
+        }
+    }
+}
+
+/* e_i = loss'(t_i - a_i), the targets of the column regenerated from the layer's seed; e may not overlap a */
+static void error(const tpsgd_layer *layer, const uint8_t *a, int32_t *e, int32_t column)
+{
+    uint32_t s = mix(layer->base + (uint32_t)column);
+    for (int32_t i = 0; i < layer->units; i++) {
+        if (i % 32 == 0)
+            s = next_state(s);
+        int32_t g = ((s >> (i % 32)) & 1 ? layer->amplitude : -layer->amplitude) - (a[i] - 128);
+        if (layer->l1)
+            g = g > 0 ? layer->l1 : g < 0 ? -layer->l1 : 0;
+        e[i] = g;
+    }
+}
+
+/* h16 += (256*clamp(z) - h16) >> k; h = (h16 + 128) >> 8 */
+static void leak(const tpsgd_layer *layer, const int32_t *z, uint16_t *h16, uint8_t *h)
+{
+    for (int32_t i = 0; i < layer->units; i++) {
+        int32_t old = h16[i] - 32768;
+        int32_t now = old + ((256 * clamp(z[i]) - old) >> layer->leak) + 32768;
+        h16[i] = (uint16_t)now;
+        h[i] = (uint8_t)((now + 128) >> 8);
+    }
+}
+
+/* Turn sums into errors 127*[i = y] - p_i; write the predicted class and p_y (of the predicted class for UNKNOWN) */
+static void softmax(int32_t *z, int32_t m, int32_t y, uint8_t *result)
+{
+    int32_t best = 0;
+    for (int32_t i = 1; i < m; i++)
+        if (z[i] > z[best])
+            best = i;
+    const int32_t top = z[best];
+    int32_t sum = 0;
+    for (int32_t i = 0; i < m; i++) {
+        int32_t d = (top - z[i]) >> 1;
+        z[i] = d < TABLE_SIZE ? SOFTMAX[d] : 0;
+        sum += z[i];
+    }
+    for (int32_t i = 0; i < m; i++)
+        z[i] = -((127 * z[i] + (sum >> 1)) / sum);
+    if (y == UNKNOWN)
+        y = best;
+    result[0] = (uint8_t)best;
+    result[1] = (uint8_t)-z[y];
+    z[y] += 127;
+}
+
+/* The T steps of the recurrent layer; its K checkpoints lie side by side in the next layer's inputs afterwards */
+static void run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t y, int32_t s)
+{
+    const tpsgd_layer *layer = &net->layer[0];
+    const int32_t m = layer->units, T = net->steps, C = net->channels, K = net->checkpoints;
+    const int32_t rule = s ? net->rule : -1;
+    const int32_t chosen = rule == LAST ? T - 1 : rule == RANDOM ? draw(&net->state, T) : -1;
+    uint8_t *out = net->layer[1].x;
+    int32_t done = 0;
+    for (int32_t i = 0; i < m; i++)
+        net->h16[i] = 32768;
+    memset(layer->x + C, 128, (size_t)m);
+    for (int32_t t = 0; t < T; t++) {
+        const int at_checkpoint = t == (done + 1) * T / K - 1;
+        memcpy(layer->x, sample + (size_t)t * C, (size_t)C);
+        forward(layer, net->z);
+        leak(layer, net->z, net->h16, net->h);
+        if (t == chosen || rule == EVERY || (rule == CHECKPOINT && at_checkpoint)) {
+            error(layer, net->h, net->z, rule == CHECKPOINT ? done * net->classes + y : y);
+            tpsgd_update(layer->w, layer->x, net->z, m, layer->inputs, s);
+        }
+        memcpy(layer->x + C, net->h, (size_t)m);
+        if (at_checkpoint)
+            memcpy(out + (size_t)m * done++, net->h, (size_t)m);
+    }
+}
+
+/* One record: a forward pass and, for s > 0, each layer's update right behind its own part of it */
+static void run(tpsgd_network *net, const uint8_t *sample, int32_t y, int32_t phase, uint8_t *result)
+{
+    int32_t first = 0;
+    if (net->checkpoints) {
+        run_recurrent(net, sample, y, phase < 0 ? 0 : net->layer[0].shifts[phase]);
+        first = 1;
+    } else {
+        memcpy(net->layer[0].x, sample, (size_t)net->steps * net->channels);
+    }
+    for (int32_t l = first; l < net->layers; l++) {
+        const tpsgd_layer *layer = &net->layer[l];
+        const int32_t s = phase < 0 ? 0 : layer->shifts[phase];
+        forward(layer, net->z);
+        if (layer->kind == OUTPUT) {
+            softmax(net->z, layer->units, y, result);
+        } else {
+            uint8_t *a = net->layer[l + 1].x;
+            for (int32_t i = 0; i < layer->units; i++)
+                a[i] = (uint8_t)(clamp(net->z[i]) + 128);
+            if (s)
+                error(layer, a, net->z, y);
+        }
+        if (s)
+            tpsgd_update(layer->w, layer->x, net->z, layer->units, layer->inputs, s);
+    }
+}
+
+static int32_t present_phase(const tpsgd_network *net)
+{
+    if (!net->total)
+        return 0;
+    uint64_t phase = (uint64_t)net->seen * (uint64_t)net->phases / net->total;
+    return phase < (uint64_t)net->phases ? (int32_t)phase : net->phases - 1;
+}
+
+/* Apply R records in order */
+API void tpsgd_apply(tpsgd_network *net, const uint8_t *ops, const uint8_t *labels, const uint8_t *data, int32_t R,
+                     uint8_t *results)
+{
+    const size_t width = (size_t)net->steps * net->channels;
+    for (int32_t r = 0; r < R; r++) {
+        int32_t phase = -1;
+        if (ops[r] != TEST_OP) {
+            phase = present_phase(net);
+            net->seen++;
+        }
+        run(net, data + width * r, labels[r], phase, results + 2 * (size_t)r);
+    }
+}
+
+/* What a caller compares with its own idea of the structure before it trusts this build */
+API uint32_t tpsgd_network_size(void) { return (uint32_t)sizeof(tpsgd_network); }
+
+/* Some linkers want an extension module's entry; this library is loaded by its path and never imported. */
+API void *PyInit__trainer(void) { return NULL; }
