@@ -1,0 +1,207 @@
+"""``tpsgd-host new``: begin a model."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import click
+
+from tpsgd_host.config import CHECKPOINTS, SHIFTS, parse_config
+from tpsgd_host.data.labels import class_names
+from tpsgd_host.data.layout import Layout, Windows
+from tpsgd_host.data.load import TABLES
+from tpsgd_host.data.names import listing
+from tpsgd_host.data.summary import TableSummary, summarize
+from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.template import Draft, render
+
+Kind: TypeAlias = Literal["mlp", "rnn"]
+
+STEPS = 16  # of a recording, where the user does not say
+HIDDEN = {"mlp": (32, 16), "rnn": (32,)}
+EXAMPLE = ("x", "y", "z")  # columns where no data are given
+
+
+@dataclass(frozen=True)
+class NewModel:
+    """The file that was written and the command that comes next."""
+
+    path: Path
+    next: str
+
+
+def new_model(
+    name: str,
+    out: Path | None = None,
+    kind: Kind | None = None,
+    data: Path | None = None,
+    hidden: tuple[int, ...] = (),
+    steps: int | None = None,
+    seed: int = 1,
+    window: int = 0,
+    hop: int = 0,
+    label: str = "",
+    group: str = "",
+    force: bool = False,
+) -> NewModel:
+    """Write the commented TOML of a new model.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model, and of the file unless ``out`` is given.
+    out : Path, optional
+    kind : {"mlp", "rnn"}, optional
+        By default an RNN where a row is one reading of many, else an MLP.
+    data : Path, optional
+        A CSV to take columns, classes, label and group from.
+    hidden : tuple of int
+        Units of the hidden layers; empty takes a default for the kind.
+    steps : int, optional
+        T.
+    seed : int
+    window, hop : int
+        Readings in a window, and between the starts of two.
+    label, group : str
+        Columns of the class and of the recording; empty to guess.
+    force : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    ConfigError
+        The file exists, or the options contradict each other or the data.
+    DataError
+        The data cannot be read or have no label column.
+    """
+    path = out or Path(f"{re.sub(r'[^0-9A-Za-z._-]+', '-', name).strip('-.') or 'model'}.toml")
+    if path.exists() and not force:
+        raise ConfigError(f"{path} is there already", "Choose another file with -o, or replace it with --force.")
+    if hop and not window:
+        raise ConfigError(f"--hop {hop} has a meaning only with a window", "Add --window.")
+    summary = _summary(data, label) if data else None
+    layout, classes = _layout(summary, kind, steps, window, hop, label, group)
+    kind = kind or ("rnn" if layout.windows == "recording" else "mlp")
+    draft = Draft(
+        name=name,
+        seed=seed,
+        layout=layout,
+        classes=classes,
+        recurrent=kind == "rnn",
+        hidden=hidden or HIDDEN[kind],
+        shifts=SHIFTS,
+        checkpoints=min(CHECKPOINTS, layout.steps),
+        file=shlex.quote(str(path)),
+        data=shlex.quote(str(data)) if data else "RECORDINGS.csv",
+    )
+    text = render(draft)
+    parse_config(text, str(path))  # what could not be read back is not written
+    try:
+        path.write_bytes(text.encode())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}", "Choose another file with -o.") from None
+    return NewModel(path, f"tpsgd-host quantize {draft.file} --data {draft.data}")
+
+
+def _summary(data: Path, label: str) -> TableSummary:
+    if data.suffix.lower() not in TABLES:
+        raise ConfigError(
+            f"--data reads tables ({', '.join(TABLES)}), not {data.name}",
+            "Leave --data out, then set channels, steps and windows in the file that is written.",
+        )
+    summary = summarize(data, label)
+    if not summary.label:
+        raise DataError(
+            f"{data} has no column that looks like a label", f"Name it with --label: {listing(summary.columns)}."
+        )
+    return summary
+
+
+def _layout(
+    summary: TableSummary | None, kind: Kind | None, steps: int | None, window: int, hop: int, label: str, group: str
+) -> tuple[Layout, tuple[str, ...]]:
+    """Return the layout and the classes that options and data make."""
+    if summary is None:
+        return Layout(steps or STEPS, len(EXAMPLE), "recording", window=window, hop=hop).named(
+            label or "label", group or "recording", EXAMPLE
+        ), ()
+    group = group or summary.group
+    if group and group not in summary.columns:
+        raise ConfigError(f"the data have no column {group!r}", f"Their columns: {listing(summary.columns)}.")
+    columns = tuple(name for name in summary.value_columns if name != group)
+    if not columns:
+        raise DataError(
+            "the data have no column of numbers besides label and group", "Check the delimiter and --label."
+        )
+    windows: Windows = "recording" if group or window else "row"
+    if windows == "row":
+        steps = steps or 1
+        if len(columns) % steps:
+            message = f"{len(columns)} columns do not divide into {steps} steps"
+            raise ConfigError(message, "A row must hold every channel of every step.")
+        if kind == "rnn" and steps == 1:
+            divisors = [str(n) for n in range(2, len(columns) + 1) if len(columns) % n == 0]
+            raise ConfigError(
+                "an RNN needs more than one step, and each row of these data is a sample",
+                f"Say how many steps a row holds, --steps {listing(divisors)}; where a row is one reading, "
+                "name the column of the recording with --group, or cut windows with --window.",
+            )
+    steps = steps or STEPS
+    channels = len(columns) // steps if windows == "row" else len(columns)
+    layout = Layout(steps, channels, windows, "linear", window, hop, 0.0, summary.label, group, columns)
+    return layout, class_names(list(summary.label_counts), "the data")
+
+
+def _units(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Read ``32,16``."""
+    try:
+        units = tuple(int(part) for part in value.split(",")) if value else ()
+    except ValueError:
+        units = (0,)
+    if not all(0 < unit <= 1024 for unit in units):
+        raise ConfigError(f"--hidden is {value!r}, it must be numbers from 1 to 1024 with commas between", "Try 32,16.")
+    return units
+
+
+@click.command("new")
+@click.argument("name")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="File to write. [default: NAME.toml]")
+@click.option("--kind", type=click.Choice(["mlp", "rnn"]), help="[default: rnn for recordings, mlp for single rows]")
+@click.option("--data", type=click.Path(path_type=Path), help="CSV to take columns, classes, label and group from.")
+@click.option("--hidden", callback=_units, help="Units of the hidden layers. [default: 32,16; rnn 32]")
+@click.option("--steps", type=click.IntRange(1, 4096), help=f"Steps of a sample. [default: {STEPS}; single rows 1]")
+@click.option("--seed", type=click.IntRange(1, 2**32 - 1), default=1, show_default=True, help="Of everything random.")
+@click.option("--window", type=click.IntRange(0, 2**32 - 1), default=0, help="Readings in a window. [default: 0, all]")
+@click.option("--hop", type=click.IntRange(0, 2**32 - 1), default=0, help="Readings from window to window.")
+@click.option("--label", default="", help="Column of the class. [default: guessed]")
+@click.option("--group", default="", help="Column of the recording. [default: guessed]")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+def command(
+    name: str,
+    out: Path | None,
+    kind: Kind | None,
+    data: Path | None,
+    hidden: tuple[int, ...],
+    steps: int | None,
+    seed: int,
+    window: int,
+    hop: int,
+    label: str,
+    group: str,
+    force: bool,
+) -> None:
+    r"""Begin a model: write a TOML file that explains itself.
+
+    With --data the file fits the columns, classes and recordings of your CSV.
+
+    \b
+    Example:
+      tpsgd-host new gestures --data recordings.csv
+      tpsgd-host new digits --kind mlp --hidden 64,32 --data digits.csv
+    """
+    made = new_model(name, out, kind, data, hidden, steps, seed, window, hop, label, group, force)
+    click.echo(f"wrote {made.path}: look it over, then\n  {made.next}")

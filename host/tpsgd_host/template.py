@@ -1,0 +1,170 @@
+"""The TOML that ``tpsgd-host new`` writes: every key, its unit and range, and why one would change it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tpsgd_host.data.layout import Layout
+
+_HEAD = """\
+# {name}: a neural network that learns on a microcontroller.
+# Everything below may be edited; what follows # on a line is a remark. Next, with some labelled recordings in a CSV:
+#   tpsgd-host quantize {file} --data {data}
+
+[model]
+name = {name_text}
+seed = {seed}  # 1..4294967295: initial weights and everything random come from it; another seed is another try
+{classes}
+[data]
+"""
+
+_CLASSES = "classes = {classes}  # what the network tells apart, 2..255 names; the order numbers them\n"
+_NO_CLASSES = '# classes = ["rest", "wave", "tap"]  # what the network tells apart; left out: all labels in the data\n'
+
+_NAMES = """\
+label = {label}  # column that holds the class of a row
+group = {group}  # column that tells recordings apart, "" where there is none; training and test never share one
+{columns}
+"""
+
+_ROW = """\
+windows = "row"  # each row is one sample; "recording": a row is one reading, and a run of rows makes a sample
+steps = {steps}  # T: a row holds the channels of step 1, then those of step 2 and so on; 1 where there is no time
+"""
+
+_RECORDING = """\
+windows = "recording"  # a row is one reading, a recording many; "row": each row is a whole sample
+steps = {steps}  # T, 1..4096: each recording or window is resampled to so many steps; more: finer, slower, more memory
+window = {window}  # readings in a window; 0: each recording is one sample, whatever its length
+{hop}resample = "linear"  # between readings; "mean": the average of each step, better where they are many and noisy
+rate = 0.0  # readings a second (Hz), a note for whoever samples the sensor; 0: unknown
+"""
+
+_HOP = "hop = {hop}  # readings between the starts of two windows; 0: window after window, smaller: they overlap\n"
+_NO_HOP = "# hop = 0  # readings between the starts of two windows, where there is a window; 0: window after window\n"
+
+_SCALE = """\
+scale = "std"  # readings to -127..127: "std": mean and spread; "minmax": the extremes; "fixed": offset and gain
+per_channel = true  # an offset and a gain for each channel; false: one pair, where channels are alike (pixels, audio)
+sigmas = 3.0  # with "std": so many standard deviations fill the range, what is beyond is clamped
+
+[training]
+shifts = {shifts}  # learning rate 2**-shift for each phase of training, 1..15: one more halves it; 0: no learning then
+total = 0  # training samples that the phases divide, where a run does not say; 0: the run says
+"""
+
+_RECURRENT_RULE = """\
+checkpoints = {checkpoints}  # K, 1..16: the next layer sees the state at so many moments, spread evenly over the sample
+rule = "last"  # steps that train the recurrent layer: "last", "checkpoint" (each of them), "random" (one) or "every"
+"""
+
+_RECURRENT = """\
+
+[[layer]]  # reads the sample step by step and remembers
+kind = "recurrent"
+units = {units}  # 1..1024: more tell finer patterns apart; memory grows with units*(units + channels)
+leak = 1  # 0..7: the state moves by 1/2**leak of the way at each step; higher remembers longer
+shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
+amplitude = 100  # 1..127: how far from 0 the training targets lie; lower keeps units out of saturation
+loss = "l2"  # "l2": the farther from the target the stronger the push; "l1": always the same, l1 = 1..127
+frozen = false  # true: keeps its initial weights, one byte instead of two each; compare to see what training adds
+init = 1.0  # initial range of the weights; 1.0 keeps the spread of the values from layer to layer
+"""
+
+_DENSE = """\
+
+[[layer]]  # hidden layer: learns targets of its own, nothing is sent back from the output
+kind = "dense"
+units = {units}  # 1..1024: more tell finer patterns apart; memory grows with units*(units before + 1)
+shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
+amplitude = 100  # 1..127: how far from 0 the training targets lie; lower keeps units out of saturation
+loss = "l2"  # "l2": the farther from the target the stronger the push; "l1": always the same, l1 = 1..127
+frozen = false  # true: keeps its initial weights, one byte instead of two each; compare to see what training adds
+init = 1.0  # initial range of the weights; 1.0 keeps the spread of the values from layer to layer
+"""
+
+_OUTPUT = """\
+
+[[layer]]  # one unit a class; the largest wins
+kind = "output"
+shift = 5  # forward shift S, as above
+init = 0.0  # begins without an opinion
+"""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What goes into the text; ``layout`` as the model will have it.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of the hidden layers; the first is recurrent for an RNN.
+    file, data : str
+        Names to show in the command that comes next.
+    """
+
+    name: str
+    seed: int
+    layout: Layout
+    classes: tuple[str, ...]
+    recurrent: bool
+    hidden: tuple[int, ...]
+    shifts: tuple[int, ...]
+    checkpoints: int
+    file: str
+    data: str
+
+
+def render(draft: Draft) -> str:
+    """Return the commented TOML."""
+    layout = draft.layout
+    classes = _CLASSES.format(classes=_array(draft.classes)) if draft.classes else _NO_CLASSES
+    parts = [
+        _HEAD.format(
+            name=draft.name,
+            name_text=quote(draft.name),
+            file=draft.file,
+            data=draft.data,
+            seed=draft.seed,
+            classes=classes,
+        ),
+        _NAMES.format(label=quote(layout.label), group=quote(layout.group), columns=_columns(layout)),
+    ]
+    if layout.windows == "row":
+        parts.append(_ROW.format(steps=layout.steps))
+    else:
+        hop = _HOP.format(hop=layout.hop) if layout.window else _NO_HOP
+        parts.append(_RECORDING.format(steps=layout.steps, window=layout.window, hop=hop))
+    parts.append(_SCALE.format(shifts=list(draft.shifts)))
+    if draft.recurrent:
+        parts.append(_RECURRENT_RULE.format(checkpoints=draft.checkpoints))
+    for index, units in enumerate(draft.hidden):
+        parts.append((_RECURRENT if draft.recurrent and not index else _DENSE).format(units=units))
+    return "".join([*parts, _OUTPUT])
+
+
+def quote(text: str) -> str:
+    """Return a text as TOML writes it."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _columns(layout: Layout) -> str:
+    if not layout.columns:
+        channels = f"channels = {layout.channels}  # C: values of a step, 1..1039"
+        return f"columns = []  # columns to read; empty: all but label and group, in the file's order\n{channels}"
+    if len(_array(layout.columns)) > 80:
+        return f"columns = [  # columns to read, in this order\n{_lines(layout.columns)}]"
+    return f"columns = {_array(layout.columns)}  # columns to read, in this order"
+
+
+def _array(names: Sequence[str]) -> str:
+    return "[" + ", ".join(quote(name) for name in names) + "]"
+
+
+def _lines(names: Sequence[str]) -> str:
+    """Return names in lines of eight."""
+    rows = (names[at : at + 8] for at in range(0, len(names), 8))
+    return "".join("  " + " ".join(f"{quote(name)}," for name in row) + "\n" for row in rows)
