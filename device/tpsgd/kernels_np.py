@@ -11,7 +11,7 @@ except ImportError:
     from ulab import numpy as np
 
 from tpsgd.generator import draw, mix, step
-from tpsgd.kernels_plain import AMPLITUDE, BASE, L1, LEAK, M, N
+from tpsgd.kernels_plain import AMPLITUDE, BASE, L1, LEAK, M
 from tpsgd.runtime import ARRAY_CELLS, KEEP_TARGETS
 from tpsgd.softmax import TABLE
 
@@ -57,14 +57,14 @@ def matrix(w, m, n, frozen):
     return high, np.frombuffer(w, dtype=np.uint16).reshape((m, n)), ones
 
 
-def put(sample, i, x, j, n):
-    """Copy ``n`` stored activations from byte ``i`` of a sample into ``x`` at ``j``."""
-    x[j : j + n] = np.frombuffer(sample, dtype=np.uint8)[i : i + n] - 128.0
+def put(sample, i, x, n):
+    """Copy ``n`` stored activations from byte ``i`` of a sample to the front of ``x``."""
+    x[:n] = np.frombuffer(sample, dtype=np.uint8)[i : i + n] - 128.0
 
 
-def move(a, i, x, j, n):
-    """Copy ``n`` activations from ``a`` at ``i`` into ``x`` at ``j``."""
-    x[j : j + n] = a[i : i + n]
+def move(a, x, j, n):
+    """Copy the first ``n`` activations of ``a`` into ``x`` at ``j``."""
+    x[j : j + n] = a[:n]
 
 
 def rest(h, h16, p):
@@ -74,10 +74,11 @@ def rest(h, h16, p):
     h16[:m] = 0.0
 
 
-def forward(w, x, s, z, p):
+def forward(w, x, how, z):
     """z_i = (sum_j hi_ij * x_j) >> s, as sum (hi + 128)*x - 128*sum x."""
     high = w[0]
-    n = p[N]
+    n = how >> 5 & 0x7FF
+    s = how & 15
     if n <= _EXACT:
         total = np.dot(high, x)
     else:  # float32 sums in two exact parts, each corrected before they meet
@@ -148,12 +149,12 @@ def softmax(z, p, y):
     return best << 8 | chance
 
 
-def update(w, x, s, e, p):
+def update(w, x, how, e):
     """v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s)), in blocks of rows that bound the temporaries."""
     words = w[1]
-    m = p[M]
-    rows = max(1, ARRAY_CELLS // p[N])
-    scaled = x * 0.5**s
+    m = how >> 16
+    rows = max(1, ARRAY_CELLS // (how >> 5 & 0x7FF))
+    scaled = x * 0.5 ** (how & 15)
     i = 0
     while i < m:
         end = min(m, i + rows)

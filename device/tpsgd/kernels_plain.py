@@ -7,8 +7,9 @@ Legend. m units, n inputs of a layer, the bias counted (its input is the last on
     z   m int32: sums of the forward pass, then the errors e, in the same place
     h16 m uint16, state of the leaky units + 32768
     p   parameters of the layer, uint32, at the indices M to BASE below
+    how m << 16 | n << 5 | frozen << 4 | shift: what the two functions that matter most need, in one small integer
 
-Every engine has these functions and computes the same bits. x, z and h16 are the engine's own kind of buffer.
+Inline assembler takes four arguments at most, so no function here has more. Every engine has these functions and computes the same bits. x, z and h16 are the engine's own kind of buffer.
 """
 
 from array import array
@@ -53,14 +54,16 @@ def matrix(w, m, n, frozen):  # noqa: ARG001 - an array engine needs the shape
     return w
 
 
-def put(sample, i, x, j, n):
-    """Copy ``n`` stored activations from byte ``i`` of a sample into ``x`` at ``j``."""
-    for a in range(n):
-        x[j + a] = sample[i + a]
+def put(sample, i, x, n):
+    """Copy ``n`` stored activations from byte ``i`` of a sample to the front of ``x``."""
+    for j in range(n):
+        x[j] = sample[i + j]
 
 
-#: Copy ``n`` activations from ``a`` at ``i`` into ``x`` at ``j``.
-move = put
+def move(a, x, j, n):
+    """Copy the first ``n`` activations of ``a`` into ``x`` at ``j``."""
+    for i in range(n):
+        x[j + i] = a[i]
 
 
 def rest(h, h16, p):
@@ -71,12 +74,13 @@ def rest(h, h16, p):
         h16[2 * i + 1] = 128
 
 
-def forward(w, x, s, z, p):
-    """z_i = (sum_j hi_ij * x_j) >> s."""
-    n = p[N]
-    stride = p[STRIDE]
+def forward(w, x, how, z):
+    """z_i = (sum_j hi_ij * x_j) >> shift."""
+    n = how >> 5 & 0x7FF
+    stride = 1 if how & 16 else 2
     at = stride - 1  # the high byte of the first weight
-    for i in range(p[M]):
+    s = how & 15
+    for i in range(how >> 16):
         total = 0
         for j in range(n):
             total += (w[at] - 128) * (x[j] - 128)
@@ -141,11 +145,12 @@ def softmax(z, p, y):
     return best << 8 | probability
 
 
-def update(w, x, s, e, p):
-    """v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s))."""
-    n = p[N]
+def update(w, x, how, e):
+    """v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s)), s being the shift, 1..15."""
+    n = how >> 5 & 0x7FF
+    s = how & 15
     half = 1 << (s - 1)
-    for i in range(p[M]):
+    for i in range(how >> 16):
         at = 2 * n * i
         for j in range(n):
             u = (w[at] | w[at + 1] << 8) + ((e[i] * (x[j] - 128) + half) >> s)

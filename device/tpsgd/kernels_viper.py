@@ -43,15 +43,19 @@ def draw(state: ptr32, n: int) -> int:  # noqa: F821
 
 
 @micropython.viper
-def put(sample: ptr8, i: int, x: ptr8, j: int, n: int):  # noqa: F821
-    """Copy ``n`` stored activations."""
+def put(sample: ptr8, i: int, x: ptr8, n: int):  # noqa: F821
+    """Copy ``n`` stored activations from byte ``i`` of a sample to the front of ``x``."""
     sample = ptr8(int(sample) + i)  # noqa: F821
+    for j in range(n):
+        x[j] = sample[j]
+
+
+@micropython.viper
+def move(a: ptr8, x: ptr8, j: int, n: int):  # noqa: F821
+    """Copy the first ``n`` activations of ``a`` into ``x`` at ``j``."""
     x = ptr8(int(x) + j)  # noqa: F821
-    for a in range(n):
-        x[a] = sample[a]
-
-
-move = put
+    for i in range(n):
+        x[i] = a[i]
 
 
 @micropython.viper
@@ -63,11 +67,12 @@ def rest(h: ptr8, h16: ptr16, p: ptr32):  # noqa: F821
 
 
 @micropython.viper
-def forward(w: ptr8, x: ptr8, s: int, z: ptr32, p: ptr32):  # noqa: F821
-    """z_i = (sum_j hi_ij * x_j) >> s, as sum (hi + 128)*x - 128*sum x: loads are unsigned."""
-    shift = s  # s becomes the running sum
-    m = p[0]
-    n = p[1]
+def forward(w: ptr8, x: ptr8, s: int, z: ptr32):  # noqa: F821
+    """z_i = (sum_j hi_ij * x_j) >> shift, as sum (hi + 128)*x - 128*sum x: loads are unsigned."""
+    shift = s & 15  # s is ``how`` and becomes the running sum
+    m = s >> 16
+    n = s >> 5 & 0x7FF
+    wide = (s & 16) ^ 16
     begin = int(x)
     correction = 0
     for j in range(n):
@@ -75,7 +80,6 @@ def forward(w: ptr8, x: ptr8, s: int, z: ptr32, p: ptr32):  # noqa: F821
     correction <<= 7
     quads = n >> 2
     singles = n & 3
-    wide = p[2] - 1
     i = 0
     while i < m:
         x = ptr8(begin)  # noqa: F821
@@ -209,12 +213,12 @@ def softmax(z: ptr32, p: ptr32, y: int) -> int:  # noqa: F821
 
 
 @micropython.viper
-def update(w: ptr16, x: ptr8, s: int, e: ptr32, p: ptr32):  # noqa: F821
+def update(w: ptr16, x: ptr8, s: int, e: ptr32):  # noqa: F821
     """v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s)); a row without error is left alone."""
-    shift = s  # s becomes the weight at hand
-    half = 1 << (s - 1)
-    m = p[0]
-    n = p[1]
+    shift = s & 15  # s is ``how`` and becomes the weight at hand
+    half = 1 << (shift - 1)
+    m = s >> 16
+    n = s >> 5 & 0x7FF
     begin = int(x)
     i = 0
     while i < m:

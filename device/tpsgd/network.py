@@ -26,8 +26,8 @@ class Layer:
         The n inputs.
     z : sums
         m sums, then errors.
-    forward_shift, shift : int
-        S, and the update shift s of the present phase (0: leave alone).
+    how, learn : int
+        ``how`` of ``kernels_plain`` for :func:`forward` and, in the present phase, for :func:`update` (0: leave alone).
     """
 
     def __init__(self, k, spec, index, seed):
@@ -36,9 +36,8 @@ class Layer:
         self.matrix = k.matrix(self.w, spec.units, n, spec.frozen)
         base = mix(seed ^ ((index + 1) << 24))
         self.p = array("I", (spec.units, n, 1 if spec.frozen else 2, spec.amplitude, spec.l1, spec.leak, base))
-        self.forward_shift = spec.shift
+        self.how = spec.units << 16 | n << 5 | spec.frozen << 4 | spec.shift
         self.shifts = bytes(spec.shifts) if not spec.frozen else b"\0" * len(spec.shifts)
-        self.shift = self.shifts[0]
         self.x = self.z = None
 
 
@@ -99,7 +98,8 @@ class Network:
         phases = len(self.output.shifts)
         phase = min(phases - 1, self.seen * phases // self.total) if self.total else 0
         for layer in self.layers:
-            layer.shift = layer.shifts[phase]
+            shift = layer.shifts[phase]
+            layer.learn = shift and layer.how & -16 | shift
         self.phase_end = -1  # never
         if self.total and phase < phases - 1:
             self.phase_end = (self.total * (phase + 1) + phases - 1) // phases
@@ -124,21 +124,21 @@ class Network:
             self._run_recurrent(y, learn)
         elif self.layers[0].x is not self.sample:
             x = self.layers[0].x
-            k.put(self.sample, 0, x, 0, self.steps * self.channels)
+            k.put(self.sample, 0, x, self.steps * self.channels)
         index = 1 if self.checkpoints else 0
         for layer in self.dense:
             index += 1
             a = self.layers[index].x
-            k.forward(layer.matrix, layer.x, layer.forward_shift, layer.z, layer.p)
+            k.forward(layer.matrix, layer.x, layer.how, layer.z)
             k.clamp(layer.z, a, layer.p)
-            if learn and layer.shift:
+            if learn and layer.learn:
                 k.error(a, layer.z, layer.p, y)
-                k.update(layer.matrix, layer.x, layer.shift, layer.z, layer.p)
+                k.update(layer.matrix, layer.x, layer.learn, layer.z)
         layer = self.output
-        k.forward(layer.matrix, layer.x, layer.forward_shift, layer.z, layer.p)
+        k.forward(layer.matrix, layer.x, layer.how, layer.z)
         result = k.softmax(layer.z, layer.p, y)
-        if learn and layer.shift:
-            k.update(layer.matrix, layer.x, layer.shift, layer.z, layer.p)
+        if learn and layer.learn:
+            k.update(layer.matrix, layer.x, layer.learn, layer.z)
         return result
 
     def _run_recurrent(self, y, learn):
@@ -154,26 +154,26 @@ class Network:
         steps = self.steps
         count = self.checkpoints
         out = self.layers[1].x
-        rule = self.rule if learn and layer.shift else -1
+        rule = self.rule if learn and layer.learn else -1
         chosen = -1  # the one step that learns, for the rules that have one
         if rule == LAST:
             chosen = steps - 1
         elif rule == RANDOM:
             chosen = k.draw(self.state, steps)
         k.rest(h, self.h16, p)
-        k.move(h, 0, x, channels, m)
+        k.move(h, x, channels, m)
         done = 0
         mark = steps // count - 1
         for t in range(steps):
-            k.put(self.sample, t * channels, x, 0, channels)
-            k.forward(layer.matrix, x, layer.forward_shift, z, p)
+            k.put(self.sample, t * channels, x, channels)
+            k.forward(layer.matrix, x, layer.how, z)
             k.leak(z, self.h16, h, p)
             if t == chosen or rule == EVERY or (rule == CHECKPOINT and t == mark):
                 k.error(h, z, p, done * self.classes + y if rule == CHECKPOINT else y)
-                k.update(layer.matrix, x, layer.shift, z, p)
-            k.move(h, 0, x, channels, m)
+                k.update(layer.matrix, x, layer.learn, z)
+            k.move(h, x, channels, m)
             if t == mark:
-                k.move(h, 0, out, done * m, m)
+                k.move(h, out, done * m, m)
                 done += 1
                 mark = (done + 1) * steps // count - 1
 
