@@ -1,0 +1,73 @@
+"""The order samples are presented in: the same for a seed on every machine and NumPy version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+_WORD = 0xFFFFFFFF
+# Orders draw from a stream of their own, so that they do not follow the draws of a run with the same seed.
+_STREAM = 0x000F0000
+
+
+def mix(x: int) -> int:
+    """Return the generator's start for a seed (SPEC 1.4); never 0."""
+    x &= _WORD
+    for _ in range(2):
+        x = (((x >> 16) ^ x) * 0x45D9F3B) & _WORD
+    return ((x >> 16) ^ x) or 1
+
+
+class Generator:
+    """The xorshift32 of SPEC 1.4."""
+
+    def __init__(self, seed: int) -> None:
+        self.state = mix(seed)
+
+    def next(self) -> int:
+        """Return the next state, 1..2**32 - 1."""
+        s = self.state
+        s ^= (s << 13) & _WORD
+        s ^= s >> 17
+        s ^= (s << 5) & _WORD
+        self.state = s
+        return s
+
+    def draw(self, n: int) -> int:
+        """Return a number in 0..n-1; past 65536, where SPEC's 16 bits would leave gaps, all 32 bits are used."""
+        s = self.next()
+        return ((s >> 16) * n) >> 16 if n <= 1 << 16 else (s * n) >> 32
+
+
+def permutation(n: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return 0..n-1 shuffled, shape (n,); in order for seed 0. It is the first of :func:`epochs`."""
+    return next(epochs(n, 1, seed))
+
+
+def epochs(n: int, epochs: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield an order of n samples for each epoch.
+
+    Parameters
+    ----------
+    n : int
+        Samples.
+    epochs : int
+        How many orders to yield.
+    seed : int
+        Selects the orders; 0 keeps the file's order in every epoch.
+
+    Yields
+    ------
+    ndarray of int64, shape (n,)
+        Each of 0..n-1 once.
+    """
+    generator = Generator(seed ^ _STREAM)
+    for _ in range(epochs):
+        order = list(range(n))
+        if seed:
+            for i in range(n - 1, 0, -1):
+                j = generator.draw(i + 1)
+                order[i], order[j] = order[j], order[i]
+        yield np.array(order, np.int64)

@@ -1,0 +1,183 @@
+"""A CSV file as text: encoding, delimiter, header, and its records with their line numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tpsgd_host.data.names import listing, suggestion
+from tpsgd_host.errors import DataError
+
+DELIMITERS = (",", ";", "\t")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record: the line it begins on, its fields, and what is wrong with it (empty if nothing)."""
+
+    line: int
+    fields: list[str]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV file whose header has been read.
+
+    Attributes
+    ----------
+    source : str
+        The file, as the user named it.
+    header : tuple of str
+        Column names, each different.
+    delimiter : str
+        Comma, semicolon or tab.
+    """
+
+    source: str
+    header: tuple[str, ...]
+    delimiter: str
+    text: str = field(repr=False)
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records behind the header; blank lines are passed over."""
+        records = _records(self.text, self.delimiter)
+        next(records)
+        wanted = len(self.header)
+        for record in records:
+            if record.problem or len(record.fields) == wanted:
+                yield record
+            else:
+                yield Record(record.line, record.fields, _wrong_count(record.fields, wanted))
+
+    def no_rows(self) -> DataError:
+        """Return the error to raise where nothing follows the header."""
+        return DataError(f"{self.source} has a header and no rows.", "Record some data first.")
+
+    def index(self, name: str, role: str, option: str) -> int:
+        """Return where a column stands.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+        role : str
+            What it is wanted for, as the message puts it: ``"label"``.
+        option : str
+            The option that names another.
+
+        Raises
+        ------
+        DataError
+            If there is no such column.
+        """
+        if name in self.header:
+            return self.header.index(name)
+        if len(self.header) == 1:
+            raise DataError(
+                f"{self.source} has only one column, {self.header[0]!r}, and none called {name!r}.",
+                "Columns are separated by commas, semicolons or tabs.",
+            )
+        raise DataError(
+            f"{self.source} has no column {name!r}, which should be the {role}.",
+            f"Its columns: {listing(self.header)}.{suggestion(name, self.header)} Name another with {option}.",
+        )
+
+
+def open_csv(path: str | Path) -> CsvFile:
+    """Read a file and its header.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, is not text, is empty, or has no usable header.
+    """
+    source = str(path)
+    text = _text(path)
+    delimiter = _sniff(text)
+    head = next(_records(text, delimiter), None)
+    if head is None:
+        raise DataError(f"{source} is empty.", "The first line must name the columns.")
+    if head.problem:
+        raise DataError(f"{source}, line {head.line}: {head.problem}.", "The first line must name the columns.")
+    header = tuple(name.strip() or f"column {number}" for number, name in enumerate(head.fields, 1))
+    _check_header(source, header)
+    return CsvFile(source, header, delimiter, text)
+
+
+def _text(path: str | Path) -> str:
+    """Return the file's text without its byte order mark."""
+    try:
+        raw = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"There is no file {str(path)!r}.", "Check the name and the folder.") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{path} cannot be read: {reason}.", "Name a CSV file.") from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not UTF-8 text: byte 0x{raw[error.start]:02x} at position {error.start}.",
+            'Save it from the spreadsheet as "CSV UTF-8".',
+        ) from None
+
+
+def _records(text: str, delimiter: str) -> Iterator[Record]:
+    """Yield every record that is not blank, the header among them."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Record(line, [], f"not readable as CSV ({error})")
+            continue
+        if len(fields) > 1 or (fields and fields[0].strip()):
+            yield Record(line, fields)
+
+
+def _sniff(text: str) -> str:
+    """Return the delimiter under which header and first record agree best."""
+
+    def score(delimiter: str) -> tuple[bool, bool, int]:
+        records = _records(text, delimiter)
+        counts = [len(record.fields) for record, _ in zip(records, range(2), strict=False)]
+        return max(counts, default=0) > 1 and counts[0] > 1, len(set(counts)) == 1, counts[0] if counts else 0
+
+    return max(DELIMITERS, key=score)
+
+
+def _check_header(source: str, header: tuple[str, ...]) -> None:
+    """Refuse a first line that is data, and names that stand twice."""
+    if all(is_number(name) for name in header):
+        raise DataError(
+            f"{source} has no header: its first line holds only numbers ({listing(header, 4)}).",
+            "Put a first line before it that names the columns, such as x,y,z,label.",
+        )
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if twice:
+        raise DataError(f"{source} has more than one column {twice[0]!r}.", "Give each column a name of its own.")
+
+
+def is_number(text: str) -> bool:
+    """Return whether a field reads as a number, NaN and infinity included."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text  # Python would read 1_000, no other program does
+
+
+def _wrong_count(fields: list[str], wanted: int) -> str:
+    """Say that a record has too few or too many fields, and the quote that may be the cause."""
+    reason = f"{len(fields)} fields where the header has {wanted}"
+    if any("\n" in text or "\r" in text for text in fields):
+        reason += ' (a quote " opened here is not closed on the line)'
+    return reason

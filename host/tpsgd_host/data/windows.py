@@ -1,0 +1,174 @@
+"""Recordings, windows, and how a window's readings become the steps of a sample (SPEC 1.6).
+
+Shapes: M readings in all, C channels, S samples, R readings in a window, T steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.data.layout import Layout, Resampling
+
+Readings = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The readings from ``start`` to ``stop`` (exclusive), which belong together."""
+
+    start: int
+    stop: int
+    name: str
+    label: str
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def find_recordings(labels: Sequence[str], groups: Sequence[str] = (), breaks: Collection[int] = ()) -> list[Recording]:
+    """Cut a table into recordings: runs of one group and one label.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Label of each of the M readings.
+    groups : sequence of str
+        Group of each reading; empty where the table has no groups, and then recordings are numbered from 1.
+    breaks : collection of int
+        Readings that begin a new recording in any case.
+
+    Returns
+    -------
+    list of Recording
+        In order, without a gap.
+    """
+    keys = list(zip(groups, labels, strict=True)) if groups else [("", label) for label in labels]
+    starts = [i for i in range(len(keys)) if i == 0 or keys[i] != keys[i - 1] or i in breaks]
+    stops = [*starts[1:], len(keys)] if starts else []
+    return [
+        Recording(start, stop, groups[start] if groups else f"recording {number}", labels[start])
+        for number, (start, stop) in enumerate(zip(starts, stops, strict=True), 1)
+    ]
+
+
+def window_starts(length: int, window: int, hop: int) -> range:
+    """Return where the windows of a recording begin; what is left over at its end is dropped.
+
+    Parameters
+    ----------
+    length : int
+        Readings in the recording.
+    window : int
+        Readings in a window; 0 takes the recording whole.
+    hop : int
+        Readings between two starts; 0 as ``window``.
+    """
+    if window == 0:
+        return range(1 if length else 0)
+    return range(0, length - window + 1, hop or window)
+
+
+def resample(
+    readings: Readings, starts: npt.NDArray[np.int64], length: int, steps: int, method: Resampling
+) -> Readings:
+    """Turn windows of ``length`` readings into samples of ``steps`` steps.
+
+    Parameters
+    ----------
+    readings : ndarray of float64, shape (M, C)
+    starts : ndarray of int64, shape (S,)
+        First reading of each window.
+    length : int
+        R, at least 1.
+    steps : int
+        T.
+    method : {"linear", "mean"}
+        Interpolate between two neighbouring readings, or average those that fall into a step.
+
+    Returns
+    -------
+    ndarray of float64, shape (S, T, C)
+    """
+    return (_linear if method == "linear" else _mean)(readings, starts, length, steps)
+
+
+def _linear(readings: Readings, starts: npt.NDArray[np.int64], length: int, steps: int) -> Readings:
+    # Positions are kept as fractions of integers: a float quotient could fall just below a whole reading.
+    divisor = steps - 1 if steps > 1 else 2
+    position = np.arange(steps) * (length - 1) if steps > 1 else np.array([length - 1])
+    left, part = position // divisor, position % divisor / divisor
+    right = np.minimum(left + 1, length - 1)
+    a = readings[starts[:, None] + left]
+    b = readings[starts[:, None] + right]
+    result: Readings = a + (b - a) * part[:, None]
+    return result
+
+
+def _mean(readings: Readings, starts: npt.NDArray[np.int64], length: int, steps: int) -> Readings:
+    result = np.empty((len(starts), steps, readings.shape[1]))
+    for t in range(steps):
+        first = t * length // steps
+        last = max(first + 1, (t + 1) * length // steps)
+        # Added one after the other, so that a sample does not depend on how many are cut with it.
+        total = readings[starts + first]
+        for k in range(first + 1, last):
+            total = total + readings[starts + k]
+        result[:, t] = total / (last - first)
+    return result
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Samples cut from recordings.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (S, T, C)
+    starts : ndarray of int64, shape (S,)
+        First reading of each sample.
+    recordings : tuple of Recording
+        The S recordings the samples came from.
+    short : tuple of Recording
+        Recordings with fewer readings than a window: they gave no sample.
+    """
+
+    values: Readings
+    starts: npt.NDArray[np.int64]
+    recordings: tuple[Recording, ...]
+    short: tuple[Recording, ...]
+
+
+def cut(readings: Readings, recordings: Sequence[Recording], layout: Layout) -> Windows:
+    """Cut recordings into windows and resample these.
+
+    Parameters
+    ----------
+    readings : ndarray of float64, shape (M, C)
+    recordings : sequence of Recording
+        See :func:`find_recordings`.
+    layout : Layout
+        ``window``, ``hop``, ``steps`` and ``resampling`` count here.
+
+    Returns
+    -------
+    Windows
+    """
+    origin: list[Recording] = []
+    first: list[int] = []
+    for recording in recordings:
+        for offset in window_starts(len(recording), layout.window, layout.hop):
+            origin.append(recording)
+            first.append(recording.start + offset)
+    starts = np.array(first, np.int64)
+    if layout.window:
+        values = resample(readings, starts, layout.window, layout.steps, layout.resampling)
+    else:
+        values = np.empty((len(starts), layout.steps, readings.shape[1]))
+        for i, recording in enumerate(origin):
+            values[i] = resample(readings, starts[i : i + 1], len(recording), layout.steps, layout.resampling)[0]
+    short = tuple(recording for recording in recordings if len(recording) < layout.window)
+    return Windows(values, starts, tuple(origin), short)
