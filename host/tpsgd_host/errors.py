@@ -6,6 +6,8 @@ value and, in ``hint``, the likely cause and the next command.
 
 from __future__ import annotations
 
+from typing import IO, Any
+
 import click
 
 
@@ -25,6 +27,12 @@ class TpsgdError(click.ClickException):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message, and the hint on a line of its own, to standard error."""
+        click.secho(f"error: {self.message}", fg="red", file=file, err=file is None)
+        if self.hint:
+            click.echo(f"hint:  {self.hint}", file=file, err=file is None)
 
 
 class ConfigError(TpsgdError):

@@ -6,6 +6,7 @@ reads end-of-file and ends when this process ends, however that happens: nothing
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -19,11 +20,12 @@ from types import TracebackType
 
 import click
 
+from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.errors import BoardError, ConfigError, DependencyError
 from tpsgd_host.link.port import SerialPort
 
-#: Bytes of heap where nobody says: room to spare for every demo, and less than any board of today has.
-DEFAULT_HEAP = 128 * 1024
+#: Beside the flash's files, and not one of them for the board: how the board is built.
+SETTINGS = "board.json"
 
 MAIN = "from tpsgd import serve\n\nserve.main()\n"
 
@@ -39,6 +41,14 @@ def parse_heap(text: str) -> int:
     if not match or not int(match[1]):
         raise ConfigError(f"a heap of {text!r}", "say it like 48k, 1m or 49152")
     return int(match[1]) * {"": 1, "k": 1024, "m": 1024**2}[match[2].lower()]
+
+
+def configured_heap(folder: Path) -> int:
+    """Return the bytes of heap that the board in ``folder`` was given when it was flashed."""
+    try:
+        return int(json.loads((folder / SETTINGS).read_text())["heap"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return load_profile("virtual").heap
 
 
 def find_interpreter() -> str:
@@ -69,8 +79,8 @@ class VirtualBoard:
     ----------
     folder : Path
         Its flash. ``main.py`` in it is the program that runs at power-on.
-    heap : int
-        Bytes of heap.
+    heap : int, optional
+        Bytes of heap; by default what the board was flashed with.
 
     Attributes
     ----------
@@ -78,9 +88,9 @@ class VirtualBoard:
         The pseudo-terminal: the name of the board's serial port, for any program that opens ports.
     """
 
-    def __init__(self, folder: Path, heap: int = DEFAULT_HEAP) -> None:
+    def __init__(self, folder: Path, heap: int | None = None) -> None:
         self.folder = folder
-        self.heap = heap
+        self.heap = heap or configured_heap(folder)
         self.path = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._line = -1

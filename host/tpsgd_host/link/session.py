@@ -129,6 +129,7 @@ class Session:
         source = _Source(records, self.received_results)
         flight: deque[Frame] = deque()
         flying, last, quiet_since, wait = 0, None, time.monotonic(), RETRY
+        gone_back = False  # once a loss: the answers to frames that were under way behind it say nothing new
         while self.received_results < source.end:
             while flying + FRAME <= self.info.window or not flight:
                 payload = source.take(PAYLOAD - _CONFIRMED, self.received_results + self.info.results)
@@ -145,6 +146,7 @@ class Session:
                 if time.monotonic() - quiet_since > self._patience:
                     raise self._silent(time.monotonic() - quiet_since)
                 wait = min(2 * wait, 4.0)
+                gone_back = False
                 self._send_again(list(flight)[:1] or [last])
                 continue
             quiet_since, wait = time.monotonic(), RETRY
@@ -156,7 +158,10 @@ class Session:
             results = self._results(reply)
             if len(results):
                 yield results
-            elif before == len(flight) and flight and reply.kind == frames.ACK:
+            if len(flight) < before:
+                gone_back = False
+            elif flight and not len(results) and not gone_back and reply.kind == frames.ACK:
+                gone_back = True
                 self._send_again(list(flight))
 
     def _results(self, reply: Frame) -> Bytes:

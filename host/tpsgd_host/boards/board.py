@@ -1,0 +1,92 @@
+"""A board as an executor: what a run's driver drives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from tpsgd_host.errors import MismatchError
+from tpsgd_host.link.messages import Info
+from tpsgd_host.link.session import Session
+from tpsgd_host.model import Model, parse_model
+from tpsgd_host.runs.executor import Bytes, Outcome, Records
+
+ENGINES = {"auto": 0, "plain": 1, "np": 2, "viper": 4, "thumb": 5}
+
+
+class Board:
+    """A board behind an open session; an :class:`~tpsgd_host.runs.executor.Executor`.
+
+    Parameters
+    ----------
+    session : Session
+    engine : str
+        The engine wanted: ``auto`` for the best one that the board has.
+    every : int
+        Training samples between two checkpoints that the board writes; 0 for one at the end only.
+
+    Attributes
+    ----------
+    info : Info
+        What the board said when the session was opened.
+    """
+
+    def __init__(self, session: Session, engine: str = "auto", every: int = 0) -> None:
+        self._session = session
+        self._every = every
+        self.info: Info = session.hello(ENGINES[engine])
+
+    def begin(self, run_id: int, total: int, fresh: bool) -> None:
+        """Begin a run of ``total`` training samples; ``fresh``: from the board's model file, else from the present."""
+        self._session.start(run_id, total, fresh, self._every)
+
+    def apply(self, records: Records) -> Iterator[Bytes]:
+        """Send records; yield their results as they come, arrays (r, 2)."""
+        return self._session.stream(records)
+
+    def finish(self, save: bool = True) -> Outcome:
+        """End the run and have the board write a checkpoint."""
+        done = self._session.sync(save)
+        details: dict[str, object] = {
+            "engine": self.info.engine, "machine": self.info.machine, "state_bytes": done.measured,
+            "planned_bytes": self.info.planned, "heap_used": done.heap_used, "heap_free": done.heap_free,
+            "checkpoint": done.generation, "frames_resent": self._session.resent,
+        }  # fmt: skip
+        return Outcome(done.applied, done.seen, done.weights_crc, details)
+
+    def weights(self) -> bytes:
+        """Return the live weights, all layers, checked against the board's own CRC."""
+        return self._session.read(1)
+
+    def model(self, progress: Callable[[int], None] = lambda n: None) -> Model:
+        """Return the model on the board, as its file says: with the weights it had when it was flashed."""
+        return parse_model(self._session.read(0, progress), "the board's model")
+
+    def pull(self, progress: Callable[[int], None] = lambda n: None) -> Model:
+        """Return the model on the board with its present weights.
+
+        Raises
+        ------
+        MismatchError
+            When what arrived is not what the board has.
+        """
+        model = self.model(progress)
+        trained = model.with_weights(self._session.read(1, progress))
+        said = self._session.sync(save=False).weights_crc
+        if trained.weights_crc != said:
+            raise MismatchError(
+                f"the weights arrived with CRC {trained.weights_crc:08x}, the board has {said:08x}",
+                "is another program talking to the board? Close it and pull again",
+            )
+        return trained
+
+    def require(self, model: Model) -> None:
+        """Refuse a board that holds another model than ``model``."""
+        if self.info.model_crc != model.crc:
+            raise MismatchError(
+                f"the board holds model {self.info.model_crc:08x}, the file is {model.crc:08x}",
+                "put the file on the board with: tpsgd-host flash MODEL, or leave --model out",
+            )
+
+    def close(self) -> None:
+        """Say goodbye."""
+        self._session.bye()

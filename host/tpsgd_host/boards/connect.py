@@ -1,0 +1,104 @@
+"""From what a user calls a board to an open session with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tpsgd_host.boards.board import Board
+from tpsgd_host.boards.virtual import VirtualBoard, default_folder
+from tpsgd_host.errors import BoardError, FitError, PortError, TpsgdError
+from tpsgd_host.link.port import SerialPort
+from tpsgd_host.link.session import Session
+
+VIRTUAL = "virtual"
+
+
+class BoardText:
+    """What a board printed, kept for the error that may follow, and handed on line by line."""
+
+    def __init__(self, hand_on: Callable[[str], None]) -> None:
+        self._hand_on = hand_on
+        self._line = ""
+        self.all = ""
+
+    def __call__(self, text: str) -> None:
+        """Take a piece of text, wherever it was cut."""
+        self.all = (self.all + text)[-4000:]
+        *lines, self._line = (self._line + text.replace("\r\n", "\n")).split("\n")
+        for line in lines:
+            self._hand_on(line)
+
+
+@contextmanager
+def connect(
+    port: str,
+    *,
+    folder: Path | None = None,
+    heap: int | None = None,
+    baud: int = 115200,
+    engine: str = "auto",
+    every: int = 0,
+    on_text: Callable[[str], None] = lambda text: None,
+) -> Iterator[Board]:
+    """Open a session with a board and close it behind the block.
+
+    Parameters
+    ----------
+    port : str
+        ``virtual``, or any port that pyserial opens.
+    folder : Path, optional
+        Flash of the virtual board.
+    heap : int, optional
+        Heap of the virtual board in bytes, where it is not the one it was flashed with.
+    engine, every
+        See :class:`~tpsgd_host.boards.board.Board`.
+    on_text : callable
+        Gets the lines that the board prints.
+
+    Raises
+    ------
+    PortError, BoardError, FitError
+        The port does not open, the board does not answer, or has no room for its model.
+    """
+    text = BoardText(on_text)
+    if port != VIRTUAL:
+        with _session(SerialPort(port, baud), text, engine, every) as board:
+            yield board
+        return
+    with VirtualBoard(folder or default_folder(), heap) as machine:
+        try:
+            with _session(machine.open_port(), text, engine, every) as board:
+                yield board
+        except (PortError, BoardError) as error:
+            if machine.running:
+                raise
+            raise _ended(machine, text.all) from error
+
+
+@contextmanager
+def _session(port: SerialPort, text: BoardText, engine: str, every: int) -> Iterator[Board]:
+    session = Session(port, text)
+    try:
+        yield Board(session, engine, every)
+    finally:
+        try:
+            session.bye()
+        except TpsgdError:
+            pass  # the port is gone: there is nobody to say goodbye to
+        port.close()
+
+
+def _ended(machine: VirtualBoard, text: str) -> TpsgdError:
+    """Return the error for a virtual board whose program ended by itself."""
+    last = text.strip().splitlines()[-1:] or ["it printed nothing"]
+    if "MemoryError" in text:
+        return FitError(
+            f"the virtual board ran out of its {machine.heap} bytes of heap: {last[0]}",
+            "give it more with --heap, or make the network smaller (tpsgd-host inspect shows what takes the room)",
+        )
+    return BoardError(
+        f"the virtual board's program ended with exit code {machine.wait()}: {last[0]}",
+        "flash it again with: tpsgd-host flash MODEL",
+    )

@@ -1,0 +1,99 @@
+"""``tpsgd-host``: the group of commands, and the one place where errors become messages and exit codes.
+
+Commands are imported when they are used: ``--help`` does not wait for plots and tables.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from tpsgd_host import __version__
+
+COMMANDS = {
+    "new": "new",
+    "quantize": "quantize",
+    "inspect": "inspect",
+    "flash": "flash",
+    "stream": "stream",
+    "simulate": "simulate",
+    "eval": "evaluate",
+    "pull": "pull",
+    "plot": "plot",
+    "demo": "demo",
+    "bench": "bench",
+}
+
+EPILOG = """\b
+Exit codes:
+   0  done                       6  port: not there, busy, vanished
+   1  anything not named here    7  board: silent, or answers with an error
+   2  wrong use of an option     8  the model does not fit on the board
+   3  configuration (TOML)       9  board and file or simulation differ
+   4  data file                 10  an optional package is missing
+   5  model file               130  interrupted (Ctrl-C)
+"""
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the commands in the order of their use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        """Return a command by its name."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"tpsgd_host.commands.{COMMANDS[name]}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown one is refused with the nearest that exist."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            from tpsgd_host.data.names import suggestion
+
+            ctx.fail(f"no command {name!r}. {suggestion(name, tuple(COMMANDS))}".strip())
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tpsgd-host")
+def cli() -> None:
+    """Networks that learn on a microcontroller.
+
+    Quantize a small network, put it with its trainer on a board, stream data to it and watch it train itself. The board
+    "virtual" needs no hardware: it is the real MicroPython interpreter on this computer.
+
+    \b
+    Try it:
+      tpsgd-host demo gesture
+    Or with your own data:
+      tpsgd-host new gestures --data data.csv
+      tpsgd-host quantize gestures.toml --data data.csv
+      tpsgd-host flash gestures.tpsgd --board virtual
+      tpsgd-host stream data.csv --epochs 20 --test-split 0.2
+    """
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\ninterrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # who reads us has gone; Python would complain about stdout otherwise
+        sys.exit(141)
+    sys.exit(code if isinstance(code, int) else 0)

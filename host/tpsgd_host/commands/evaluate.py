@@ -1,0 +1,151 @@
+"""``tpsgd-host eval``: classify samples with what a board, or a model file, has learned."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from tpsgd_host.boards.connect import connect
+from tpsgd_host.commands.options import FILE, board_options, data_options, json_option, layout_of
+from tpsgd_host.data.load import load_samples
+from tpsgd_host.data.rejects import BadRows
+from tpsgd_host.data.samples import UNKNOWN, Samples
+from tpsgd_host.model import Model, load_model
+from tpsgd_host.runs.driver import encode
+from tpsgd_host.runs.events import SampleResult
+from tpsgd_host.runs.executor import TEST, Executor
+from tpsgd_host.runs.metrics import Metrics, recall
+from tpsgd_host.runs.report import confusion_report, percent
+from tpsgd_host.simulator import Simulator
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network says of samples.
+
+    Attributes
+    ----------
+    samples : Samples
+    model : Model
+    results : ndarray of uint8, shape (S, 2)
+        Predicted class, p_y.
+    metrics : Metrics
+        Of the samples that have a label.
+    """
+
+    samples: Samples
+    model: Model
+    results: npt.NDArray[np.uint8]
+    metrics: Metrics
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the figures for JSON."""
+        tally, confusion = self.metrics.test, self.metrics.confusion
+        names = self.model.classes
+        return {
+            "samples": len(self.samples), "labelled": tally.count, "accuracy": tally.accuracy, "loss": tally.loss,
+            "classes": list(names), "confusion": confusion.tolist(),
+            "recall": [None if np.isnan(r) else float(r) for r in recall(confusion)],
+            "bad_rows": len(self.samples.bad_rows), "weights_crc_hex": f"{self.model.weights_crc:08x}",
+        }  # fmt: skip
+
+    def write_predictions(self, path: Path) -> None:
+        """Write a CSV: line of the data file, label, prediction, probability of the prediction's class or the label's."""
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["line", "label", "predicted", "probability"])
+            for line, label, (predicted, chance) in zip(
+                self.samples.lines.tolist(), self.samples.labels.tolist(), self.results.tolist(), strict=True
+            ):
+                name = "" if label == UNKNOWN else self.model.classes[label]
+                writer.writerow([line, name, self.model.classes[predicted], f"{chance / 127:.3f}"])
+
+
+def evaluate(
+    data: Path,
+    *,
+    model_path: Path | None = None,
+    port: str = "virtual",
+    folder: Path | None = None,
+    heap: int | None = None,
+    baud: int = 115200,
+    names: tuple[str | None, str | None, str | None] = (None, None, None),
+    bad_rows: BadRows = "stop",
+) -> Evaluation:
+    """Classify the samples of a file; nothing is learned.
+
+    Parameters
+    ----------
+    model_path : Path, optional
+        Classify on the host, with this model; without it the board does, with its present weights.
+    """
+    with ExitStack() as stack:
+        executor: Executor
+        if model_path:
+            model = load_model(model_path)
+            executor = Simulator(model)
+        else:
+            board = stack.enter_context(connect(port, folder=folder, heap=heap, baud=baud))
+            executor, model = board, board.pull()
+        samples = load_samples(data, layout_of(model.layout, *names), model.classes, bad_rows, require_labels=False)
+        executor.begin(0, 0, fresh=False)
+        results = np.concatenate([np.empty((0, 2), np.uint8), *executor.apply(encode(model, samples, TEST))])
+    metrics = Metrics()
+    metrics.classes = model.classes
+    for i, (predicted, chance) in enumerate(results.tolist()):
+        label = int(samples.labels[i])
+        metrics.handle(SampleResult(i, 1, "test", label, predicted, chance, int(samples.lines[i])))
+    return Evaluation(samples, model, results, metrics)
+
+
+@click.command("eval")
+@click.argument("data", type=FILE)
+@click.option("--model", "-m", "model_path", type=FILE, metavar="FILE",
+              help="Classify on this computer, with this model, not on a board.")
+@click.option("--predictions", type=FILE, metavar="FILE", help="Write every prediction to this CSV.")
+@board_options
+@data_options
+@json_option
+def command(
+    data: Path, model_path: Path | None, predictions: Path | None, port: str, baud: int, board_dir: Path | None,
+    heap: int | None, label: str | None, group: str | None, columns: str | None, bad_rows: Any, as_json: bool,
+) -> None:  # fmt: skip
+    """Classify the samples in DATA with what a board has learned; nothing is learned from them.
+
+    DATA needs no labels; with them accuracy and confusions are shown.
+
+    \b
+    Examples:
+      tpsgd-host eval test.csv
+      tpsgd-host eval new.csv --model learned.tpsgd --predictions out.csv
+    """
+    found = evaluate(
+        data, model_path=model_path, port=port, folder=board_dir, heap=heap, baud=baud, names=(label, group, columns),
+        bad_rows=bad_rows,
+    )  # fmt: skip
+    if predictions:
+        found.write_predictions(predictions)
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=2))
+        return
+    tally = found.metrics.test
+    console = Console(highlight=False)
+    if tally.count:
+        console.print(confusion_report(found.metrics.confusion, found.model.classes, "samples", console.width))
+        console.print(f"accuracy {percent(tally.accuracy)} of {tally.count} samples, loss {tally.loss:.3f}")
+    else:
+        counts = np.bincount(found.results[:, 0], minlength=len(found.model.classes))
+        for name, count in zip(found.model.classes, counts.tolist(), strict=True):
+            console.print(f"{name}: {count}")
+        console.print(f"{len(found.samples)} samples without labels classified")
+    if predictions:
+        console.print(f"predictions in {predictions}")

@@ -1,0 +1,94 @@
+"""Options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tpsgd_host.data.layout import Layout
+from tpsgd_host.errors import TpsgdError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+
+class HeapType(click.ParamType):
+    """Bytes, said like 48k or 1m."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes."""
+        from tpsgd_host.boards.virtual import parse_heap
+
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_heap(value)
+        except TpsgdError as error:
+            self.fail(f"{error.message}; {error.hint}", param, ctx)
+
+
+def _all(options: list[Callable[[F], F]]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def board_options(function: F) -> F:
+    """Where the board is."""
+    return _all([
+        click.option("--port", "-p", default="virtual", show_default=True, metavar="PORT",
+                     help="Serial port of the board (/dev/ttyUSB0, socket://host:port), or virtual."),
+        click.option("--baud", default=115200, show_default=True, help="Speed of a serial port."),
+        click.option("--board-dir", type=FILE, envvar="TPSGD_VIRTUAL", metavar="DIR",
+                     help="Flash of the virtual board.  [default: in your configuration folder]"),
+        click.option("--heap", type=HeapType(), metavar="SIZE",
+                     help="Heap of the virtual board, such as 48k.  [default: as it was flashed]"),
+    ])(function)  # fmt: skip
+
+
+def data_options(function: F) -> F:
+    """How to read a data file, where that is not as the model says."""
+    return _all([
+        click.option("--label", metavar="COLUMN", help="Column with the class.  [default: the model's]"),
+        click.option("--group", metavar="COLUMN", help="Column that tells recordings apart.  [default: the model's]"),
+        click.option("--columns", metavar="A,B,...", help="Columns with the values.  [default: the model's]"),
+        click.option("--bad-rows", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
+                     help="What to do with a row that cannot be used."),
+    ])(function)  # fmt: skip
+
+
+def run_options(function: F) -> F:
+    """What a run applies, and where it is noted."""
+    return _all([
+        click.option("--epochs", "-e", type=click.IntRange(1), default=10, show_default=True,
+                     help="Passes over the training samples."),
+        click.option("--test", type=FILE, metavar="FILE", help="Held-out samples, classified after every epoch."),
+        click.option("--test-split", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
+                     help="Hold this share of DATA's recordings out instead, class by class."),
+        click.option("--split-seed", default=1, show_default=True, help="Seed of that choice."),
+        click.option("--test-every", type=click.IntRange(1), default=1, show_default=True,
+                     help="Epochs between two looks at the held-out samples."),
+        click.option("--shuffle-seed", type=click.IntRange(0), default=1, show_default=True,
+                     help="Seed of the order of the samples; 0 keeps the file's."),
+        click.option("--runs", "root", type=FILE, default=Path("runs"), show_default=True, metavar="DIR",
+                     help="Where the run's folder goes."),
+        click.option("--name", metavar="NAME", help="Name of the run.  [default: the model's]"),
+    ])(function)  # fmt: skip
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+
+
+def layout_of(layout: Layout, label: str | None, group: str | None, columns: str | None) -> Layout:
+    """Return the model's layout with the names given on the command line."""
+    names = tuple(name.strip() for name in columns.split(",")) if columns else None
+    return layout.named(label, group, names)

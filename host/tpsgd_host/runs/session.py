@@ -1,0 +1,172 @@
+"""What ``stream`` and ``simulate`` have in common: data in, run folder out, whatever trains."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.load import load_samples
+from tpsgd_host.data.rejects import BadRows
+from tpsgd_host.data.samples import BadRow, Samples
+from tpsgd_host.data.split import split
+from tpsgd_host.errors import ConfigError
+from tpsgd_host.model import Model
+from tpsgd_host.runs.driver import Schedule, drive
+from tpsgd_host.runs.events import BoardText, RunEnded, to_dict
+from tpsgd_host.runs.executor import Executor, Outcome
+from tpsgd_host.runs.folder import RunFolder
+from tpsgd_host.runs.sinks import Sink
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a user asked of a run.
+
+    Attributes
+    ----------
+    data : Path
+        Samples to train on.
+    test : Path or None
+        Held-out samples.
+    test_split : float or None
+        Share of ``data`` to hold out instead.
+    layout : Layout or None
+        How to read the files; None: as the model says.
+    """
+
+    data: Path
+    epochs: int = 10
+    test: Path | None = None
+    test_split: float | None = None
+    split_seed: int = 1
+    test_every: int = 1
+    shuffle_seed: int = 1
+    root: Path = Path("runs")
+    name: str | None = None
+    bad_rows: BadRows = "stop"
+    layout: Layout | None = None
+
+    def __post_init__(self) -> None:
+        if self.test is not None and self.test_split is not None:
+            raise ConfigError("--test and --test-split both name held-out samples", "Use one of them.")
+
+    def reading(self, layout: Layout) -> RunPlan:
+        """Return this plan with files read as ``layout`` says."""
+        return replace(self, layout=layout)
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """How a run ended.
+
+    Attributes
+    ----------
+    folder : Path
+        The run's folder.
+    ended : RunEnded
+    outcome : Outcome
+    model : Model
+        The trained model.
+    """
+
+    folder: Path
+    ended: RunEnded
+    outcome: Outcome
+    model: Model
+    skipped: int = field(default=0)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the report for JSON."""
+        values = dict(to_dict(self.ended))
+        del values["event"]
+        return {
+            **values, "folder": str(self.folder), "weights_crc_hex": f"{self.outcome.weights_crc:08x}",
+            "classes": list(self.model.classes), "bad_rows": self.skipped,
+        }  # fmt: skip
+
+
+def load_schedule(plan: RunPlan, model: Model) -> Schedule:
+    """Read the data files of a run as its model wants them."""
+    layout = plan.layout or model.layout
+    samples = load_samples(plan.data, layout, model.classes, plan.bad_rows)
+    test: Samples | None = None
+    if plan.test is not None:
+        test = load_samples(plan.test, layout, model.classes, plan.bad_rows)
+    elif plan.test_split is not None:
+        train, test = split(samples, plan.test_split, plan.split_seed)
+        samples = replace(train, bad_rows=samples.bad_rows)
+    return Schedule(samples, test, plan.epochs, plan.shuffle_seed, plan.test_every)
+
+
+class TextRelay:
+    """Takes what a board prints, from before there is a run on, and hands it to the run's sinks."""
+
+    def __init__(self) -> None:
+        self._waiting: list[str] = []
+        self._sinks: list[Sink] = []
+
+    def __call__(self, line: str) -> None:
+        """Take a line."""
+        if not self._sinks:
+            self._waiting.append(line)
+        for sink in self._sinks:
+            sink.handle(BoardText(line))
+
+    def attach(self, sinks: list[Sink]) -> None:
+        """Hand on to ``sinks`` from now on, what waited first."""
+        self._sinks = sinks
+        waiting, self._waiting = self._waiting, []
+        for line in waiting:
+            self(line)
+
+
+def run(
+    executor: Executor,
+    model: Model,
+    plan: RunPlan,
+    schedule: Schedule,
+    view: Sink,
+    fresh: bool,
+    config: dict[str, object],
+    text: TextRelay | None = None,
+) -> RunReport:
+    """Carry a run out, with a folder that keeps all of it.
+
+    Parameters
+    ----------
+    executor : Executor
+        Holds ``model``.
+    view : Sink
+        Shows the run.
+    fresh : bool
+        Begin from the model's own weights.
+    config : dict
+        What else to note in the run's configuration.
+    text : TextRelay, optional
+        Brings what the board prints.
+    """
+    folder = RunFolder.create(plan.root, plan.name or model.name)
+    skipped = schedule.train.bad_rows + (schedule.test.bad_rows if schedule.test else ())
+    head = {
+        "data": str(plan.data), "test": str(plan.test) if plan.test else None, "test_split": plan.test_split,
+        "split_seed": plan.split_seed, "bad_rows": len(skipped), **config,
+    }  # fmt: skip
+    sinks: list[Sink] = [folder, view]
+    if text is not None:
+        text.attach(sinks)
+    ended, outcome = drive(
+        executor, model, schedule, sinks, secrets.randbits(32), fresh=fresh, config=head, notes=_notes(skipped)
+    )
+    trained = model.with_weights(executor.weights())
+    folder.write_model(trained.to_bytes())
+    return RunReport(folder.path, ended, outcome, trained, len(skipped))
+
+
+def _notes(skipped: tuple[BadRow, ...]) -> list[str]:
+    """Say which rows were left out, the first few by line."""
+    if not skipped:
+        return []
+    shown = "; ".join(f"line {row.line}: {row.reason}" for row in skipped[:3])
+    return [f"{len(skipped)} bad rows left out ({shown}{'; ...' if len(skipped) > 3 else ''})"]
