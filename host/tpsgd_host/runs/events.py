@@ -1,0 +1,241 @@
+"""What happens in a run, in order, and the same as JSON.
+
+A run is one :class:`RunStarted`, then sample results in the order in which the samples were applied, one
+:class:`EpochEnded` behind each epoch, text and notes anywhere between, and one :class:`RunEnded`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeAlias
+
+UNKNOWN = 255  # the label of a test sample without one, as the link says it
+
+Kind: TypeAlias = Literal["train", "test"]
+Status: TypeAlias = Literal["complete", "interrupted", "failed"]
+
+_LOSS = tuple(math.log(127 / max(p, 0.5)) for p in range(128))
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """The run begins.
+
+    Attributes
+    ----------
+    config : dict
+        Everything that decides the run, fit for JSON. Read here, all optional: ``name``, ``classes`` (list of N names),
+        ``epochs``, ``total`` (results to expect, training and test).
+    """
+
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SampleResult:
+    """One sample was applied: predicted, and then learned if ``kind`` is ``train``.
+
+    Attributes
+    ----------
+    index : int
+        Position in the run, from 0, training and test together.
+    epoch : int
+        From 1.
+    label, predicted : int
+        Classes; the label is 255 where unknown.
+    p_true : int
+        Probability of the label before learning, 0..127 (127 stands for 1).
+    line : int
+        Line of the data file where the sample begins.
+    """
+
+    index: int
+    epoch: int
+    kind: Kind
+    label: int
+    predicted: int
+    p_true: int
+    line: int
+
+    @property
+    def correct(self) -> bool:
+        """Whether the prediction was the label."""
+        return self.label == self.predicted
+
+    @property
+    def loss(self) -> float:
+        """``-ln(max(p_true, 0.5)/127)``."""
+        return _LOSS[self.p_true]
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """An epoch ended; ``samples`` is its training samples, None stands for "no such samples"."""
+
+    epoch: int
+    train_accuracy: float | None
+    train_loss: float | None
+    test_accuracy: float | None
+    test_loss: float | None
+    samples: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class BoardText:
+    """Text that the board printed between frames."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the user should know, said by the host."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """The run ended.
+
+    Attributes
+    ----------
+    weights_crc : int or None
+        CRC-32 of the weights; None where nobody could ask the board any more.
+    samples : int
+        Training samples learned in the run.
+    test_accuracy : float or None
+        Of the last complete held-out pass.
+    train_accuracy : float or None
+        Prequential, of the last epoch.
+    confusion : list of list of int, shape (N, N), or None
+        Rows are labels, columns predictions: held-out where there is a ``test_accuracy``, else prequential.
+    details : dict
+        Whatever else is worth keeping, fit for JSON.
+    """
+
+    status: Status
+    weights_crc: int | None
+    samples: int
+    seconds: float
+    test_accuracy: float | None
+    train_accuracy: float | None
+    confusion: list[list[int]] | None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+Event: TypeAlias = RunStarted | SampleResult | EpochEnded | BoardText | Note | RunEnded
+
+_Check: TypeAlias = Callable[[Any], bool]
+
+
+def _whole(limit: int) -> _Check:
+    return lambda value: type(value) is int and 0 <= value < limit
+
+
+def _number(value: object) -> bool:
+    # The limit keeps whole numbers too long for a float out; NaN fails it too.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1 << 53
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _table(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _one_of(*words: str) -> _Check:
+    return lambda value: isinstance(value, str) and value in words
+
+
+def _matrix(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(row, list) and len(row) == len(value) and all(map(_COUNT, row)) for row in value
+    )
+
+
+def _optional(check: _Check) -> _Check:
+    return lambda value: value is None or check(value)
+
+
+_COUNT = _whole(1 << 53)
+_BYTE = _whole(256)
+
+_NAMES: dict[type, str] = {
+    RunStarted: "started",
+    SampleResult: "sample",
+    EpochEnded: "epoch",
+    BoardText: "board",
+    Note: "note",
+    RunEnded: "ended",
+}
+_TYPES: dict[str, type[Event]] = {name: cls for cls, name in _NAMES.items()}
+
+# What each field of each event may hold; a field of several events holds the same in all of them.
+_FIELDS: dict[str, _Check] = {
+    "config": _table,
+    "index": _COUNT,
+    "epoch": _COUNT,
+    "kind": _one_of("train", "test"),
+    "label": _BYTE,
+    "predicted": _BYTE,
+    "p_true": _whole(128),
+    "line": _COUNT,
+    "train_accuracy": _optional(_number),
+    "train_loss": _optional(_number),
+    "test_accuracy": _optional(_number),
+    "test_loss": _optional(_number),
+    "samples": _COUNT,
+    "seconds": _number,
+    "text": _text,
+    "status": _one_of("complete", "interrupted", "failed"),
+    "weights_crc": _optional(_whole(1 << 32)),
+    "confusion": _optional(_matrix),
+    "details": _table,
+}
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """Return an event as a flat dict whose first key, ``event``, names its kind."""
+    return {"event": _NAMES[type(event)], **vars(event)}
+
+
+def from_dict(raw: object) -> Event:
+    """Return the event that :func:`to_dict` described; keys nobody knows are passed over.
+
+    Raises
+    ------
+    ValueError
+        A field is missing or out of range, or the kind of event is not known.
+    """
+    if not isinstance(raw, dict):
+        raise ValueError("not an object")
+    name = raw.get("event")
+    cls = _TYPES.get(name) if isinstance(name, str) else None
+    if cls is None:
+        raise ValueError(f"unknown event {_brief(name)}")
+    values = {}
+    for key in (f.name for f in fields(cls)):
+        if key not in raw:
+            raise ValueError(f"{name}: no {key}")
+        if not _FIELDS[key](raw[key]):
+            raise ValueError(f"{name}: {key} is {_brief(raw[key])}")
+        values[key] = raw[key]
+    return cls(**values)
+
+
+def _brief(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 40 else shown[:37] + "..."
+
+
+def class_names(config: dict[str, Any], n: int = 0) -> tuple[str, ...]:
+    """Return the class names of a run's config, numbers standing in for missing ones up to ``n``."""
+    given = config.get("classes")
+    names = tuple(str(name) for name in given) if isinstance(given, (list, tuple)) else ()
+    return names + tuple(str(i) for i in range(len(names), n))

@@ -1,0 +1,167 @@
+"""The folder that a run leaves: config, log, table, picture, model, result (docs/RUNS.md has the format)."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tpsgd_host.errors import DataError
+from tpsgd_host.runs.events import Event, RunEnded, RunStarted, SampleResult, Status, class_names, to_dict
+from tpsgd_host.runs.log import LogWriter, cannot_write, read_log, write_atomic, write_json
+from tpsgd_host.runs.metrics import Metrics
+
+__all__ = ["RunFolder", "read_log"]
+
+
+class RunFolder:
+    """One run's folder: a sink while the run lasts, a reader afterwards.
+
+    As a context manager it ends a run that nobody ended: left by Ctrl-C it is ``interrupted``, by another error
+    ``failed``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer: LogWriter | None = None
+        self._under_way = False
+        self._results = False
+        self._began = time.monotonic()
+
+    @classmethod
+    def create(cls, root: Path, name: str) -> RunFolder:
+        """Make ``root/<name>-<YYYYmmdd-HHMMSS>``, with a number behind it where that exists.
+
+        Raises
+        ------
+        DataError
+            The folder cannot be made.
+        """
+        stem = f"{_slug(name)}-{time.strftime('%Y%m%d-%H%M%S')}"
+        number = 1
+        while True:
+            path = root / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                number += 1
+            except OSError as error:
+                raise cannot_write(path, error) from error
+            else:
+                return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Return the folder of a run that began before.
+
+        Raises
+        ------
+        DataError
+            There is no run in ``path``.
+        """
+        if (path / "config.json").is_file() and (path / "log.jsonl").is_file():
+            return cls(path)
+        if not path.is_dir():
+            raise DataError(f"{path} is not a folder", "Name the folder of a run, as in runs/wand-20250131-120000.")
+        inside = sorted(path.glob("*/config.json"), key=lambda file: file.stat().st_mtime)
+        hint = f"Did you mean {inside[-1].parent}?" if inside else "A run's folder holds config.json and log.jsonl."
+        raise DataError(f"{path} is not the folder of a run", hint)
+
+    @property
+    def name(self) -> str:
+        """The run's name: its folder's."""
+        return self.path.name or self.path.resolve().name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The run's config."""
+        return self._read("config.json")
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What ``result.json`` says, None while there is none."""
+        return self._read("result.json") if (self.path / "result.json").is_file() else None
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            value = json.loads(path.read_bytes())
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path} is not JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise DataError(f"{path} is not a JSON object")
+        return value
+
+    def events(self) -> list[Event]:
+        """Return what the log holds so far."""
+        return read_log(self.path / "log.jsonl")
+
+    def write_model(self, data: bytes) -> None:
+        """Keep the model that the run ended with as ``model.tpsgd``."""
+        write_atomic(self.path / "model.tpsgd", data)
+
+    def handle(self, event: Event) -> None:
+        """Take the next event."""
+        if isinstance(event, RunStarted):
+            write_json(self.path / "config.json", event.config)
+            self._under_way = True
+            self._began = time.monotonic()
+        if self._writer is None:
+            self._writer = LogWriter(self.path)
+        self._writer.write(event)
+        self._results |= isinstance(event, SampleResult)
+        if isinstance(event, RunEnded):
+            self._under_way = False
+            self._writer.sync()
+            self._write_result(event)
+            if self._results:
+                self._plot()
+
+    def close(self) -> None:
+        """Close the log."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is not None and self._under_way:
+                self._end("interrupted" if issubclass(kind, KeyboardInterrupt) else "failed", error)
+        except DataError:
+            pass  # the error that is under way says more
+        finally:
+            self.close()
+
+    def _end(self, status: Status, error: BaseException | None) -> None:
+        details = {"error": str(error)} if status == "failed" else {}
+        seconds = time.monotonic() - self._began
+        self.handle(Metrics.of(self.events()).run_ended(status, None, seconds, details))
+
+    def _write_result(self, event: RunEnded) -> None:
+        values = to_dict(event)
+        del values["event"]
+        crc = event.weights_crc
+        values["weights_crc_hex"] = None if crc is None else f"{crc:08x}"
+        values["confusion_of"] = "train" if event.test_accuracy is None else "test"
+        values["classes"] = class_names(self.config, len(event.confusion or ()))
+        write_json(self.path / "result.json", values)
+
+    def _plot(self) -> None:
+        from tpsgd_host.runs.plots import plot_accuracy  # matplotlib takes a while, and the run is over
+
+        plot_accuracy([self], self.path / "accuracy.png")
+
+
+def _slug(name: str) -> str:
+    """Return what of a name every file system takes."""
+    return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip(".-")[:60] or "run"

@@ -1,0 +1,194 @@
+"""The run's log: one event a line (``log.jsonl``), and a table of the sample results (``log.csv``).
+
+Each line is handed to the operating system in one piece as soon as it is known, so a killed process loses none, and at
+worst leaves its last line torn.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from tpsgd_host.errors import DataError
+from tpsgd_host.runs.events import Event, RunStarted, SampleResult, class_names, from_dict, to_dict
+
+CSV_HEADER = ("index", "epoch", "kind", "line", "label", "predicted", "p_true", "correct", "loss")
+
+
+# Half a character in a board's text (a lone surrogate) is written as its escape, which JSON reads back.
+ENCODING_ERRORS = "backslashreplace"
+
+
+def dump_json(value: object, indent: int | None = None) -> str:
+    """Return ``value`` as one line of JSON, or indented; takes paths and NumPy's numbers too, refuses NaN."""
+    separators = None if indent else (",", ":")
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators, default=_plain)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write ``value`` as indented JSON, atomically."""
+    write_atomic(path, f"{dump_json(value, indent=2)}\n".encode("utf-8", ENCODING_ERRORS))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"{type(value).__name__} does not go into JSON")
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a whole file, so that at any moment there is the old one or the new one.
+
+    Raises
+    ------
+    DataError
+        The file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> DataError:
+    """Return the error for a file or folder that cannot be written."""
+    return DataError(f"{path} cannot be written: {error.strerror or error}", "Is there space, and may you write there?")
+
+
+def read_log(path: Path) -> list[Event]:
+    """Return the events of a ``log.jsonl``; a torn last line is passed over.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, or a line other than the last is damaged.
+    """
+    return [event for event, _ in _lines(path)]
+
+
+def _lines(path: Path) -> Iterator[tuple[Event, int]]:
+    """Yield each event and the offset where its line ends, newline included."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    start, number = 0, 0
+    while start < len(data):
+        end = data.find(b"\n", start) + 1 or len(data)
+        number += 1
+        try:
+            event = _parse(data[start:end])
+        except ValueError as error:
+            if end == len(data):
+                return
+            hint = "The log was changed after the run; delete the line to read the rest."
+            raise DataError(f"{path}, line {number}: {error}", hint) from error
+        yield event, end
+        start = end
+
+
+def _parse(line: bytes) -> Event:
+    try:
+        return from_dict(json.loads(line.decode("utf-8"), parse_constant=_refuse))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg}, column {error.colno})") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("not UTF-8") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is not a number")
+
+
+class LogWriter:
+    """Appends events to ``log.jsonl`` and their table to ``log.csv``.
+
+    A log that is there already is carried on: a torn last line is cut off, and the table is made again from the log.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "log.jsonl"
+        self._table = folder / "log.csv"
+        self._names: tuple[str, ...] = ()
+        self._files: list[IO[str]] = []
+        try:
+            self._open()
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+
+    def _open(self) -> None:
+        rows = [_row(CSV_HEADER)]
+        if self._log.exists():
+            end = 0
+            for event, end in _lines(self._log):  # noqa: B007  (the last one is wanted)
+                rows.append(self._csv(event))
+            _cut(self._log, end)
+        write_atomic(self._table, "".join(rows).encode("utf-8", ENCODING_ERRORS))
+        # Line buffering: every line reaches the operating system before the next event.
+        for path in (self._log, self._table):
+            self._files.append(path.open("a", 1, encoding="utf-8", errors=ENCODING_ERRORS, newline=""))
+
+    def write(self, event: Event) -> None:
+        """Append one event."""
+        try:
+            self._files[0].write(dump_json(to_dict(event)) + "\n")
+            if row := self._csv(event):
+                self._files[1].write(row)
+        except OSError as error:
+            raise cannot_write(self._log, error) from error
+
+    def sync(self) -> None:
+        """Have everything on the disk itself."""
+        for file in self._files:
+            file.flush()
+            os.fsync(file.fileno())
+
+    def close(self) -> None:
+        """Close both files; closing again does nothing."""
+        for file in self._files:
+            file.close()
+
+    def _csv(self, event: Event) -> str:
+        """Return the event's line of the table, empty where it has none; a config brings the class names."""
+        if isinstance(event, RunStarted):
+            self._names = class_names(event.config)
+        if not isinstance(event, SampleResult):
+            return ""
+        head = (event.index, event.epoch, event.kind, event.line)
+        names = (self._name(event.label), self._name(event.predicted))
+        return _row((*head, *names, event.p_true, int(event.correct), f"{event.loss:.4f}"))
+
+    def _name(self, label: int) -> str:
+        return self._names[label] if label < len(self._names) else str(label)
+
+
+def _row(values: tuple[Any, ...]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue()
+
+
+def _cut(path: Path, end: int) -> None:
+    """Drop what follows the last whole event, and see that it ends with a newline."""
+    with path.open("rb+") as file:
+        file.truncate(end)
+        file.seek(max(end - 1, 0))
+        if end and file.read(1) != b"\n":
+            file.write(b"\n")
