@@ -49,12 +49,20 @@ def states(m):
 
 
 def matrix(w, m, n, frozen):
-    """Return views of the weight bytes: the (m, n) high bytes, the (m, n) uint16 (None if frozen), n ones."""
+    """Return views of the weight bytes and the factors of an update.
+
+    They are the (m, n) high bytes, the (m, n) uint16, n ones, and what makes e_i*x_j*2**-s + 0.5 one product of two
+    matrices: (m, 2) with ones in the second column, (2, n) with 0.5 in the second row. A frozen layer has the first
+    and the third.
+    """
     ones = np.ones(n)
     if frozen:
-        return np.frombuffer(w, dtype=np.uint8).reshape((m, n)), None, ones
+        return np.frombuffer(w, dtype=np.uint8).reshape((m, n)), None, ones, None, None
     high = np.frombuffer(w, dtype=np.uint8).reshape((m, 2 * n))[:, 1::2]
-    return high, np.frombuffer(w, dtype=np.uint16).reshape((m, n)), ones
+    left = np.ones((m, 2))
+    right = np.ones((2, n))
+    right[1] = 0.5
+    return high, np.frombuffer(w, dtype=np.uint16).reshape((m, n)), ones, left, right
 
 
 def put(sample, i, x, n):
@@ -128,36 +136,33 @@ def error(a, e, p, column):
         e[:] = np.minimum(np.maximum(e, -1.0), 1.0) * p[L1]
 
 
-def softmax(z, p, y):
+def softmax(z, p, y):  # noqa: ARG001 - an engine on bytes needs p
     """Turn sums into errors 127*[i = y] - p_i and return ``predicted << 8 | p_y``."""
-    values = [int(v) for v in z.tolist()]
+    values = z.tolist()
     top = max(values)
     best = values.index(top)
     if y == 255:
         y = best
-    total = 0
-    for i in range(p[M]):
-        d = (top - values[i]) >> 1
-        values[i] = TABLE[d] if d < 100 else 0
-        total += values[i]
+    values = [int(top - v) >> 1 for v in values]
+    values = [TABLE[d] if d < 100 else 0 for d in values]
+    total = sum(values)
     half = total >> 1
-    for i in range(p[M]):
-        values[i] = -((127 * values[i] + half) // total)
+    values = [-((127 * q + half) // total) for q in values]
     chance = -values[y]
     values[y] += 127
-    z[:] = np.array(values)
+    z[:] = values
     return best << 8 | chance
 
 
 def update(w, x, how, e):
     """v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s)), in blocks of rows that bound the temporaries."""
-    words = w[1]
+    words, left, right = w[1], w[3], w[4]
+    left[:, 0] = e
+    right[0] = x * 0.5 ** (how & 15)
     m = how >> 16
     rows = max(1, ARRAY_CELLS // (how >> 5 & 0x7FF))
-    scaled = x * 0.5 ** (how & 15)
-    i = 0
-    while i < m:
-        end = min(m, i + rows)
-        delta = np.floor(e[i:end].reshape((end - i, 1)) * scaled + 0.5)
-        words[i:end] = np.minimum(np.maximum(words[i:end] + delta, 256.0), 65535.0)
-        i = end
+    for i in range(0, m, rows):
+        block = words[i : i + rows]
+        new = np.floor(np.dot(left[i : i + rows], right))
+        new += block
+        block[:] = np.minimum(np.maximum(new, 256.0), 65535.0)
