@@ -5,7 +5,7 @@ One buffer each way, allocated once. Bytes that are no valid frame are skipped b
 
 import struct
 
-from tpsgd.plan import FRAME, PAYLOAD
+from tpsgd.plan import ANSWER, FRAME, PAYLOAD
 from tpsgd.runtime import crc32
 
 SYNC = 0xF5
@@ -36,7 +36,7 @@ class Frames:
         self._read = read
         self._write = write
         self.payload = bytearray(FRAME)
-        self.out = bytearray(FRAME)
+        self.out = bytearray(ANSWER + 8)
         self._in_view = memoryview(self.payload)
         self._out_view = memoryview(self.out)
         self._have = 0

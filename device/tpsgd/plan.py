@@ -12,6 +12,9 @@ PARAMETERS = 7
 PAYLOAD = 200
 FRAME = PAYLOAD + 8
 
+#: Largest payload that the board sends; the board's RAM is dearer than the host's.
+ANSWER = 120
+
 #: Results that the board keeps until the host has confirmed them.
 RESULTS = 32
 
@@ -37,7 +40,7 @@ def buffers(model):
 
 def link_buffers():
     """Return the buffers of the link in the same form."""
-    return [("receive", FRAME), ("send", FRAME), ("results", 2 * RESULTS)]
+    return [("receive", FRAME), ("send", ANSWER + 8), ("results", 2 * RESULTS)]
 
 
 def total(sizes):

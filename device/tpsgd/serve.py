@@ -38,13 +38,16 @@ class Server:
         Bytes the receive buffer in front of ``link`` holds for certain.
     folder : str
         Where the model and its checkpoints live; empty, or ending in a slash.
+
+    Attributes
+    ----------
     cost : int
-        Bytes of heap that the link took, to be counted as training state.
+        Bytes of heap that server and link take, counted as training state.
     """
 
-    def __init__(self, link, idle, window, folder="", cost=0):
+    def __init__(self, link, idle, window, folder=""):
         self.link = link
-        self.cost = cost
+        self.cost = 0
         self.idle = idle
         self.window = window
         self.folder = folder
@@ -205,7 +208,6 @@ class Server:
             k = runtime.engine(wanted)
         except ImportError as error:
             raise Refused(NO_ENGINE, str(error) + " cannot run on " + runtime.machine()) from error
-        before = runtime.heap()[0]
         try:
             file = open(self.folder + MODEL, "rb")  # noqa: PTH123, SIM115 - a board has no pathlib
         except OSError as error:
@@ -223,7 +225,6 @@ class Server:
             self.run_id = last.run_id
             self.generation = last.generation
             del last
-        self.measured = max(0, runtime.heap()[0] - before) + self.cost
 
     def _build(self, file, k):
         model = Model(file)
@@ -235,7 +236,9 @@ class Server:
         free = runtime.heap()[1]
         if free and need > free:
             raise Refused(NO_MEMORY, "the model needs %d bytes to train, %d are free" % (need, free))
+        before = runtime.heap()[0]
         self.network = build(file, model, k)
+        self.measured = max(0, runtime.heap()[0] - before) + self.cost
 
     def _start(self):
         flags, run_id, total, every = struct.unpack_from("<BIII", self.link.payload, 4)
@@ -262,7 +265,7 @@ class Server:
         )  # fmt: skip
         at = 4 + 46
         for text in (network.k.NAME, __version__, runtime.machine()):
-            raw = text.encode()[:60]
+            raw = text.encode()[: plan.ANSWER + 3 - at]  # the last one takes what room is left
             self.link.out[at] = len(raw)
             self.link.out[at + 1 : at + 1 + len(raw)] = raw
             at += 1 + len(raw)
@@ -295,7 +298,7 @@ class Server:
         what, offset, count = struct.unpack_from("<BIB", self.link.payload, 4)
         out = self.link.out
         struct.pack_into("<I", out, 4, offset)
-        count = min(count, 192)
+        count = min(count, plan.ANSWER - 4)
         if what == 0:
             with open(self.folder + MODEL, "rb") as file:  # noqa: PTH123
                 file.seek(offset)
@@ -316,7 +319,7 @@ class Server:
         self._send(frames.CHUNK, 4 + n)
 
     def _send_error(self, code, text):
-        raw = text.encode()[-180:]
+        raw = text.encode()[1 - plan.ANSWER :]
         self.link.out[4] = code
         self.link.out[5 : 5 + len(raw)] = raw
         self._send(frames.ERROR, 1 + len(raw))
@@ -345,6 +348,6 @@ def main(folder=""):
     """Serve on the console until the host says BYE."""
     before = runtime.heap()[0]
     read, write, idle, window = runtime.console()
-    link = frames.Frames(read, write)
-    cost = max(0, runtime.heap()[0] - before)
-    Server(link, idle, window, folder, cost).serve()
+    server = Server(frames.Frames(read, write), idle, window, folder)
+    server.cost = max(0, runtime.heap()[0] - before)
+    server.serve()

@@ -104,6 +104,7 @@ def evaluate(
     for i, (predicted, chance) in enumerate(results.tolist()):
         label = int(samples.labels[i])
         metrics.handle(SampleResult(i, 1, "test", label, predicted, chance, int(samples.lines[i])))
+    metrics.handle(metrics.epoch_ended(0.0))
     return Evaluation(samples, model, results, metrics)
 
 

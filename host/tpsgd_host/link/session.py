@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from tpsgd import frames
-from tpsgd.plan import FRAME, PAYLOAD
+from tpsgd.plan import ANSWER, FRAME, PAYLOAD
 
 from tpsgd_host.errors import BoardError
 from tpsgd_host.link.messages import Done, Info, board_error
@@ -79,10 +79,10 @@ class Session:
         """Return the board's model file (0) or its live weights (1)."""
         data = bytearray()
         while True:
-            answer = self._request(frames.READ, struct.pack("<BIB", what, len(data), 192), frames.CHUNK)
+            answer = self._request(frames.READ, struct.pack("<BIB", what, len(data), ANSWER - 4), frames.CHUNK)
             data += answer.payload[4:]
             progress(len(data))
-            if len(answer.payload) - 4 < 192:
+            if len(answer.payload) < ANSWER:
                 return bytes(data)
 
     def bye(self) -> None:

@@ -63,8 +63,10 @@ def drive(
     schedule: Schedule,
     sinks: list[Sink],
     run_id: int,
-    fresh: bool,
-    config: dict[str, object],
+    *,
+    fresh: bool = True,
+    config: dict[str, object] | None = None,
+    notes: Sequence[str] = (),
 ) -> tuple[RunEnded, Outcome]:
     """Carry a run out and return how it ended.
 
