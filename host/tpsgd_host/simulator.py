@@ -112,18 +112,20 @@ class Simulator:
         """Refuse records that a board would refuse."""
         layout, classes = self.model.layout, len(self.model.classes)
         ops, labels, data = records.ops, records.labels, records.data
-        shape = (len(ops), layout.steps * layout.channels)
-        if data.shape != shape or labels.shape != ops.shape or any(a.dtype != np.uint8 for a in (ops, labels, data)):
-            raise DataError(f"records of shape {data.shape} for a model that takes {shape}, one byte a value")
-        known = labels < classes
-        if not np.isin(ops, (TRAIN, TEST)).all() or not (known | ((ops == TEST) & (labels == UNKNOWN))).all():
-            bad = labels[~known]
-            raise DataError(
-                f"a record has class {int(bad[0]) if len(bad) else 0} or an operation that the model does not know; "
-                f"it has {classes} classes"
-            )
+        for name, array, shape in (
+            ("ops", ops, (len(ops),)), ("labels", labels, (len(ops),)),
+            ("data", data, (len(ops), layout.steps * layout.channels)),
+        ):  # fmt: skip
+            if array.shape != shape or array.dtype != np.uint8:
+                raise DataError(
+                    f"records: {name} of shape {array.shape}, {array.dtype}; the model takes {shape}, uint8"
+                )
+        for op in ops[(ops != TRAIN) & (ops != TEST)]:
+            raise DataError(f"records: operation {op}; there are {TRAIN} (train) and {TEST} (test)")
+        for y in labels[(labels >= classes) & ((ops == TRAIN) | (labels != UNKNOWN))]:
+            raise DataError(f"records: class {y}; the model has classes 0 to {classes - 1}")
         if data.size and not data.min():
-            raise DataError("a record holds the byte 0; activations are stored as 1..255")
+            raise DataError("records: an activation of byte 0; they are stored as 1 to 255")
 
 
 class _Trainer(Protocol):

@@ -1,0 +1,82 @@
+"""Run the shared suite where there is no pytest: ``micropython tests/shared/run.py``; CPython runs it as well.
+
+``python tests/shared/run.py --write`` makes ``golden.py`` anew with the plain engine: only for a change of the
+specification's arithmetic or of ``cases.py``, never to make a test pass.
+"""
+
+import sys
+
+HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
+sys.path.insert(0, HERE)
+sys.path.insert(0, HERE + "/../../device")
+
+HEAD = '''"""What training each case of ``cases.py`` must give: (CRC-32 of the weights, CRC-32 of the results).
+
+Made by the plain engine: ``python tests/shared/run.py --write``.
+"""
+
+GOLDEN = {
+'''
+
+
+def write():
+    """Write golden.py."""
+    import cases
+
+    from tpsgd import runtime
+
+    plain = runtime.engine(1)
+    with open(HERE + "/golden.py", "w") as file:  # noqa: PTH123 - MicroPython has no pathlib
+        file.write(HEAD)
+        for case in range(cases.CASES):
+            file.write("    {}: (0x{:08X}, 0x{:08X}),\n".format(case, *cases.train(case, plain)))
+        file.write("}\n")
+
+
+def run():
+    """Run every test; return 1 if one failed, else 0."""
+    import test_golden as suite
+
+    from tpsgd import runtime
+
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    say("running on " + runtime.machine())
+    for name in sorted(dir(suite)):
+        if name.startswith("test_"):
+            verdict, why = attempt(getattr(suite, name), suite.SkipTest)
+            counts[verdict] += 1
+            say("{:8}{}{}".format(verdict.upper() if verdict != "passed" else "passed", name, why))
+    say("{} passed, {} failed, {} skipped".format(counts["passed"], counts["failed"], counts["skipped"]))
+    return 1 if counts["failed"] or not counts["passed"] else 0
+
+
+def attempt(test, skip):
+    """Return the verdict on one test, and why where there is a reason."""
+    try:
+        test()
+    except skip as error:
+        return "skipped", ": " + str(error)
+    except Exception as error:
+        report(error)
+        return "failed", ": " + repr(error)
+    return "passed", ""
+
+
+def report(error):
+    """Show a traceback."""
+    if hasattr(sys, "print_exception"):
+        sys.print_exception(error)
+    else:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+
+def say(text):
+    """Write a line."""
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        write()
+    else:
+        sys.exit(run())
