@@ -72,7 +72,7 @@ class Server:
                 self._send_error(error.code, str(error))
             except MemoryError as error:
                 self.network = None
-                self._send_error(NO_MEMORY, str(error))
+                self._send_error(NO_MEMORY, "out of memory: %s, %d bytes free" % (error, runtime.heap()[1]))
             except OSError as error:
                 self._send_error(BAD_FILE, "file system: " + str(error))
             except Exception as error:

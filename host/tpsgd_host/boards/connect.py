@@ -72,7 +72,7 @@ def connect(
             with _session(machine.open_port(), text, engine, every) as board:
                 yield board
         except (PortError, BoardError) as error:
-            if machine.running:
+            if not machine.ended(within=1.0 if isinstance(error, PortError) else 0.0):
                 raise
             raise _ended(machine, text.all) from error
 

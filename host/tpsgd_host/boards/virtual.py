@@ -123,10 +123,15 @@ class VirtualBoard:
         """Return the board's serial port, opened."""
         return SerialPort(self.path)
 
-    @property
-    def running(self) -> bool:
-        """Whether the board's process is alive."""
-        return self._process is not None and self._process.poll() is None
+    def ended(self, within: float = 0.0) -> bool:
+        """Whether the board's program has ended, or does so ``within`` seconds."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def wait(self) -> int:
         """Wait until the board's program ends; return its exit code."""

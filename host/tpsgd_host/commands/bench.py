@@ -1,0 +1,136 @@
+"""``tpsgd-host bench``: measurements that anyone can repeat."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from tpsgd_host import __version__
+from tpsgd_host.bench.accuracy import AccuracyResult, deviation, measure_accuracy, summary
+from tpsgd_host.bench.memory import measure_memory
+from tpsgd_host.bench.speed import SIZES, measure_speed
+from tpsgd_host.commands.options import FILE, json_option
+from tpsgd_host.tasks.task import NAMES
+
+DATA_OPTION = click.option(
+    "--data", "data_dir", type=FILE, metavar="DIR",
+    help="Folder of the data that no package ships (fsdd, wand, mnist).",
+)  # fmt: skip
+
+
+@click.group("bench")
+def command() -> None:
+    """Measure accuracy, speed and memory.
+
+    \b
+    Examples:
+      tpsgd-host bench accuracy gesture voice digits
+      tpsgd-host bench speed --json
+    """
+
+
+@command.command("accuracy")
+@click.argument("tasks", nargs=-1, type=click.Choice(NAMES))
+@DATA_OPTION
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Runs of each network.")
+@click.option("--board/--no-board", "on_board", default=True, show_default=True,
+              help="Train the first seed on the virtual board too, and compare the weights.")
+@json_option
+def accuracy(tasks: tuple[str, ...], data_dir: Path | None, seeds: int, on_board: bool, as_json: bool) -> None:
+    """Train TASKS with several seeds, with and without their hidden layers.
+
+    "Frozen" is the same network with its hidden layers left as they were drawn: what is above it was learned by tpSGD.
+
+    \b
+    Example:
+      tpsgd-host bench accuracy gesture --seeds 3
+    """
+    results = []
+    for name in tasks or ("gesture", "voice", "digits"):
+        if not as_json:
+            click.echo(f"{name} ...", err=True)
+        results.append(measure_accuracy(name, data_dir, seeds, on_board))
+    if as_json:
+        click.echo(json.dumps({**_taken(), "results": [r.as_dict() for r in results]}, indent=2))
+        return
+    console = Console(highlight=False)
+    console.print(_accuracy_table(results))
+    console.print(summary(results))
+
+
+def _accuracy_table(results: list[AccuracyResult]) -> Table:
+    table = Table(caption="test accuracy in %, mean and deviation over seeds; board: its first seed")
+    for name in ("task", "network", "samples", "epochs", "trained", "frozen", "board", "state", "weights' CRC"):
+        table.add_column(name, justify="left" if name in ("task", "network") else "right")
+    for r in results:
+        board = r.board
+        table.add_row(
+            r.task, r.network, f"{r.train_samples}+{r.test_samples}", str(r.epochs), _spread(r.trained),
+            _spread(r.frozen), f"{100 * board.accuracy:.1f}" if board else "-",
+            f"{board.state_bytes} B" if board else f"{r.planned_bytes} B",
+            f"{board.crc:08x} = simulated" if board else "-",
+        )  # fmt: skip
+    return table
+
+
+def _spread(values: tuple[float, ...]) -> str:
+    return f"{100 * fmean(values):.1f} ±{100 * deviation(values):.1f}"
+
+
+@command.command("speed")
+@json_option
+def speed(as_json: bool) -> None:
+    """Time a training step of the net 60-32-16-6 on every engine at hand, as ratios taken in one run.
+
+    \b
+    Example:
+      tpsgd-host bench speed
+    """
+    steps = measure_speed()
+    plain = steps[0]
+    if as_json:
+        rows = [{**asdict(s), "rate": s.rate, "times_plain": plain.microseconds / s.microseconds} for s in steps]
+        click.echo(json.dumps({**_taken(), "network": SIZES, "results": rows}, indent=2))
+    else:
+        table = Table(title=f"one training step of {'-'.join(map(str, SIZES))}")
+        for name in ("where", "engine", "µs a sample", "samples/s", "times plain bytecode"):
+            table.add_column(name, justify="left" if name in ("where", "engine") else "right")
+        for s in steps:
+            table.add_row(s.where, s.engine, f"{s.microseconds:.1f}", f"{s.rate:,.0f}",
+                          f"{plain.microseconds / s.microseconds:.1f}")  # fmt: skip
+        Console(highlight=False).print(table)
+
+
+@command.command("memory")
+@click.argument("tasks", nargs=-1, type=click.Choice(NAMES))
+@DATA_OPTION
+@json_option
+def memory(tasks: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None:
+    """Count the bytes that training takes on the virtual board, and find the smallest heap that will do.
+
+    \b
+    Example:
+      tpsgd-host bench memory gesture
+    """
+    results = [measure_memory(name, data_dir) for name in tasks or ("gesture",)]
+    if as_json:
+        click.echo(json.dumps({**_taken(), "results": [asdict(r) for r in results]}, indent=2))
+        return
+    table = Table(caption="bytes; measured: by the board's garbage collector; heap: with which it still trains")
+    for name in ("task", "network", "weights", "planned", "measured", "smallest heap"):
+        table.add_column(name, justify="left" if name in ("task", "network") else "right")
+    for r in results:
+        table.add_row(r.task, r.network, f"{r.weights:,}", f"{r.planned:,}", f"{r.measured:,}", f"{r.smallest_heap:,}")
+    Console(highlight=False).print(table)
+
+
+def _taken() -> dict[str, object]:
+    """Return what a measurement was taken with."""
+    return {"tpsgd": __version__, "python": platform.python_version(), "machine": platform.machine()}
