@@ -162,13 +162,12 @@ class _DeviceTrainer:
     def run(self, ops: Bytes, labels: Bytes, data: Bytes) -> Bytes:
         """Apply R records; return their results, (R, 2)."""
         network, sample = self._network, memoryview(self._network.sample)[: data.shape[1]]
-        results = np.empty((len(ops), 2), np.uint8)
-        for i, (op, y) in enumerate(zip(ops.tolist(), labels.tolist(), strict=True)):
-            sample[:] = data[i].data
-            result = network.test(y) if op == TEST else network.train(y)
-            results[i] = result >> 8, result & 255
+        results = []
+        for op, y, row in zip(ops.tolist(), labels.tolist(), data, strict=True):
+            sample[:] = row.data
+            results.append(network.test(y) if op == TEST else network.train(y))
             self.applied += 1
-        return results
+        return np.array(results, ">u2").view(np.uint8).reshape(-1, 2)
 
     def weights(self) -> bytes:
         """Return the present weight bytes as stored, all layers."""
