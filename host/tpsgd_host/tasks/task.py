@@ -1,0 +1,113 @@
+"""What a task is, and the list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from tpsgd_host.config import parse_config
+from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.table import Table
+from tpsgd_host.errors import ConfigError
+from tpsgd_host.tasks import shipped
+from tpsgd_host.tasks.tables import samples
+
+SPLIT_SEED = 1
+TEST_FRACTION = 0.2
+
+
+@dataclass(frozen=True)
+class Task:
+    """Data and model of one task, with what to expect.
+
+    Attributes
+    ----------
+    name, title : str
+    toml : str
+        The model's description; see :func:`tpsgd_host.config.parse_config`.
+    train, test : Samples
+        They share no recording.
+    epochs : int
+        Passes over ``train``.
+    shuffle_seed : int
+        Seed of the order of each epoch.
+    source : str
+        Where the data come from, and their licence.
+    goal : float
+        Test accuracy, 0 to 1, that a run with these settings must reach; 0 where there is none.
+    train_table, test_table : Table
+        The readings that the samples were cut from.
+    """
+
+    name: str
+    title: str
+    toml: str
+    train: Samples
+    test: Samples
+    epochs: int
+    shuffle_seed: int
+    source: str
+    goal: float
+    train_table: Table = field(repr=False)
+    test_table: Table = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A task before its data are read; ``load`` gets the folder of data and the model's layout."""
+
+    title: str
+    load: Callable[[Path | None, Layout], tuple[Table, Table]]
+    epochs: int
+    source: str
+    goal: float
+    shuffle_seed: int = 1
+
+
+TASKS = {
+    "gesture": _Entry(
+        "Gestures of a wrist: standing, running, walking, badminton",
+        lambda _data, _layout: shipped.gestures(),
+        epochs=80,
+        source="BasicMotions, in the package sktime (BSD-3-Clause), split as shipped",
+        goal=0.90,
+    ),
+}
+
+NAMES = tuple(TASKS)
+
+
+def load_task(name: str, data_dir: str | Path | None = None) -> Task:
+    """Load a task's data and settings.
+
+    Parameters
+    ----------
+    name : str
+        One of ``NAMES``.
+    data_dir : str or Path, optional
+        Folder of the data that no package ships.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such task.
+    DependencyError
+        When the package that ships the data is not installed.
+    DataError
+        When the data are not in ``data_dir``, or damaged.
+    """
+    if name not in TASKS:
+        raise ConfigError(f"There is no task {name!r}.", f"The tasks: {', '.join(NAMES)}.")
+    entry = TASKS[name]
+    toml = (files("tpsgd_host.tasks") / f"{name}.toml").read_text(encoding="utf-8")
+    config = parse_config(toml, f"{name}.toml")
+    train_table, test_table = entry.load(None if data_dir is None else Path(data_dir), config.layout)
+    train = samples(train_table, config.layout, config.classes or None, f"{name}, training part")
+    test = samples(test_table, config.layout, train.classes, f"{name}, test part")
+    return Task(
+        name, entry.title, toml, train, test, entry.epochs, entry.shuffle_seed, entry.source, entry.goal,
+        train_table, test_table,
+    )  # fmt: skip
