@@ -1,0 +1,160 @@
+"""``tpsgd-host inspect``: what is in a model file, or in a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tpsgd_host.checkpoint import MAGIC, Checkpoint, parse_checkpoint
+from tpsgd_host.commands.options import FILE, json_option
+from tpsgd_host.errors import ModelError
+from tpsgd_host.model import Layer, Model, Weights, memory, parse_model
+
+
+def inspect(path: Path) -> Model | Checkpoint:
+    """Return what a file holds.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read, is neither a model nor a checkpoint, or is damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"cannot read {path}: {error.strerror}", "Name a .tpsgd model or a .ckpt checkpoint."
+        ) from None
+    if data[:4] == MAGIC:
+        return parse_checkpoint(data, str(path))
+    return parse_model(data, str(path))
+
+
+def describe_model(model: Model) -> dict[str, Any]:
+    """Return all that a model file says, but for its weights, as JSON has it."""
+    layout, plan = model.layout, memory(model)
+    return {
+        "kind": "model", "name": model.name, "network": model.shape, "seed": model.seed,
+        "crc_hex": f"{model.crc:08x}", "weights_crc_hex": f"{model.weights_crc:08x}",
+        "file_bytes": len(model.to_bytes()), "parameters": model.parameters, "classes": list(model.classes),
+        "data": {
+            "label": layout.label, "group": layout.group, "columns": list(layout.columns), "steps": layout.steps,
+            "channels": layout.channels, "windows": layout.windows, "window": layout.window, "hop": layout.hop,
+            "resample": layout.resampling, "rate": layout.rate,
+        },
+        "scaling": {"offset": model.scaling.offset.tolist(), "gain": model.scaling.gain.tolist()},
+        "training": {"checkpoints": model.checkpoints, "rule": model.rule, "total": model.total},
+        "layers": [_layer(layer, weights) for layer, weights in zip(model.layers, model.weights, strict=True)],
+        "memory": {"buffers": [list(buffer) for buffer in plan.buffers], "total": plan.total},
+    }  # fmt: skip
+
+
+def describe_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return all that a checkpoint says, but for its weights, as JSON has it."""
+    return {
+        "kind": "checkpoint", "model_crc_hex": f"{checkpoint.model_crc:08x}", "generation": checkpoint.generation,
+        "run_id": checkpoint.run_id, "seen": checkpoint.seen, "total": checkpoint.total,
+        "applied": checkpoint.applied, "generator": checkpoint.generator, "weight_bytes": len(checkpoint.weights),
+    }  # fmt: skip
+
+
+def _layer(layer: Layer, weights: Weights) -> dict[str, Any]:
+    high = (weights if layer.frozen else weights >> 8).astype(np.int64) - 128
+    output = layer.kind == "output"
+    return {
+        "kind": layer.kind, "inputs": layer.inputs, "units": layer.units, "shift": layer.shift, "leak": layer.leak,
+        "amplitude": None if output else layer.amplitude, "loss": None if output else layer.loss,
+        "l1": layer.l1 or None, "update_shifts": list(layer.shifts), "frozen": layer.frozen, "bytes": weights.nbytes,
+        "largest": int(np.abs(high).max()), "saturated": float((np.abs(high) == 127).mean()),
+    }  # fmt: skip
+
+
+def show_model(model: Model, console: Console) -> None:
+    """Print a model."""
+    said = describe_model(model)
+    console.print(
+        f"[bold]{escape(model.name)}[/] {escape(model.shape)}, {model.parameters:,} parameters, seed {model.seed}"
+    )
+    console.print(f"{said['file_bytes']:,} bytes, CRC {said['crc_hex']}, weights' CRC {said['weights_crc_hex']}")
+    console.print(escape(f"{len(model.classes)} classes: {', '.join(model.classes)}"))
+    layers = Table(
+        "layer", "inputs", "units", "S", "leak", "target", "loss", "update shifts", "bytes", "largest", "at limit"
+    )
+    for layer in said["layers"]:
+        target = "-" if layer["amplitude"] is None else f"±{layer['amplitude']}"
+        loss = f"{layer['loss'] or 'softmax'}{' ' + str(layer['l1']) if layer['l1'] else ''}"
+        shifts = "frozen" if layer["frozen"] else " ".join(map(str, layer["update_shifts"]))
+        layers.add_row(
+            layer["kind"], str(layer["inputs"]), str(layer["units"]), str(layer["shift"]), str(layer["leak"]), target, loss,
+            shifts, f"{layer['bytes']:,}", str(layer["largest"]), f"{layer['saturated']:.1%}",
+        )  # fmt: skip
+    console.print(layers)
+    if model.recurrent:
+        console.print(f"{model.checkpoints} checkpoints, rule {model.rule}")
+    console.print(
+        f"the schedule spans {model.total:,} samples"
+        if model.total
+        else "the schedule spans a run, whatever its length"
+    )
+    _show_data(model, console)
+    plan = Table("memory", "bytes")
+    plan.columns[1].justify = "right"
+    for name, size in memory(model).buffers:
+        plan.add_row(name, f"{size:,}")
+    plan.add_row("[bold]in all[/]", f"[bold]{memory(model).total:,}[/]")
+    console.print(plan)
+
+
+def _show_data(model: Model, console: Console) -> None:
+    """Print layout and scaling."""
+    layout, scaling = model.layout, model.scaling
+    console.print(
+        escape(
+            f"label {layout.label!r}, group {layout.group or '-'!r}, {layout.steps} steps of {layout.channels} channels"
+        )
+    )
+    if layout.windows == "row":
+        console.print("each row is a sample")
+    else:
+        window = f"windows of {layout.window} readings, one every {layout.hop or layout.window}"
+        rate = f", {layout.rate:g} Hz" if layout.rate else ""
+        console.print(
+            f"{window if layout.window else 'each recording is a sample'}, resampling {layout.resampling}{rate}"
+        )
+    table = Table("channel", "offset", "gain", "readings that fill the range")
+    channels = len(scaling.offset)
+    for index, (offset, gain) in enumerate(zip(scaling.offset.tolist(), scaling.gain.tolist(), strict=True)):
+        name = layout.columns[index] if len(layout.columns) == channels else str(index)
+        reach = 127 / abs(gain) if gain else 0.0
+        span = f"{offset - reach:.5g} to {offset + reach:.5g}" if gain else "none: it is constant"
+        table.add_row(escape(name) if channels > 1 else "all", f"{offset:.6g}", f"{gain:.6g}", span)
+    console.print(table)
+
+
+@click.command("inspect")
+@click.argument("model", type=FILE)
+@json_option
+def command(model: Path, as_json: bool) -> None:
+    r"""Show what is in a model file, or in a checkpoint that was copied from a board.
+
+    \b
+    Example:
+      tpsgd-host inspect gestures.tpsgd
+      tpsgd-host inspect slot0.ckpt --json
+    """
+    found = inspect(model)
+    if as_json:
+        said = describe_model(found) if isinstance(found, Model) else describe_checkpoint(found)
+        click.echo(json.dumps(said))
+    elif isinstance(found, Model):
+        show_model(found, Console())
+    else:
+        for key, value in describe_checkpoint(found).items():
+            click.echo(f"{key.replace('_', ' ')}: {value}")
