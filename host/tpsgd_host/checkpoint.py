@@ -55,11 +55,13 @@ def parse_checkpoint(data: bytes, source: str) -> Checkpoint:
     hint = "A write that was cut short leaves such a file; the other slot holds the one before."
     if len(data) < HEADER_SIZE + 4 or data[:4] != MAGIC:
         raise ModelError(f"{source}: no checkpoint, or cut short ({len(data)} bytes)", hint)
-    _, version, zeros, length, *numbers = struct.unpack_from(HEADER, data)
+    _, version, zeros, length, model_crc, generation, run_id, seen, total, generator, applied = struct.unpack_from(
+        HEADER, data
+    )
     if version != VERSION or zeros != b"\0\0\0":
         raise ModelError(f"{source}: checkpoint of format version {version}, this tool reads {VERSION}")
     if length != len(data):
         raise ModelError(f"{source}: the file has {len(data)} bytes and says {length}", hint)
     if crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
         raise ModelError(f"{source}: CRC: the file is damaged", hint)
-    return Checkpoint(*numbers, weights=data[HEADER_SIZE:-4])
+    return Checkpoint(model_crc, generation, run_id, seen, total, generator, applied, data[HEADER_SIZE:-4])

@@ -87,7 +87,7 @@ def quantize_network(network: FloatNetwork, config: Config, samples: Samples, in
             found = _output(layer, signal)
         given = _settings(network, config, index, found.shift)
         layers.append(build_layer(given, found.v.shape[1] - 1, len(classes)))
-        stored = (found.v + OFFSET).astype("<u2")
+        stored = np.ascontiguousarray(found.v + OFFSET, dtype="<u2")  # engines take the bytes as they lie
         weights.append(freeze(stored) if given.frozen else stored)
     return Model(
         name=config.name, seed=config.seed, layout=config.layout, classes=classes, layers=tuple(layers),

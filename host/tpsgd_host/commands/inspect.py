@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -84,25 +85,22 @@ def show_model(model: Model, console: Console) -> None:
     )
     console.print(f"{said['file_bytes']:,} bytes, CRC {said['crc_hex']}, weights' CRC {said['weights_crc_hex']}")
     console.print(escape(f"{len(model.classes)} classes: {', '.join(model.classes)}"))
-    layers = Table(
-        "layer", "inputs", "units", "S", "leak", "target", "loss", "update shifts", "bytes", "largest", "at limit"
-    )
+    headings = ("layer", "n", "m", "S", "k", "target", "loss", "shifts", "bytes", "|hi|", "at 127")
+    layers = Table(*headings, box=box.SIMPLE)
     for layer in said["layers"]:
         target = "-" if layer["amplitude"] is None else f"±{layer['amplitude']}"
         loss = f"{layer['loss'] or 'softmax'}{' ' + str(layer['l1']) if layer['l1'] else ''}"
         shifts = "frozen" if layer["frozen"] else " ".join(map(str, layer["update_shifts"]))
         layers.add_row(
-            layer["kind"], str(layer["inputs"]), str(layer["units"]), str(layer["shift"]), str(layer["leak"]), target, loss,
-            shifts, f"{layer['bytes']:,}", str(layer["largest"]), f"{layer['saturated']:.1%}",
+            layer["kind"], str(layer["inputs"]), str(layer["units"]), str(layer["shift"]), str(layer["leak"]), target,
+            loss, shifts, f"{layer['bytes']:,}", str(layer["largest"]), f"{layer['saturated']:.1%}",
         )  # fmt: skip
     console.print(layers)
+    console.print("n inputs, m units, S forward shift, k leak; |hi| the largest weight as the forward pass reads it")
     if model.recurrent:
         console.print(f"{model.checkpoints} checkpoints, rule {model.rule}")
-    console.print(
-        f"the schedule spans {model.total:,} samples"
-        if model.total
-        else "the schedule spans a run, whatever its length"
-    )
+    spanned = f"{model.total:,} samples" if model.total else "a run, whatever its length"
+    console.print(f"the schedule spans {spanned}")
     _show_data(model, console)
     plan = Table("memory", "bytes")
     plan.columns[1].justify = "right"
@@ -115,11 +113,8 @@ def show_model(model: Model, console: Console) -> None:
 def _show_data(model: Model, console: Console) -> None:
     """Print layout and scaling."""
     layout, scaling = model.layout, model.scaling
-    console.print(
-        escape(
-            f"label {layout.label!r}, group {layout.group or '-'!r}, {layout.steps} steps of {layout.channels} channels"
-        )
-    )
+    names = f"label {layout.label!r}, group {layout.group or '-'!r}"
+    console.print(escape(f"{names}, {layout.steps} steps of {layout.channels} channels"))
     if layout.windows == "row":
         console.print("each row is a sample")
     else:

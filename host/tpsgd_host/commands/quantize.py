@@ -76,10 +76,12 @@ class QuantizeReport:
             "parameters": model.parameters, "file_bytes": len(model.to_bytes()), "crc_hex": f"{model.crc:08x}",
             "ram_bytes": self.memory.total, "samples": len(self.source), "bad_rows": len(self.source.bad_rows),
             "boards": [
-                {"board": fit.board.name, "need": fit.need, "heap": fit.board.heap, "fits": fit.fits} for fit in self.fits
+                {"board": fit.board.name, "need": fit.need, "heap": fit.board.heap, "fits": fit.fits}
+                for fit in self.fits
             ],
             "input_clamped": self.clamped, "input_range_used": self.used, "constant_channels": list(self.constant),
-            "float_accuracy": self.float_accuracy, "integer_accuracy": self.integer_accuracy, "agreement": self.agreement,
+            "float_accuracy": self.float_accuracy, "integer_accuracy": self.integer_accuracy,
+            "agreement": self.agreement,
         }  # fmt: skip
 
 
@@ -218,8 +220,8 @@ def show(report: QuantizeReport, console: Console) -> None:
     console.print(table)
     count = len(report.source)
     console.print(
-        f"{count:,} calibration samples: channels use {report.used:.0%} of the input range, {report.clamped:.2%} of the "
-        "readings are clamped to it"
+        f"{count:,} calibration samples: channels use {report.used:.0%} of the input range, "
+        f"{report.clamped:.2%} of the readings are clamped to it"
     )
     if report.source.bad_rows:
         console.print(f"[yellow]{len(report.source.bad_rows)} rows were left out[/]")
