@@ -22,7 +22,7 @@ class Refused(Exception):
     """What the host asked for cannot be; ``code`` as in SPEC 4."""
 
     def __init__(self, code, text):
-        Exception.__init__(self, text)
+        super().__init__(text)
         self.code = code
 
 
@@ -53,8 +53,8 @@ class Server:
         self.folder = folder
         self.network = None
         self.results = bytearray(2 * plan.RESULTS)
-        self.expected = self.last_kind = -1
-        self.run_id = self.applied = self.reported = self.confirmed = 0
+        self.expected = self.answered = self.run_number = -1
+        self.run_id = self.applied = self.reported = self.confirmed = self.taken = 0
         self.every = self.generation = self.measured = self.planned = self.model_crc = 0
         self._forget_record()
 
@@ -66,7 +66,7 @@ class Server:
         """Answer frames until the host says BYE to a board that can end, or the pipe ends."""
         while self.link.receive():
             try:
-                if self.handle() is False:
+                if not self.handle():
                     return
             except Refused as error:
                 self._send_error(error.code, str(error))
@@ -79,34 +79,26 @@ class Server:
                 self._send_error(FAULT, _traceback(error))
 
     def handle(self):
-        """Take the frame just received: apply it if it is the expected one, else repeat an answer."""
+        """Take the frame just received; False once the session is over."""
         link = self.link
         kind, number = link.kind, link.number
         if kind == frames.HELLO:
             self._hello()
-            return True
-        if self.expected < 0:
+        elif self.expected < 0:
             return True  # no session: the host must say HELLO
-        if number == self.expected:
+        elif kind == frames.DATA:
+            if number == self.run_number:
+                self._data()
+        elif number == self.expected:
+            self.answered = number
             self.expected = (number + 1) & 255
-            self.last_kind = kind
-            return self._apply(kind)
-        if number == (self.expected - 1) & 255 and kind == self.last_kind and kind not in (frames.DATA, frames.BYE):
+            return self._request(kind)
+        elif number == self.answered:
             self._answer(kind)
-        else:
-            self._send_ack()
         return True
 
-    def _apply(self, kind):
-        if kind == frames.DATA:
-            self._take(struct.unpack_from("<H", self.link.payload, 4)[0])
-            self._send_ack()
-            self._feed(6, 4 + self.link.length)
-            if self.reported != self.applied and (
-                self.applied - self.reported >= plan.RESULTS // 2 or (not self.link.waiting() and self.idle())
-            ):
-                self._send_ack()
-            return True
+    def _request(self, kind):
+        """Carry a request out and answer it."""
         if kind == frames.START:
             self._start()
         elif kind == frames.SYNC_UP:
@@ -123,6 +115,21 @@ class Server:
             raise Refused(BAD_FRAME, "unknown frame 0x%02x" % kind)
         self._answer(kind)
         return True
+
+    def _data(self):
+        """Take what is new in a DATA frame; acknowledge before training, so that the next ones travel meanwhile."""
+        confirmed, offset = struct.unpack_from("<HH", self.link.payload, 4)
+        self._take(confirmed)
+        known = (self.taken - offset) & 0xFFFF
+        new = self.link.length - 4 - known
+        if new > 0:
+            self.taken = (self.taken + new) & 0xFFFF
+        self._send_ack()
+        if new > 0:
+            self._feed(8 + known, 4 + self.link.length)
+            waiting = self.applied - self.reported
+            if waiting >= plan.RESULTS // 2 or (waiting and not self.link.waiting() and self.idle()):
+                self._send_ack()
 
     def _answer(self, kind):
         """Send what a frame of this kind is answered with; asking twice changes nothing."""
@@ -197,7 +204,7 @@ class Server:
         self._forget_record()
         self.applied = self.reported = self.confirmed = 0
         self.expected = 1
-        self.last_kind = frames.HELLO
+        self.answered = self.run_number = -1
         runtime.interrupts(False)
         self._send_info()
 
@@ -250,7 +257,8 @@ class Server:
         self.network.resume(0, total, mix(self.network.seed))
         self.run_id = run_id
         self.every = every
-        self.applied = self.reported = self.confirmed = 0
+        self.run_number = self.link.number
+        self.applied = self.reported = self.confirmed = self.taken = 0
         self._forget_record()
 
     # -- answers
@@ -275,8 +283,8 @@ class Server:
         """Acknowledge, with all results that the host has not confirmed."""
         out = self.link.out
         first = self.confirmed
-        struct.pack_into("<I", out, 4, first)
-        at = 8
+        struct.pack_into("<HI", out, 4, self.taken, first)
+        at = 10
         for i in range(first, self.applied):
             slot = 2 * (i % plan.RESULTS)
             out[at] = self.results[slot]
@@ -325,7 +333,7 @@ class Server:
         self._send(frames.ERROR, 1 + len(raw))
 
     def _send(self, kind, size):
-        self.link.send(kind, (self.expected - 1) & 255 if self.expected >= 0 else 0, size)
+        self.link.send(kind, self.link.number, size)
 
 
 def _traceback(error):

@@ -74,11 +74,13 @@ def _explain(url: str, error: Exception) -> PortError:
     ports = ", ".join(port.device for port in list_ports.comports()) or "none"
     if number == errno.ENOENT or "No such file" in str(error):
         return PortError(
-            f"there is no port {url}", f"ports on this machine: {ports}. Is the board plugged in, the cable a data cable?"
+            f"there is no port {url}",
+            f"ports on this machine: {ports}. Is the board plugged in, the cable a data cable?",
         )
     if number == errno.EACCES or "Permission" in str(error):
         return PortError(
-            f"no permission to open {url}", "add yourself to the port's group: sudo usermod -aG dialout $USER; log in again"
+            f"no permission to open {url}",
+            "add yourself to the port's group: sudo usermod -aG dialout $USER; log in again",
         )
     if number == errno.EBUSY or "busy" in str(error):
         return PortError(f"the port {url} is in use", "close the other program (a serial monitor, mpremote, an IDE)")

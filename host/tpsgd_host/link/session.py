@@ -15,17 +15,26 @@ import numpy as np
 from tpsgd import frames
 from tpsgd.plan import ANSWER, FRAME, PAYLOAD
 
+
 from tpsgd_host.errors import BoardError
 from tpsgd_host.link.messages import Done, Info, board_error
 from tpsgd_host.link.port import Port
 from tpsgd_host.link.wire import Decoder, Frame
 from tpsgd_host.runs.executor import Bytes, Records
 
-#: Seconds without an answer after which a frame is sent again; doubled each time.
+#: Seconds without an answer after which a frame is sent again, before the board's pace is known; doubled each time.
 RETRY = 0.5
+SHORTEST_RETRY, LONGEST_RETRY = 0.05, 4.0
 
-#: Bytes of a DATA payload that are not records.
-_CONFIRMED = 2
+#: Bytes of a DATA payload that are not records; bytes of a DATA frame that are not.
+HEAD = 4
+OVERHEAD = HEAD + 8
+
+#: Ends whatever frame the board believes to be in.
+PADDING = bytes(FRAME)
+
+#: Fewest bytes of records in a frame, however bad the wire is.
+SMALLEST = 24
 
 
 class Session:
@@ -47,27 +56,31 @@ class Session:
         self._decoder = Decoder()
         self._inbox: deque[Frame] = deque()
         self._next = 0
+        self._run_number = self._streamed = 0
+        self._size = PAYLOAD - HEAD
+        self._mean, self._retry = RETRY / 6, RETRY
         self.resent = 0
         self.received_results = 0
         self.info: Info | None = None
 
     # -- requests
 
-    def hello(self, engine: int = 0, patience: float | None = None) -> Info:
+    def hello(self, engine: int = 0) -> Info:
         """Open the session and return what the board says of itself."""
         while True:
             frame = Frame(frames.HELLO, 0, struct.pack("<BBI", 1, engine, secrets.randbits(32)))
             if 0x03 not in frame.encode():
                 break
-        answer = self._exchange(frame, frames.INFO, patience or self._patience, any_number=True)
+        answer = self._exchange(frame, frames.INFO, self._patience)
         self._next = 1
         self.info = Info.parse(answer.payload)
         return self.info
 
     def start(self, run_id: int, total: int, fresh: bool, every: int = 0) -> Info:
         """Begin a run of ``total`` training samples; ``fresh``: from the weights in the board's model file."""
+        self._run_number = self._next
         answer = self._request(frames.START, struct.pack("<BIII", int(fresh), run_id, total, every), frames.INFO)
-        self.received_results = 0
+        self.received_results = self._streamed = 0
         return Info.parse(answer.payload)
 
     def sync(self, save: bool) -> Done:
@@ -79,10 +92,13 @@ class Session:
         """Return the board's model file (0) or its live weights (1)."""
         data = bytearray()
         while True:
-            answer = self._request(frames.READ, struct.pack("<BIB", what, len(data), ANSWER - 4), frames.CHUNK)
+            count = ANSWER - 4
+            answer = self._request(frames.READ, struct.pack("<BIB", what, len(data), count), frames.CHUNK)
+            if int.from_bytes(answer.payload[:4], "little") != len(data):
+                raise BoardError("the board answers for another place than was asked", "flash the board again")
             data += answer.payload[4:]
             progress(len(data))
-            if len(answer.payload) < ANSWER:
+            if len(answer.payload) - 4 < count:
                 return bytes(data)
 
     def bye(self) -> None:
@@ -101,22 +117,28 @@ class Session:
         self._next = (self._next + 1) & 255
         return reply
 
-    def _exchange(self, frame: Frame, kind: int, patience: float, any_number: bool = False) -> Frame:
-        """Send a frame until its answer comes."""
-        begun, wait = time.monotonic(), RETRY
+    def _exchange(self, frame: Frame, kind: int, patience: float) -> Frame:
+        """Send a request until its answer comes."""
+        heard, wait = time.monotonic(), self._retry
+        padding = b""
         while True:
-            self._port.write(frame.encode())
-            deadline = time.monotonic() + wait
-            while (reply := self._receive(deadline)) is not None:
-                if reply.kind == frames.ERROR and (any_number or reply.number == frame.number):
+            sent = time.monotonic()
+            self._port.write(padding + frame.encode())
+            while (reply := self._receive(sent + wait)) is not None:
+                heard = time.monotonic()
+                if reply.number != frame.number or reply.kind not in (kind, frames.ERROR):
+                    continue
+                if not padding:
+                    self._pace(heard - sent)
+                if reply.kind == frames.ERROR:
                     self._next = (frame.number + 1) & 255
                     raise board_error(reply.payload)
-                if reply.kind == kind and (any_number or reply.number == frame.number):
-                    return reply
-            if time.monotonic() - begun > patience:
-                raise self._silent(time.monotonic() - begun)
+                return reply
+            if time.monotonic() - heard > patience:
+                raise self._silent(time.monotonic() - heard)
             self.resent += 1
-            wait = min(2 * wait, 4.0)
+            wait = self._longer(wait)
+            padding = PADDING
 
     # -- records
 
@@ -126,61 +148,77 @@ class Session:
         The window is never exceeded, and no record is sent that the board could not keep the result of.
         """
         assert self.info is not None
-        source = _Source(records, self.received_results)
-        flight: deque[Frame] = deque()
-        flying, last, quiet_since, wait = 0, None, time.monotonic(), RETRY
-        gone_back = False  # once a loss: the answers to frames that were under way behind it say nothing new
-        while self.received_results < source.end:
-            while flying + FRAME <= self.info.window or not flight:
-                payload = source.take(PAYLOAD - _CONFIRMED, self.received_results + self.info.results)
-                if not payload:
-                    break
-                head = struct.pack("<H", self.received_results & 0xFFFF)
-                last = Frame(frames.DATA, self._next, head + payload)
-                self._next = (self._next + 1) & 255
-                flight.append(last)
-                flying += len(payload) + _CONFIRMED + 8
-                self._port.write(last.encode())
-            reply = self._receive(time.monotonic() + wait)
+        source = _Source(records, self.received_results, self._streamed)
+        flight = _Flight(source.begin)
+        heard, wait, went_back = time.monotonic(), self._retry, False
+        while self.received_results < source.end_index:
+            self._fill_window(source, flight)
+            sent = time.monotonic()
+            reply = self._receive(sent + wait)
             if reply is None:
-                if time.monotonic() - quiet_since > self._patience:
-                    raise self._silent(time.monotonic() - quiet_since)
-                wait = min(2 * wait, 4.0)
-                gone_back = False
-                self._send_again(list(flight)[:1] or [last])
+                if time.monotonic() - heard > self._patience:
+                    raise self._silent(time.monotonic() - heard)
+                wait, went_back = self._longer(wait), False
+                self._go_back(flight, source, PADDING)
                 continue
-            quiet_since, wait = time.monotonic(), RETRY
-            before = len(flight)
-            while flight and (reply.number - flight[0].number) & 255 < 128:
-                flying -= len(flight.popleft().payload) + 8
+            heard = time.monotonic()
             if reply.kind == frames.ERROR:
                 raise board_error(reply.payload)
-            results = self._results(reply)
+            if reply.kind != frames.ACK or reply.number != self._run_number or len(reply.payload) < 6:
+                continue
+            came = flight.acknowledge(int.from_bytes(reply.payload[:2], "little"))
+            results = self._results(reply.payload[2:])
+            if came:
+                wait, went_back = self._retry, False
+                self._size = min(self._size + 1, PAYLOAD - HEAD)
             if len(results):
                 yield results
-            if len(flight) < before:
-                gone_back = False
-            elif flight and not len(results) and not gone_back and reply.kind == frames.ACK:
-                gone_back = True
-                self._send_again(list(flight))
+            elif not came and flight.frames and not went_back:
+                went_back = True  # once a loss: answers to what was under way behind it say nothing new
+                self._go_back(flight, source)
+        self._streamed = source.begin + source.length
 
-    def _results(self, reply: Frame) -> Bytes:
-        """Return the results in an answer that are new, shape (r, 2)."""
-        if reply.kind != frames.ACK or len(reply.payload) < 4:
-            return np.empty((0, 2), np.uint8)
-        first = int.from_bytes(reply.payload[:4], "little")
-        pairs = np.frombuffer(reply.payload[4:], np.uint8).reshape(-1, 2)
-        new = pairs[max(0, self.received_results - first) :]
+    def _fill_window(self, source: _Source, flight: _Flight) -> None:
+        """Send as much as window, results and records allow."""
+        assert self.info is not None
+        limit = source.limit(self.received_results + self.info.results)
+        while flight.next < limit:
+            n = min(self._size, limit - flight.next)
+            if flight.frames and flight.bytes + n + OVERHEAD > self.info.window:
+                return
+            head = struct.pack("<HH", self.received_results & 0xFFFF, flight.next & 0xFFFF)
+            self._port.write(Frame(frames.DATA, self._run_number, head + source.piece(flight.next, n)).encode())
+            flight.add(n)
+
+    def _go_back(self, flight: _Flight, source: _Source, padding: bytes = b"") -> None:
+        """Begin again at the first byte that the board has not acknowledged, in smaller frames."""
+        self.resent += max(1, len(flight.frames))
+        self._size = max(SMALLEST, self._size * 3 // 4)
+        if padding:
+            self._port.write(padding)
+        if not flight.frames:  # all is taken, the results are missing: anything that is answered brings them
+            head = struct.pack("<HH", self.received_results & 0xFFFF, flight.next & 0xFFFF)
+            self._port.write(Frame(frames.DATA, self._run_number, head).encode())
+        flight.go_back()
+
+    def _results(self, payload: bytes) -> Bytes:
+        """Return the results in an ACK that are new, shape (r, 2)."""
+        first = int.from_bytes(payload[:4], "little")
         if first > self.received_results:
             raise BoardError("results were lost on the way", "this is a fault of the link: please report it")
+        pairs = np.frombuffer(payload[4:], np.uint8).reshape(-1, 2)
+        new = pairs[self.received_results - first :]
         self.received_results += len(new)
         return new
 
-    def _send_again(self, again: list[Frame | None]) -> None:
-        for frame in again:
-            if frame is not None:
-                self.resent += 1
-                self._port.write(frame.encode())
+    def _longer(self, wait: float) -> float:
+        """Return the time to wait after ``wait`` was too short: double, to a limit that the board's pace sets."""
+        return min(2 * wait, 20 * self._retry, LONGEST_RETRY)
+
+    def _pace(self, seconds: float) -> None:
+        """Learn how long the board takes to answer."""
+        self._mean += (seconds - self._mean) / 4
+        self._retry = min(max(SHORTEST_RETRY, 6 * self._mean), LONGEST_RETRY)
 
     # -- receiving
 
@@ -190,7 +228,10 @@ class Session:
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
-            for item in self._decoder.feed(self._port.read(left)):
+            data = self._port.read(left)
+            if not data:
+                self._decoder.give_up()  # what looks like half a frame is none: no more of it came
+            for item in self._decoder.feed(data):
                 if isinstance(item, Frame):
                     self._inbox.append(item)
                 else:
@@ -205,19 +246,64 @@ class Session:
 
 
 class _Source:
-    """Records as the byte stream that DATA frames carry."""
+    """Records as the byte stream of a run.
 
-    def __init__(self, records: Records, first: int) -> None:
+    Parameters
+    ----------
+    first : int
+        Index of the first record in the run.
+    begin : int
+        Its place in the stream.
+    """
+
+    def __init__(self, records: Records, first: int, begin: int) -> None:
         head = np.column_stack([records.ops, records.labels])
-        self._size = 2 + records.data.shape[1]
         self._bytes = np.hstack([head, records.data]).astype(np.uint8).tobytes()
+        self._size = 2 + records.data.shape[1]
         self._first = first
-        self._at = 0
-        self.end = first + len(records)
+        self.begin = begin
+        self.length = len(self._bytes)
+        self.end_index = first + len(records)
 
-    def take(self, most: int, limit: int) -> bytes:
-        """Return the next bytes, at most ``most``, none of a record whose index is ``limit`` or more."""
-        end = min(self._at + most, (limit - self._first) * self._size, len(self._bytes))
-        data = self._bytes[self._at : end]
-        self._at = max(end, self._at)
-        return data
+    def limit(self, index: int) -> int:
+        """Return the place behind the last record whose index is below ``index``."""
+        return self.begin + min((index - self._first) * self._size, self.length)
+
+    def piece(self, at: int, n: int) -> bytes:
+        """Return ``n`` bytes of the stream from place ``at``."""
+        return self._bytes[at - self.begin : at - self.begin + n]
+
+
+class _Flight:
+    """What is under way: from the first byte not acknowledged, ``base``, to the next to be sent."""
+
+    def __init__(self, begin: int) -> None:
+        self.base = self.next = self._highest = begin
+        self.frames: deque[int] = deque()  # place behind each frame under way
+
+    @property
+    def bytes(self) -> int:
+        """Bytes under way, frames' overhead included."""
+        return self.next - self.base + OVERHEAD * len(self.frames)
+
+    def add(self, n: int) -> None:
+        """Note a frame with the next ``n`` bytes."""
+        self.next += n
+        self._highest = max(self._highest, self.next)
+        self.frames.append(self.next)
+
+    def acknowledge(self, taken: int) -> bool:
+        """Note that the board has taken all before ``taken`` (modulo 65536); return whether that is news."""
+        step = (taken - self.base) & 0xFFFF
+        if not step or self.base + step > self._highest:
+            return False
+        self.base += step
+        self.next = max(self.next, self.base)
+        while self.frames and self.frames[0] <= self.base:
+            self.frames.popleft()
+        return True
+
+    def go_back(self) -> None:
+        """Take all that is not acknowledged as lost."""
+        self.next = self.base
+        self.frames.clear()

@@ -59,6 +59,10 @@ class Decoder:
         if text:
             yield bytes(text)
 
+    def give_up(self) -> None:
+        """Stop waiting for the rest of a frame: the next bytes are looked at from behind its sync byte."""
+        del self._buffer[:1]
+
     def _frame(self) -> Frame | bool | None:
         """Return the frame at the buffer's start, False where there is none, None where more bytes must come."""
         if len(self._buffer) < 2:

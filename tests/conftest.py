@@ -1,0 +1,32 @@
+"""What all tests share: the interpreter, a flashed board, a small model. A skip says what would make it run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tpsgd_host.boards.virtual import find_interpreter
+from tpsgd_host.errors import DependencyError
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "shared"))
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> str:
+    """Path of MicroPython's unix port."""
+    try:
+        return find_interpreter()
+    except DependencyError as error:
+        pytest.skip(f"{error.message}: {error.hint}")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of recorded data that no package ships."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder.name} beside the project: put fsdd, wand and mnist there")
+    return folder
