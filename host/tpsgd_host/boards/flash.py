@@ -87,8 +87,7 @@ def flash(
     memory = heap or configured_heap(place)
     check_fit(model, memory)
     files = board_files(model)
-    _write_all(place, files, progress)
-    _atomic(place / SETTINGS, json.dumps({"heap": memory}).encode())
+    _write_all(place, {SETTINGS: json.dumps({"heap": memory}).encode(), **files}, progress)
     progress("start", 0, 1)
     with connect(VIRTUAL, folder=place, heap=memory) as running:
         info = running.info
