@@ -26,8 +26,10 @@ class Layer:
         The n inputs.
     z : sums
         m sums, then errors.
-    how, learn : int
-        ``how`` of ``kernels_plain`` for :func:`forward` and, in the present phase, for :func:`update` (0: leave alone).
+    how : int
+        As in ``kernels_plain``, with the forward shift S.
+    shifts : bytes
+        The update shift s of each phase (0: leave alone).
     """
 
     def __init__(self, k, spec, index, seed):
@@ -67,7 +69,8 @@ class Network:
         self.checkpoints = model.checkpoints
         self.rule = model.rule
         self.layers = [Layer(k, spec, i, model.seed) for i, spec in enumerate(model.layers)]
-        self.sample = bytearray(model.steps * model.channels + 1)
+        self.size = model.steps * model.channels
+        self.sample = bytearray(self.size + 1)
         z = k.sums(max([spec.units for spec in model.layers]))
         for i, layer in enumerate(self.layers):
             direct = i == 0 and not model.checkpoints
@@ -77,8 +80,16 @@ class Network:
             m = self.layers[0].p[0]
             self.h = k.activations(m + 1)
             self.h16 = k.states(m)
-        self.dense = tuple(self.layers[1 if model.checkpoints else 0 : -1])
-        self.output = self.layers[-1]
+        # What a step needs, in tuples: an attribute costs a small chip as much as twenty weights.
+        self.kernels = (k.put, k.forward, k.clamp, k.error, k.softmax, k.update)
+        self.first = None if model.checkpoints or self.layers[0].x is self.sample else self.layers[0].x
+        dense = self.layers[1 if model.checkpoints else 0 : -1]
+        self.dense = tuple([(v.matrix, v.x, v.how, v.z, v.p, a.x) for v, a in zip(dense, self.layers[-len(dense) :])])
+        v = self.layers[-1]
+        self.output = (v.matrix, v.x, v.how, v.z, v.p)
+        #: ``how`` of each layer for update in the present phase (0: leave alone), and what a test has in its place.
+        self.rates = [0] * len(self.layers)
+        self.still = (0,) * len(self.layers)
         self.state = array("I", (0,))
         self.begin(model.total)
 
@@ -95,11 +106,13 @@ class Network:
 
     def _set_phase(self):
         """Set the update shifts for the present phase and find where it ends."""
-        phases = len(self.output.shifts)
+        phases = len(self.layers[0].shifts)
         phase = min(phases - 1, self.seen * phases // self.total) if self.total else 0
-        for layer in self.layers:
+        i = 0
+        for layer in self.layers:  # no enumerate: the heap may be locked
             shift = layer.shifts[phase]
-            layer.learn = shift and layer.how & -16 | shift
+            self.rates[i] = shift and layer.how & -16 | shift
+            i += 1
         self.phase_end = -1  # never
         if self.total and phase < phases - 1:
             self.phase_end = (self.total * (phase + 1) + phases - 1) // phases
@@ -112,68 +125,75 @@ class Network:
         if self.seen == self.phase_end:
             self._set_phase()
         self.seen += 1
-        return self._run(y, True)
+        return self._run(y, self.rates)
 
     def test(self, y=UNKNOWN):
         """Classify ``sample``; return ``predicted << 8 | p_y``, p_y for class ``y`` or, unknown, the predicted one."""
-        return self._run(y, False)
+        return self._run(y, self.still)
 
-    def _run(self, y, learn):
-        k = self.k
+    def _run(self, y, rates):
+        put, forward, clamp, error, softmax, update = self.kernels
+        i = 0
         if self.checkpoints:
-            self._run_recurrent(y, learn)
-        elif self.layers[0].x is not self.sample:
-            x = self.layers[0].x
-            k.put(self.sample, 0, x, self.steps * self.channels)
-        index = 1 if self.checkpoints else 0
-        for layer in self.dense:
-            index += 1
-            a = self.layers[index].x
-            k.forward(layer.matrix, layer.x, layer.how, layer.z)
-            k.clamp(layer.z, a, layer.p)
-            if learn and layer.learn:
-                k.error(a, layer.z, layer.p, y)
-                k.update(layer.matrix, layer.x, layer.learn, layer.z)
-        layer = self.output
-        k.forward(layer.matrix, layer.x, layer.how, layer.z)
-        result = k.softmax(layer.z, layer.p, y)
-        if learn and layer.learn:
-            k.update(layer.matrix, layer.x, layer.learn, layer.z)
+            self._run_recurrent(y, rates[0])
+            i = 1
+        elif self.first is not None:
+            put(self.sample, 0, self.first, self.size)
+        for w, x, how, z, p, a in self.dense:
+            forward(w, x, how, z)
+            clamp(z, a, p)
+            if rates[i]:
+                error(a, z, p, y)
+                update(w, x, rates[i], z)
+            i += 1
+        w, x, how, z, p = self.output
+        forward(w, x, how, z)
+        result = softmax(z, p, y)
+        if rates[i]:
+            update(w, x, rates[i], z)
         return result
 
-    def _run_recurrent(self, y, learn):
+    def _run_recurrent(self, y, rate):
         """Run the T steps of the recurrent layer and lay its K checkpoints side by side for the next layer."""
         k = self.k
+        put = k.put
+        forward = k.forward
+        leak = k.leak
+        move = k.move
         layer = self.layers[0]
+        w = layer.matrix
+        how = layer.how
         p = layer.p
         x = layer.x
         z = layer.z
         h = self.h
+        h16 = self.h16
         m = p[0]
+        sample = self.sample
         channels = self.channels
         steps = self.steps
         count = self.checkpoints
         out = self.layers[1].x
-        rule = self.rule if learn and layer.learn else -1
+        rule = self.rule if rate else -1
         chosen = -1  # the one step that learns, for the rules that have one
         if rule == LAST:
             chosen = steps - 1
         elif rule == RANDOM:
             chosen = k.draw(self.state, steps)
-        k.rest(h, self.h16, p)
-        k.move(h, x, channels, m)
+        k.rest(h, h16, p)
+        move(h, x, channels, m)
         done = 0
         mark = steps // count - 1
         for t in range(steps):
-            k.put(self.sample, t * channels, x, channels)
-            k.forward(layer.matrix, x, layer.how, z)
-            k.leak(z, self.h16, h, p)
+            put(sample, t * channels, x, channels)
+            forward(w, x, how, z)
+            leak(z, h16, h, p)
             if t == chosen or rule == EVERY or (rule == CHECKPOINT and t == mark):
                 k.error(h, z, p, done * self.classes + y if rule == CHECKPOINT else y)
-                k.update(layer.matrix, x, layer.learn, z)
-            k.move(h, x, channels, m)
+                k.update(w, x, rate, z)
+            move(h, x, channels, m)
             if t == mark:
-                k.move(h, out, done * m, m)
+                move(h, out, done * m, m)
                 done += 1
                 mark = (done + 1) * steps // count - 1
 
