@@ -77,8 +77,8 @@ def _window_of_tanh(z: Floats) -> Window:
     return Window(zero, reach, zero, half)
 
 
-def widen(window: Window, layer: FloatLayer, weight: Floats, shift: int) -> Window:
-    """Return a window in which the weights of each unit fit at a shift, as far as the activation lets it be wider.
+def widen(window: Window, layer: FloatLayer, weight: Floats, bias: Floats, shift: int) -> Window:
+    """Return a window in which weights and bias of each unit fit at a shift, as far as the activation lets it be wider.
 
     A ReLU or linear unit can show more than it needs; a unit that barely moves would else want huge weights.
 
@@ -86,10 +86,14 @@ def widen(window: Window, layer: FloatLayer, weight: Floats, shift: int) -> Wind
     ----------
     weight : ndarray, shape (m, n)
         Weights before they are divided by the window's reach.
+    bias : ndarray, shape (m,)
     """
     if layer.activation not in ("relu", "linear"):
         return window
-    half = np.maximum(window.half, np.abs(weight).max(axis=1) * 2.0**shift / (TOP + 0.498))
+    limit = (TOP + 0.498) / 2.0**shift
+    half = np.maximum(window.half, np.abs(weight).max(axis=1) / limit)
+    if limit > 1:  # the center takes 1 of the bias' range
+        half = np.maximum(half, np.abs(bias) / (limit - 1))
     center = half if layer.activation == "relu" else window.center
     return Window(center, half, center, half)
 

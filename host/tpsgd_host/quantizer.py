@@ -147,10 +147,13 @@ def _dense(layer: FloatLayer, behind: FloatLayer, signal: Signal) -> tuple[Solut
     z = layer.preactivation(signal.floats)
     window = fixedpoint.choose_window(layer, z)
     weight, bias = layer.weight * signal.slope, layer.bias + layer.weight @ signal.base
+    if layer.activation == "relu":  # a unit that never fires: no weights, and a bias that keeps it so
+        fires = z.max(axis=0) > 0
+        weight, bias = weight * fires[:, None], bias * fires
     worth = np.linalg.norm(behind.weight, axis=0)
 
     def task(shift: int) -> Task:
-        wide = fixedpoint.widen(window, layer, weight, shift)
+        wide = fixedpoint.widen(window, layer, weight, bias, shift)
         scaled = weight / wide.reach[:, None]
         return Task(scaled, wide.inside(bias), TOP * wide.inside(z), wide.half * worth, wide)
 

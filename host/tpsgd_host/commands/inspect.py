@@ -85,7 +85,7 @@ def show_model(model: Model, console: Console) -> None:
     )
     console.print(f"{said['file_bytes']:,} bytes, CRC {said['crc_hex']}, weights' CRC {said['weights_crc_hex']}")
     console.print(escape(f"{len(model.classes)} classes: {', '.join(model.classes)}"))
-    headings = ("layer", "n", "m", "S", "k", "target", "loss", "shifts", "bytes", "|hi|", "at 127")
+    headings = ("layer", "n", "m", "S", "k", "target", "loss", "shifts", "bytes", "|hi|")
     layers = Table(*headings, box=box.SIMPLE)
     for layer in said["layers"]:
         target = "-" if layer["amplitude"] is None else f"±{layer['amplitude']}"
@@ -93,7 +93,7 @@ def show_model(model: Model, console: Console) -> None:
         shifts = "frozen" if layer["frozen"] else " ".join(map(str, layer["update_shifts"]))
         layers.add_row(
             layer["kind"], str(layer["inputs"]), str(layer["units"]), str(layer["shift"]), str(layer["leak"]), target,
-            loss, shifts, f"{layer['bytes']:,}", str(layer["largest"]), f"{layer['saturated']:.1%}",
+            loss, shifts, f"{layer['bytes']:,}", str(layer["largest"]),
         )  # fmt: skip
     console.print(layers)
     console.print("n inputs, m units, S forward shift, k leak; |hi| the largest weight as the forward pass reads it")

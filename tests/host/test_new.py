@@ -1,0 +1,153 @@
+"""``tpsgd-host new``: the file explains itself, and can be read back."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import samples, write_csv
+
+from tpsgd_host.build import build_model
+from tpsgd_host.commands.new import command, new_model
+from tpsgd_host.config import load_config, parse_config
+from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.load import load_samples
+from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.template import Draft, render
+
+
+def recordings(path: Path) -> Path:
+    """Write twelve recordings of two gestures."""
+    rng = np.random.default_rng(1)
+    rows = ["recording,ax,ay,gesture"]
+    for i in range(12):
+        for x, y in rng.normal(size=(20, 2)):
+            rows.append(f"r{i},{x:.4f},{y:.4f},{'up' if i % 2 else 'down'}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_without_data_the_file_is_a_start(tmp_path: Path) -> None:
+    """Without data the file is a start."""
+    made = new_model("my gestures", tmp_path / "g.toml", kind="mlp", hidden=(8,), seed=9)
+    config = load_config(made.path)
+    assert (config.name, config.seed) == ("my gestures", 9)
+    assert [(layer.kind, layer.units) for layer in config.layers] == [("dense", 8), ("output", 0)]
+    assert made.next.startswith(f"tpsgd-host quantize {made.path}")
+
+
+def test_every_setting_is_explained(tmp_path: Path) -> None:
+    """Every setting is explained."""
+    text = new_model("g", tmp_path / "g.toml").path.read_text()
+    settings = [line for line in text.splitlines() if re.match(r"[a-z_]+ = ", line)]
+    bare = [line for line in settings if "#" not in line and line.split(" ")[0] not in ("name", "kind")]
+    assert len(settings) > 25
+    assert not bare
+
+
+def test_a_table_of_rows_makes_an_mlp(tmp_path: Path) -> None:
+    """A table of rows makes an mlp."""
+    write_csv(tmp_path / "d.csv", samples())
+    made = new_model("d", tmp_path / "d.toml", data=tmp_path / "d.csv")
+    config = load_config(made.path)
+    assert (config.layout.columns, config.layout.label, config.layout.windows) == (
+        ("c0", "c1", "c2", "c3"),
+        "label",
+        "row",
+    )
+    assert config.classes == ("rest", "tap", "wave")
+    assert config.layers[0].kind == "dense"
+    found = load_samples(tmp_path / "d.csv", config.layout, config.classes)
+    assert build_model(config, found).to_bytes()
+
+
+def test_recordings_make_an_rnn(tmp_path: Path) -> None:
+    """Recordings make an rnn."""
+    data = recordings(tmp_path / "r.csv")
+    config = load_config(new_model("r", tmp_path / "r.toml", data=data, window=8, hop=4, steps=4).path)
+    layout = config.layout
+    assert (layout.windows, layout.group, layout.label, layout.columns) == (
+        "recording",
+        "recording",
+        "gesture",
+        ("ax", "ay"),
+    )
+    assert (layout.window, layout.hop, layout.steps) == (8, 4, 4)
+    assert config.layers[0].kind == "recurrent"
+    assert len(load_samples(data, layout, config.classes)) == 12 * 4
+
+
+def test_rows_of_several_steps(tmp_path: Path) -> None:
+    """Rows of several steps."""
+    write_csv(tmp_path / "d.csv", samples())
+    data = tmp_path / "d.csv"
+    config = load_config(new_model("d", tmp_path / "d.toml", kind="rnn", data=data, steps=2).path)
+    assert (config.layout.steps, config.layout.channels, config.training.checkpoints) == (2, 2, 2)
+    with pytest.raises(ConfigError, match="more than one step") as caught:
+        new_model("d", tmp_path / "e.toml", kind="rnn", data=data)
+    assert "--steps 2, 4" in caught.value.hint
+    with pytest.raises(ConfigError, match="do not divide"):
+        new_model("d", tmp_path / "e.toml", data=data, steps=3)
+
+
+def test_an_existing_file_is_kept(tmp_path: Path) -> None:
+    """An existing file is kept."""
+    (tmp_path / "g.toml").write_text("mine")
+    with pytest.raises(ConfigError, match="is there already"):
+        new_model("g", tmp_path / "g.toml")
+    assert (tmp_path / "g.toml").read_text() == "mine"
+    new_model("g", tmp_path / "g.toml", force=True)
+    assert load_config(tmp_path / "g.toml").name == "g"
+
+
+def test_nothing_is_written_that_could_not_be_read(tmp_path: Path) -> None:
+    """Nothing is written that could not be read."""
+    with pytest.raises(ConfigError):
+        new_model("x" * 300, tmp_path / "g.toml")
+    with pytest.raises(ConfigError):
+        new_model("a\nb = 1", tmp_path / "g.toml")
+    with pytest.raises(ConfigError, match="1039"):
+        new_model("g", tmp_path / "g.toml", hidden=(1000,), kind="rnn")
+    assert not (tmp_path / "g.toml").exists()
+
+
+def test_data_without_a_label(tmp_path: Path) -> None:
+    """Data without a label."""
+    (tmp_path / "d.csv").write_text("a,b\n1,2\n3,4\n")
+    with pytest.raises(DataError) as caught:
+        new_model("d", tmp_path / "d.toml", data=tmp_path / "d.csv")
+    assert "--label" in caught.value.hint
+
+
+def test_the_command_tells_what_comes_next(tmp_path: Path) -> None:
+    """The command tells what comes next."""
+    out = tmp_path / "g.toml"
+    result = CliRunner().invoke(command, ["g", "-o", str(out), "--hidden", "12,6"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert f"tpsgd-host quantize {out}" in result.output
+    assert [layer.units for layer in load_config(out).layers] == [12, 6, 0]
+    refused = CliRunner().invoke(command, ["g", "-o", str(out), "--hidden", "12,x", "--force"])
+    assert refused.exit_code == 3
+
+
+@given(
+    st.text(min_size=1, max_size=30), st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=30, unique=True),
+    st.lists(st.text(min_size=1, max_size=9), min_size=2, max_size=6, unique=True),
+)  # fmt: skip
+def test_names_survive_the_round_trip_or_are_refused(name: str, columns: list[str], classes: list[str]) -> None:
+    """Names survive the round trip or are refused."""
+    layout = Layout(4, len(columns), "recording", label="the label", columns=tuple(columns))
+    text = render(Draft(name, 1, layout, tuple(classes), False, (4,), (8, 9), 4, "f.toml", "d.csv"))
+    try:
+        config = parse_config(text, "x")
+    except ConfigError:
+        assert any(
+            ord(letter) < 32 or ord(letter) == 127 or 0x80 <= ord(letter) < 0xA0 for letter in text.replace("\n", "")
+        ) or ("\\" in text or "the label" in columns)
+    else:
+        assert (config.name, config.layout.columns, config.classes) == (name, tuple(columns), tuple(classes))
