@@ -26,7 +26,7 @@ class Checkpoint:
 def read(path, size):
     """Return the :class:`Checkpoint` in a file of ``size`` bytes to be, or None where the file is not a valid one."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a board has no pathlib
+        with open(path, "rb") as file:
             raw = file.read(HEADER_SIZE)
             if len(raw) != HEADER_SIZE or raw[:4] != MAGIC or raw[4] != VERSION:
                 return None
@@ -64,7 +64,7 @@ def newest(folder, network, model_crc):
 
 def load(checkpoint, network):
     """Put a checkpoint's weights, counters and generator into ``network``."""
-    with open(checkpoint.path, "rb") as file:  # noqa: PTH123
+    with open(checkpoint.path, "rb") as file:
         file.seek(HEADER_SIZE)
         for w in _trained(network):
             if file.readinto(w) != len(w):
@@ -84,7 +84,7 @@ def save(folder, network, model_crc, run_id, applied):
         network.state[0], applied,
     )  # fmt: skip
     crc = crc32(header)
-    with open(folder + name, "wb") as file:  # noqa: PTH123
+    with open(folder + name, "wb") as file:
         file.write(header)
         for w in _trained(network):
             file.write(w)

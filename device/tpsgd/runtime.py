@@ -116,8 +116,8 @@ def sync():
 def console():
     """Return (read, write, idle, window) of the console as a binary pipe.
 
-    ``read(view)`` waits until it has filled at least a part of the view; ``write(view)`` sends all of it; ``idle()`` tells
-    that no byte is waiting; window is the bytes that may be under way while the program computes.
+    ``read(view)`` waits until it has filled at least a part of the view; ``write(view)`` sends all of it; ``idle()``
+    tells that no byte is waiting; window is the bytes that may be under way while the program computes.
     """
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     if HOST:

@@ -18,7 +18,7 @@ UNKNOWN = 255
 NO_MODEL, BAD_MODEL, NO_MEMORY, NO_ENGINE, BAD_FRAME, BAD_RECORD, BAD_FILE, FAULT = 1, 2, 3, 4, 5, 6, 7, 8
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What the host asked for cannot be; ``code`` as in SPEC 4."""
 
     def __init__(self, code, text):
@@ -68,7 +68,7 @@ class Server:
             try:
                 if not self.handle():
                     return
-            except Refused as error:
+            except RefusedError as error:
                 self._send_error(error.code, str(error))
             except MemoryError as error:
                 self.network = None
@@ -112,7 +112,7 @@ class Server:
             runtime.interrupts(True)
             return False
         elif kind != frames.READ:
-            raise Refused(BAD_FRAME, "unknown frame 0x%02x" % kind)
+            raise RefusedError(BAD_FRAME, "unknown frame 0x%02x" % kind)
         self._answer(kind)
         return True
 
@@ -151,7 +151,7 @@ class Server:
     def _feed(self, i, end):
         """Take the bytes ``i`` to ``end`` of the frame as the next of the record stream."""
         if self.network is None:
-            raise Refused(BAD_FRAME, "DATA before START")
+            raise RefusedError(BAD_FRAME, "DATA before START")
         payload = memoryview(self.link.payload)
         sample = memoryview(self.network.sample)
         size = len(sample) - 1
@@ -165,7 +165,7 @@ class Server:
                 if self.op > 1 or (self.label >= self.network.classes and not (self.op and self.label == UNKNOWN)):
                     text = "record %d: operation %d, class %d" % (self.applied, self.op, self.label)
                     self._forget_record()
-                    raise Refused(BAD_RECORD, text)
+                    raise RefusedError(BAD_RECORD, text)
             else:
                 n = min(size - self.at, end - i)
                 sample[self.at : self.at + n] = payload[i : i + n]
@@ -189,7 +189,7 @@ class Server:
 
     def _save(self):
         if self.network is None:
-            raise Refused(NO_MODEL, "nothing to save")
+            raise RefusedError(NO_MODEL, "nothing to save")
         self.generation = checkpoint.save(self.folder, self.network, self.model_crc, self.run_id, self.applied)
 
     # -- sessions and runs
@@ -198,7 +198,7 @@ class Server:
         version, wanted, _ = struct.unpack_from("<BBI", self.link.payload, 4)
         self.expected = -1
         if version != PROTOCOL:
-            raise Refused(BAD_FRAME, "the board speaks version %d of the link, the host %d" % (PROTOCOL, version))
+            raise RefusedError(BAD_FRAME, "the board speaks version %d of the link, the host %d" % (PROTOCOL, version))
         if self.network is None or wanted not in (0, self.network.k.NUMBER):
             self.load(wanted)
         self._forget_record()
@@ -214,15 +214,15 @@ class Server:
         try:
             k = runtime.engine(wanted)
         except ImportError as error:
-            raise Refused(NO_ENGINE, str(error) + " cannot run on " + runtime.machine()) from error
+            raise RefusedError(NO_ENGINE, str(error) + " cannot run on " + runtime.machine()) from error
         try:
-            file = open(self.folder + MODEL, "rb")  # noqa: PTH123, SIM115 - a board has no pathlib
+            file = open(self.folder + MODEL, "rb")  # noqa: SIM115 - a board has no pathlib
         except OSError as error:
-            raise Refused(NO_MODEL, "no " + MODEL + " on the board") from error
+            raise RefusedError(NO_MODEL, "no " + MODEL + " on the board") from error
         try:
             self._build(file, k)
         except ValueError as error:
-            raise Refused(BAD_MODEL, str(error)) from error
+            raise RefusedError(BAD_MODEL, str(error)) from error
         finally:
             file.close()
         last = checkpoint.newest(self.folder, self.network, self.model_crc)
@@ -242,7 +242,7 @@ class Server:
         del sizes
         free = runtime.heap()[1]
         if free and need > free:
-            raise Refused(NO_MEMORY, "the model needs %d bytes to train, %d are free" % (need, free))
+            raise RefusedError(NO_MEMORY, "the model needs %d bytes to train, %d are free" % (need, free))
         before = runtime.heap()[0]
         self.network = build(file, model, k)
         self.measured = max(0, runtime.heap()[0] - before) + self.cost
@@ -252,7 +252,7 @@ class Server:
         if self.network is None:
             self.load()
         if flags & 1:
-            with open(self.folder + MODEL, "rb") as file:  # noqa: PTH123
+            with open(self.folder + MODEL, "rb") as file:
                 Model(file).weights(file, self.network.weights())
         self.network.resume(0, total, mix(self.network.seed))
         self.run_id = run_id
@@ -308,7 +308,7 @@ class Server:
         struct.pack_into("<I", out, 4, offset)
         count = min(count, plan.ANSWER - 4)
         if what == 0:
-            with open(self.folder + MODEL, "rb") as file:  # noqa: PTH123
+            with open(self.folder + MODEL, "rb") as file:
                 file.seek(offset)
                 raw = file.read(count)
             out[8 : 8 + len(raw)] = raw
@@ -348,7 +348,7 @@ def _traceback(error):
         from traceback import format_exception
 
         text = "".join(format_exception(error))
-    print(text)
+    print(text)  # noqa: T201 - the host shows it as the board's text
     return text
 
 

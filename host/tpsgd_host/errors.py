@@ -1,7 +1,7 @@
 """Errors that a user meets: one class a cause, one exit code a class.
 
-The API raises them; only :mod:`tpsgd_host.cli` turns them into a message and an exit code. A message gives the fact, the
-value and, in ``hint``, the likely cause and the next command.
+The API raises them; only :mod:`tpsgd_host.cli` turns them into a message and an exit code. A message gives the fact,
+the value and, in ``hint``, the likely cause and the next command.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The model file as the host writes and reads it (SPEC 2).
 
-Reading goes through the device's own parser, :class:`tpsgd.modelfile.Model`: there is one set of rules. Shapes: m units,
-n inputs without the bias, T steps, C channels, N classes, P phases.
+Reading goes through the device's own parser, :class:`tpsgd.modelfile.Model`: there is one set of rules. Shapes:
+m units, n inputs without the bias, T steps, C channels, N classes, P phases.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+
 from tpsgd import modelfile, plan
 from tpsgd.generator import mix, step
-
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import ModelError
@@ -143,7 +143,7 @@ class Model:
         data = head + body + weights
         data += struct.pack("<I", crc32(data))
         _parse(data, "the model")
-        return data
+        return bytes(data)
 
     def save(self, path: Path) -> None:
         """Write the model file, whole or not at all."""
@@ -154,7 +154,8 @@ class Model:
 
     def with_weights(self, data: bytes) -> Model:
         """Return this model with the weight bytes ``data``, as a board sends them."""
-        weights, at = [], 0
+        weights: list[Weights] = []
+        at = 0
         for w in self.weights:
             weights.append(np.frombuffer(data, dtype=w.dtype, count=w.size, offset=at).reshape(w.shape).copy())
             at += w.nbytes
@@ -209,11 +210,13 @@ def parse_model(data: bytes, source: str) -> Model:
     scales = np.frombuffer(data, "<f4", 2 * raw.scales, raw.strings - 8 * raw.scales).reshape(-1, 2)
     if not np.isfinite(scales).all() or not np.isfinite(raw.rate):
         raise ModelError(f"{source}: a scale is not a finite number", "the file is damaged: quantize it again")
-    layers, weights, at = [], [], raw.header
+    layers: list[Layer] = []
+    weights: list[Weights] = []
+    at = raw.header
     for spec in raw.layers:
         layers.append(_layer(spec))
-        dtype = np.dtype(np.uint8 if spec.frozen else "<u2")
-        w = np.frombuffer(data, dtype, spec.cells(), at).reshape(spec.units, spec.inputs + 1)
+        dtype: np.dtype[np.unsignedinteger[Any]] = np.dtype(np.uint8 if spec.frozen else "<u2")
+        w: Weights = np.frombuffer(data, dtype, spec.cells(), at).reshape(spec.units, spec.inputs + 1)
         if int(w.min()) < (1 if spec.frozen else 256):
             raise ModelError(f"{source}: a weight is out of its range", "the file is damaged: quantize it again")
         weights.append(w.copy())
@@ -230,7 +233,8 @@ def parse_model(data: bytes, source: str) -> Model:
 
 def stored(w: Weights) -> bytes:
     """Return the bytes of a weight matrix as files and boards keep them."""
-    return w.astype("<u2" if w.dtype.itemsize == 2 else np.uint8).tobytes()
+    data: bytes = w.astype("<u2" if w.dtype.itemsize == 2 else np.uint8).tobytes()
+    return data
 
 
 def initial_weights(seed: int, index: int, units: int, inputs: int, span: int) -> Weights:

@@ -77,7 +77,7 @@ def test_a_power_cut_at_every_byte_leaves_the_newer_slot(tmp_path, monkeypatch):
     learn(net, 2)
     size = checkpoint.size(net)
 
-    class PowerCut(Exception):
+    class PowerCutError(Exception):
         pass
 
     class Torn(io.FileIO):
@@ -89,7 +89,7 @@ def test_a_power_cut_at_every_byte_leaves_the_newer_slot(tmp_path, monkeypatch):
             data = bytes(data)
             if len(data) > Torn.left:
                 super().write(data[: Torn.left])
-                raise PowerCut
+                raise PowerCutError
             Torn.left -= len(data)
             return super().write(data)
 
@@ -100,7 +100,7 @@ def test_a_power_cut_at_every_byte_leaves_the_newer_slot(tmp_path, monkeypatch):
         Torn.left = cut
         with monkeypatch.context() as patch:
             patch.setattr(builtins, "open", lambda p, m="r", *a: Torn(p, m) if "w" in m else real(p, m, *a))
-            with pytest.raises(PowerCut):
+            with pytest.raises(PowerCutError):
                 checkpoint.save(folder, net, CRC, 1, 3)
         found = checkpoint.newest(folder, net, CRC)
         assert found is not None, f"no valid checkpoint after a cut at byte {cut}"

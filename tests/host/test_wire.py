@@ -1,5 +1,7 @@
 """Frames among text: nothing lost, nothing made up, whatever the pieces (SPEC 4)."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ def decode(data: bytes, cuts: list[int]) -> tuple[list[Frame], bytes]:
     """Return the frames and the text in ``data``, fed in pieces."""
     decoder, found, text = Decoder(), [], b""
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         for item in decoder.feed(data[begin:end]):
             if isinstance(item, Frame):
                 found.append(item)

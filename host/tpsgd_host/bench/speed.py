@@ -7,6 +7,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ class Step:
 def network(sizes: tuple[int, ...] = SIZES) -> Model:
     """Return an untrained MLP of the given sizes, inputs first."""
     layers, weights = [], []
-    for i, (n, m) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (n, m) in enumerate(pairwise(sizes)):
         kind = "output" if i == len(sizes) - 2 else "dense"
         layers.append(Layer(kind, m, n, (9,)))
         weights.append(initial_weights(1, i, m, n, round(8192 * (3 / n) ** 0.5)))

@@ -14,7 +14,7 @@ from tpsgd import modelfile, network, runtime
 def main(path, engine, samples):
     """Time ``samples`` training steps of the model in ``path`` on engine ``engine``."""
     names = {runtime.ENGINES[number]: number for number in runtime.ENGINES}
-    with open(path, "rb") as file:  # noqa: PTH123 - a board has no pathlib
+    with open(path, "rb") as file:
         net = network.build(file, modelfile.Model(file), runtime.engine(names[engine]))
     for i in range(len(net.sample) - 1):
         net.sample[i] = i * 37 % 255 + 1
@@ -25,7 +25,7 @@ def main(path, engine, samples):
             net.train(i % net.classes)
         spent = time.ticks_diff(time.ticks_us(), begun)
         best = spent if best is None else min(best, spent)
-    print("%.3f %08x" % (best / samples, net.crc()))  # noqa: T201 - this is its result
+    print("%.3f %08x" % (best / samples, net.crc()))
 
 
 main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

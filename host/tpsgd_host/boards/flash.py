@@ -15,7 +15,6 @@ from importlib import resources
 from pathlib import Path
 
 from tpsgd import checkpoint, serve
-
 from tpsgd_host.boards.connect import VIRTUAL, connect
 from tpsgd_host.boards.profiles import fits, load_profile
 from tpsgd_host.boards.virtual import MAIN, SETTINGS, configured_heap, default_folder
@@ -145,7 +144,9 @@ def _write_all(place: Path, files: dict[str, bytes], progress: Callable[[str, in
                 raise BoardError(f"{name} reads back otherwise than it was written", "is the disk full or damaged?")
         progress("write", len(files), len(files))
     except OSError as error:
-        raise BoardError(f"cannot write the virtual board's flash in {place}: {error}", "name another --board-dir") from error
+        raise BoardError(
+            f"cannot write the virtual board's flash in {place}: {error}", "name another --board-dir"
+        ) from error
 
 
 def _atomic(path: Path, data: bytes) -> None:

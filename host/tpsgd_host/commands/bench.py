@@ -40,8 +40,13 @@ def command() -> None:
 @click.argument("tasks", nargs=-1, type=click.Choice(NAMES))
 @DATA_OPTION
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Runs of each network.")
-@click.option("--board/--no-board", "on_board", default=True, show_default=True,
-              help="Train the first seed on the virtual board too, and compare the weights.")
+@click.option(
+    "--board/--no-board",
+    "on_board",
+    default=True,
+    show_default=True,
+    help="Train the first seed on the virtual board too, and compare the weights.",
+)
 @json_option
 def accuracy(tasks: tuple[str, ...], data_dir: Path | None, seeds: int, on_board: bool, as_json: bool) -> None:
     """Train TASKS with several seeds, with and without their hidden layers.

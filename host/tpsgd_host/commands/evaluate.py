@@ -59,7 +59,7 @@ class Evaluation:
         }  # fmt: skip
 
     def write_predictions(self, path: Path) -> None:
-        """Write a CSV: line of the data file, label, prediction, probability of the prediction's class or the label's."""
+        """Write a CSV: line of the data file, label, prediction, probability of the label (else the prediction)."""
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["line", "label", "predicted", "probability"])
@@ -110,8 +110,14 @@ def evaluate(
 
 @click.command("eval")
 @click.argument("data", type=FILE)
-@click.option("--model", "-m", "model_path", type=FILE, metavar="FILE",
-              help="Classify on this computer, with this model, not on a board.")
+@click.option(
+    "--model",
+    "-m",
+    "model_path",
+    type=FILE,
+    metavar="FILE",
+    help="Classify on this computer, with this model, not on a board.",
+)
 @click.option("--predictions", type=FILE, metavar="FILE", help="Write every prediction to this CSV.")
 @board_options
 @data_options

@@ -18,8 +18,13 @@ __all__ = ["FlashReport", "command", "flash"]
 @click.command("flash")
 @click.argument("model", type=FILE)
 @click.option("--board", "-b", default="virtual", show_default=True, metavar="BOARD", help="Which board.")
-@click.option("--board-dir", type=FILE, envvar="TPSGD_VIRTUAL", metavar="DIR",
-              help="Flash of the virtual board.  [default: in your configuration folder]")
+@click.option(
+    "--board-dir",
+    type=FILE,
+    envvar="TPSGD_VIRTUAL",
+    metavar="DIR",
+    help="Flash of the virtual board.  [default: in your configuration folder]",
+)
 @click.option("--heap", type=HeapType(), metavar="SIZE", help="Heap the virtual board gets, such as 48k.")
 @json_option
 def command(model: Path, board: str, board_dir: Path | None, heap: int | None, as_json: bool) -> None:
@@ -45,6 +50,6 @@ def command(model: Path, board: str, board_dir: Path | None, heap: int | None, a
     click.echo(f"{report.model} ({report.network}) is on the {report.board} board, verified: {report.place}")
     click.echo(f"  {report.files} files, {report.written} bytes; model CRC {report.model_crc:08x}")
     click.echo(f"  engine {report.engine} on {report.machine}")
-    click.echo(f"  training state {report.state_measured} bytes measured, {report.state_planned} of them planned buffers")
+    click.echo(f"  training state {report.state_measured} bytes, {report.state_planned} of them planned buffers")
     click.echo(f"  heap {report.heap_used} bytes in use, {report.heap_free} free")
     click.echo("next: tpsgd-host stream DATA.csv --epochs 20 --test-split 0.2")

@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 
 
-class HeapType(click.ParamType):
+class HeapType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
     """Bytes, said like 48k or 1m."""
 
     name = "size"

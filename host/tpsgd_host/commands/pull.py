@@ -65,9 +65,7 @@ def command(
       tpsgd-host flash learned.tpsgd --board virtual
     """
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as progress:
-        path, model = pull(
-            out, port=port, folder=board_dir, heap=heap, baud=baud, force=force, progress=progress
-        )
+        path, model = pull(out, port=port, folder=board_dir, heap=heap, baud=baud, force=force, progress=progress)
     if as_json:
         click.echo(json.dumps({"path": str(path), "name": model.name, "weights_crc": model.weights_crc,
                                "weights_crc_hex": f"{model.weights_crc:08x}"}, indent=2))  # fmt: skip

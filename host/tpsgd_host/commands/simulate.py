@@ -48,8 +48,13 @@ def simulate(
 @click.argument("data", type=FILE)
 @click.option("--model", "-m", "model_path", type=FILE, required=True, metavar="FILE", help="Model to train.")
 @run_options
-@click.option("--engine", type=click.Choice(["auto", "c", "np", "plain"]), default="auto", show_default=True,
-              help="auto takes the compiled trainer where there is one; all compute the same bits.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "c", "np", "plain"]),
+    default="auto",
+    show_default=True,
+    help="auto takes the compiled trainer where there is one; all compute the same bits.",
+)
 @data_options
 @json_option
 def command(

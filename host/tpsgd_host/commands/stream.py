@@ -62,14 +62,14 @@ def stream(
     DataError, ModelError, PortError, BoardError, FitError, MismatchError
     """
     text = TextRelay()
-    with connect(
-        port, folder=folder, heap=heap, baud=baud, engine=engine, every=every, on_text=text
-    ) as board:
+    with connect(port, folder=folder, heap=heap, baud=baud, engine=engine, every=every, on_text=text) as board:
         model = load_model(model_path) if model_path else board.model()
         board.require(model)
         plan = plan.reading(layout_of(model.layout, *names))
         schedule = load_schedule(plan, model)
-        config = {"executor": "board", "port": port, "engine": board.info.engine, "machine": board.info.machine}
+        config: dict[str, object] = {
+            "executor": "board", "port": port, "engine": board.info.engine, "machine": board.info.machine,
+        }  # fmt: skip
         return run(board, model, plan, schedule, view or LiveView(), fresh, config, text)
 
 
@@ -102,13 +102,30 @@ def verify(report: RunReport, plan: RunPlan, model: Model) -> int:
 @click.argument("data", type=FILE)
 @run_options
 @board_options
-@click.option("--model", "model_path", type=FILE, metavar="FILE",
-              help="The model on the board, where reading it from the board takes too long.")
-@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True,
-              help="Kernels the board is to use; auto takes its best.")
+@click.option(
+    "--model",
+    "model_path",
+    type=FILE,
+    metavar="FILE",
+    help="The model on the board, where reading it from the board takes too long.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="auto",
+    show_default=True,
+    help="Kernels the board is to use; auto takes its best.",
+)
 @click.option("--continue", "go_on", is_flag=True, help="Go on from the board's present weights.")
-@click.option("--checkpoint-every", "every", type=click.IntRange(0), default=0, show_default=True, metavar="N",
-              help="Samples between two checkpoints on the board's flash; 0: only at the end.")
+@click.option(
+    "--checkpoint-every",
+    "every",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Samples between two checkpoints on the board's flash; 0: only at the end.",
+)
 @data_options
 @json_option
 def command(

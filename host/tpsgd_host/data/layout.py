@@ -57,7 +57,9 @@ class Layout:
         """Value columns that a table must have: T*C for rows, C for readings."""
         return self.steps * self.channels if self.windows == "row" else self.channels
 
-    def named(self, label: str | None = None, group: str | None = None, columns: tuple[str, ...] | None = None) -> Layout:
+    def named(
+        self, label: str | None = None, group: str | None = None, columns: tuple[str, ...] | None = None
+    ) -> Layout:
         """Return this layout with the names that a user gave on the command line put in."""
         return replace(
             self,

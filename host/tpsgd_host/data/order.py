@@ -7,33 +7,22 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-_WORD = 0xFFFFFFFF
+from tpsgd.generator import mix, step
+
 # Orders draw from a stream of their own, so that they do not follow the draws of a run with the same seed.
 _STREAM = 0x000F0000
 
 
-def mix(x: int) -> int:
-    """Return the generator's start for a seed (SPEC 1.4); never 0."""
-    x &= _WORD
-    for _ in range(2):
-        x = (((x >> 16) ^ x) * 0x45D9F3B) & _WORD
-    return ((x >> 16) ^ x) or 1
-
-
 class Generator:
-    """The xorshift32 of SPEC 1.4."""
+    """The device's own generator (SPEC 1.4)."""
 
     def __init__(self, seed: int) -> None:
-        self.state = mix(seed)
+        self.state: int = mix(seed)
 
     def next(self) -> int:
         """Return the next state, 1..2**32 - 1."""
-        s = self.state
-        s ^= (s << 13) & _WORD
-        s ^= s >> 17
-        s ^= (s << 5) & _WORD
-        self.state = s
-        return s
+        self.state = int(step(self.state))
+        return self.state
 
     def draw(self, n: int) -> int:
         """Return a number in 0..n-1; past 65536, where SPEC's 16 bits would leave gaps, all 32 bits are used."""

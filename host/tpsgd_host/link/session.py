@@ -12,10 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 import numpy as np
+
 from tpsgd import frames
 from tpsgd.plan import ANSWER, FRAME, PAYLOAD
-
-
 from tpsgd_host.errors import BoardError
 from tpsgd_host.link.messages import Done, Info, board_error
 from tpsgd_host.link.port import Port
@@ -159,7 +158,7 @@ class Session:
                 if time.monotonic() - heard > self._patience:
                     raise self._silent(time.monotonic() - heard)
                 wait, went_back = self._longer(wait), False
-                self._go_back(flight, source, PADDING)
+                self._go_back(flight, PADDING)
                 continue
             heard = time.monotonic()
             if reply.kind == frames.ERROR:
@@ -175,7 +174,7 @@ class Session:
                 yield results
             elif not came and flight.frames and not went_back:
                 went_back = True  # once a loss: answers to what was under way behind it say nothing new
-                self._go_back(flight, source)
+                self._go_back(flight)
         self._streamed = source.begin + source.length
 
     def _fill_window(self, source: _Source, flight: _Flight) -> None:
@@ -190,7 +189,7 @@ class Session:
             self._port.write(Frame(frames.DATA, self._run_number, head + source.piece(flight.next, n)).encode())
             flight.add(n)
 
-    def _go_back(self, flight: _Flight, source: _Source, padding: bytes = b"") -> None:
+    def _go_back(self, flight: _Flight, padding: bytes = b"") -> None:
         """Begin again at the first byte that the board has not acknowledged, in smaller frames."""
         self.resent += max(1, len(flight.frames))
         self._size = max(SMALLEST, self._size * 3 // 4)
@@ -267,7 +266,7 @@ class _Source:
 
     def limit(self, index: int) -> int:
         """Return the place behind the last record whose index is below ``index``."""
-        return self.begin + min((index - self._first) * self._size, self.length)
+        return int(self.begin + min((index - self._first) * self._size, self.length))
 
     def piece(self, at: int, n: int) -> bytes:
         """Return ``n`` bytes of the stream from place ``at``."""

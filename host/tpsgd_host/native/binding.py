@@ -94,7 +94,7 @@ class NativeTrainer:
     def __init__(self, model: Model, lib: ctypes.CDLL) -> None:
         self._lib = lib
         self._seed = model.seed
-        self._weights: list[Weights] = [w.astype(w.dtype.newbyteorder("=")) for w in model.weights]
+        self._weights: list[Weights] = [w.astype(w.dtype.newbyteorder("="), order="C") for w in model.weights]
         self._scratch: list[npt.NDArray[Any]] = []
         self._net = self._network(model)
         self.begin(model.total)
