@@ -20,6 +20,9 @@ from tpsgd.softmax import TABLE
 NUMBER = 5
 NAME = "thumb"
 
+#: Old interpreters hand the assembler the address of a buffer only where it can be written.
+_table = bytearray(TABLE)
+
 __all__ = ["activations", "clamp", "draw", "error", "forward", "leak", "matrix", "move", "part", "put", "softmax"]
 
 
@@ -465,7 +468,7 @@ def error(r0, r1, r2, r3):
 
 def softmax(z, p, y):
     """Turn sums into errors 127*[i = y] - p_i and return ``predicted << 8 | p_y``."""
-    return _softmax(z, p, y, TABLE)
+    return _softmax(z, p, y, _table)
 
 
 # r0 sums, r1 units left, r2 unit; r12 class, lr units

@@ -1,0 +1,341 @@
+"""The assembler engine on an emulated Cortex-M0: right bits, counted instructions, a network trained in 9.3 KB."""
+
+import csv
+import random
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import microbit
+import numpy as np
+import pytest
+import trim
+
+ROOT = Path(__file__).resolve().parents[2]
+DEVICE = ROOT / "device" / "tpsgd"
+WAND = ROOT.parent / "shared" / "data" / "wand"
+
+sys.path.insert(0, str(ROOT / "device"))
+
+from tpsgd import kernels_plain as plain  # noqa: E402 - found where the line above says
+from tpsgd.network import Network  # noqa: E402
+
+pytestmark = pytest.mark.skipif(microbit.missing() is not None, reason=str(microbit.missing()))
+
+KERNELS = ("forward", "update", "put", "move", "rest", "clamp", "leak", "error", "_softmax", "draw")
+
+#: What trains a network: all of network.py but loading and saving.
+METHODS = ["__init__", "begin", "resume", "_set_phase", "train", "test", "_run", "_run_recurrent"]
+
+#: The reference net of the project, and its update shift and forward shift here.
+NET = ((32, 61), (16, 33), (6, 17))
+
+#: Long names of network.py that the firmware's own names stand for while it is on the board.
+LONG = """checkpoints phase_end dense output sample _run _run_recurrent rates kernels first size result forward update
+clamp _softmax softmax TABLE Network train seen error channels classes phases""".split()
+
+START = "from array import array\nimport micropython,gc\n"
+
+#: Two calls at a time, for the clock's sake, and no timer interrupt among them.
+CLOCK = """from utime import ticks_us as us
+from machine import disable_irq as off,enable_irq as on
+def took(f,a,b,c,d):
+ s=off()
+ t=us();f(a,b,c,d);f(a,b,c,d);t=us()-t
+ on(s)
+ return t
+"""
+
+
+def instructions(us):
+    """Return how many instructions so many microseconds are."""
+    return us * 1000 / microbit.INSTRUCTION_NS
+
+
+@pytest.fixture
+def board():
+    with microbit.Microbit() as board:
+        yield board
+
+
+def load(board, names=KERNELS, source=trim.pieces):
+    """Send kernels, the longest first, while there is room to compile it."""
+    for piece in sorted(source(DEVICE / "kernels_thumb.py", names), key=len, reverse=True):
+        board.run(piece)
+
+
+def send_softmax(board):
+    """Send softmax and its table, which the board need not keep twice."""
+    board.run("".join(trim.pieces(DEVICE / "softmax.py", ["TABLE"])))
+    board.run("".join(trim.pieces(DEVICE / "kernels_thumb.py", ["_table", "softmax"])))
+    board.run("del TABLE\ngc.collect()")
+
+
+def rows(dice, m, n, frozen):
+    """Return random weights of one layer, some at the ends of their range, as stored."""
+    ends = [256, 257, 300, 65200, 65534, 65535]
+    values = [dice.choice(ends) if dice.random() < 0.25 else dice.randint(256, 65535) for _ in range(m * n)]
+    return bytes([v >> 8 for v in values]) if frozen else b"".join([v.to_bytes(2, "little") for v in values])
+
+
+def words(stored):
+    """Return stored activations as the assembler engine keeps them."""
+    return [b - 128 for b in stored]
+
+
+@pytest.mark.parametrize("source", ["as compiled there", "as assembled here"])
+def test_kernels_answer_what_plain_answers(board, source):
+    dice = random.Random(4)
+    board.run(START)
+    load(board, source=trim.pieces if source == "as compiled there" else trim.assembled)
+    board.run("def h(x):return ''.join(['%02x'%v for v in x])")
+    for m, n, frozen, shift in ((3, 1, 0, 1), (2, 8, 0, 5), (1, 3, 1, 0), (3, 13, 0, 9), (4, 6, 1, 15), (2, 16, 1, 4)):
+        stored = bytes([dice.randint(1, 255) for _ in range(n - 1)] + [255])
+        w = bytearray(rows(dice, m, n, frozen))
+        how = m << 16 | n << 5 | frozen << 4 | shift
+        e = [dice.choice([0, -254, 254, dice.randint(-254, 254)]) for _ in range(m)]
+        z = plain.sums(m)
+        plain.forward(w, stored, how, z)
+        board.run(f"w=bytearray({bytes(w)!r})\nx=array('i',{words(stored)})\nz=array('i',bytes({4 * m}))")
+        assert board.run(f"print(forward(w,x,{how},z),list(z))").strip() == f"0 {list(z)}"
+        if shift and not frozen:
+            plain.update(w, stored, how, e)
+            said = board.run(f"z=array('i',{e})\nupdate(w,x,{how},z)\nprint(h(w))").strip()
+            assert said == w.hex()
+    for column, l1 in ((0, 0), (7, 25)):
+        m = 35
+        p = [m, 0, 0, 100, l1, 2, 0x9E3779B9 + column]
+        a = bytes([dice.choice([28, 228, dice.randint(1, 255)]) for _ in range(m)])
+        e = plain.sums(m)
+        plain.error(a, e, p, column)
+        board.run(f"p=array('I',{p})\na=array('i',{words(a)})\ne=array('i',bytes({4 * m}))")
+        assert board.run(f"error(a,e,p,{column})\nprint(list(e))").strip() == str(list(e))
+    m = 7
+    z = [dice.randint(-400, 400) for _ in range(m)]
+    p = [m, 0, 0, 0, 0, 2, 0]
+    h16, h, a = bytearray(b"\x00\x80" * m), bytearray(m), bytearray(m)
+    board.run(f"p=array('I',{p})\nz=array('i',{z})\nh=array('i',{z})\na=array('i',bytes({4 * m}))\ng=bytearray({2 * m})")
+    board.run("rest(h,g,p)\nassert list(h)==[0]*7 and h[0]==0")
+    for _ in range(3):
+        plain.leak(z, h16, h, p)
+        assert board.run("leak(z,g,h,p)\nprint(h(g)if 0 else list(g),list(h))").strip() == f"{list(h16)} {words(h)}"
+    plain.clamp(z, a, p)
+    assert board.run("clamp(z,a,p)\nprint(list(a))").strip() == str(words(a))
+    send_softmax(board)
+    for y in (255, 0, 6):
+        e = plain.sums(m)
+        e[:] = type(e)("i", [dice.randint(-60, 60) for _ in range(m)])
+        board.run(f"z=array('i',{list(e)})")
+        result = plain.softmax(e, p, y)
+        assert board.run(f"print(softmax(z,p,{y}),list(z))").strip() == f"{result} {list(e)}"
+    board.run("a=array('i',bytes(20))\nput(bytearray(b'abcdefg'),2,a,4)\nz=array('i',bytes(20))\nmove(a,z,1,3)")
+    assert board.run("print(list(a),list(z))").strip() == f"{[*words(b'cdef'), 0]} {[0, *words(b'cde'), 0]}"
+    state = [12345]
+    drawn = [plain.draw(state, 1000) for _ in range(5)]
+    board.run("s=array('I',[12345])")
+    assert board.run("print([draw(s,1000)for _ in range(5)],s[0])").strip() == f"{drawn} {state[0]}"
+
+
+def test_instructions_of_a_weight(board, record_property):
+    board.run(START + CLOCK)
+    load(board, ("forward", "update"), trim.assembled)
+    board.run("w=bytearray(2*16*61)\nx=array('i',bytes(244))\nz=array('i',range(1,33))")
+    board.run("for i in range(61):x[i]=i*37%255-127\nfor i in range(len(w)):w[i]=i*77&63|96")
+
+    def cost(kernel, n):
+        """Return the instructions a cell, from the difference between 16 rows and one."""
+        more, one = [int(board.run(f"print(took({kernel},w,x,{m << 16 | n << 5 | 9},z))")) for m in (16, 1)]
+        return instructions(more - one) / (2 * 15 * n)
+
+    for n in (32, 33, 61):
+        board.run("z=array('i',range(1,33))")
+        update = cost("update", n)
+        forward = cost("forward", n)
+        print(f"rows of {n}: forward {forward:.2f} instructions/MAC, update {update:.2f} instructions/weight")
+        record_property(f"n{n}", [forward, update])
+        assert forward <= 6
+        assert update <= 12
+
+
+def test_instructions_of_a_training_step(board, record_property):
+    """The whole step of 60-32-16-6 by network.py itself.
+
+    Interpreter, kernels, network.py and the net do not fit into 9.3 KB together, so the three layers' weights lie in
+    one buffer of the first one's size here; no instruction depends on that.
+    """
+    run, short = board.run, trim.shortener(LONG)
+    board.run = lambda script: run(short(script))
+    board.run(START + "from utime import ticks_us as us\nfrom machine import disable_irq as off,enable_irq as on")
+    board.run("pad=bytearray(3904)")
+    load(board, ("forward", "update"), trim.assembled)
+    for piece in trim.pieces(DEVICE / "network.py", ["Network.train", "Network._run"]):
+        board.run(piece)
+    board.run(f"""def build(N):
+ w=bytearray(3904)
+ for i in range(3904):w[i]=i*77&63|96
+ x=array('i',bytes(244));z=array('i',bytes(128));N.first=x;D=[]
+ for m,n in {NET}:
+  x[-1]=127;a=array('i',bytes(4*m+4))
+  D.append((w,x,m<<16|n<<5|5,z,array('I',(m,n,2,100,0,0,12345)),a));x=a
+ return D
+""")
+    board.run("""def fill(N,D):
+ N.seen=0;N.phase_end=-1;N.checkpoints=0;N.size=60;N.sample=bytearray(61)
+ for i in range(60):N.sample[i]=i*37%255+1
+ N.rates=[d[2]+4 for d in D];N.dense=D[:2];N.output=D[2][:5]
+ N.kernels=put,forward,clamp,error,softmax,update
+""")
+    board.run("""def go(N):
+ micropython.heap_lock()
+ for y in range(8):
+  s=off();t=us();N.train(y%6);t=us()-t;on(s)
+  print(t)
+ micropython.heap_unlock()
+""")
+    load(board, ("put", "clamp", "error", "_softmax"), trim.assembled)
+    send_softmax(board)
+    counts = [instructions(int(us)) for us in board.run("pad=0\ngc.collect()\nN=Network()\nfill(N,build(N))\ngo(N)").split()]
+    print(f"training step of 60-32-16-6: {min(counts):.0f} to {max(counts):.0f} instructions")
+    record_property("step", counts)
+    assert max(counts) <= 71_000
+
+
+def described(kind, **given):
+    """Return a layer as a model file's reader does, with what a network needs of it."""
+    layer = SimpleNamespace(
+        kind=kind, frozen=0, shift=5, leak=0, amplitude=0, l1=0, shifts=b"\x09\x0a\x0b"[:1], **given
+    )
+    layer.nbytes = lambda: 2 * layer.units * (layer.inputs + 1)
+    return layer
+
+
+def model_of(specs, steps, channels, checkpoints, rule, classes, total=0):
+    """Return what :class:`Network` reads of a model."""
+    return SimpleNamespace(
+        seed=77, classes=classes, steps=steps, channels=channels, checkpoints=checkpoints, rule=rule, layers=specs,
+        total=total,
+    )  # fmt: skip
+
+
+#: The same in as few words as the board has room for.
+MODEL = """class O:
+ def nbytes(s):return 2*s.units*(s.inputs+1)
+def spec(u,i,l,a,t):
+ s=O();s.units=u;s.inputs=i;s.leak=l;s.amplitude=a;s.frozen=s.l1=0;s.shift=5;s.shifts=t
+ return s
+def model(t,c,K,r,n,L):
+ s=O();s.seed=77;s.total=0;s.steps=t;s.channels=c;s.checkpoints=K;s.rule=r;s.classes=n;s.layers=L
+ return s
+"""
+
+
+def send_trainer(board):
+    """Send all that trains a network; return the function that shortens names, and the bytes left."""
+    run, short = board.run, trim.shortener(LONG)
+    board.run = lambda script: run(short(script))
+    board.run("from array import array\nimport micropython,gc\nimport __main__ as k")
+    board.run("LAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3\nUNKNOWN=255")
+    for piece in trim.pieces(DEVICE / "network.py", ["Layer.__init__"] + [f"Network.{name}" for name in METHODS]):
+        board.run(piece)
+    board.run(MODEL)
+    for piece in trim.pieces(DEVICE / "generator.py", ["mix"]):
+        board.run(piece)
+    load(board, KERNELS, trim.assembled)
+    load(board, ("activations",))
+    for piece in trim.pieces(DEVICE / "kernels_plain.py", ["sums", "part", "states", "matrix"]):
+        board.run(piece)
+    send_softmax(board)
+
+
+def test_ram_of_the_reference_net(board, record_property):
+    """Everything that training 60-32-16-6 keeps on the heap, objects counted, code not."""
+    run, short = board.run, trim.shortener(LONG)
+    board.run = lambda script: run(short(script))
+    board.run("from array import array\nimport gc\nLAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3\npad=bytearray(4600)")
+    pieces = trim.pieces(DEVICE / "network.py", ["Layer.__init__", "Network.__init__"])
+    pieces += trim.pieces(DEVICE / "kernels_thumb.py", ["activations"])
+    pieces += trim.pieces(DEVICE / "kernels_plain.py", ["sums", "part", "matrix"])
+    for piece in pieces:
+        board.run(piece)
+    board.run(MODEL)
+    board.run("import __main__ as k\nput=forward=clamp=error=softmax=update=None\ndef mix(x):return 12345")
+    board.run("Network.begin=lambda s,t:None")
+    board.run("m=model(1,60,0,0,6,[spec(32,60,0,100,b'\\x09'),spec(16,32,0,100,b'\\x09'),spec(6,16,0,0,b'\\x09')])")
+    script = "pad=0\ngc.collect()\na=gc.mem_alloc()\nN=Network(m,k)\ngc.collect()\nprint(gc.mem_alloc()-a)"
+    used = int(board.run(script))
+    print(f"60-32-16-6 in training: {used} bytes of heap, {used / 2582:.2f} a parameter")
+    record_property("bytes", used)
+    assert used <= 6.5 * 1024
+
+
+def gestures(steps):
+    """Return [(class, stored activations), ...] of the wand's recordings, shuffled."""
+    found = []
+    for label, name in enumerate(("wingardium", "flippendo", "negative")):
+        recordings = {}
+        with (WAND / f"{name}.csv").open(newline="") as file:
+            reader = csv.reader(file)
+            next(reader)
+            for row in reader:
+                recordings.setdefault(row[0], []).append([float(v) for v in row[2:]])
+        for recording in recordings.values():
+            table = np.array(recording)
+            cuts = range(0, len(table) - 299, 300) if name == "negative" else [0]
+            for cut in cuts:
+                part = table[cut : cut + 300] if name == "negative" else table
+                at = np.linspace(0, len(part) - 1, steps)
+                found.append((label, np.array([np.interp(at, range(len(part)), c) for c in part.T]).T))
+    every = np.concatenate([v for _, v in found])
+    offset, gain = every.mean(axis=0), 42 / every.std(axis=0)
+    samples = []
+    for label, values in found:
+        x = np.clip(np.floor((values - offset) * gain + 0.5), -127, 127).astype(int) + 128
+        samples.append((label, bytes(x.ravel().tolist())))
+    random.Random(1).shuffle(samples)
+    return samples
+
+
+@pytest.mark.skipif(not WAND.exists(), reason=f"no gesture recordings in {WAND}")
+def test_trains_a_gesture_rnn_in_nine_kilobytes(board, record_property):
+    steps, channels, units, checkpoints = 16, 6, 12, 4
+    samples = gestures(steps)
+    train, test = samples[len(samples) // 4 :] * 3, samples[: len(samples) // 4]
+    layers = [
+        described(1, units=units, inputs=channels + units),
+        described(2, units=3, inputs=checkpoints * units),
+    ]
+    layers[0].leak, layers[0].amplitude = 1, 100
+    here = Network(model_of(layers, steps, channels, checkpoints, 0, 3), plain)
+    dice = random.Random(7)
+    for layer in here.layers:
+        n = layer.p[1]
+        for cell in range(len(layer.w) // 2):
+            v = 0 if cell % n == n - 1 else dice.randint(-3000, 3000)
+            layer.w[2 * cell : 2 * cell + 2] = (v + 32896).to_bytes(2, "little")
+
+    send_trainer(board)
+    free = int(board.run("print(gc.mem_free())"))
+    board.run(f"m=model({steps},{channels},{checkpoints},0,3,[])")
+    board.run(f"m.layers=[spec({units},{channels + units},1,100,b'\\x09'),spec(3,{checkpoints * units},0,0,b'\\x09')]")
+    board.run("gc.collect()\na=gc.mem_alloc()\nN=Network(m,k)\ngc.collect()\na=gc.mem_alloc()-a")
+    used = int(board.run("print(a)"))
+    for i, layer in enumerate(here.layers):
+        for at in range(0, len(layer.w), 128):
+            cut = bytes(layer.w[at : at + 128])
+            board.run(f"N.layers[{i}].w[{at}:{at + len(cut)}]={cut!r}")
+    board.run(f"def t(y,b):\n N.sample[:{steps * channels}]=b\n print(N.train(y))")
+    board.run(f"def c(b):\n N.sample[:{steps * channels}]=b\n print(N.test()>>8)")
+    for y, sample in train:
+        here.sample[:-1] = sample
+        assert int(board.run(f"t({y},{sample!r})")) == here.train(y)
+    right = sum([int(board.run(f"c({sample!r})")) == y for y, sample in test])
+    weights = board.run("for l in N.layers:\n for v in l.w:print('%02x'%v,end='')").strip()
+    assert weights == "".join([layer.w.hex() for layer in here.layers])
+    accuracy = right / len(test)
+    print(
+        f"wand gestures, RNN {channels}-{units}, K={checkpoints}: {accuracy:.1%} of {len(test)} after {len(train)} samples; "
+        f"{used} bytes of heap for the network, {free} were free with the trainer loaded"
+    )
+    record_property("accuracy", accuracy)
+    assert accuracy >= 0.85
+
