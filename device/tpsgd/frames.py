@@ -19,10 +19,10 @@ class Frames:
 
     Parameters
     ----------
-    read : callable(memoryview) -> int
-        Fill the view with bytes, wait for the first; 0 at the end of the pipe.
-    write : callable(memoryview)
-        Send all of it.
+    source : stream
+        ``readinto(view)`` waits for bytes and says how many came; 0 at the end of the pipe.
+    sink : stream
+        ``write(view)`` sends all of it.
 
     Attributes
     ----------
@@ -32,16 +32,12 @@ class Frames:
         The buffer to write a payload to send into, from byte 4 on.
     """
 
-    def __init__(self, read, write):
-        self._read = read
-        self._write = write
+    def __init__(self, source, sink):
+        self._source = source
+        self._sink = sink
         self.payload = bytearray(FRAME)
         self.out = bytearray(ANSWER + 8)
-        self._in_view = memoryview(self.payload)
-        self._out_view = memoryview(self.out)
-        self._have = 0
-        self._used = 0
-        self.kind = self.number = self.length = 0
+        self._have = self._used = self.kind = self.number = self.length = 0
 
     def receive(self):
         """Wait for the next valid frame; set ``kind``, ``number`` and ``length``; False when the pipe has ended."""
@@ -60,7 +56,7 @@ class Frames:
                 continue
             if not self._fill(size + 8):
                 return False
-            crc = crc32(self._in_view[1 : size + 4]) & 0xFFFFFFFF
+            crc = crc32(memoryview(self.payload)[1 : size + 4]) & 0xFFFFFFFF
             if crc != struct.unpack_from("<I", buffer, size + 4)[0]:
                 self._drop(1)
                 continue
@@ -76,13 +72,14 @@ class Frames:
         """Send the ``size`` bytes of payload in ``out``."""
         out = self.out
         out[0], out[1], out[2], out[3] = SYNC, size, kind, number
-        struct.pack_into("<I", out, size + 4, crc32(self._out_view[1 : size + 4]) & 0xFFFFFFFF)
-        self._write(self._out_view[: size + 8])
+        view = memoryview(out)  # made anew each time: kept, it would take room from a network
+        struct.pack_into("<I", out, size + 4, crc32(view[1 : size + 4]) & 0xFFFFFFFF)
+        self._sink.write(view[: size + 8])
 
     def _fill(self, n):
         """Read until ``n`` bytes are in the buffer, never one more: a console read may wait for all it was asked."""
         while self._have < n:
-            got = self._read(self._in_view[self._have : n])
+            got = self._source.readinto(memoryview(self.payload)[self._have : n])
             if not got:
                 return False
             self._have += got

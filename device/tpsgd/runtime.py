@@ -114,32 +114,19 @@ def sync():
 
 
 def console():
-    """Return (read, write, idle, window) of the console as a binary pipe.
+    """Return (source, sink, poller, window) of the console as a binary pipe.
 
-    ``read(view)`` waits until it has filled at least a part of the view; ``write(view)`` sends all of it; ``idle()``
-    tells that no byte is waiting; window is the bytes that may be under way while the program computes.
+    ``source.readinto(view)`` waits for bytes; ``sink.write(view)`` sends all of it; the poller, None where there is
+    none, tells whether bytes are waiting; window is the bytes that may be under way while the program computes.
     """
-    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
     if HOST:
-        stdin = stdin.raw
+        source, sink = source.raw, sink.raw
     try:
         from select import POLLIN, poll
 
         poller = poll()
-        poller.register(sys.stdin if HOST else stdin, POLLIN)
-
-        def idle():
-            return not poller.poll(0)
+        poller.register(source, POLLIN)
     except (ImportError, OSError):
-
-        def idle():
-            return True
-
-    def write(view):
-        sent = 0
-        while sent < len(view):
-            sent += stdout.write(view[sent:]) or 0
-        if hasattr(stdout, "flush"):
-            stdout.flush()
-
-    return stdin.readinto, write, idle, WINDOWS.get(sys.platform, 240)
+        poller = None
+    return source, sink, poller, WINDOWS.get(sys.platform, 240)

@@ -32,8 +32,8 @@ class Server:
     Parameters
     ----------
     link : frames.Frames
-    idle : callable() -> bool
-        Whether no byte is waiting to be read.
+    poller : select.poll or None
+        Tells whether bytes are waiting to be read; without one the board believes that none are.
     window : int
         Bytes the receive buffer in front of ``link`` holds for certain.
     folder : str
@@ -45,10 +45,10 @@ class Server:
         Bytes of heap that server and link take, counted as training state.
     """
 
-    def __init__(self, link, idle, window, folder=""):
+    def __init__(self, link, poller, window, folder=""):
         self.link = link
         self.cost = 0
-        self.idle = idle
+        self.poller = poller
         self.window = window
         self.folder = folder
         self.network = None
@@ -128,7 +128,7 @@ class Server:
         if new > 0:
             self._feed(8 + known, 4 + self.link.length)
             waiting = self.applied - self.reported
-            if waiting >= plan.RESULTS // 2 or (waiting and not self.link.waiting() and self.idle()):
+            if waiting >= plan.RESULTS // 2 or (waiting and not self.link.waiting() and not self._more()):
                 self._send_ack()
 
     def _answer(self, kind):
@@ -139,6 +139,10 @@ class Server:
             self._send_done()
         elif kind == frames.READ:
             self._send_chunk()
+
+    def _more(self):
+        """Return whether bytes are waiting to be read."""
+        return self.poller is not None and bool(self.poller.poll(0))
 
     # -- records
 
@@ -355,7 +359,7 @@ def _traceback(error):
 def main(folder=""):
     """Serve on the console until the host says BYE."""
     before = runtime.heap()[0]
-    read, write, idle, window = runtime.console()
-    server = Server(frames.Frames(read, write), idle, window, folder)
+    source, sink, poller, window = runtime.console()
+    server = Server(frames.Frames(source, sink), poller, window, folder)
     server.cost = max(0, runtime.heap()[0] - before)
     server.serve()

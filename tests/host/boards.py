@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import select
 import threading
 from pathlib import Path
+from typing import Any
 
 import cases
 import numpy as np
@@ -62,6 +64,20 @@ class PipePort:
         os.close(self._source)
 
 
+class _Sink(io.FileIO):
+    """The board's way to a host that may have gone."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "wb")
+
+    def write(self, data: Any) -> int:
+        """Send all; the next read sees the end where nobody is there."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return len(data)
+
+
 class LocalBoard:
     """The device program as a thread of this process, behind pipes; a context manager."""
 
@@ -70,22 +86,10 @@ class LocalBoard:
         down, self._host_writes = os.pipe()
         self._host_reads, up = os.pipe()
 
-        def read(view: memoryview) -> int:
-            part = os.read(down, len(view))
-            view[: len(part)] = part
-            return len(part)
-
-        def idle() -> bool:
-            return not select.select([down], [], [], 0)[0]
-
-        def write(view: memoryview) -> None:
-            try:
-                os.write(up, view)
-            except BrokenPipeError:
-                pass  # the host has gone; the next read sees the end
-
-        link = frames.Frames(read, write)
-        self.server = Server(link, idle, window, f"{folder}/")
+        self._ends = [os.fdopen(down, "rb", buffering=0), _Sink(up)]
+        poller = select.poll()
+        poller.register(down, select.POLLIN)
+        self.server = Server(frames.Frames(*self._ends), poller, window, f"{folder}/")
         self.port = PipePort(self._host_reads, self._host_writes)
         self._thread = threading.Thread(target=self.server.serve, daemon=True)
 
@@ -97,6 +101,8 @@ class LocalBoard:
         self.port.close()
         self._thread.join(5)
         assert not self._thread.is_alive()
+        for end in self._ends:
+            end.close()
 
 
 class FaultyPort:

@@ -1,0 +1,57 @@
+"""What training takes on the board, counted there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tpsgd_host.boards.connect import connect
+from tpsgd_host.boards.flash import flash
+from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.scaling import Scaling
+from tpsgd_host.model import Layer, Model, initial_weights, memory
+
+
+def recurrent_model(channels, units, classes, steps, checkpoints):
+    """Return an untrained RNN."""
+    layers = (
+        Layer("recurrent", units, channels + units, (8, 9, 10), leak=1),
+        Layer("output", classes, checkpoints * units, (8, 9, 10)),
+    )
+    weights = tuple(initial_weights(1, i, layer.units, layer.inputs, 900) for i, layer in enumerate(layers))
+    scaling = Scaling(np.zeros(1, np.float32), np.ones(1, np.float32))
+    names = tuple(str(i) for i in range(classes))
+    return Model("memory", 1, Layout(steps, channels), names, layers, scaling, weights, checkpoints, "checkpoint")
+
+
+def test_a_spoken_digits_network_trains_in_eight_kilobytes(tmp_path, interpreter):
+    model = recurrent_model(16, 32, 10, 20, 4)
+    model.save(tmp_path / "m.tpsgd")
+    report = flash(tmp_path / "m.tpsgd", folder=tmp_path / "board")
+    assert report.state_planned == memory(model).total
+    # The count includes every object of network and link, at 64 bits; the buffers alone are a kilobyte less.
+    assert report.state_planned < report.state_measured <= 8192
+
+
+@pytest.mark.parametrize("steps", [20, 200])
+def test_memory_does_not_grow_with_the_sequence_but_for_the_sample_itself(steps):
+    short, long = memory(recurrent_model(6, 32, 4, 20, 4)), memory(recurrent_model(6, 32, 4, steps, 4))
+    assert long.total - short.total == 6 * (steps - 20)
+
+
+def test_the_state_does_not_grow_while_it_trains(tmp_path, interpreter):
+    from tpsgd_host.runs.driver import Records
+
+    model = recurrent_model(16, 32, 10, 20, 4)
+    model.save(tmp_path / "m.tpsgd")
+    flash(tmp_path / "m.tpsgd", folder=tmp_path / "board")
+    dice = np.random.default_rng(1)
+    with connect("virtual", folder=tmp_path / "board") as board:
+        board.begin(1, 400, fresh=True)
+        used = []
+        for _ in range(2):
+            data = dice.integers(1, 256, (200, 320)).astype(np.uint8)
+            labels = dice.integers(0, 10, 200).astype(np.uint8)
+            list(board.apply(Records(np.zeros(200, np.uint8), labels, data)))
+            used.append(board.finish(save=False).details["heap_used"])
+    assert abs(used[1] - used[0]) < 256
