@@ -71,16 +71,17 @@ def accuracy(tasks: tuple[str, ...], data_dir: Path | None, seeds: int, on_board
 
 
 def _accuracy_table(results: list[AccuracyResult]) -> Table:
-    table = Table(caption="test accuracy in %, mean and deviation over seeds; board: its first seed")
-    for name in ("task", "network", "samples", "epochs", "trained", "frozen", "board", "state", "weights' CRC"):
-        table.add_column(name, justify="left" if name in ("task", "network") else "right")
+    equal = all(r.board for r in results)
+    caption = "test accuracy in %, mean and deviation over seeds"
+    table = Table(caption=f"{caption}; board: first seed, weights as simulated, bit for bit" if equal else caption)
+    for name in ("task", "network", "samples", "epochs", "trained", "frozen", "board", "bytes"):
+        table.add_column(name, justify="left" if name in ("task", "network") else "right", no_wrap=True)
     for r in results:
         board = r.board
         table.add_row(
-            r.task, r.network, f"{r.train_samples}+{r.test_samples}", str(r.epochs), _spread(r.trained),
-            _spread(r.frozen), f"{100 * board.accuracy:.1f}" if board else "-",
-            f"{board.state_bytes} B" if board else f"{r.planned_bytes} B",
-            f"{board.crc:08x} = simulated" if board else "-",
+            r.task, r.network.replace("RNN ", "").replace("MLP ", ""), f"{r.train_samples}+{r.test_samples}",
+            str(r.epochs), _spread(r.trained), _spread(r.frozen), f"{100 * board.accuracy:.1f}" if board else "-",
+            f"{board.state_bytes if board else r.planned_bytes:,}",
         )  # fmt: skip
     return table
 
