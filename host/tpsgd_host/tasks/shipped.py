@@ -12,7 +12,7 @@ import numpy as np
 
 from tpsgd_host.data.table import Table
 from tpsgd_host.errors import DataError, DependencyError
-from tpsgd_host.tasks.tables import PIXELS, table
+from tpsgd_host.tasks.tables import pixels, table
 
 INSTALL = "pip install 'tpsgd[demo]'"
 PROJECTS = {"sktime": "sktime", "sklearn": "scikit-learn"}
@@ -50,7 +50,7 @@ def digits() -> Table:
     """Return the 1,797 digits of scikit-learn, one a row: 8 x 8 pixels of 0 to 16."""
     rows = np.loadtxt(package_file("sklearn", "datasets/data/digits.csv.gz"), delimiter=",")
     names = [f"digit {i}" for i in range(1, len(rows) + 1)]
-    return table(PIXELS(8, 8), rows[:, :-1], [str(int(y)) for y in rows[:, -1]], names)
+    return table(pixels(8, 8), rows[:, :-1], [str(int(y)) for y in rows[:, -1]], names)
 
 
 def _series(problem: str, columns: tuple[str, ...]) -> tuple[Table, Table]:

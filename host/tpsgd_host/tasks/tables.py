@@ -21,7 +21,7 @@ from tpsgd_host.data.windows import cut, find_recordings
 HEADER_LINES = 1
 
 
-def PIXELS(height: int, width: int) -> tuple[str, ...]:  # noqa: N802
+def pixels(height: int, width: int) -> tuple[str, ...]:
     """Return the column names of an image, row by row."""
     return tuple(f"p{y}_{x}" for y in range(height) for x in range(width))
 
