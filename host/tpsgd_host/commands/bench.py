@@ -14,6 +14,7 @@ from rich.table import Table
 
 from tpsgd_host import __version__
 from tpsgd_host.bench.accuracy import AccuracyResult, deviation, measure_accuracy, summary
+from tpsgd_host.bench.link import measure_link
 from tpsgd_host.bench.memory import measure_memory
 from tpsgd_host.bench.speed import SIZES, measure_speed
 from tpsgd_host.commands.options import FILE, json_option
@@ -134,6 +135,39 @@ def memory(tasks: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None
         table.add_column(name, justify="left" if name in ("task", "network") else "right")
     for r in results:
         table.add_row(r.task, r.network, f"{r.weights:,}", f"{r.planned:,}", f"{r.measured:,}", f"{r.smallest_heap:,}")
+    Console(highlight=False).print(table)
+
+
+@command.command("link")
+@click.option("--baud", default=115200, show_default=True, help="Speed of the line.")
+@click.option(
+    "--window",
+    type=click.IntRange(64),
+    metavar="BYTES",
+    help="Bytes under way at most, such as 240 for an ESP32's UART.  [default: the board's]",
+)
+@click.option("--seconds", default=5.0, show_default=True, help="How long the line shall be busy, for each net.")
+@json_option
+def link(baud: int, window: int | None, seconds: float, as_json: bool) -> None:
+    """Stream to the virtual board over a line of a given speed: how much of it is used, what overlaps.
+
+    \b
+    Example:
+      tpsgd-host bench link --baud 115200 --window 240
+    """
+    results = measure_link(baud, seconds, window)
+    if as_json:
+        rows = [{**asdict(r), "overlap": r.overlap} for r in results]
+        click.echo(json.dumps({**_taken(), "results": rows}, indent=2))
+        return
+    table = Table(caption=f"{baud} baud, window {results[0].window} bytes; seconds: line alone, trainer alone, both")
+    for name in ("network", "engine", "samples", "line used", "line", "trainer", "both", "overlap"):
+        table.add_column(name, justify="left" if name in ("network", "engine") else "right")
+    for r in results:
+        table.add_row(
+            r.network, r.engine, str(r.samples), f"{100 * r.share:.1f}%", f"{r.line:.2f}", f"{r.compute:.2f}",
+            f"{r.both:.2f}", f"{100 * r.overlap:.0f}%",
+        )  # fmt: skip
     Console(highlight=False).print(table)
 
 

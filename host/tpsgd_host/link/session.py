@@ -10,6 +10,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class Session:
         self._inbox: deque[Frame] = deque()
         self._next = 0
         self._run_number = self._streamed = 0
-        self._size = PAYLOAD - HEAD
+        self._size = self._largest = PAYLOAD - HEAD
         self._mean, self._retry = RETRY / 6, RETRY
         self.resent = 0
         self.received_results = 0
@@ -64,15 +65,26 @@ class Session:
 
     # -- requests
 
-    def hello(self, engine: int = 0) -> Info:
-        """Open the session and return what the board says of itself."""
+    def hello(self, engine: int = 0, window: int | None = None) -> Info:
+        """Open the session and return what the board says of itself.
+
+        Parameters
+        ----------
+        engine : int
+            The engine wanted, by its number; 0 for the board's best.
+        window : int, optional
+            Keep no more bytes under way than this, where the board would take more.
+        """
         while True:
             frame = Frame(frames.HELLO, 0, struct.pack("<BBI", 1, engine, secrets.randbits(32)))
             if 0x03 not in frame.encode():
                 break
         answer = self._exchange(frame, frames.INFO, self._patience)
         self._next = 1
-        self.info = Info.parse(answer.payload)
+        info = Info.parse(answer.payload)
+        self.info = replace(info, window=min(info.window, window or info.window))
+        # Two frames at least: one travels while the answer to the other does.
+        self._size = self._largest = max(SMALLEST, min(PAYLOAD - HEAD, self.info.window // 2 - OVERHEAD))
         return self.info
 
     def start(self, run_id: int, total: int, fresh: bool, every: int = 0) -> Info:
@@ -169,7 +181,7 @@ class Session:
             results = self._results(reply.payload[2:])
             if came:
                 wait, went_back = self._retry, False
-                self._size = min(self._size + 1, PAYLOAD - HEAD)
+                self._size = min(self._size + 1, self._largest)
             if len(results):
                 yield results
             elif not came and flight.frames and not went_back:

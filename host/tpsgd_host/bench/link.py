@@ -1,0 +1,103 @@
+"""How much of a line the link uses, and whether the board trains while the next samples travel.
+
+Shapes: R records of T*C bytes and two more.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tpsgd_host.bench.speed import network
+from tpsgd_host.boards.flash import flash
+from tpsgd_host.boards.virtual import VirtualBoard
+from tpsgd_host.link.paced import PacedPort
+from tpsgd_host.link.session import Session
+from tpsgd_host.model import Model
+from tpsgd_host.runs.executor import Records
+
+#: A net that computes much faster than the line, and one that does not (on the engine ``plain``).
+FAST, SLOW = ("viper", 4, (60, 32, 16, 6)), ("plain", 1, (60, 48, 6))
+
+
+@dataclass(frozen=True)
+class LinkResult:
+    """Figures of one run over a paced line.
+
+    Attributes
+    ----------
+    share : float
+        Bytes of records a second, as a share of what the line can carry (a tenth of the baud rate).
+    line, compute, both : float
+        Seconds that the records would take on the line alone and in the trainer alone, and that they took.
+    """
+
+    engine: str
+    network: str
+    baud: int
+    window: int
+    samples: int
+    share: float
+    line: float
+    compute: float
+    both: float
+
+    @property
+    def overlap(self) -> float:
+        """Share of the shorter of the two jobs that was done while the other ran, 0 to 1."""
+        return min(1.0, max(0.0, (self.line + self.compute - self.both) / min(self.line, self.compute)))
+
+
+def measure_link(baud: int, seconds: float = 5.0, window: int | None = None) -> list[LinkResult]:
+    """Stream to the virtual board over a line of ``baud``, a fast net and a slow one.
+
+    Parameters
+    ----------
+    seconds : float
+        How long the line shall be busy.
+    window : int, optional
+        Bytes under way at most, such as the 240 of an ESP32's UART; by default the board's own.
+    """
+    results = []
+    with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
+        for name, number, sizes in (FAST, SLOW):
+            model = network(sizes)
+            folder = Path(place) / name
+            model.save(Path(place) / "model.tpsgd")
+            flash(Path(place) / "model.tpsgd", folder=folder)
+            count = int(seconds * baud / 10 / (sizes[0] + 2))
+            records = _records(model, count)
+            compute = _run(folder, number, records, None, None)[0]
+            both, used = _run(folder, number, records, baud, window)
+            line = count * (sizes[0] + 2) * 10 / baud
+            results.append(LinkResult(name, model.shape, baud, used, count, line / both, line, compute, both))
+    return results
+
+
+def _records(model: Model, count: int) -> Records:
+    dice = np.random.default_rng(1)
+    data = dice.integers(1, 256, (count, model.layout.steps * model.layout.channels)).astype(np.uint8)
+    labels = dice.integers(0, len(model.classes), count).astype(np.uint8)
+    return Records(np.zeros(count, np.uint8), labels, data)
+
+
+def _run(folder: Path, engine: int, records: Records, baud: int | None, window: int | None) -> tuple[float, int]:
+    """Stream records; return the seconds it took and the window."""
+    with VirtualBoard(folder) as board:
+        port = board.open_port()
+        session = Session(PacedPort(port, baud) if baud else port)
+        session.hello(engine, window)
+        session.start(1, len(records), fresh=True)
+        begun = time.perf_counter()
+        for _ in session.stream(records):
+            pass
+        spent = time.perf_counter() - begun
+        assert session.info is not None
+        used = session.info.window
+        session.bye()
+        port.close()
+    return spent, used
