@@ -229,7 +229,36 @@ def update(w: ptr16, x: ptr8, s: int, e: ptr32):  # noqa: F821
             continue
         constant = half - (g << 7)  # g*x + half, x being stored as x + 128
         x = ptr8(begin)  # noqa: F821
-        j = n
+        j = n >> 2
+        while j:
+            s = w[0] + ((g * x[0] + constant) >> shift)
+            if s < 256:
+                s = 256
+            elif s > 65535:
+                s = 65535
+            w[0] = s
+            s = w[1] + ((g * x[1] + constant) >> shift)
+            if s < 256:
+                s = 256
+            elif s > 65535:
+                s = 65535
+            w[1] = s
+            s = w[2] + ((g * x[2] + constant) >> shift)
+            if s < 256:
+                s = 256
+            elif s > 65535:
+                s = 65535
+            w[2] = s
+            s = w[3] + ((g * x[3] + constant) >> shift)
+            if s < 256:
+                s = 256
+            elif s > 65535:
+                s = 65535
+            w[3] = s
+            w = ptr16(int(w) + 8)  # noqa: F821
+            x = ptr8(int(x) + 4)  # noqa: F821
+            j -= 1
+        j = n & 3
         while j:
             s = w[0] + ((g * x[0] + constant) >> shift)
             if s < 256:
