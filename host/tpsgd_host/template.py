@@ -65,9 +65,9 @@ _RECURRENT = """\
 [[layer]]  # reads the sample step by step and remembers
 kind = "recurrent"
 units = {units}  # 1..1024: more tell finer patterns apart; memory grows with units*(units + channels)
-leak = 1  # 0..7: the state moves by 1/2**leak of the way at each step; higher remembers longer
+leak = 2  # 0..7: the state moves by 1/2**leak of the way at each step; higher remembers longer
 shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
-amplitude = 100  # 1..127: how far from 0 the training targets lie; lower keeps units out of saturation
+amplitude = 80  # 1..127: how far from 0 the training targets lie; lower keeps units out of saturation
 loss = "l2"  # "l2": the farther from the target the stronger the push; "l1": always the same, l1 = 1..127
 frozen = false  # true: keeps its initial weights, one byte instead of two each; compare to see what training adds
 init = 1.0  # initial range of the weights; 1.0 keeps the spread of the values from layer to layer
@@ -79,7 +79,7 @@ _DENSE = """\
 kind = "dense"
 units = {units}  # 1..1024: more tell finer patterns apart; memory grows with units*(units before + 1)
 shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
-amplitude = 100  # 1..127: how far from 0 the training targets lie; lower keeps units out of saturation
+amplitude = 127  # 1..127: how far from 0 the training targets lie; at 127 a unit that has arrived rests
 loss = "l2"  # "l2": the farther from the target the stronger the push; "l1": always the same, l1 = 1..127
 frozen = false  # true: keeps its initial weights, one byte instead of two each; compare to see what training adds
 init = 1.0  # initial range of the weights; 1.0 keeps the spread of the values from layer to layer

@@ -2,6 +2,7 @@
 
 import csv
 import random
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.skipif(microbit.missing() is not None, reason=str(micro
 
 KERNELS = ("forward", "update", "put", "move", "rest", "clamp", "leak", "error", "_softmax", "draw")
 
-#: What trains a network: all of network.py but loading and saving.
-METHODS = ["__init__", "begin", "resume", "_set_phase", "train", "test", "_run", "_run_recurrent"]
+#: What trains a network, in one phase of the schedule.
+METHODS = ["__init__", "train", "_run", "_run_recurrent"]
 
 #: The reference net of the project, and its update shift and forward shift here.
 NET = ((32, 61), (16, 33), (6, 17))
@@ -58,10 +59,27 @@ def board():
         yield board
 
 
+def send(board, piece):
+    """Have a piece compiled at the top of the largest free block, so that what it leaves does not cut the heap up."""
+    said = board.run("gc.collect()\nmicropython.mem_info()")
+    free = 16 * int(re.search(r"max free sz: (\d+)", said)[1])
+    for factor in (2, 3, 4, 6, 100):
+        pad = max(0, free - 1500 - factor * len(piece))
+        board.run(f"pad=bytearray({pad})")
+        try:
+            board.run(piece, 10)
+            return
+        except microbit.MicrobitError as error:
+            if "MemoryError" not in str(error) or pad == 0:
+                raise
+        finally:
+            board.run("pad=0\ngc.collect()")
+
+
 def load(board, names=KERNELS, source=trim.pieces):
     """Send kernels, the longest first, while there is room to compile it."""
     for piece in sorted(source(DEVICE / "kernels_thumb.py", names), key=len, reverse=True):
-        board.run(piece)
+        send(board, piece)
 
 
 def send_softmax(board):
@@ -193,10 +211,11 @@ def test_instructions_of_a_training_step(board, record_property):
     one buffer of the first one's size here; no instruction depends on that.
     """
     run, short = board.run, trim.shortener(LONG)
-    board.run = lambda script: run(short(script))
+    board.run = lambda script, seconds=120: run(short(script), seconds)
     board.run(START + "from utime import ticks_us as us\nfrom machine import disable_irq as off,enable_irq as on")
     board.run("pad=bytearray(3904)")
-    load(board, ("forward", "update"), trim.assembled)
+    for piece in trim.assembled(DEVICE / "kernels_thumb.py", ("forward", "update")):
+        board.run(piece)
     for piece in trim.pieces(DEVICE / "network.py", ["Network.train", "Network._run"]):
         board.run(piece)
     board.run(f"""def build(N):
@@ -221,7 +240,8 @@ def test_instructions_of_a_training_step(board, record_property):
   print(t)
  micropython.heap_unlock()
 """)
-    load(board, ("put", "clamp", "error", "_softmax"), trim.assembled)
+    for piece in trim.assembled(DEVICE / "kernels_thumb.py", ("put", "clamp", "error", "_softmax")):
+        board.run(piece)
     send_softmax(board)
     counts = [instructions(int(us)) for us in board.run("pad=0\ngc.collect()\nN=Network()\nfill(N,build(N))\ngo(N)").split()]
     print(f"training step of 60-32-16-6: {min(counts):.0f} to {max(counts):.0f} instructions")
@@ -261,38 +281,39 @@ def model(t,c,K,r,n,L):
 def send_trainer(board):
     """Send all that trains a network; return the function that shortens names, and the bytes left."""
     run, short = board.run, trim.shortener(LONG)
-    board.run = lambda script: run(short(script))
+    board.run = lambda script, seconds=120: run(short(script), seconds)
     board.run("from array import array\nimport micropython,gc\nimport __main__ as k")
-    board.run("LAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3\nUNKNOWN=255\npad=bytearray(2600)")
-    send_softmax(board)
-    load(board, KERNELS, trim.assembled)
+    board.run("LAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3")
     for piece in trim.pieces(DEVICE / "network.py", ["Layer.__init__"] + [f"Network.{name}" for name in METHODS]):
-        board.run(piece)
-    board.run(MODEL)
+        send(board, piece)
+    load(board, [name for name in KERNELS if name != "draw"], trim.assembled)
+    send_softmax(board)
+    send(board, MODEL)
+    board.run("Network.begin=lambda s,t:None")
     for piece in trim.pieces(DEVICE / "generator.py", ["mix"]):
-        board.run(piece)
+        send(board, piece)
     load(board, ("activations",))
     for piece in trim.pieces(DEVICE / "kernels_plain.py", ["sums", "part", "states", "matrix"]):
-        board.run(piece)
-    board.run("pad=0\ngc.collect()")
+        send(board, piece)
 
 
 def test_ram_of_the_reference_net(board, record_property):
     """Everything that training 60-32-16-6 keeps on the heap, objects counted, code not."""
     run, short = board.run, trim.shortener(LONG)
-    board.run = lambda script: run(short(script))
-    board.run("from array import array\nimport gc\nLAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3\npad=bytearray(4600)")
+    board.run = lambda script, seconds=120: run(short(script), seconds)
+    board.run("from array import array\nimport micropython,gc\nimport __main__ as k\nLAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3")
     pieces = trim.pieces(DEVICE / "network.py", ["Layer.__init__", "Network.__init__"])
     pieces += trim.pieces(DEVICE / "kernels_thumb.py", ["activations"])
     pieces += trim.pieces(DEVICE / "kernels_plain.py", ["sums", "part", "matrix"])
     for piece in pieces:
-        board.run(piece)
-    board.run(MODEL)
-    board.run("import __main__ as k\nput=forward=clamp=error=softmax=update=None\ndef mix(x):return 12345")
+        send(board, piece)
+    send(board, MODEL)
+    board.run("put=forward=clamp=error=softmax=update=None\ndef mix(x):return 12345")
     board.run("Network.begin=lambda s,t:None")
     board.run("m=model(1,60,0,0,6,[spec(32,60,0,100,b'\\x09'),spec(16,32,0,100,b'\\x09'),spec(6,16,0,0,b'\\x09')])")
-    script = "pad=0\ngc.collect()\na=gc.mem_alloc()\nN=Network(m,k)\ngc.collect()\nprint(gc.mem_alloc()-a)"
-    used = int(board.run(script))
+    board.run("O.nbytes=lambda s:0")  # 3,904 bytes in one piece are too much next to the source; they are added below
+    script = "gc.collect()\na=gc.mem_alloc()\nN=Network(m,k)\ngc.collect()\nprint(gc.mem_alloc()-a)"
+    used = int(board.run(script)) + sum([16 * ((2 * m * n + 15) // 16) for m, n in NET])
     print(f"60-32-16-6 in training: {used} bytes of heap, {used / 2582:.2f} a parameter")
     record_property("bytes", used)
     assert used <= 6.5 * 1024
@@ -350,12 +371,13 @@ def test_trains_a_gesture_rnn_in_nine_kilobytes(board, record_property):
     print(free, board.run("micropython.mem_info(1)"))
     board.run("gc.collect()\na=gc.mem_alloc()\nN=Network(m,k)\ngc.collect()\na=gc.mem_alloc()-a")
     used = int(board.run("print(a)"))
+    board.run("N.seen=0\nN.phase_end=-1\nN.rates[:]=[l.how+4 for l in N.layers]")
     for i, layer in enumerate(here.layers):
         for at in range(0, len(layer.w), 128):
             cut = bytes(layer.w[at : at + 128])
             board.run(f"N.layers[{i}].w[{at}:{at + len(cut)}]={cut!r}")
     board.run(f"def t(y,b):\n N.sample[:{steps * channels}]=b\n print(N.train(y))")
-    board.run(f"def c(b):\n N.sample[:{steps * channels}]=b\n print(N.test()>>8)")
+    board.run(f"def c(b):\n N.sample[:{steps * channels}]=b\n print(N._run(255,N.still)>>8)")
     for y, sample in train:
         here.sample[:-1] = sample
         assert int(board.run(f"t({y},{sample!r})")) == here.train(y)
