@@ -19,28 +19,22 @@ class Layer:
     Attributes
     ----------
     w : bytearray
-        Weights as stored; ``matrix`` is the engine's view of them.
+        Weights as stored.
     p : array of uint32
         Parameters, see ``kernels_plain``.
-    x : activations
-        The n inputs.
-    z : sums
-        m sums, then errors.
     how : int
         As in ``kernels_plain``, with the forward shift S.
     shifts : bytes
         The update shift s of each phase (0: leave alone).
     """
 
-    def __init__(self, k, spec, index, seed):
+    def __init__(self, spec, index, seed):
         n = spec.inputs + 1
         self.w = bytearray(spec.nbytes())
-        self.matrix = k.matrix(self.w, spec.units, n, spec.frozen)
         base = mix(seed ^ ((index + 1) << 24))
         self.p = array("I", (spec.units, n, 1 if spec.frozen else 2, spec.amplitude, spec.l1, spec.leak, base))
         self.how = spec.units << 16 | n << 5 | spec.frozen << 4 | spec.shift
-        self.shifts = bytes(spec.shifts) if not spec.frozen else b"\0" * len(spec.shifts)
-        self.x = self.z = None
+        self.shifts = b"\0" * len(spec.shifts) if spec.frozen else spec.shifts
 
 
 class Network:
@@ -68,28 +62,29 @@ class Network:
         self.channels = model.channels
         self.checkpoints = model.checkpoints
         self.rule = model.rule
-        self.layers = [Layer(k, spec, i, model.seed) for i, spec in enumerate(model.layers)]
+        self.layers = [Layer(spec, i, model.seed) for i, spec in enumerate(model.layers)]
         self.size = model.steps * model.channels
         self.sample = bytearray(self.size + 1)
+        self.first = None  # where a dense first layer wants the sample, unless it reads it as it is
+        # What a step needs lies in tuples: an attribute costs a small chip as much as a hundred multiplications.
+        self.kernels = (k.put, k.forward, k.clamp, k.error, k.softmax, k.update)
         z = k.sums(max([spec.units for spec in model.layers]))
-        for i, layer in enumerate(self.layers):
-            direct = i == 0 and not model.checkpoints
-            layer.x = k.activations(layer.p[1], self.sample if direct else None)
-            layer.z = k.part(z, layer.p[0])
+        steps = []
+        for layer in self.layers:
+            m = layer.p[0]
+            n = layer.p[1]
+            direct = not steps and not model.checkpoints
+            x = k.activations(n, self.sample if direct else None)
+            if direct and x is not self.sample:
+                self.first = x
+            steps.append((k.matrix(layer.w, m, n, layer.how & 16), x, layer.how, k.part(z, m), layer.p))
         if model.checkpoints:
             m = self.layers[0].p[0]
-            self.h = k.activations(m + 1)
-            self.h16 = k.states(m)
-        # What a step needs, in tuples: an attribute costs a small chip as much as twenty weights.
-        self.kernels = (k.put, k.forward, k.clamp, k.error, k.softmax, k.update)
-        self.first = None if model.checkpoints or self.layers[0].x is self.sample else self.layers[0].x
-        dense = self.layers[1 if model.checkpoints else 0 : -1]
-        self.dense = tuple([(v.matrix, v.x, v.how, v.z, v.p, a.x) for v, a in zip(dense, self.layers[-len(dense) :])])
-        v = self.layers[-1]
-        self.output = (v.matrix, v.x, v.how, v.z, v.p)
-        #: ``how`` of each layer for update in the present phase (0: leave alone), and what a test has in its place.
+            self.recurrent = steps.pop(0) + (k.activations(m + 1), k.states(m), steps[0][1])
+        self.dense = tuple([step + (after[1],) for step, after in zip(steps, steps[1:])])
+        self.output = steps[-1]
+        #: ``how`` of each layer for update in the present phase (0: leave alone).
         self.rates = [0] * len(self.layers)
-        self.still = (0,) * len(self.layers)
         self.state = array("I", (0,))
         self.begin(model.total)
 
@@ -129,27 +124,28 @@ class Network:
 
     def test(self, y=UNKNOWN):
         """Classify ``sample``; return ``predicted << 8 | p_y``, p_y for class ``y`` or, unknown, the predicted one."""
-        return self._run(y, self.still)
+        return self._run(y, None)
 
     def _run(self, y, rates):
+        """Run the sample through all layers; with ``rates`` each of them learns."""
         put, forward, clamp, error, softmax, update = self.kernels
         i = 0
         if self.checkpoints:
-            self._run_recurrent(y, rates[0])
+            self._run_recurrent(y, rates[0] if rates else 0)
             i = 1
         elif self.first is not None:
             put(self.sample, 0, self.first, self.size)
         for w, x, how, z, p, a in self.dense:
             forward(w, x, how, z)
             clamp(z, a, p)
-            if rates[i]:
+            if rates and rates[i]:
                 error(a, z, p, y)
                 update(w, x, rates[i], z)
             i += 1
         w, x, how, z, p = self.output
         forward(w, x, how, z)
         result = softmax(z, p, y)
-        if rates[i]:
+        if rates and rates[i]:
             update(w, x, rates[i], z)
         return result
 
@@ -160,20 +156,12 @@ class Network:
         forward = k.forward
         leak = k.leak
         move = k.move
-        layer = self.layers[0]
-        w = layer.matrix
-        how = layer.how
-        p = layer.p
-        x = layer.x
-        z = layer.z
-        h = self.h
-        h16 = self.h16
+        w, x, how, z, p, h, h16, out = self.recurrent
         m = p[0]
         sample = self.sample
         channels = self.channels
         steps = self.steps
         count = self.checkpoints
-        out = self.layers[1].x
         rule = self.rule if rate else -1
         chosen = -1  # the one step that learns, for the rules that have one
         if rule == LAST:

@@ -33,7 +33,7 @@ NET = ((32, 61), (16, 33), (6, 17))
 
 #: Long names of network.py that the firmware's own names stand for while it is on the board.
 LONG = """checkpoints phase_end dense output sample _run _run_recurrent rates kernels first size result forward update
-clamp _softmax softmax TABLE Network train seen error channels classes phases""".split()
+clamp _softmax softmax Network train seen error channels recurrent layers""".split()
 
 START = "from array import array\nimport micropython,gc\n"
 
@@ -76,10 +76,13 @@ def send(board, piece):
             board.run("pad=0\ngc.collect()")
 
 
-def load(board, names=KERNELS, source=trim.pieces):
+def load(board, names=KERNELS, source=trim.pieces, run=None):
     """Send kernels, the longest first, while there is room to compile it."""
     for piece in sorted(source(DEVICE / "kernels_thumb.py", names), key=len, reverse=True):
-        send(board, piece)
+        if run:
+            run(piece)
+        else:
+            send(board, piece)
 
 
 def send_softmax(board):
@@ -121,7 +124,7 @@ def test_forward_and_update(board, source):
         assert board.run(f"print(forward(w,x,{how},z),list(z))").strip() == f"0 {list(z)}"
         if shift and not frozen:
             plain.update(w, stored, how, e)
-            assert board.run(f"z=array('i',{e})\nupdate(w,x,{how},z)\nprint(list(w))").strip() == str(list(w))
+            assert board.run(f"z=array('i',{e})\n_=update(w,x,{how},z)\nprint(list(w))").strip() == str(list(w))
 
 
 def test_error(board, source):
@@ -135,7 +138,7 @@ def test_error(board, source):
         e = plain.sums(m)
         plain.error(a, e, p, column)
         board.run(f"p=array('I',{p})\na=array('i',{words(a)})\ne=array('i',bytes({4 * m}))")
-        assert board.run(f"error(a,e,p,{column})\nprint(list(e))").strip() == str(list(e))
+        assert board.run(f"_=error(a,e,p,{column})\nprint(list(e))").strip() == str(list(e))
 
 
 def test_rest_leak_and_clamp(board, source):
@@ -148,12 +151,12 @@ def test_rest_leak_and_clamp(board, source):
     h16, h, a = bytearray(2 * m), bytearray(m), bytearray(m)
     plain.rest(h, h16, p)
     board.run(f"p=array('I',{p})\nz=array('i',{z})\nh=array('i',{z})\na=array('i',{z})\ng=bytearray({2 * m})")
-    assert board.run("rest(h,g,p)\nprint(list(g),list(h))").strip() == f"{list(h16)} {words(h)}"
+    assert board.run("_=rest(h,g,p)\nprint(list(g),list(h))").strip() == f"{list(h16)} {words(h)}"
     for _ in range(3):
         plain.leak(z, h16, h, p)
-        assert board.run("leak(z,g,h,p)\nprint(list(g),list(h))").strip() == f"{list(h16)} {words(h)}"
+        assert board.run("_=leak(z,g,h,p)\nprint(list(g),list(h))").strip() == f"{list(h16)} {words(h)}"
     plain.clamp(z, a, p)
-    assert board.run("clamp(z,a,p)\nprint(list(a))").strip() == str(words(a))
+    assert board.run("_=clamp(z,a,p)\nprint(list(a))").strip() == str(words(a))
 
 
 def test_softmax(board, source):
@@ -175,7 +178,7 @@ def test_softmax(board, source):
 def test_put_move_and_draw(board, source):
     board.run(START)
     load(board, ("put", "move", "draw"), source)
-    board.run("a=array('i',bytes(20))\nput(bytearray(b'abcdefg'),2,a,4)\nz=array('i',bytes(20))\nmove(a,z,1,3)")
+    board.run("a=array('i',bytes(20))\n_=put(bytearray(b'abcdefg'),2,a,4)\nz=array('i',bytes(20))\n_=move(a,z,1,3)")
     assert board.run("print(list(a),list(z))").strip() == f"{[*words(b'cdef'), 0]} {[0, *words(b'cde'), 0]}"
     state = [12345]
     drawn = [plain.draw(state, 1000) for _ in range(5)]
@@ -214,8 +217,7 @@ def test_instructions_of_a_training_step(board, record_property):
     board.run = lambda script, seconds=120: run(short(script), seconds)
     board.run(START + "from utime import ticks_us as us\nfrom machine import disable_irq as off,enable_irq as on")
     board.run("pad=bytearray(3904)")
-    for piece in trim.assembled(DEVICE / "kernels_thumb.py", ("forward", "update")):
-        board.run(piece)
+    load(board, ("forward", "update"), trim.assembled, board.run)
     for piece in trim.pieces(DEVICE / "network.py", ["Network.train", "Network._run"]):
         board.run(piece)
     board.run(f"""def build(N):
@@ -240,8 +242,7 @@ def test_instructions_of_a_training_step(board, record_property):
   print(t)
  micropython.heap_unlock()
 """)
-    for piece in trim.assembled(DEVICE / "kernels_thumb.py", ("put", "clamp", "error", "_softmax")):
-        board.run(piece)
+    load(board, ("put", "clamp", "error", "_softmax"), trim.assembled, board.run)
     send_softmax(board)
     counts = [instructions(int(us)) for us in board.run("pad=0\ngc.collect()\nN=Network()\nfill(N,build(N))\ngo(N)").split()]
     print(f"training step of 60-32-16-6: {min(counts):.0f} to {max(counts):.0f} instructions")
@@ -276,6 +277,10 @@ def model(t,c,K,r,n,L):
  s=O();s.seed=77;s.total=0;s.steps=t;s.channels=c;s.checkpoints=K;s.rule=r;s.classes=n;s.layers=L
  return s
 """
+
+
+#: What built the network makes room for training it.
+FORGET = "del m,model,spec,mix,__init__,Network.__init__,Layer.__init__,O.nbytes,activations,sums,matrix,part,states\ngc.collect()"
 
 
 def send_trainer(board):
@@ -368,8 +373,7 @@ def test_trains_a_gesture_rnn_in_nine_kilobytes(board, record_property):
     free = int(board.run("print(gc.mem_free())"))
     board.run(f"m=model({steps},{channels},{checkpoints},0,3,[])")
     board.run(f"m.layers=[spec({units},{channels + units},1,100,b'\\x09'),spec(3,{checkpoints * units},0,0,b'\\x09')]")
-    print(free, board.run("micropython.mem_info(1)"))
-    board.run("gc.collect()\na=gc.mem_alloc()\nN=Network(m,k)\ngc.collect()\na=gc.mem_alloc()-a")
+    board.run("gc.collect()\na=gc.mem_alloc()\nN=Network(m,k)\ngc.collect()\na=gc.mem_alloc()-a\n" + FORGET)
     used = int(board.run("print(a)"))
     board.run("N.seen=0\nN.phase_end=-1\nN.rates[:]=[l.how+4 for l in N.layers]")
     for i, layer in enumerate(here.layers):
@@ -377,7 +381,7 @@ def test_trains_a_gesture_rnn_in_nine_kilobytes(board, record_property):
             cut = bytes(layer.w[at : at + 128])
             board.run(f"N.layers[{i}].w[{at}:{at + len(cut)}]={cut!r}")
     board.run(f"def t(y,b):\n N.sample[:{steps * channels}]=b\n print(N.train(y))")
-    board.run(f"def c(b):\n N.sample[:{steps * channels}]=b\n print(N._run(255,N.still)>>8)")
+    board.run(f"def c(b):\n N.sample[:{steps * channels}]=b\n print(N._run(255,None)>>8)")
     for y, sample in train:
         here.sample[:-1] = sample
         assert int(board.run(f"t({y},{sample!r})")) == here.train(y)
