@@ -30,7 +30,7 @@ def write_csv(path: object, given: Samples) -> None:
     lines = [",".join([*(f"c{i}" for i in range(channels)), "label"])]
     for row, label in zip(given.values[:, 0], given.labels, strict=True):
         lines.append(",".join([*(f"{value:.6f}" for value in row), given.classes[label]]))
-    with open(str(path), "w", encoding="utf-8") as file:  # noqa: PTH123 - the path may be of any kind
+    with open(str(path), "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
 
 

@@ -26,7 +26,7 @@ def write():
     from tpsgd import runtime
 
     plain = runtime.engine(1)
-    with open(HERE + "/golden.py", "w") as file:  # noqa: PTH123 - MicroPython has no pathlib
+    with open(HERE + "/golden.py", "w") as file:
         file.write(HEAD)
         for case in range(cases.CASES):
             file.write("    {}: (0x{:08X}, 0x{:08X}),\n".format(case, *cases.train(case, plain)))

@@ -39,7 +39,7 @@ def engines():
     """Return every engine that runs here."""
     found = []
     for number in sorted(runtime.ENGINES):
-        try:  # noqa: SIM105 - MicroPython has no contextlib
+        try:
             found.append(runtime.engine(number))
         except ImportError:
             pass

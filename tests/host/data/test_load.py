@@ -1,5 +1,5 @@
 """From files to labelled samples: classes, recordings, what is left out."""
-# ruff: noqa: D103 - the name of a test says what it holds
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Arrays: shapes, labels, and files that mean harm."""
-# ruff: noqa: D103 - the name of a test says what it holds
+
 
 from __future__ import annotations
 

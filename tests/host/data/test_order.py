@@ -1,5 +1,5 @@
 """Orders: permutations, and the same ones everywhere."""
-# ruff: noqa: D103 - the name of a test says what it holds
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Input scaling: range, order, rounding, and channels that say nothing."""
-# ruff: noqa: D103 - the name of a test says what it holds
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Splits: nothing lost, nothing shared, every class on both sides."""
-# ruff: noqa: D103 - the name of a test says what it holds
+
 
 from __future__ import annotations
 

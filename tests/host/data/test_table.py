@@ -1,5 +1,5 @@
 """Tables: what is read, what is refused, and what the user is told."""
-# ruff: noqa: D103 - the name of a test says what it holds
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Recordings, windows and resampling, against the words of the specification."""
-# ruff: noqa: D103 - the name of a test says what it holds
+
 
 from __future__ import annotations
 
