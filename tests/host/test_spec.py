@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from itertools import pairwise
 from pathlib import Path
 
 import cases
@@ -121,6 +122,6 @@ def test_a_model_of_the_test_suite_reads_as_the_tables_say():
 def test_exit_codes_of_readme_and_help_agree():
     readme = (ROOT / "README.md").read_text().split("## Exit codes")[1].split("##")[0]
     cells = [cell.strip() for line in readme.splitlines() if line[:1] == "|" for cell in line.strip("|").split("|")]
-    told = {int(code): meaning for code, meaning in zip(cells, cells[1:], strict=False) if code.isdigit()}
+    told = {int(code): meaning for code, meaning in pairwise(cells) if code.isdigit()}
     printed = {int(code): text.strip() for code, text in re.findall(r"(\d+)  (\S.*?)(?:  +|\n)", EPILOG)}
     assert told == printed

@@ -290,6 +290,5 @@ def command(
         click.echo(json.dumps(report.as_dict()))
         return
     show(report, Console())
-    click.echo(
-        f"wrote {report.out}: try it with\n  tpsgd-host simulate {data} --model {report.out} --epochs 20 --test-split 0.2"
-    )
+    click.echo(f"wrote {report.out}: try it with")
+    click.echo(f"  tpsgd-host simulate {data} --model {report.out} --epochs 20 --test-split 0.2")

@@ -1,6 +1,5 @@
 """From files to labelled samples: classes, recordings, what is left out."""
 
-
 from __future__ import annotations
 
 import numpy as np

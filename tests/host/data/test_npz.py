@@ -1,6 +1,5 @@
 """Arrays: shapes, labels, and files that mean harm."""
 
-
 from __future__ import annotations
 
 import io

@@ -1,6 +1,5 @@
 """Orders: permutations, and the same ones everywhere."""
 
-
 from __future__ import annotations
 
 from collections import Counter

@@ -1,6 +1,5 @@
 """Input scaling: range, order, rounding, and channels that say nothing."""
 
-
 from __future__ import annotations
 
 import math

@@ -1,6 +1,5 @@
 """Splits: nothing lost, nothing shared, every class on both sides."""
 
-
 from __future__ import annotations
 
 import numpy as np

@@ -1,6 +1,5 @@
 """Tables: what is read, what is refused, and what the user is told."""
 
-
 from __future__ import annotations
 
 import re

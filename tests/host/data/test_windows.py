@@ -1,6 +1,5 @@
 """Recordings, windows and resampling, against the words of the specification."""
 
-
 from __future__ import annotations
 
 import math
