@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -74,7 +75,8 @@ def accuracy(tasks: tuple[str, ...], data_dir: Path | None, seeds: int, on_board
 def _accuracy_table(results: list[AccuracyResult]) -> Table:
     equal = all(r.board for r in results)
     caption = "test accuracy in %, mean and deviation over seeds"
-    table = Table(caption=f"{caption}; board: first seed, weights as simulated, bit for bit" if equal else caption)
+    caption += "; board: first seed, weights as simulated, bit for bit" if equal else ""
+    table = Table(caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for name in ("task", "network", "samples", "epochs", "trained", "frozen", "board", "bytes"):
         table.add_column(name, justify="left" if name in ("task", "network") else "right", no_wrap=True)
     for r in results:
@@ -88,7 +90,7 @@ def _accuracy_table(results: list[AccuracyResult]) -> Table:
 
 
 def _spread(values: tuple[float, ...]) -> str:
-    return f"{100 * fmean(values):.1f} ±{100 * deviation(values):.1f}"
+    return f"{100 * fmean(values):.1f}±{100 * deviation(values):.1f}"
 
 
 @command.command("speed")
