@@ -1,9 +1,9 @@
-# ruff: noqa: F821, D103 - mnemonics, labels and registers are the assembler's own names; it takes no docstrings
+# ruff: noqa: F821, D103, ARG001, F401 - mnemonics and registers are the assembler's own names; it takes no docstrings
 """The engine in inline assembler: the instructions of a Cortex-M0, no allocation, legend as in ``kernels_plain``.
 
 Here x and h are int32 words of signed values, so that one ldm fetches four of them. What shapes this file: only r4 to
 r7 and lr are saved for us, so r12 and lr serve as spare registers and what else there is lives on the stack; a
-function returns a small integer (0), because a larger one would be allocated; a branch on a condition reaches 256 bytes.
+function returns a small integer (0), because a larger one would be allocated; a conditional branch reaches 256 bytes.
 Instructions without a mnemonic are ``data``:
 
     0xC8nn ldm   0xC0nn stm   0x98nn, 0x90nn ldr and str at [sp, 4*low byte]   0x45nn cmp with r12 or lr

@@ -80,8 +80,8 @@ class Network:
             steps.append((k.matrix(layer.w, m, n, layer.how & 16), x, layer.how, k.part(z, m), layer.p))
         if model.checkpoints:
             m = self.layers[0].p[0]
-            self.recurrent = steps.pop(0) + (k.activations(m + 1), k.states(m), steps[0][1])
-        self.dense = tuple([step + (after[1],) for step, after in zip(steps, steps[1:])])
+            self.recurrent = steps.pop(0) + (k.activations(m + 1), k.states(m), steps[0][1])  # noqa: RUF005 - old interpreters
+        self.dense = tuple([steps[i] + (steps[i + 1][1],) for i in range(len(steps) - 1)])
         self.output = steps[-1]
         #: ``how`` of each layer for update in the present phase (0: leave alone).
         self.rates = [0] * len(self.layers)
@@ -107,7 +107,7 @@ class Network:
         for layer in self.layers:  # no enumerate: the heap may be locked
             shift = layer.shifts[phase]
             self.rates[i] = shift and layer.how & -16 | shift
-            i += 1
+            i += 1  # noqa: SIM113 - enumerate allocates
         self.phase_end = -1  # never
         if self.total and phase < phases - 1:
             self.phase_end = (self.total * (phase + 1) + phases - 1) // phases

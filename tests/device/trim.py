@@ -50,8 +50,25 @@ def _compact(node):
     return re.sub(r", (?=\S)", ",", text) + "\n"
 
 
-_CONDITIONS = "eq ne cs cc mi pl vs vc hi ls ge lt gt le".split()
-_ARITHMETIC = "and_ eor lsl lsr asr adc sbc ror tst neg cmp cmn orr mul bic mvn".split()
+_CONDITIONS = ["eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le"]
+_ARITHMETIC = [
+    "and_",
+    "eor",
+    "lsl",
+    "lsr",
+    "asr",
+    "adc",
+    "sbc",
+    "ror",
+    "tst",
+    "neg",
+    "cmp",
+    "cmn",
+    "orr",
+    "mul",
+    "bic",
+    "mvn",
+]
 _IMMEDIATE = {"mov": 0x2000, "cmp": 0x2800, "add": 0x3000, "sub": 0x3800}
 _SHIFT = {"lsl": 0x0000, "lsr": 0x0800, "asr": 0x1000}
 _THREE = {"add": 0x1800, "sub": 0x1A00}
@@ -127,7 +144,7 @@ def _register(node):
     return {"lr": 14}.get(node.id) or int(node.id[1:])
 
 
-#: Names that the micro:bit's firmware brings along: one of these costs no memory, any other its letters and eight bytes.
+#: Names that the micro:bit's firmware brings along: one of these costs no memory, any other some twenty bytes.
 SPARE = [f"pin{i}" for i in range(17)] + [f"CLOCK{i}" for i in range(1, 13)]
 
 
