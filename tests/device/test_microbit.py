@@ -415,7 +415,8 @@ def test_trains_a_gesture_rnn_in_nine_kilobytes(board, record_property):
  x[-1]=o[-1]=127
  N.recurrent=W[0],x,{hows[0]},z,array('I',{list(here.layers[0].p)}),h,bytearray({2 * units}),o
  N.dense=();N.output=W[1],o,{hows[1]},z,array('I',{list(here.layers[1].p)})
- N.rates={[how & -16 | s for how, s in zip(hows, SHIFTS, strict=True)]};N.k=k;N.kernels=put,forward,clamp,error,softmax,update  # noqa: E501 - one line of output
+ N.rates={[how & -16 | s for how, s in zip(hows, SHIFTS, strict=True)]};N.k=k
+ N.kernels=put,forward,clamp,error,softmax,update
  N.checkpoints={checkpoints};N.steps={steps};N.channels={channels};N.classes=3;N.rule=0
  N.sample=bytearray({steps * channels + 1})
 """,
