@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from test_commands import call, flashed, place, write_motions  # noqa: F401 - flashed and place are fixtures
 
 from tpsgd_host import errors
-from tpsgd_host.bench.speed import network
+from tpsgd_host.bench.timing import network
 from tpsgd_host.cli import EPILOG, cli
 
 

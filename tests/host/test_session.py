@@ -176,7 +176,7 @@ def test_text_of_the_board_is_shown(tmp_path, interpreter):
 
 
 def test_a_heap_too_small_for_the_model_is_told_with_figures(tmp_path, interpreter):
-    from tpsgd_host.bench.speed import network
+    from tpsgd_host.bench.timing import network
 
     put_on(tmp_path / "board", network((1000, 300, 2)).to_bytes())
     with VirtualBoard(tmp_path / "board", 300 * 1024) as board:

@@ -145,7 +145,7 @@ def test_other_boards_are_not_pretended(tmp_path):
 
 
 def test_flash_refuses_what_cannot_fit_before_it_writes(tmp_path, interpreter):
-    from tpsgd_host.bench.speed import network
+    from tpsgd_host.bench.timing import network
 
     network((1000, 300, 2)).save(tmp_path / "m.tpsgd")
     with pytest.raises(FitError, match=r"needs about 6\d{5} bytes") as caught:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tpsgd_host.bench.speed import network
+from tpsgd_host.bench.timing import network
 from tpsgd_host.boards.flash import flash
 from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.link.paced import PacedPort

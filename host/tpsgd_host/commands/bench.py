@@ -17,7 +17,7 @@ from tpsgd_host import __version__
 from tpsgd_host.bench.accuracy import AccuracyResult, deviation, measure_accuracy, summary
 from tpsgd_host.bench.link import measure_link
 from tpsgd_host.bench.memory import measure_memory
-from tpsgd_host.bench.speed import SIZES, measure_speed
+from tpsgd_host.bench.timing import MATRIX, SIZES, measure, network
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.tasks.task import NAMES
 
@@ -34,7 +34,7 @@ def command() -> None:
     \b
     Examples:
       tpsgd-host bench accuracy gesture voice digits
-      tpsgd-host bench speed --json
+      tpsgd-host bench step --json
     """
 
 
@@ -76,9 +76,7 @@ def _accuracy_table(results: list[AccuracyResult]) -> Table:
     equal = all(r.board for r in results)
     caption = "test accuracy in %, mean and deviation over seeds"
     caption += "; board: first seed, weights as simulated, bit for bit" if equal else ""
-    table = Table(caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    for name in ("task", "network", "samples", "epochs", "trained", "frozen", "board", "bytes"):
-        table.add_column(name, justify="left" if name in ("task", "network") else "right", no_wrap=True)
+    table = _table(caption, "task", "network", "samples", "epochs", "trained", "frozen", "board", "bytes")
     for r in results:
         board = r.board
         table.add_row(
@@ -93,28 +91,75 @@ def _spread(values: tuple[float, ...]) -> str:
     return f"{100 * fmean(values):.1f}±{100 * deviation(values):.1f}"
 
 
-@command.command("speed")
+@command.command("kernels")
 @json_option
-def speed(as_json: bool) -> None:
+def kernels(as_json: bool) -> None:
+    """Time the two kernels that matter on every engine at hand, and beside the same arithmetic in C.
+
+    \b
+    Example:
+      tpsgd-host bench kernels
+    """
+    timings = [t for t in measure() if t.forward is not None]
+    cells = MATRIX[0] * MATRIX[1]
+    rows = [(t, (t.forward or 0.0) / cells, (t.update or 0.0) / cells) for t in timings]
+    yardstick = rows[0] if rows[0][0].engine == "-" else None
+    if as_json:
+        results = [{**asdict(t), "forward_ns_per_mac": f, "update_ns_per_weight": u} for t, f, u in rows]
+        click.echo(json.dumps({**_taken(), "matrix": MATRIX, "results": results}, indent=2))
+        return
+    table = _table(
+        f"matrix {MATRIX[0]} x {MATRIX[1]}; ratios: times the C of the first line, in this run",
+        "where",
+        "engine",
+        "ns/MAC",
+        "ratio",
+        "ns/weight updated",
+        "ratio",
+    )
+    for t, forward, update in rows:
+        table.add_row(
+            t.where, t.engine, f"{forward:.2f}", f"{forward / yardstick[1]:.1f}" if yardstick else "-",
+            f"{update:.2f}", f"{update / yardstick[2]:.1f}" if yardstick else "-",
+        )  # fmt: skip
+    Console(highlight=False).print(table)
+
+
+@command.command("step")
+@json_option
+def step(as_json: bool) -> None:
     """Time a training step of the net 60-32-16-6 on every engine at hand, as ratios taken in one run.
 
     \b
     Example:
-      tpsgd-host bench speed
+      tpsgd-host bench step
     """
-    steps = measure_speed()
-    plain = steps[0]
+    timings = measure()
+    plain = next(t for t in timings if t.engine == "plain")
+    yardstick = timings[0] if timings[0].engine == "-" else None
     if as_json:
-        rows = [{**asdict(s), "rate": s.rate, "times_plain": plain.microseconds / s.microseconds} for s in steps]
+        rows = [{**asdict(t), "rate": t.rate, "times_plain": plain.step / t.step} for t in timings]
         click.echo(json.dumps({**_taken(), "network": SIZES, "results": rows}, indent=2))
-    else:
-        table = Table(title=f"one training step of {'-'.join(map(str, SIZES))}")
-        for name in ("where", "engine", "µs a sample", "samples/s", "times plain bytecode"):
-            table.add_column(name, justify="left" if name in ("where", "engine") else "right")
-        for s in steps:
-            table.add_row(s.where, s.engine, f"{s.microseconds:.1f}", f"{s.rate:,.0f}",
-                          f"{plain.microseconds / s.microseconds:.1f}")  # fmt: skip
-        Console(highlight=False).print(table)
+        return
+    parameters = network().parameters
+    table = _table(
+        f"net {'-'.join(map(str, SIZES))}, {parameters:,} parameters; heap: the network, objects included",
+        "where",
+        "engine",
+        "µs",
+        "samples/s",
+        "plain = 1",
+        "C = 1",
+        "heap",
+        "B/param",
+    )
+    for t in timings:
+        table.add_row(
+            t.where, t.engine, f"{t.step / 1000:.1f}", f"{t.rate:,.0f}", f"{plain.step / t.step:.1f}x",
+            f"{t.step / yardstick.step:.1f}" if yardstick else "-", f"{t.heap:,}" if t.heap else "-",
+            f"{t.heap / parameters:.2f}" if t.heap else "-",
+        )  # fmt: skip
+    Console(highlight=False).print(table)
 
 
 @command.command("memory")
@@ -132,9 +177,15 @@ def memory(tasks: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None
     if as_json:
         click.echo(json.dumps({**_taken(), "results": [asdict(r) for r in results]}, indent=2))
         return
-    table = Table(caption="bytes; measured: by the board's garbage collector; heap: with which it still trains")
-    for name in ("task", "network", "weights", "planned", "measured", "smallest heap"):
-        table.add_column(name, justify="left" if name in ("task", "network") else "right")
+    table = _table(
+        "bytes; measured: by the board's garbage collector; heap: with which it still trains",
+        "task",
+        "network",
+        "weights",
+        "planned",
+        "measured",
+        "smallest heap",
+    )
     for r in results:
         table.add_row(r.task, r.network, f"{r.weights:,}", f"{r.planned:,}", f"{r.measured:,}", f"{r.smallest_heap:,}")
     Console(highlight=False).print(table)
@@ -162,15 +213,31 @@ def link(baud: int, window: int | None, seconds: float, as_json: bool) -> None:
         rows = [{**asdict(r), "overlap": r.overlap} for r in results]
         click.echo(json.dumps({**_taken(), "results": rows}, indent=2))
         return
-    table = Table(caption=f"{baud} baud, window {results[0].window} bytes; seconds: line alone, trainer alone, both")
-    for name in ("network", "engine", "samples", "line used", "line", "trainer", "both", "overlap"):
-        table.add_column(name, justify="left" if name in ("network", "engine") else "right")
+    table = _table(
+        f"{baud} baud, window {results[0].window} bytes; seconds: line alone, trainer alone, both",
+        "network",
+        "engine",
+        "samples",
+        "line used",
+        "line",
+        "trainer",
+        "both",
+        "overlap",
+    )
     for r in results:
         table.add_row(
             r.network, r.engine, str(r.samples), f"{100 * r.share:.1f}%", f"{r.line:.2f}", f"{r.compute:.2f}",
             f"{r.both:.2f}", f"{100 * r.overlap:.0f}%",
         )  # fmt: skip
     Console(highlight=False).print(table)
+
+
+def _table(caption: str, *columns: str, left: int = 2) -> Table:
+    """Return a table that fits 80 columns; the first ``left`` columns hold words."""
+    table = Table(caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for i, name in enumerate(columns):
+        table.add_column(name, justify="left" if i < left else "right")
+    return table
 
 
 def _taken() -> dict[str, object]:

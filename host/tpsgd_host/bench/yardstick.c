@@ -1,0 +1,105 @@
+/* The yardstick of `tpsgd-host bench`: the trainer in C, compiled at -O2 without vectorizing, timed by itself.
+ *
+ * usage: yardstick M N STEPS
+ * prints the nanoseconds of one forward pass and one update of an M x N matrix and of one training step of the net
+ * 60-32-16-6, the best of five rounds each.
+ */
+
+#define _POSIX_C_SOURCE 199309L
+
+#include "trainer.c"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { ROUNDS = 5, LAYERS = 3 };
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+static uint16_t *weights(int cells)
+{
+    uint16_t *w = malloc(sizeof *w * (size_t)cells);
+    for (int i = 0; i < cells; i++)
+        w[i] = (uint16_t)(256 + i * 7919 % 65280);
+    return w;
+}
+
+static uint8_t *inputs(int n)
+{
+    uint8_t *x = malloc((size_t)n);
+    for (int j = 0; j < n; j++)
+        x[j] = (uint8_t)(1 + j * 37 % 255);
+    x[n - 1] = 255;
+    return x;
+}
+
+static void kernels(int m, int n, int steps)
+{
+    uint16_t *w = weights(m * n);
+    uint8_t *x = inputs(n);
+    int32_t *z = calloc((size_t)m, sizeof *z);
+    double forward = 1e18, update = 1e18;
+    for (int round = 0; round < ROUNDS; round++) {
+        double begun = now();
+        for (int i = 0; i < steps; i++)
+            tpsgd_forward(w, x, z, m, n, 5);
+        double spent = (now() - begun) / steps;
+        forward = spent < forward ? spent : forward;
+        for (int i = 0; i < m; i++)
+            z[i] = i % 2 ? 90 : -90;
+        begun = now();
+        for (int i = 0; i < steps; i++)
+            tpsgd_update(w, x, z, m, n, 9);
+        spent = (now() - begun) / steps;
+        update = spent < update ? spent : update;
+    }
+    printf("%.1f %.1f ", forward, update);
+}
+
+static void step(int steps)
+{
+    static const int sizes[LAYERS + 1] = {60, 32, 16, 6};
+    static int32_t z[32];
+    tpsgd_network net = {.layers = LAYERS, .steps = 1, .channels = 60, .classes = 6, .phases = 1, .state = 1, .z = z};
+    for (int i = 0; i < LAYERS; i++) {
+        tpsgd_layer *layer = &net.layer[i];
+        layer->kind = i == LAYERS - 1 ? 2 : 0;
+        layer->units = sizes[i + 1];
+        layer->inputs = sizes[i] + 1;
+        layer->shift = 5;
+        layer->amplitude = 100;
+        layer->base = 12345;
+        layer->shifts[0] = 9;
+        layer->w = weights(layer->units * layer->inputs);
+        layer->x = inputs(layer->inputs);
+    }
+    uint8_t *ops = calloc((size_t)steps, 1), *labels = malloc((size_t)steps), *results = malloc(2 * (size_t)steps);
+    uint8_t *data = malloc(60 * (size_t)steps), *x = inputs(61);
+    for (int i = 0; i < steps; i++) {
+        labels[i] = (uint8_t)(i % 6);
+        memcpy(data + 60 * (size_t)i, x, 60);
+    }
+    double best = 1e18;
+    for (int round = 0; round < ROUNDS; round++) {
+        double begun = now();
+        tpsgd_apply(&net, ops, labels, data, steps, results);
+        double spent = (now() - begun) / steps;
+        best = spent < best ? spent : best;
+    }
+    printf("%.1f\n", best);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4)
+        return 2;
+    kernels(atoi(argv[1]), atoi(argv[2]), atoi(argv[3]));
+    step(atoi(argv[3]));
+    return 0;
+}
