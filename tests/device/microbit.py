@@ -119,6 +119,11 @@ class Microbit:
             got += self._read(b"\r\n", seconds)
         return got.decode(errors="replace").strip()
 
+    def end(self, seconds=30):
+        """Give an empty line to the running script, which ends it, and return what it printed last."""
+        self._send(b"\r")
+        return self._read(b">>> ", seconds)[:-4].decode(errors="replace").strip()
+
     def _paste(self, script):
         """Paste a script; entering the raw REPL first frees the buffer that grew with the script before."""
         for command, answer in ((b"\x01", b"exit\r\n>"), (b"\x02", b">>> "), (b"\x05", b"=== ")):

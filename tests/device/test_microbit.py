@@ -434,7 +434,7 @@ def test_trains_a_gesture_rnn_in_nine_kilobytes(board, record_property):
         here.sample[:-1] = sample
         assert answer(y, sample) == here.train(y)
     right = sum([answer(255, sample) >> 8 == y for y, sample in test])
-    assert bytes.fromhex(board.say("")) == b"".join(here.weights())
+    assert bytes.fromhex(board.end()) == b"".join(here.weights())
     accuracy = right / len(test)
     print(
         f"wand gestures, RNN {channels}-{units}, K={checkpoints}: {accuracy:.1%} of {len(test)} after {len(train)} "
