@@ -35,17 +35,19 @@ def write():
 
 def run():
     """Run every test; return 1 if one failed, else 0."""
-    import test_golden as suite
+    import test_golden
+    import test_learner
 
     from tpsgd import runtime
 
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     say("running on " + runtime.machine())
-    for name in sorted(dir(suite)):
-        if name.startswith("test_"):
-            verdict, why = attempt(getattr(suite, name), suite.SkipTest)
-            counts[verdict] += 1
-            say("{:8}{}{}".format(verdict.upper() if verdict != "passed" else "passed", name, why))
+    for suite in (test_golden, test_learner):
+        for name in sorted(dir(suite)):
+            if name.startswith("test_"):
+                verdict, why = attempt(getattr(suite, name), test_golden.SkipTest)
+                counts[verdict] += 1
+                say("{:8}{}{}".format(verdict.upper() if verdict != "passed" else "passed", name, why))
     say("{} passed, {} failed, {} skipped".format(counts["passed"], counts["failed"], counts["skipped"]))
     return 1 if counts["failed"] or not counts["passed"] else 0
 
