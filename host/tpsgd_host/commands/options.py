@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,7 +86,24 @@ def run_options(function: F) -> F:
     ])(function)  # fmt: skip
 
 
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask first.")
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+
+
+def confirmed(yes: bool, question: str) -> None:
+    """Ask the user, unless ``yes`` was given; end the command where the answer is no, or nobody is there."""
+    if yes:
+        return
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise click.UsageError("Nobody is there to answer, and nothing was changed: give --yes.") from None
+    if not agreed:
+        click.echo("nothing was changed", err=True)
+        raise click.exceptions.Exit(1)
 
 
 def layout_of(layout: Layout, label: str | None, group: str | None, columns: str | None) -> Layout:

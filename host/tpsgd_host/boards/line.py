@@ -1,0 +1,50 @@
+"""The line to a board, whatever program runs there: the port alone, without a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tpsgd_host.boards.connect import VIRTUAL
+from tpsgd_host.boards.virtual import VirtualBoard, default_folder
+from tpsgd_host.link.port import SerialPort
+
+
+@dataclass(frozen=True)
+class Line:
+    """An open port, and the process behind it where the board is the virtual one."""
+
+    port: SerialPort
+    machine: VirtualBoard | None = None
+
+    def exit_code(self) -> int | None:
+        """Return with what the virtual board's program has ended; None while it runs, or where nobody knows."""
+        if self.machine is None or not self.machine.ended(within=1.0):
+            return None
+        return self.machine.wait()
+
+
+@contextmanager
+def open_line(port: str, folder: Path | None = None, heap: int | None = None, baud: int = 115200) -> Iterator[Line]:
+    """Open the port of a board and close it behind the block; parameters as for ``connect``.
+
+    Raises
+    ------
+    PortError, BoardError
+        The port does not open; the virtual board is bare.
+    """
+    if port != VIRTUAL:
+        serial = SerialPort(port, baud)
+        try:
+            yield Line(serial)
+        finally:
+            serial.close()
+        return
+    with VirtualBoard(folder or default_folder(), heap) as machine:
+        serial = machine.open_port()
+        try:
+            yield Line(serial, machine)
+        finally:
+            serial.close()

@@ -1,0 +1,46 @@
+"""``tpsgd-host erase``: take tpsgd off a board."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from tpsgd_host.boards.erase import EraseReport, erase
+from tpsgd_host.commands.options import FILE, confirmed, json_option, yes_option
+
+__all__ = ["EraseReport", "command", "erase"]
+
+
+@click.command("erase")
+@click.option("--board", "-b", default="virtual", show_default=True, metavar="BOARD", help="Which board.")
+@click.option("--port", "-p", metavar="PORT", help="Serial port of a real board.  [default: the only one]")
+@click.option(
+    "--board-dir",
+    type=FILE,
+    envvar="TPSGD_VIRTUAL",
+    metavar="DIR",
+    help="Flash of the virtual board.  [default: in your configuration folder]",
+)
+@yes_option
+@json_option
+def command(board: str, port: str | None, board_dir: Path | None, yes: bool, as_json: bool) -> None:
+    """Remove the device program, the model and what it learned from a board.
+
+    Other files stay, a main.py of your own among them. Real boards are reached through mpremote. The firmware stays.
+
+    \b
+    Examples:
+      tpsgd-host erase
+      tpsgd-host erase --board esp32 --port /dev/ttyUSB0
+    """
+    confirmed(yes, f"Program, model and all that the {board} board has learned are lost. Go on?")
+    report = erase(board, folder=board_dir, port=port)
+    if as_json:
+        click.echo(json.dumps(report.as_dict(), indent=2))
+        return
+    click.echo(f"{len(report.removed)} files removed from the {board} board: {report.place}")
+    for name in report.kept:
+        click.echo(f"  {name} is not tpsgd's and stays")
+    click.echo("next: tpsgd-host flash MODEL")

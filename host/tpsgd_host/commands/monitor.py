@@ -1,0 +1,371 @@
+"""``tpsgd-host monitor``: watch a board: what it prints, how it stands, what it makes of samples."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.text import Text
+
+from tpsgd_host.boards.board import Board
+from tpsgd_host.boards.connect import BoardText
+from tpsgd_host.boards.line import Line, open_line
+from tpsgd_host.commands.options import FILE, board_options, data_options, layout_of
+from tpsgd_host.data.load import load_samples
+from tpsgd_host.data.rejects import BadRows
+from tpsgd_host.data.samples import UNKNOWN, Samples
+from tpsgd_host.errors import BoardError, PortError
+from tpsgd_host.link.session import Session
+from tpsgd_host.link.wire import Decoder
+from tpsgd_host.model import Model
+from tpsgd_host.runs.executor import TEST, Records
+from tpsgd_host.runs.live import clean
+from tpsgd_host.runs.report import percent
+
+#: Seconds that a board has to answer as the device program; a board that was reset by opening its port needs some.
+PATIENCE = 5.0
+
+_SILENT = "the board has not answered"
+_BAR = 20
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line that the board printed."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Stands:
+    """How the device program stands; heap in bytes.
+
+    Attributes
+    ----------
+    applied, seen : int
+        Samples applied in its present run, and those learned among them.
+    weights_crc : int
+        CRC-32 over the weights.
+    """
+
+    applied: int
+    seen: int
+    weights_crc: int
+    heap_used: int
+    heap_free: int
+    engine: str
+    machine: str
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What the board makes of a sample.
+
+    Attributes
+    ----------
+    line : int
+        Of the data file.
+    label : str or None
+        What the file says it is.
+    predicted : str
+    probability : float
+        Of the predicted class, 0 to 1.
+    """
+
+    line: int
+    label: str | None
+    predicted: str
+    probability: float
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the prediction is the label; None without one."""
+        return None if self.label is None else self.label == self.predicted
+
+
+Event: TypeAlias = Said | Stands | Guess
+
+
+@dataclass
+class Summary:
+    """What was seen; ``answered``: whether the device program runs on the board."""
+
+    answered: bool = False
+    lines: int = 0
+    samples: int = 0
+    labelled: int = 0
+    right: int = 0
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right predictions, None without labels."""
+        return self.right / self.labelled if self.labelled else None
+
+    def count(self, event: Event) -> None:
+        """Count an event."""
+        if isinstance(event, Said):
+            self.lines += 1
+        elif isinstance(event, Guess):
+            self.samples += 1
+            self.labelled += event.right is not None
+            self.right += event.right is True
+
+
+def monitor(
+    show: Callable[[Event], None],
+    *,
+    port: str = "virtual",
+    folder: Path | None = None,
+    heap: int | None = None,
+    baud: int = 115200,
+    data: Path | None = None,
+    every: float = 2.0,
+    seconds: float | None = None,
+    pause: float = 0.0,
+    listen: bool = False,
+    names: tuple[str | None, str | None, str | None] = (None, None, None),
+    bad_rows: BadRows = "stop",
+) -> Summary:
+    """Watch a board until Ctrl-C, the end of ``data``, of ``seconds``, or of the virtual board's program.
+
+    Parameters
+    ----------
+    show : callable
+        Gets every event as it happens.
+    port, folder, heap, baud
+        See :func:`tpsgd_host.boards.connect.connect`.
+    data : Path, optional
+        Samples for the board to classify, one by one; nothing is learned.
+    every : float
+        Seconds between two questions how the board stands.
+    seconds : float, optional
+        End after so many; None: do not.
+    pause : float
+        Seconds between two samples.
+    listen : bool
+        Only show what the board prints and send nothing to it.
+    names : tuple
+        Names of label, group and value columns (with commas) where they are not the model's.
+
+    Raises
+    ------
+    PortError, BoardError, ModelError, DataError
+        With ``data`` also when the board runs another program than the device program.
+    """
+    summary = Summary()
+
+    def hand_on(event: Event) -> None:
+        summary.count(event)
+        show(event)
+
+    text = BoardText(lambda line: hand_on(Said(line)))
+    deadline = time.monotonic() + seconds if seconds is not None else float("inf")
+    with open_line(port, folder, heap, baud) as line:
+        try:
+            watch = _Watch(line, text, hand_on, every, deadline)
+            summary.answered = not listen and watch.greet(needed=data is not None)
+            if data is not None:
+                watch.classify(data, names, bad_rows, pause)
+            else:
+                watch.idle()
+        except PortError as error:
+            code = line.exit_code()
+            if code is None:
+                raise
+            if code or data is not None:
+                last = (text.all.strip().splitlines() or ["it printed nothing"])[-1]
+                raise BoardError(
+                    f"the virtual board's program ended with exit code {code}: {last}",
+                    "correct main.py in the board's folder, or flash it again with: tpsgd-host flash MODEL",
+                ) from error
+        except KeyboardInterrupt:
+            watch.settle()
+        finally:
+            text("\n" if text.all and not text.all.endswith("\n") else "")
+            watch.part()
+    return summary
+
+
+class _Watch:
+    """A line that is being watched; ``board`` is None where the device program does not answer."""
+
+    def __init__(
+        self, line: Line, text: BoardText, show: Callable[[Event], None], every: float, deadline: float
+    ) -> None:
+        self._port, self._text, self._show = line.port, text, show
+        self._every, self._deadline = every, deadline
+        self._session = Session(line.port, text, patience=min(PATIENCE, max(0.2, deadline - time.monotonic())))
+        self._decoder = Decoder()
+        self.board: Board | None = None
+
+    def greet(self, needed: bool) -> bool:
+        """Open a session with the device program; return whether there is one."""
+        try:
+            self.board = Board(self._session)
+        except BoardError as error:
+            if needed or not error.message.startswith(_SILENT):
+                raise
+            return False
+        self._ask()
+        return True
+
+    def idle(self) -> None:
+        """Show what comes until the deadline."""
+        while self._listen(self._every):
+            if self.board:
+                self._ask()
+
+    def classify(
+        self, data: Path, names: tuple[str | None, str | None, str | None], bad_rows: BadRows, pause: float
+    ) -> None:
+        """Show what the board makes of the samples in a file."""
+        assert self.board is not None
+        model = self.board.model()
+        samples = load_samples(data, layout_of(model.layout, *names), model.classes, bad_rows, require_labels=False)
+        self.board.begin(0, 0, fresh=False)
+        for guess in _guesses(self.board, model, samples):
+            self._show(guess)
+            if not self._listen(pause):
+                return
+        self._ask()
+
+    def settle(self) -> None:
+        """Hear the answer to what was under way when the user broke in, so that the goodbye is understood."""
+        if self.board:
+            try:
+                self.board.finish(save=False)
+            except (BoardError, PortError):
+                pass  # it may be the silence of the board that made the user break in
+
+    def part(self) -> None:
+        """Say goodbye to the device program."""
+        try:
+            self._session.bye()
+        except PortError:
+            pass  # nobody is there any more
+
+    def _ask(self) -> None:
+        """Ask how the board stands and show it."""
+        assert self.board is not None
+        outcome, info = self.board.finish(save=False), self.board.info
+        used, free = (int(str(outcome.details[key])) for key in ("heap_used", "heap_free"))
+        self._show(Stands(outcome.applied, outcome.seen, outcome.weights_crc, used, free, info.engine, info.machine))
+
+    def _listen(self, seconds: float) -> bool:
+        """Show what the board prints for so many seconds; return whether there is time left."""
+        until = min(time.monotonic() + seconds, self._deadline)
+        while (left := until - time.monotonic()) > 0:
+            for item in self._decoder.feed(self._port.read(min(left, 0.1))):
+                if isinstance(item, bytes):  # a frame is an answer that came twice
+                    self._text(item.decode(errors="replace"))
+        return time.monotonic() < self._deadline
+
+
+def _guesses(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
+    """Have the board classify samples, each sent when the one before has been answered."""
+    stored = model.scaling.encode(samples.values)
+    op, unknown = np.array([TEST], np.uint8), np.array([UNKNOWN], np.uint8)  # unknown: the probability of its own guess
+    for i, label in enumerate(samples.labels.tolist()):
+        for results in board.apply(Records(op, unknown, stored[i : i + 1])):
+            for predicted, chance in results.tolist():
+                name = None if label == UNKNOWN else model.classes[label]
+                yield Guess(int(samples.lines[i]), name, model.classes[predicted], chance / 127)
+
+
+class _View:
+    """Events as lines for a person: a state only where it is news."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last: tuple[int, int, int] | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        if isinstance(event, Said):
+            self._print(Text(clean(event.text)))
+        elif isinstance(event, Guess):
+            self._print(self._guess(event))
+        elif (event.applied, event.seen, event.weights_crc) != self._last:
+            if self._last is None:
+                self._print(Text(f"device program on {event.machine}, engine {event.engine}", "dim"))
+            self._last = (event.applied, event.seen, event.weights_crc)
+            self._print(
+                Text(
+                    f"{event.seen} samples learned, weights CRC {event.weights_crc:08x}, heap {event.heap_used} bytes "
+                    f"in use, {event.heap_free} free",
+                    "dim",
+                )
+            )
+
+    def _guess(self, guess: Guess) -> Text:
+        full = round(guess.probability * _BAR)
+        ascii_only = not (self._console.encoding or "").lower().startswith("utf")
+        bar = ("#" if ascii_only else "█") * full + ("." if ascii_only else "░") * (_BAR - full)
+        style, verdict = "", ""
+        if guess.right is not None:
+            style = "green" if guess.right else "red"
+            verdict = "  right" if guess.right else f"  wrong: {guess.label}"
+        return Text(f"line {guess.line:<6} ").append(
+            f"{guess.predicted:<14} {bar} {guess.probability:4.0%}{verdict}", style
+        )
+
+    def _print(self, text: Text) -> None:
+        self._console.print(text, soft_wrap=True)
+
+
+def _as_line(event: Event) -> str:
+    """Return an event as a line of JSON."""
+    values: dict[str, object] = {"event": type(event).__name__.lower(), **asdict(event)}
+    if isinstance(event, Stands):
+        values["weights_crc_hex"] = f"{event.weights_crc:08x}"
+    elif isinstance(event, Guess):
+        values["right"] = event.right
+    return json.dumps(values)
+
+
+@click.command("monitor")
+@click.option("--data", type=FILE, metavar="FILE", help="Have the board classify the samples in FILE, one by one.")
+@click.option("--pause", type=click.FloatRange(0), default=0.0, show_default=True, metavar="SECONDS",
+              help="Wait so long between two samples.")  # fmt: skip
+@click.option("--every", type=click.FloatRange(0.1), default=2.0, show_default=True, metavar="SECONDS",
+              help="Ask so often how the board stands.")  # fmt: skip
+@click.option("--seconds", type=click.FloatRange(0), metavar="SECONDS", help="End after so long.  [default: Ctrl-C]")
+@click.option("--listen", is_flag=True, help="Send nothing to the board, only show what it prints.")
+@board_options
+@data_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, and nothing else.")
+def command(
+    port: str, baud: int, board_dir: Path | None, heap: int | None, label: str | None, group: str | None,
+    columns: str | None, as_json: bool, **how: Any,
+) -> None:  # fmt: skip
+    """Watch a board: what it prints, and how it stands where the device program runs on it.
+
+    A program of your own, such as one with a Learner, is shown as it prints. With --data the board classifies samples
+    one by one; nothing is learned. Ctrl-C ends it, and the board goes on.
+
+    \b
+    Examples:
+      tpsgd-host monitor --port /dev/ttyUSB0
+      tpsgd-host monitor --data test.csv --pause 0.5
+    """
+    if how["listen"] and how["data"] is not None:
+        raise click.UsageError("--listen sends nothing, --data sends samples: use one of them.")
+    console = Console(highlight=False)
+    show: Callable[[Event], None] = _View(console)
+    if as_json:
+        show = lambda event: click.echo(_as_line(event))  # noqa: E731 - its type stands above
+    summary = monitor(
+        show, port=port, baud=baud, folder=board_dir, heap=heap, names=(label, group, columns), **how
+    )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps({"event": "end", **asdict(summary), "accuracy": summary.accuracy}))
+    elif summary.samples:
+        of = f", {percent(summary.accuracy)} right" if summary.labelled else ""
+        console.print(f"{summary.samples} samples classified{of}")

@@ -1,0 +1,83 @@
+"""``tpsgd-host reset-model``: have a board forget what it has learned."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from tpsgd_host.boards.connect import connect
+from tpsgd_host.commands.options import board_options, confirmed, json_option, yes_option
+from tpsgd_host.errors import MismatchError
+
+
+@dataclass(frozen=True)
+class ResetReport:
+    """What a reset did.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model on the board.
+    seen : int
+        Training samples of the run that was forgotten.
+    old_crc, weights_crc : int
+        CRC-32 over the weights before and after; after, it is that of the model file.
+    checkpoint : int
+        Generation of the checkpoint that keeps the reset over a power cut.
+    """
+
+    model: str
+    seen: int
+    old_crc: int
+    weights_crc: int
+    checkpoint: int
+
+
+def reset_model(
+    *, port: str = "virtual", folder: Path | None = None, heap: int | None = None, baud: int = 115200
+) -> ResetReport:
+    """Have a board begin again from its model file, and keep it so; parameters as for ``connect``.
+
+    Raises
+    ------
+    MismatchError
+        When the board's weights are not those of its model file afterwards.
+    """
+    with connect(port, folder=folder, heap=heap, baud=baud) as board:
+        model, before = board.model(), board.info
+        board.begin(0, model.total, fresh=True)
+        outcome = board.finish(save=True)
+        if outcome.weights_crc != model.weights_crc:
+            raise MismatchError(
+                f"the board's weights have CRC {outcome.weights_crc:08x}, its model file {model.weights_crc:08x}",
+                "put the model on it again with: tpsgd-host flash MODEL",
+            )
+        generation = int(str(outcome.details["checkpoint"]))
+    return ResetReport(model.name, before.seen, before.weights_crc, outcome.weights_crc, generation)
+
+
+@click.command("reset-model")
+@yes_option
+@board_options
+@json_option
+def command(yes: bool, port: str, baud: int, board_dir: Path | None, heap: int | None, as_json: bool) -> None:
+    """Have the board forget what it learned: it begins again from its model file, and keeps that.
+
+    Verified by the CRC of its weights. To keep what it learned, fetch it first with tpsgd-host pull.
+
+    \b
+    Example:
+      tpsgd-host reset-model --port /dev/ttyUSB0
+    """
+    confirmed(yes, "What the board has learned is lost. Go on?")
+    report = reset_model(port=port, folder=board_dir, heap=heap, baud=baud)
+    if as_json:
+        click.echo(json.dumps({**asdict(report), "weights_crc_hex": f"{report.weights_crc:08x}"}, indent=2))
+        return
+    if report.old_crc == report.weights_crc:
+        click.echo(f"{report.model}: the board had learned nothing; weights CRC {report.weights_crc:08x}")
+        return
+    click.echo(f"{report.model}: weights CRC {report.old_crc:08x} -> {report.weights_crc:08x}, as in its model file")
