@@ -52,12 +52,17 @@ def size(network):
     return HEADER_SIZE + sum([len(w) for w in _trained(network)]) + 4
 
 
-def newest(folder, network, model_crc):
-    """Return the valid checkpoint of the highest generation that belongs to the model, or None."""
+def newest(folder, network, model_crc, run_id=None, most=0xFFFFFFFF):
+    """Return the valid checkpoint of the highest generation that belongs to the model, or None.
+
+    With a ``run_id``: of that run, after ``most`` records or fewer.
+    """
     best = None
     for name in SLOTS:
         found = read(folder + name, size(network))
-        if found and found.model_crc == model_crc and (best is None or found.generation > best.generation):
+        if not found or found.model_crc != model_crc or (best and found.generation <= best.generation):
+            continue
+        if run_id is None or (found.run_id == run_id and found.applied <= most):
             best = found
     return best
 

@@ -74,12 +74,22 @@ class Frames:
         out[0], out[1], out[2], out[3] = SYNC, size, kind, number
         view = memoryview(out)  # made anew each time: kept, it would take room from a network
         struct.pack_into("<I", out, size + 4, crc32(view[1 : size + 4]) & 0xFFFFFFFF)
-        self._sink.write(view[: size + 8])
+        # Short writes lose nothing on RP2 (micropython #12037: long ones may), but one of whole USB packets of 64
+        # bytes may lie there until the next comes (#15960): the last byte of such a frame goes by itself.
+        size += 8
+        if not size & 63:
+            self._sink.write(view[: size - 1])
+            view = view[size - 1 :]
+            size = 1
+        self._sink.write(view[:size])
 
     def _fill(self, n):
         """Read until ``n`` bytes are in the buffer, never one more: a console read may wait for all it was asked."""
         while self._have < n:
-            got = self._source.readinto(memoryview(self.payload)[self._have : n])
+            ask = n - self._have
+            if not ask & 63:
+                ask -= 1  # reads of whole USB packets of 64 bytes hang on RP2 (micropython #11253)
+            got = self._source.readinto(memoryview(self.payload)[self._have : self._have + ask])
             if not got:
                 return False
             self._have += got

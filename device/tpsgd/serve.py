@@ -15,7 +15,7 @@ PROTOCOL = 1
 MODEL = "model.tpsgd"
 UNKNOWN = 255
 
-NO_MODEL, BAD_MODEL, NO_MEMORY, NO_ENGINE, BAD_FRAME, BAD_RECORD, BAD_FILE, FAULT = 1, 2, 3, 4, 5, 6, 7, 8
+NO_MODEL, BAD_MODEL, NO_MEMORY, NO_ENGINE, BAD_FRAME, BAD_RECORD, BAD_FILE, FAULT, NO_SESSION = range(1, 10)
 
 
 class RefusedError(Exception):
@@ -53,8 +53,8 @@ class Server:
         self.folder = folder
         self.network = None
         self.results = bytearray(2 * plan.RESULTS)
-        self.expected = self.answered = self.run_number = -1
-        self.run_id = self.applied = self.reported = self.confirmed = self.taken = 0
+        self.expected = self.answered = self.taken = -1
+        self.run_id = self.applied = self.reported = self.confirmed = 0
         self.every = self.generation = self.measured = self.planned = self.model_crc = 0
         self._forget_record()
 
@@ -85,9 +85,9 @@ class Server:
         if kind == frames.HELLO:
             self._hello()
         elif self.expected < 0:
-            return True  # no session: the host must say HELLO
+            self._send_error(NO_SESSION, "no session: was the board reset?")
         elif kind == frames.DATA:
-            if number == self.run_number:
+            if self.taken >= 0:
                 self._data()
         elif number == self.expected:
             self.answered = number
@@ -103,7 +103,8 @@ class Server:
             self._start()
         elif kind == frames.SYNC_UP:
             flags, confirmed = struct.unpack_from("<BH", self.link.payload, 4)
-            self._take(confirmed)
+            if self.taken >= 0:
+                self._take(confirmed)
             if flags & 1:
                 self._save()
         elif kind == frames.BYE:
@@ -155,7 +156,7 @@ class Server:
     def _feed(self, i, end):
         """Take the bytes ``i`` to ``end`` of the frame as the next of the record stream."""
         if self.network is None:
-            raise RefusedError(BAD_FRAME, "DATA before START")
+            raise RefusedError(BAD_FRAME, "DATA for a network that is gone")
         payload = memoryview(self.link.payload)
         sample = memoryview(self.network.sample)
         size = len(sample) - 1
@@ -199,6 +200,7 @@ class Server:
     # -- sessions and runs
 
     def _hello(self):
+        """Open a session; the run stays as it is, and START says whether it goes on."""
         version, wanted, _ = struct.unpack_from("<BBI", self.link.payload, 4)
         self.expected = -1
         if version != PROTOCOL:
@@ -206,9 +208,8 @@ class Server:
         if self.network is None or wanted not in (0, self.network.k.NUMBER):
             self.load(wanted)
         self._forget_record()
-        self.applied = self.reported = self.confirmed = 0
-        self.expected = 1
-        self.answered = self.run_number = -1
+        self.expected = (self.link.number + 1) & 255
+        self.answered = self.taken = -1
         runtime.interrupts(False)
         self._send_info()
 
@@ -229,13 +230,21 @@ class Server:
             raise RefusedError(BAD_MODEL, str(error)) from error
         finally:
             file.close()
+        self.run_id = self.generation = self.applied = self.reported = self.confirmed = 0
         last = checkpoint.newest(self.folder, self.network, self.model_crc)
-        self.generation = 0
         if last:
-            checkpoint.load(last, self.network)
-            self.run_id = last.run_id
-            self.generation = last.generation
+            self._restore(last)
             del last
+
+    def _restore(self, last):
+        """Put what checkpoint ``last`` says in the place of the present state."""
+        network = self.network
+        self.network = None  # a read that fails leaves none: the next HELLO loads anew
+        checkpoint.load(last, network)
+        self.network = network
+        self.run_id = last.run_id
+        self.generation = last.generation
+        self.applied = self.reported = self.confirmed = last.applied
 
     def _build(self, file, k):
         model = Model(file)
@@ -252,18 +261,36 @@ class Server:
         self.measured = max(0, runtime.heap()[0] - before) + self.cost
 
     def _start(self):
-        flags, run_id, total, every = struct.unpack_from("<BIII", self.link.payload, 4)
+        flags, run_id, total, every, have = struct.unpack_from("<BIIII", self.link.payload, 4)
         if self.network is None:
             self.load()
-        if flags & 1:
-            with open(self.folder + MODEL, "rb") as file:
-                Model(file).weights(file, self.network.weights())
-        self.network.resume(0, total, mix(self.network.seed))
-        self.run_id = run_id
+        self.taken = -1
+        if flags & 2:
+            self._find(run_id, have)
+            if self.run_id != run_id:
+                return  # INFO says which run the board has
+        else:
+            if flags & 1:
+                with open(self.folder + MODEL, "rb") as file:
+                    Model(file).weights(file, self.network.weights())
+            self.network.resume(0, total, mix(self.network.seed))
+            self.run_id = run_id
+            self.applied = self.reported = self.confirmed = 0
         self.every = every
-        self.run_number = self.link.number
-        self.applied = self.reported = self.confirmed = self.taken = 0
+        self.taken = 0
         self._forget_record()
+
+    def _find(self, run_id, have):
+        """Make run ``run_id`` the present one, best where the host, which has ``have`` results, misses none."""
+        if self.run_id != run_id or have < self.confirmed:
+            args = self.folder, self.network, self.model_crc, run_id
+            last = checkpoint.newest(*args, have)
+            if not last and self.run_id != run_id:
+                last = checkpoint.newest(*args)
+            if last:
+                self._restore(last)
+        if self.run_id == run_id:  # results that the host lacks and nobody has any more are not waited for
+            self.confirmed = self.reported = min(have, self.applied) if have >= self.confirmed else self.applied
 
     # -- answers
 
@@ -271,9 +298,9 @@ class Server:
         network = self.network
         used, free = runtime.heap()
         struct.pack_into(
-            "<BBHHIIIIIIIIII", self.link.out, 4, PROTOCOL, network.k.NUMBER, self.window, plan.RESULTS, self.model_crc,
-            network.crc(), self.run_id, self.applied, network.seen, network.total, self.planned, self.measured, used,
-            free,
+            "<BBHBBIIIIIIIIII", self.link.out, 4, PROTOCOL, network.k.NUMBER, self.window, plan.RESULTS,
+            self.applied - self.confirmed, self.model_crc, network.crc(), self.run_id, self.applied, network.seen,
+            network.total, self.planned, self.measured, used, free,
         )  # fmt: skip
         at = 4 + 46
         for text in (network.k.NAME, __version__, runtime.machine()):

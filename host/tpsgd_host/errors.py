@@ -65,6 +65,10 @@ class BoardError(TpsgdError):
     exit_code = 7
 
 
+class BoardGoneError(BoardError):
+    """The board was there and is not any more: silent, reset, its program ended. It may come back."""
+
+
 class FitError(TpsgdError):
     """The model does not fit on the board."""
 

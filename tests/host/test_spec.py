@@ -88,7 +88,7 @@ def test_frames_and_messages():
 def test_error_codes_are_told_and_have_hints():
     told = re.search(r"ERROR codes: (.*?)\.\n\n", section("4. The link"), re.S)[1]
     codes = [int(code) for code in re.findall(r"(?:^|, )(\d) ", told.replace("\n", " "))]
-    assert codes == sorted(messages.HINTS) == list(range(serve.NO_MODEL, serve.FAULT + 1))
+    assert codes == sorted(messages.HINTS) == list(range(serve.NO_MODEL, serve.NO_SESSION + 1))
 
 
 def test_softmax_table():

@@ -5,9 +5,12 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from tpsgd_host.errors import BoardError, FitError, ModelError, TpsgdError
+from tpsgd_host.errors import BoardError, BoardGoneError, FitError, ModelError, TpsgdError
 
-ERROR_CLASSES: dict[int, type[TpsgdError]] = {1: ModelError, 2: ModelError, 3: FitError}
+ERROR_CLASSES: dict[int, type[TpsgdError]] = {1: ModelError, 2: ModelError, 3: FitError, 9: BoardGoneError}
+
+#: How the payload of an ERROR begins where the board has no session.
+NO_SESSION = b"\x09"
 
 HINTS = {
     1: "put a model on it with: tpsgd-host flash MODEL",
@@ -18,17 +21,19 @@ HINTS = {
     6: "the data does not fit the board's model: tpsgd-host inspect shows what it wants",
     7: "the board's file system is full or damaged",
     8: "this is a fault in the device program: please report it with the text above",
+    9: "the board was reset: go on with tpsgd-host stream --resume",
 }
 
 
 @dataclass(frozen=True)
 class Info:
-    """What a board says of itself; sizes in bytes."""
+    """What a board says of itself; sizes in bytes. ``kept``: results of the run that it has and the host has not."""
 
     protocol: int
     engine_number: int
     window: int
     results: int
+    kept: int
     model_crc: int
     weights_crc: int
     run_id: int
@@ -47,7 +52,7 @@ class Info:
     def parse(cls, payload: bytes) -> Info:
         """Return the INFO in a payload."""
         try:
-            numbers = struct.unpack_from("<BBHHIIIIIIIIII", payload)
+            numbers = struct.unpack_from("<BBHBBIIIIIIIIII", payload)
             texts, at = [], 46
             for _ in range(3):
                 end = at + 1 + payload[at]

@@ -11,13 +11,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from tpsgd import frames
 from tpsgd.plan import ANSWER, FRAME, PAYLOAD
-from tpsgd_host.errors import BoardError
-from tpsgd_host.link.messages import Done, Info, board_error
+from tpsgd_host.errors import BoardError, BoardGoneError
+from tpsgd_host.link.messages import NO_SESSION, Done, Info, board_error
 from tpsgd_host.link.port import Port
 from tpsgd_host.link.wire import Decoder, Frame
 from tpsgd_host.runs.executor import Bytes, Records
@@ -30,7 +31,11 @@ SHORTEST_RETRY, LONGEST_RETRY = 0.05, 4.0
 HEAD = 4
 OVERHEAD = HEAD + 8
 
-#: Ends whatever frame the board believes to be in.
+#: Room that the window keeps free for two DATA frames without records, which ask a silent board how things stand.
+RESERVE = 2 * OVERHEAD
+
+#: Ends whatever frame the board believes to be in. Where the board is busy after all and its buffer full, zeros are
+#: what is lost.
 PADDING = bytes(FRAME)
 
 #: Fewest bytes of records in a frame, however bad the wire is.
@@ -55,10 +60,11 @@ class Session:
         self._patience = patience
         self._decoder = Decoder()
         self._inbox: deque[Frame] = deque()
-        self._next = 0
-        self._run_number = self._streamed = 0
+        self._next = self._serial = 0
+        self._index = self._streamed = 0  # where the next record stands in the run, and in the stream
         self._size = self._largest = PAYLOAD - HEAD
         self._mean, self._retry = RETRY / 6, RETRY
+        self._gap = 0.0  # seconds between two answers of a board that trains; 0 before it is known
         self.resent = 0
         self.received_results = 0
         self.info: Info | None = None
@@ -76,23 +82,35 @@ class Session:
             Keep no more bytes under way than this, where the board would take more.
         """
         while True:
-            frame = Frame(frames.HELLO, 0, struct.pack("<BBI", 1, engine, secrets.randbits(32)))
+            # A number of its own tells the answers of this session from those that an earlier one left on the way.
+            frame = Frame(frames.HELLO, secrets.randbits(8), struct.pack("<BBI", 1, engine, secrets.randbits(32)))
             if 0x03 not in frame.encode():
                 break
         answer = self._exchange(frame, frames.INFO, self._patience)
-        self._next = 1
+        self._next = (frame.number + 1) & 255
         info = Info.parse(answer.payload)
         self.info = replace(info, window=min(info.window, window or info.window))
         # Two frames at least: one travels while the answer to the other does.
-        self._size = self._largest = max(SMALLEST, min(PAYLOAD - HEAD, self.info.window // 2 - OVERHEAD))
+        fits = (self.info.window - RESERVE) // 2 - OVERHEAD
+        self._size = self._largest = max(SMALLEST, min(PAYLOAD - HEAD, fits))
         return self.info
 
     def start(self, run_id: int, total: int, fresh: bool, every: int = 0) -> Info:
         """Begin a run of ``total`` training samples; ``fresh``: from the weights in the board's model file."""
-        self._run_number = self._next
-        answer = self._request(frames.START, struct.pack("<BIII", int(fresh), run_id, total, every), frames.INFO)
-        self.received_results = self._streamed = 0
+        payload = struct.pack("<BIIII", int(fresh), run_id, total, every, 0)
+        answer = self._request(frames.START, payload, frames.INFO)
+        self.received_results = self._index = self._streamed = 0
         return Info.parse(answer.payload)
+
+    def go_on(self, run_id: int, have: int, every: int = 0) -> Info:
+        """Go on with run ``run_id``, of which the host has ``have`` results; INFO says where, if the board has it.
+
+        The next record to stream is number ``applied``; the next result to come is number ``applied - kept``.
+        """
+        payload = struct.pack("<BIIII", 2, run_id, 0, every, have)
+        info = Info.parse(self._request(frames.START, payload, frames.INFO).payload)
+        self.received_results, self._index, self._streamed = info.applied - info.kept, info.applied, 0
+        return info
 
     def sync(self, save: bool) -> Done:
         """Wait until all is applied; ``save``: have the board write a checkpoint."""
@@ -131,15 +149,17 @@ class Session:
     def _exchange(self, frame: Frame, kind: int, patience: float) -> Frame:
         """Send a request until its answer comes."""
         heard, wait = time.monotonic(), self._retry
+        first = sent = heard
         padding = b""
         while True:
-            sent = time.monotonic()
             self._port.write(padding + frame.encode())
             while (reply := self._receive(sent + wait)) is not None:
                 heard = time.monotonic()
                 if reply.number != frame.number or reply.kind not in (kind, frames.ERROR):
                     continue
-                if not padding:
+                if frame.kind == frames.HELLO and reply.kind == frames.ERROR and reply.payload[:1] == NO_SESSION:
+                    continue  # the answer to a frame from before the session
+                if sent == first:
                     self._pace(heard - sent)
                 if reply.kind == frames.ERROR:
                     self._next = (frame.number + 1) & 255
@@ -149,7 +169,8 @@ class Session:
                 raise self._silent(time.monotonic() - heard)
             self.resent += 1
             wait = self._longer(wait)
-            padding = PADDING
+            padding = PADDING if sent > first else b""  # one loss alone seldom leaves the board in a frame
+            sent = time.monotonic()
 
     # -- records
 
@@ -159,35 +180,37 @@ class Session:
         The window is never exceeded, and no record is sent that the board could not keep the result of.
         """
         assert self.info is not None
-        source = _Source(records, self.received_results, self._streamed)
+        source = _Source(records, self._index, self._streamed)
         flight = _Flight(source.begin)
-        heard, wait, went_back = time.monotonic(), self._retry, False
+        if self.received_results < self._index and not len(records):
+            self._ask(flight)
+        heard, wait, tries = time.monotonic(), self._patience_of_frame(), 0
         while self.received_results < source.end_index:
             self._fill_window(source, flight)
-            sent = time.monotonic()
-            reply = self._receive(sent + wait)
+            reply = self._receive(time.monotonic() + wait)
+            now = time.monotonic()
             if reply is None:
-                if time.monotonic() - heard > self._patience:
-                    raise self._silent(time.monotonic() - heard)
-                wait, went_back = self._longer(wait), False
-                self._go_back(flight, PADDING)
+                if now - heard > self._patience:
+                    raise self._silent(now - heard)
+                tries += 1
+                wait = self._longer(wait)
+                self._ask(flight, PADDING if tries > 2 and now - heard > (8 * self._gap or 6 * RETRY) else b"")
                 continue
-            heard = time.monotonic()
             if reply.kind == frames.ERROR:
                 raise board_error(reply.payload)
-            if reply.kind != frames.ACK or reply.number != self._run_number or len(reply.payload) < 6:
+            if reply.kind != frames.ACK or len(reply.payload) < 6:
                 continue
-            came = flight.acknowledge(int.from_bytes(reply.payload[:2], "little"))
-            results = self._results(reply.payload[2:])
-            if came:
-                wait, went_back = self._retry, False
+            if flight.acknowledge(reply.number, int.from_bytes(reply.payload[:2], "little")):
+                self._learn_gap(now - heard)
                 self._size = min(self._size + 1, self._largest)
+            elif flight.lost:
+                self._size = max(SMALLEST, self._size * 3 // 4)
+            heard, wait, tries = now, self._patience_of_frame(), 0
+            results = self._results(reply.payload[2:])
             if len(results):
                 yield results
-            elif not came and flight.frames and not went_back:
-                went_back = True  # once a loss: answers to what was under way behind it say nothing new
-                self._go_back(flight)
         self._streamed = source.begin + source.length
+        self._index += len(records)
 
     def _fill_window(self, source: _Source, flight: _Flight) -> None:
         """Send as much as window, results and records allow."""
@@ -195,22 +218,29 @@ class Session:
         limit = source.limit(self.received_results + self.info.results)
         while flight.next < limit:
             n = min(self._size, limit - flight.next)
-            if flight.frames and flight.bytes + n + OVERHEAD > self.info.window:
+            if flight.frames and flight.unread + n + OVERHEAD > self.info.window - RESERVE:
                 return
-            head = struct.pack("<HH", self.received_results & 0xFFFF, flight.next & 0xFFFF)
-            self._port.write(Frame(frames.DATA, self._run_number, head + source.piece(flight.next, n)).encode())
-            flight.add(n)
+            if flight.next < flight.highest:
+                self.resent += 1
+            self._data(flight, source.piece(flight.next, n))
 
-    def _go_back(self, flight: _Flight, padding: bytes = b"") -> None:
-        """Begin again at the first byte that the board has not acknowledged, in smaller frames."""
-        self.resent += max(1, len(flight.frames))
-        self._size = max(SMALLEST, self._size * 3 // 4)
+    def _ask(self, flight: _Flight, padding: bytes = b"") -> None:
+        """Ask how far the board has come: its answer shows what was lost, and brings the results that are missing.
+
+        Nothing is sent again on silence alone. A board that is merely slow has all of it in its receive buffer yet, and
+        there is no room for more.
+        """
         if padding:
             self._port.write(padding)
-        if not flight.frames:  # all is taken, the results are missing: anything that is answered brings them
-            head = struct.pack("<HH", self.received_results & 0xFFFF, flight.next & 0xFFFF)
-            self._port.write(Frame(frames.DATA, self._run_number, head).encode())
-        flight.go_back()
+            flight.written += len(padding)
+        self._data(flight, b"")
+
+    def _data(self, flight: _Flight, piece: bytes) -> None:
+        """Send the next ``piece`` of the stream."""
+        self._serial = (self._serial + 1) & 255
+        head = struct.pack("<HH", self.received_results & 0xFFFF, flight.next & 0xFFFF)
+        self._port.write(Frame(frames.DATA, self._serial, head + piece).encode())
+        flight.add(self._serial, len(piece))
 
     def _results(self, payload: bytes) -> Bytes:
         """Return the results in an ACK that are new, shape (r, 2)."""
@@ -225,6 +255,14 @@ class Session:
     def _longer(self, wait: float) -> float:
         """Return the time to wait after ``wait`` was too short: double, to a limit that the board's pace sets."""
         return min(2 * wait, 20 * self._retry, LONGEST_RETRY)
+
+    def _patience_of_frame(self) -> float:
+        """Return the seconds after which a DATA frame without an answer is asked about."""
+        return min(max(self._retry, 3 * self._gap), LONGEST_RETRY)
+
+    def _learn_gap(self, seconds: float) -> None:
+        """Learn how long the board lets one wait between two answers: the longest, slowly forgotten."""
+        self._gap = max(seconds, self._gap + (seconds - self._gap) / 16)
 
     def _pace(self, seconds: float) -> None:
         """Learn how long the board takes to answer."""
@@ -249,8 +287,8 @@ class Session:
                     self._on_text(item.decode(errors="replace"))
         return self._inbox.popleft()
 
-    def _silent(self, seconds: float) -> BoardError:
-        return BoardError(
+    def _silent(self, seconds: float) -> BoardGoneError:
+        return BoardGoneError(
             f"the board has not answered for {seconds:.0f} s",
             "does it run the device program? Reset it, then flash it again with: tpsgd-host flash MODEL",
         )
@@ -285,36 +323,68 @@ class _Source:
         return self._bytes[at - self.begin : at - self.begin + n]
 
 
+class _Sent(NamedTuple):
+    """A DATA frame whose answer has not come."""
+
+    number: int
+    end: int  # the place behind it in the stream
+    mark: int  # and in all that was written
+    turn: int  # how often the sender had gone back
+    full: bool  # whether it carries records
+
+
 class _Flight:
-    """What is under way: from the first byte not acknowledged, ``base``, to the next to be sent."""
+    """What is under way: from the first byte not acknowledged, ``base``, to the next to be sent.
+
+    Attributes
+    ----------
+    frames : deque of _Sent
+        Frames without an answer. The answer to a frame says that nothing before it is in the receive buffer any more.
+    written : int
+        Bytes written so far, padding and what was lost included.
+    lost : bool
+        Whether the last acknowledgement showed a loss.
+    """
 
     def __init__(self, begin: int) -> None:
-        self.base = self.next = self._highest = begin
-        self.frames: deque[int] = deque()  # place behind each frame under way
+        self.base = self.next = self.highest = begin
+        self.frames: deque[_Sent] = deque()
+        self.written = self._read = self._turn = 0
+        self.lost = False
 
     @property
-    def bytes(self) -> int:
-        """Bytes under way, frames' overhead included."""
-        return self.next - self.base + OVERHEAD * len(self.frames)
+    def unread(self) -> int:
+        """Bytes that may lie in the board's receive buffer or on the way to it."""
+        return self.written - self._read
 
-    def add(self, n: int) -> None:
+    def add(self, number: int, n: int) -> None:
         """Note a frame with the next ``n`` bytes."""
         self.next += n
-        self._highest = max(self._highest, self.next)
-        self.frames.append(self.next)
+        self.written += n + OVERHEAD
+        self.highest = max(self.highest, self.next)
+        self.frames.append(_Sent(number, self.next, self.written, self._turn, n > 0))
 
-    def acknowledge(self, taken: int) -> bool:
-        """Note that the board has taken all before ``taken`` (modulo 65536); return whether that is news."""
+    def acknowledge(self, number: int, taken: int) -> bool:
+        """Note the answer to frame ``number``: the board has the stream up to ``taken`` (modulo 65536).
+
+        What it misses before the frame is lost: the next to be sent is the first byte missing. Frames that were under
+        way when a loss was seen say the same once more, and change nothing. Return whether the frame brought news.
+        """
         step = (taken - self.base) & 0xFFFF
-        if not step or self.base + step > self._highest:
+        news = 0 < step <= self.highest - self.base
+        if news:
+            self.base += step
+            self.next = max(self.next, self.base)
+        self.lost = False
+        place = next((i for i, frame in enumerate(self.frames) if frame.number == number), None)
+        if place is None:
             return False
-        self.base += step
-        self.next = max(self.next, self.base)
-        while self.frames and self.frames[0] <= self.base:
+        frame = self.frames[place]
+        for _ in range(place + 1):
             self.frames.popleft()
-        return True
-
-    def go_back(self) -> None:
-        """Take all that is not acknowledged as lost."""
-        self.next = self.base
-        self.frames.clear()
+        self._read = frame.mark
+        if frame.turn == self._turn and frame.end > self.base:
+            self.lost = True
+            self._turn += 1
+            self.next = self.base
+        return news and frame.full
