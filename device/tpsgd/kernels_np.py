@@ -23,7 +23,23 @@ _EXACT = 518
 
 _targets = {}
 
-__all__ = ["activations", "clamp", "draw", "error", "forward", "leak", "matrix", "move", "part", "put", "softmax"]
+__all__ = [
+    "activations",
+    "clamp",
+    "draw",
+    "error",
+    "forward",
+    "leak",
+    "matrix",
+    "move",
+    "part",
+    "put",
+    "rest",
+    "softmax",
+    "states",
+    "sums",
+    "update",
+]
 
 
 def activations(n, over=None):  # noqa: ARG001 - stored bytes cannot serve here

@@ -9,7 +9,8 @@ Legend. m units, n inputs of a layer, the bias counted (its input is the last on
     p   parameters of the layer, uint32, at the indices M to BASE below
     how m << 16 | n << 5 | frozen << 4 | shift: what the two functions that matter most need, in one small integer
 
-Inline assembler takes four arguments at most, so no function here has more. Every engine has these functions and computes the same bits. x, z and h16 are the engine's own kind of buffer.
+Inline assembler takes four arguments at most, so no function here has more. Every engine has these functions and
+computes the same bits. x, z and h16 are the engine's own kind of buffer.
 """
 
 from array import array
@@ -20,9 +21,25 @@ from tpsgd.softmax import TABLE
 NUMBER = 1
 NAME = "plain"
 
-M, N, STRIDE, AMPLITUDE, L1, LEAK, BASE = range(7)
+M, N, AMPLITUDE, L1, LEAK, BASE = range(6)
 
-__all__ = ["activations", "clamp", "draw", "error", "forward", "leak", "matrix", "move", "part", "put", "softmax"]
+__all__ = [
+    "activations",
+    "clamp",
+    "draw",
+    "error",
+    "forward",
+    "leak",
+    "matrix",
+    "move",
+    "part",
+    "put",
+    "rest",
+    "softmax",
+    "states",
+    "sums",
+    "update",
+]
 
 
 def activations(n, over=None):

@@ -1,4 +1,4 @@
-# ruff: noqa: F821, D103, ARG001, F401 - mnemonics and registers are the assembler's own names; it takes no docstrings
+# ruff: noqa: D103, ARG001 - registers are arguments that only the assembler sees; it takes no docstrings
 """The engine in inline assembler: the instructions of a Cortex-M0, no allocation, legend as in ``kernels_plain``.
 
 Here x and h are int32 words of signed values, so that one ldm fetches four of them. What shapes this file: only r4 to
@@ -23,10 +23,26 @@ NAME = "thumb"
 #: Old interpreters hand the assembler the address of a buffer only where it can be written.
 _table = bytearray(TABLE)
 
-__all__ = ["activations", "clamp", "draw", "error", "forward", "leak", "matrix", "move", "part", "put", "softmax"]
+__all__ = [
+    "activations",
+    "clamp",
+    "draw",
+    "error",
+    "forward",
+    "leak",
+    "matrix",
+    "move",
+    "part",
+    "put",
+    "rest",
+    "softmax",
+    "states",
+    "sums",
+    "update",
+]
 
 
-def activations(n, over=None):  # noqa: ARG001 - stored bytes cannot serve here
+def activations(n, over=None):
     """Return a buffer for ``n - 1`` activations (0 at first) and the bias."""
     x = array("i", bytes(4 * n))
     x[n - 1] = 127
@@ -369,7 +385,7 @@ def leak(r0, r1, r2, r3):
     lsl(r4, r4, 2)
     add(r4, r4, r0)
     mov(r12, r4)  # end of z
-    ldr(r3, [r3, 20])
+    ldr(r3, [r3, 16])
     mov(r6, 127)
     neg(r6, r6)
     mov(r7, 128)
@@ -404,7 +420,7 @@ def leak(r0, r1, r2, r3):
 # r2 amplitude, r3 generator, r4 unit, r5 its target's bits, r6 constant of l1, r7 error; r12 units
 @micropython.asm_thumb
 def error(r0, r1, r2, r3):
-    ldr(r4, [r2, 24])
+    ldr(r4, [r2, 20])
     add(r3, r3, r4)
     mov(r4, 0x04)
     lsl(r4, r4, 8)
@@ -426,8 +442,8 @@ def error(r0, r1, r2, r3):
     label(go)
     ldr(r4, [r2, 0])
     mov(r12, r4)
-    ldr(r6, [r2, 16])
-    ldr(r2, [r2, 12])
+    ldr(r6, [r2, 12])
+    ldr(r2, [r2, 8])
     mov(r4, 0)
     label(row)
     lsl(r7, r4, 27)

@@ -1,8 +1,8 @@
 """The engine for every firmware with the native emitter: viper, no allocation, legend as in ``kernels_plain``.
 
 Viper's facts that shape this file: pointers load unsigned, so a signed word is brought back with an offset and a mask
-(on a 64-bit machine a word arrives zero-extended); only the first three variables, arguments first, live in registers on
-a Thumb-1 core, so the hot ones are those; ``>>`` of an int is arithmetic; a pointer moves by way of int.
+(on a 64-bit machine a word arrives zero-extended); only the first three variables, arguments first, live in registers
+on a Thumb-1 core, so the hot ones are those; ``>>`` of an int is arithmetic; a pointer moves by way of int.
 """
 
 from array import array
@@ -17,11 +17,27 @@ NAME = "viper"
 
 _state = array("I", [0])
 
-__all__ = ["activations", "clamp", "draw", "error", "forward", "leak", "matrix", "move", "part", "put", "softmax"]
+__all__ = [
+    "activations",
+    "clamp",
+    "draw",
+    "error",
+    "forward",
+    "leak",
+    "matrix",
+    "move",
+    "part",
+    "put",
+    "rest",
+    "softmax",
+    "states",
+    "sums",
+    "update",
+]
 
 
 @micropython.viper
-def _next(s: ptr32):  # noqa: F821 - ptr32 and the like are viper's own names
+def _next(s: ptr32):
     x = s[0]
     s[0] = x ^ (x << 13)
     x = s[0]
@@ -31,7 +47,7 @@ def _next(s: ptr32):  # noqa: F821 - ptr32 and the like are viper's own names
 
 
 @micropython.viper
-def draw(state: ptr32, n: int) -> int:  # noqa: F821
+def draw(state: ptr32, n: int) -> int:
     """Advance the generator and return a number in 0..n-1."""
     x = state[0]
     state[0] = x ^ (x << 13)
@@ -43,23 +59,23 @@ def draw(state: ptr32, n: int) -> int:  # noqa: F821
 
 
 @micropython.viper
-def put(sample: ptr8, i: int, x: ptr8, n: int):  # noqa: F821
+def put(sample: ptr8, i: int, x: ptr8, n: int):
     """Copy ``n`` stored activations from byte ``i`` of a sample to the front of ``x``."""
-    sample = ptr8(int(sample) + i)  # noqa: F821
+    sample = ptr8(int(sample) + i)
     for j in range(n):
         x[j] = sample[j]
 
 
 @micropython.viper
-def move(a: ptr8, x: ptr8, j: int, n: int):  # noqa: F821
+def move(a: ptr8, x: ptr8, j: int, n: int):
     """Copy the first ``n`` activations of ``a`` into ``x`` at ``j``."""
-    x = ptr8(int(x) + j)  # noqa: F821
+    x = ptr8(int(x) + j)
     for i in range(n):
         x[i] = a[i]
 
 
 @micropython.viper
-def rest(h: ptr8, h16: ptr16, p: ptr32):  # noqa: F821
+def rest(h: ptr8, h16: ptr16, p: ptr32):
     """Bring leaky units to rest."""
     for i in range(p[0]):
         h[i] = 128
@@ -67,7 +83,7 @@ def rest(h: ptr8, h16: ptr16, p: ptr32):  # noqa: F821
 
 
 @micropython.viper
-def forward(w: ptr8, x: ptr8, s: int, z: ptr32):  # noqa: F821
+def forward(w: ptr8, x: ptr8, s: int, z: ptr32):
     """z_i = (sum_j hi_ij * x_j) >> shift, as sum (hi + 128)*x - 128*sum x: loads are unsigned."""
     shift = s & 15  # s is ``how`` and becomes the running sum
     m = s >> 16
@@ -82,39 +98,39 @@ def forward(w: ptr8, x: ptr8, s: int, z: ptr32):  # noqa: F821
     singles = n & 3
     i = 0
     while i < m:
-        x = ptr8(begin)  # noqa: F821
+        x = ptr8(begin)
         s = correction
         j = quads
         if wide:
             while j:
                 s += w[1] * (x[0] - 128) + w[3] * (x[1] - 128) + w[5] * (x[2] - 128) + w[7] * (x[3] - 128)
-                w = ptr8(int(w) + 8)  # noqa: F821
-                x = ptr8(int(x) + 4)  # noqa: F821
+                w = ptr8(int(w) + 8)
+                x = ptr8(int(x) + 4)
                 j -= 1
             j = singles
             while j:
                 s += w[1] * (x[0] - 128)
-                w = ptr8(int(w) + 2)  # noqa: F821
-                x = ptr8(int(x) + 1)  # noqa: F821
+                w = ptr8(int(w) + 2)
+                x = ptr8(int(x) + 1)
                 j -= 1
         else:
             while j:
                 s += w[0] * (x[0] - 128) + w[1] * (x[1] - 128) + w[2] * (x[2] - 128) + w[3] * (x[3] - 128)
-                w = ptr8(int(w) + 4)  # noqa: F821
-                x = ptr8(int(x) + 4)  # noqa: F821
+                w = ptr8(int(w) + 4)
+                x = ptr8(int(x) + 4)
                 j -= 1
             j = singles
             while j:
                 s += w[0] * (x[0] - 128)
-                w = ptr8(int(w) + 1)  # noqa: F821
-                x = ptr8(int(x) + 1)  # noqa: F821
+                w = ptr8(int(w) + 1)
+                x = ptr8(int(x) + 1)
                 j -= 1
         z[i] = s >> shift
         i += 1
 
 
 @micropython.viper
-def clamp(z: ptr32, a: ptr8, p: ptr32):  # noqa: F821
+def clamp(z: ptr32, a: ptr8, p: ptr32):
     """a_i = clamp(z_i)."""
     for i in range(p[0]):
         v = ((z[i] + 0x1000000) & 0x1FFFFFF) - 0x1000000
@@ -126,9 +142,9 @@ def clamp(z: ptr32, a: ptr8, p: ptr32):  # noqa: F821
 
 
 @micropython.viper
-def leak(z: ptr32, h16: ptr16, h: ptr8, p: ptr32):  # noqa: F821
+def leak(z: ptr32, h16: ptr16, h: ptr8, p: ptr32):
     """h16 += (256*clamp(z) - h16) >> k; h = (h16 + 128) >> 8."""
-    k = p[5]
+    k = p[4]
     for i in range(p[0]):
         v = ((z[i] + 0x1000000) & 0x1FFFFFF) - 0x1000000
         if v > 127:
@@ -142,10 +158,10 @@ def leak(z: ptr32, h16: ptr16, h: ptr8, p: ptr32):  # noqa: F821
 
 
 @micropython.viper
-def error(a: ptr8, e: ptr32, p: ptr32, column: int):  # noqa: F821
+def error(a: ptr8, e: ptr32, p: ptr32, column: int):
     """e_i = loss'(t_i - a_i), the targets of ``column`` regenerated from the layer's seed."""
-    s = ptr32(_state)  # noqa: F821
-    s[0] = p[6] + column
+    s = ptr32(_state)
+    s[0] = p[5] + column
     for _ in range(2):
         x = s[0]
         s[0] = (((x >> 16) & 0xFFFF) ^ x) * 0x45D9F3B
@@ -153,8 +169,8 @@ def error(a: ptr8, e: ptr32, p: ptr32, column: int):  # noqa: F821
     s[0] = ((x >> 16) & 0xFFFF) ^ x
     if s[0] == 0:
         s[0] = 1
-    amplitude = p[3]
-    constant = p[4]
+    amplitude = p[2]
+    constant = p[3]
     for i in range(p[0]):
         if i & 31 == 0:
             x = s[0]
@@ -179,9 +195,9 @@ def error(a: ptr8, e: ptr32, p: ptr32, column: int):  # noqa: F821
 
 
 @micropython.viper
-def softmax(z: ptr32, p: ptr32, y: int) -> int:  # noqa: F821
+def softmax(z: ptr32, p: ptr32, y: int) -> int:
     """Turn sums into errors 127*[i = y] - p_i and return ``predicted << 8 | p_y``."""
-    table = ptr8(TABLE)  # noqa: F821
+    table = ptr8(TABLE)
     m = p[0]
     best = 0
     top = -0x2000000
@@ -213,7 +229,7 @@ def softmax(z: ptr32, p: ptr32, y: int) -> int:  # noqa: F821
 
 
 @micropython.viper
-def update(w: ptr16, x: ptr8, s: int, e: ptr32):  # noqa: F821
+def update(w: ptr16, x: ptr8, s: int, e: ptr32):
     """v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s)); a row without error is left alone."""
     shift = s & 15  # s is ``how`` and becomes the weight at hand
     half = 1 << (shift - 1)
@@ -225,10 +241,10 @@ def update(w: ptr16, x: ptr8, s: int, e: ptr32):  # noqa: F821
         g = ((e[i] + 256) & 511) - 256
         i += 1
         if g == 0:
-            w = ptr16(int(w) + n + n)  # noqa: F821
+            w = ptr16(int(w) + n + n)
             continue
         constant = half - (g << 7)  # g*x + half, x being stored as x + 128
-        x = ptr8(begin)  # noqa: F821
+        x = ptr8(begin)
         j = n >> 2
         while j:
             s = w[0] + ((g * x[0] + constant) >> shift)
@@ -255,8 +271,8 @@ def update(w: ptr16, x: ptr8, s: int, e: ptr32):  # noqa: F821
             elif s > 65535:
                 s = 65535
             w[3] = s
-            w = ptr16(int(w) + 8)  # noqa: F821
-            x = ptr8(int(x) + 4)  # noqa: F821
+            w = ptr16(int(w) + 8)
+            x = ptr8(int(x) + 4)
             j -= 1
         j = n & 3
         while j:
@@ -266,6 +282,6 @@ def update(w: ptr16, x: ptr8, s: int, e: ptr32):  # noqa: F821
             elif s > 65535:
                 s = 65535
             w[0] = s
-            w = ptr16(int(w) + 2)  # noqa: F821
-            x = ptr8(int(x) + 1)  # noqa: F821
+            w = ptr16(int(w) + 2)
+            x = ptr8(int(x) + 1)
             j -= 1

@@ -5,7 +5,6 @@ Legend: C channels, T steps, K checkpoints, N classes of the model; n inputs (bi
 
 from array import array
 
-from tpsgd import plan
 from tpsgd.generator import mix
 from tpsgd.modelfile import CHECKPOINT, EVERY, LAST, RANDOM
 from tpsgd.runtime import crc32
@@ -32,7 +31,7 @@ class Layer:
         n = spec.inputs + 1
         self.w = bytearray(spec.nbytes())
         base = mix(seed ^ ((index + 1) << 24))
-        self.p = array("I", (spec.units, n, 1 if spec.frozen else 2, spec.amplitude, spec.l1, spec.leak, base))
+        self.p = array("I", (spec.units, n, spec.amplitude, spec.l1, spec.leak, base))
         self.how = spec.units << 16 | n << 5 | spec.frozen << 4 | spec.shift
         self.shifts = b"\0" * len(spec.shifts) if spec.frozen else spec.shifts
 
@@ -202,8 +201,3 @@ def build(file, model, k):
     network = Network(model, k)
     model.weights(file, network.weights())
     return network
-
-
-def planned(model):
-    """Return the bytes of all buffers of a network and its link, planned before any exists."""
-    return plan.total(plan.buffers(model)) + plan.total(plan.link_buffers())

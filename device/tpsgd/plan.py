@@ -1,12 +1,15 @@
 """How much memory a model takes to train: every buffer, known before one of them exists.
 
-Sizes are those of the engines that keep stored bytes (plain, viper). The array engine keeps floats instead.
+The array engine's temporaries and views are not in it.
 """
 
 from tpsgd.modelfile import RECURRENT
 
 #: Parameters of a layer in 32-bit words, as in ``kernels_plain``.
-PARAMETERS = 7
+PARAMETERS = 6
+
+#: Bytes that an engine keeps for an activation, by its name.
+WORDS = {"plain": 1, "np": 4, "viper": 1, "thumb": 4}
 
 #: Largest payload of a frame, and the frame around it (SPEC 4).
 PAYLOAD = 200
@@ -19,10 +22,10 @@ ANSWER = 120
 RESULTS = 32
 
 
-def buffers(model):
+def buffers(model, word=1):
     """Return [(what it is for, bytes), ...], one entry a buffer that training allocates.
 
-    The weights come first, layer after layer.
+    The weights come first, layer after layer. ``word`` is of :data:`WORDS`.
     """
     sizes = [("weights %d" % i, layer.nbytes()) for i, layer in enumerate(model.layers)]
     sizes.append(("sample", model.steps * model.channels + 1))
@@ -30,9 +33,9 @@ def buffers(model):
         sizes.append(("parameters %d" % i, 4 * PARAMETERS))
         if layer.kind == RECURRENT:
             sizes.append(("state %d" % i, 2 * layer.units))
-            sizes.append(("activations %d" % i, layer.units + 1))
-        if i or layer.kind == RECURRENT:  # a dense first layer reads the sample itself
-            sizes.append(("inputs %d" % i, layer.inputs + 1))
+            sizes.append(("activations %d" % i, word * (layer.units + 1)))
+        if i or layer.kind == RECURRENT or word > 1:  # a dense first layer reads stored bytes where they lie
+            sizes.append(("inputs %d" % i, word * (layer.inputs + 1)))
     sizes.append(("sums and errors", 4 * max([layer.units for layer in model.layers])))
     sizes.append(("generator", 4))
     return sizes

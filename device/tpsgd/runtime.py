@@ -79,7 +79,7 @@ _ANSWER = (123, 3778590432)
 def _answer(k):
     """Have an engine go once through its functions on two units; return its prediction and the CRC of the weights."""
     w = bytearray(b"\x00\x90\xfe\xff\x01\x01\x80\x80\x34\x72\x00\x01\xf0\xa0\x11\x45")
-    p = array("I", (2, 4, 2, 100, 0, 1, 7))
+    p = array("I", (2, 4, 100, 0, 1, 7))
     x = k.activations(4)
     z = k.sums(2)
     h = k.activations(3)

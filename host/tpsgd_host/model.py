@@ -180,10 +180,10 @@ class Memory:
         return sum((-(-size // block) + 1) * block for _, size in self.buffers)
 
 
-def memory(model: Model) -> Memory:
-    """Return the plan of ``model``'s memory, made by the device's own planner."""
+def memory(model: Model, engine: str = "viper") -> Memory:
+    """Return the plan of ``model``'s memory on an engine of the device, made by its own planner."""
     parsed = _parse(model.to_bytes(), model.name)
-    return Memory(tuple(plan.buffers(parsed) + plan.link_buffers()))
+    return Memory(tuple(plan.buffers(parsed, plan.WORDS[engine]) + plan.link_buffers()))
 
 
 def load_model(path: Path) -> Model:

@@ -154,7 +154,7 @@ def test_error(board, source):
     load(board, ("error",), source)
     for column, l1 in ((0, 0), (7, 25)):
         m = 35
-        p = [m, 0, 0, 100, l1, 2, 0x9E3779B9 + column]
+        p = [m, 0, 100, l1, 2, 0x9E3779B9 + column]
         a = bytes([dice.choice([28, 228, dice.randint(1, 255)]) for _ in range(m)])
         e = plain.sums(m)
         plain.error(a, e, p, column)
@@ -168,7 +168,7 @@ def test_rest_leak_and_clamp(board, source):
     load(board, ("rest", "leak", "clamp"), source)
     m = 7
     z = [dice.randint(-400, 400) for _ in range(m)]
-    p = [m, 0, 0, 0, 0, 2, 0]
+    p = [m, 0, 0, 0, 2, 0]
     h16, h, a = bytearray(2 * m), bytearray(m), bytearray(m)
     plain.rest(h, h16, p)
     board.run(f"p=array('I',{p})\nz=array('i',{z})\nh=array('i',{z})\na=array('i',{z})\ng=bytearray({2 * m})")
@@ -186,7 +186,7 @@ def test_softmax(board, source):
     board.run(START)
     load(board, ("_softmax",), source)
     send_softmax(board)
-    board.run(f"p=array('I',{[m, 0, 0, 0, 0, 0, 0]})")
+    board.run(f"p=array('I',{[m, 0, 0, 0, 0, 0]})")
     for y, spread in ((255, 60), (0, 60), (6, 2), (3, 10**6)):
         e = plain.sums(m)
         for i in range(m):
@@ -247,7 +247,7 @@ def test_instructions_of_a_training_step(board, record_property):
  x=array('i',bytes(244));z=array('i',bytes(128));N.first=x;D=[]
  for m,n in {NET}:
   x[-1]=127;a=array('i',bytes(4*m+4))
-  D.append((w,x,m<<16|n<<5|5,z,array('I',(m,n,2,100,0,0,12345)),a));x=a
+  D.append((w,x,m<<16|n<<5|5,z,array('I',(m,n,100,0,0,12345)),a));x=a
  return D
 """)
     board.run("""def fill(N,D):
