@@ -14,8 +14,8 @@ from tpsgd.network import build
 #: Samples over which the accuracy looks back, about.
 FADE = 50
 
-#: Largest reading that a window of the kind can hold.
-LARGEST = {"f": 3.4028234e38, "h": 32767}
+#: Smallest and largest reading that a window of the kind can hold.
+RANGES = {"f": (-3.4028234e38, 3.4028234e38), "h": (-32768, 32767)}
 
 _NAMES_BEFORE_CLASSES = 3
 
@@ -85,7 +85,7 @@ class Learner:
         self._ring = None
         self._size = self._need = self._hop = 1
         self._width = model.steps * model.channels
-        self._largest = LARGEST[readings]
+        self._range = RANGES[readings]
         if model.windows:
             self._width = model.channels
             self._size = model.window or longest
@@ -100,9 +100,9 @@ class Learner:
         """Take the next reading, a sequence of C numbers; of a model of rows a whole sample, T*C of them."""
         if len(reading) != self._width:
             raise ValueError("a reading of %d values, the model takes %d" % (len(reading), self._width))
-        largest = self._largest
+        lowest, highest = self._range
         for value in reading:
-            if not -largest <= value <= largest:  # also what is not a number
+            if not lowest <= value <= highest:  # also what is not a number
                 raise ValueError("a reading of " + str(value))
         if self._ring is None:
             for i in range(self._width):

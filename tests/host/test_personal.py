@@ -131,7 +131,7 @@ def test_an_erased_board_is_bare_and_can_be_flashed_again(flashed):  # noqa: F81
     call("stream", "train.csv", "--epochs", "1")
     (flashed / "board" / "notes.txt").write_text("mine")
     said = json.loads(call("erase", "--yes", "--json"))
-    assert {"main.py", "model.tpsgd", "slot0.ckpt", "tpsgd/serve.py", "tpsgd"} <= set(said["removed"])
+    assert {"main.py", "model.tpsgd", "slot0.ckpt", "tpsgd"} <= set(said["removed"])
     assert sorted(os.listdir("board")) == ["board.json", "notes.txt"]
     assert "bare" in fails(7, "stream", "train.csv")
     call("flash", "motion.tpsgd")
@@ -163,7 +163,7 @@ def test_erase_of_a_real_board_goes_through_mpremote(flashed, interpreter, monke
     call("stream", "train.csv", "--epochs", "1")
     said = json.loads(call("erase", "--board", "esp32", "--port", "/dev/ttyUSB7", "--yes", "--json"))
     assert open("said").read().split() == ["connect", "/dev/ttyUSB7", "exec"]
-    assert {"main.py", "model.tpsgd", "slot0.ckpt", "tpsgd/serve.py", "tpsgd"} <= set(said["removed"])
+    assert {"main.py", "model.tpsgd", "slot0.ckpt", "tpsgd"} <= set(said["removed"])
     assert os.listdir("board") == ["board.json"]
     again = json.loads(call("erase", "--board", "esp32", "--yes", "--json"))
     assert (again["removed"], again["kept"]) == ([], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,14 +10,17 @@ from pathlib import Path
 
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.virtual import VirtualBoard, default_folder
-from tpsgd_host.link.port import SerialPort
+from tpsgd_host.errors import PortError
+from tpsgd_host.link.port import Port, SerialPort
+
+_LOOK = 0.1  # seconds between two looks whether the virtual board's program has ended
 
 
 @dataclass(frozen=True)
 class Line:
     """An open port, and the process behind it where the board is the virtual one."""
 
-    port: SerialPort
+    port: Port
     machine: VirtualBoard | None = None
 
     def exit_code(self) -> int | None:
@@ -26,9 +30,38 @@ class Line:
         return self.machine.wait()
 
 
+class _HeldPort:
+    """The port of a virtual board that holds its line: it breaks when all that an ended program said has been read."""
+
+    def __init__(self, port: Port, machine: VirtualBoard) -> None:
+        self._port, self._machine = port, machine
+
+    def read(self, timeout: float) -> bytes:
+        """Return what has arrived, waiting at most ``timeout`` seconds for the first byte."""
+        until = time.monotonic() + timeout
+        while True:
+            over = self._machine.ended()  # looked at before the read: what it said before its end is there by now
+            data = self._port.read(max(0.0, min(_LOOK, until - time.monotonic())))
+            if data or time.monotonic() >= until:
+                return data
+            if over:
+                raise PortError("the virtual board's program has ended")
+
+    def write(self, data: bytes) -> None:
+        """Send all of ``data``; nobody reads it where the program has ended."""
+        if not self._machine.ended():
+            self._port.write(data)
+
+    def close(self) -> None:
+        """Close the port."""
+        self._port.close()
+
+
 @contextmanager
 def open_line(port: str, folder: Path | None = None, heap: int | None = None, baud: int = 115200) -> Iterator[Line]:
     """Open the port of a board and close it behind the block; parameters as for ``connect``.
+
+    The virtual board's last words arrive however soon after them its program ends.
 
     Raises
     ------
@@ -42,9 +75,9 @@ def open_line(port: str, folder: Path | None = None, heap: int | None = None, ba
         finally:
             serial.close()
         return
-    with VirtualBoard(folder or default_folder(), heap) as machine:
-        serial = machine.open_port()
+    with VirtualBoard(folder or default_folder(), heap, hold=True) as machine:
+        held = _HeldPort(machine.open_port(), machine)
         try:
-            yield Line(serial, machine)
+            yield Line(held, machine)
         finally:
-            serial.close()
+            held.close()

@@ -81,6 +81,9 @@ class VirtualBoard:
         Its flash. ``main.py`` in it is the program that runs at power-on.
     heap : int, optional
         Bytes of heap; by default what the board was flashed with.
+    hold : bool
+        Keep the line up when the program ends: what it said last can still be read, and no read tells of its end. Else
+        the line breaks with the program, and unread bytes are lost.
 
     Attributes
     ----------
@@ -88,12 +91,13 @@ class VirtualBoard:
         The pseudo-terminal: the name of the board's serial port, for any program that opens ports.
     """
 
-    def __init__(self, folder: Path, heap: int | None = None) -> None:
+    def __init__(self, folder: Path, heap: int | None = None, hold: bool = False) -> None:
         self.folder = folder
         self.heap = heap or configured_heap(folder)
         self.path = ""
         self._process: subprocess.Popen[bytes] | None = None
-        self._line = -1
+        self._line = self._held = -1
+        self._hold = hold
 
     def start(self) -> None:
         """Switch the board on."""
@@ -117,7 +121,10 @@ class VirtualBoard:
         except OSError as error:
             raise DependencyError(f"cannot run {interpreter}: {error.strerror}") from error
         finally:
-            os.close(board_end)
+            if self._hold:
+                self._held = board_end
+            else:
+                os.close(board_end)
 
     def open_port(self) -> SerialPort:
         """Return the board's serial port, opened."""
@@ -145,9 +152,10 @@ class VirtualBoard:
                 self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
-        if self._line >= 0:
-            os.close(self._line)
-            self._line = -1
+        for end in (self._line, self._held):
+            if end >= 0:
+                os.close(end)
+        self._line = self._held = -1
 
     def __enter__(self) -> VirtualBoard:
         self.start()
