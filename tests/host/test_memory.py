@@ -40,7 +40,7 @@ def test_memory_does_not_grow_with_the_sequence_but_for_the_sample_itself(steps)
 
 
 def test_the_state_does_not_grow_while_it_trains(tmp_path, interpreter):
-    from tpsgd_host.runs.driver import Records
+    from tpsgd_host.runs.executor import Records
 
     model = recurrent_model(16, 32, 10, 20, 4)
     model.save(tmp_path / "m.tpsgd")

@@ -39,6 +39,14 @@ class Board:
         """Begin a run of ``total`` training samples; ``fresh``: from the board's model file, else from the present."""
         self._session.start(run_id, total, fresh, self._every)
 
+    def go_on(self, run_id: int, have: int) -> Info:
+        """Go on with a run of which the host has ``have`` results; see :meth:`Session.go_on`."""
+        return self._session.go_on(run_id, have, self._every)
+
+    def save(self) -> None:
+        """Have the board write a checkpoint."""
+        self._session.sync(save=True)
+
     def apply(self, records: Records) -> Iterator[Bytes]:
         """Send records; yield their results as they come, arrays (r, 2)."""
         return self._session.stream(records)

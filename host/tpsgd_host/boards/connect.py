@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.virtual import VirtualBoard, default_folder
-from tpsgd_host.errors import BoardError, FitError, PortError, TpsgdError
+from tpsgd_host.errors import BoardError, BoardGoneError, FitError, PortError, TpsgdError
 from tpsgd_host.link.port import SerialPort
 from tpsgd_host.link.session import Session
 
@@ -98,7 +98,7 @@ def _ended(machine: VirtualBoard, text: str) -> TpsgdError:
             f"the virtual board ran out of its {machine.heap} bytes of heap: {last[0]}",
             "give it more with --heap, or make the network smaller (tpsgd-host inspect shows what takes the room)",
         )
-    return BoardError(
+    return BoardGoneError(
         f"the virtual board's program ended with exit code {machine.wait()}: {last[0]}",
         "flash it again with: tpsgd-host flash MODEL",
     )

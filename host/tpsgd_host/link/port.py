@@ -10,6 +10,9 @@ from serial.tools import list_ports
 
 from tpsgd_host.errors import PortError
 
+#: Seconds after which a port that takes no more bytes counts as gone: the board behind it reads nothing.
+WRITE_TIMEOUT = 10.0
+
 
 class Port(Protocol):
     """What a session needs of a port."""
@@ -36,7 +39,7 @@ class SerialPort:
     def __init__(self, url: str, baud: int = 115200) -> None:
         self.url = url
         try:
-            self._serial = serial.serial_for_url(url, baudrate=baud, timeout=0)
+            self._serial = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=WRITE_TIMEOUT)
         except (serial.SerialException, ValueError, OSError) as error:
             raise _explain(url, error) from error
 

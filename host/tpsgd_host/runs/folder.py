@@ -16,6 +16,9 @@ from tpsgd_host.runs.metrics import Metrics
 
 __all__ = ["RunFolder", "read_log"]
 
+#: The model that a run began from, in its folder.
+START = "start.tpsgd"
+
 
 class RunFolder:
     """One run's folder: a sink while the run lasts, a reader afterwards.
@@ -101,9 +104,28 @@ class RunFolder:
         """Return what the log holds so far."""
         return read_log(self.path / "log.jsonl")
 
-    def write_model(self, data: bytes) -> None:
-        """Keep the model that the run ended with as ``model.tpsgd``."""
-        write_atomic(self.path / "model.tpsgd", data)
+    @property
+    def complete(self) -> bool:
+        """Whether the run came to its end."""
+        return any(isinstance(event, RunEnded) and event.status == "complete" for event in self.events())
+
+    def write_model(self, data: bytes, name: str = "model.tpsgd") -> None:
+        """Keep a model: the one that the run ended with, or another by its name."""
+        write_atomic(self.path / name, data)
+
+    def go_on(self) -> list[Event]:
+        """Open the log of a run that is to go on, for this process alone; return what it holds.
+
+        Raises
+        ------
+        DataError
+            Another process writes to it.
+        """
+        self._writer = LogWriter(self.path)
+        self._under_way = True
+        past = self.events()
+        self._results = any(isinstance(event, SampleResult) for event in past)
+        return past
 
     def handle(self, event: Event) -> None:
         """Take the next event."""

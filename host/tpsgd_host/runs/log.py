@@ -135,15 +135,28 @@ class LogWriter:
 
     def _open(self) -> None:
         rows = [_row(CSV_HEADER)]
-        if self._log.exists():
-            end = 0
-            for event, end in _lines(self._log):  # noqa: B007  (the last one is wanted)
-                rows.append(self._csv(event))
-            _cut(self._log, end)
-        write_atomic(self._table, "".join(rows).encode("utf-8", ENCODING_ERRORS))
         # Line buffering: every line reaches the operating system before the next event.
-        for path in (self._log, self._table):
-            self._files.append(path.open("a", 1, encoding="utf-8", errors=ENCODING_ERRORS, newline=""))
+        self._files.append(self._log.open("a", 1, encoding="utf-8", errors=ENCODING_ERRORS, newline=""))
+        self._lock()
+        end = 0
+        for event, end in _lines(self._log):  # noqa: B007  (the last one is wanted)
+            rows.append(self._csv(event))
+        _cut(self._log, end)
+        write_atomic(self._table, "".join(rows).encode("utf-8", ENCODING_ERRORS))
+        self._files.append(self._table.open("a", 1, encoding="utf-8", errors=ENCODING_ERRORS, newline=""))
+
+    def _lock(self) -> None:
+        """Keep the log for this process; the operating system opens it again when the process ends, however it does."""
+        try:
+            from fcntl import LOCK_EX, LOCK_NB, flock
+        except ImportError:  # no POSIX
+            return
+        try:
+            flock(self._files[0].fileno(), LOCK_EX | LOCK_NB)
+        except OSError as error:
+            self.close()
+            hint = "Wait for it, or stop it with Ctrl-C; then try again."
+            raise DataError(f"{self._log} is being written by another process: the run is on", hint) from error
 
     def write(self, event: Event) -> None:
         """Append one event."""

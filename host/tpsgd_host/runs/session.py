@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from tpsgd_host.data.samples import BadRow, Samples
 from tpsgd_host.data.split import split
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model import Model
-from tpsgd_host.runs.driver import Schedule, drive
-from tpsgd_host.runs.events import BoardText, RunEnded, to_dict
+from tpsgd_host.runs.course import Course, Schedule
+from tpsgd_host.runs.driver import drive
+from tpsgd_host.runs.events import BoardText, Event, Note, RunEnded, to_dict
 from tpsgd_host.runs.executor import Executor, Outcome
-from tpsgd_host.runs.folder import RunFolder
+from tpsgd_host.runs.folder import START, RunFolder
 from tpsgd_host.runs.sinks import Sink
 
 
@@ -104,22 +106,29 @@ class TextRelay:
     """Takes what a board prints, from before there is a run on, and hands it to the run's sinks."""
 
     def __init__(self) -> None:
-        self._waiting: list[str] = []
+        self._waiting: list[Event] = []
         self._sinks: list[Sink] = []
 
     def __call__(self, line: str) -> None:
-        """Take a line."""
+        """Take a line that the board printed."""
+        self._handle(BoardText(line))
+
+    def note(self, text: str) -> None:
+        """Take what the host has to say."""
+        self._handle(Note(text))
+
+    def _handle(self, event: Event) -> None:
         if not self._sinks:
-            self._waiting.append(line)
+            self._waiting.append(event)
         for sink in self._sinks:
-            sink.handle(BoardText(line))
+            sink.handle(event)
 
     def attach(self, sinks: list[Sink]) -> None:
         """Hand on to ``sinks`` from now on, what waited first."""
         self._sinks = sinks
         waiting, self._waiting = self._waiting, []
-        for line in waiting:
-            self(line)
+        for event in waiting:
+            self._handle(event)
 
 
 def run(
@@ -131,6 +140,10 @@ def run(
     fresh: bool,
     config: dict[str, object],
     text: TextRelay | None = None,
+    *,
+    start: Model | None = None,
+    course: Course | None = None,
+    notes: Sequence[str] = (),
 ) -> RunReport:
     """Carry a run out, with a folder that keeps all of it.
 
@@ -146,9 +159,16 @@ def run(
         What else to note in the run's configuration.
     text : TextRelay, optional
         Brings what the board prints.
+    start : Model, optional
+        With the weights that the run begins with, where these are not the model's own.
+    course : Course, optional
+        That of ``schedule``, where somebody has it already.
+    notes : sequence of str
+        What the user should know first.
     """
     folder = RunFolder.create(plan.root, plan.name or model.name)
-    skipped = schedule.train.bad_rows + (schedule.test.bad_rows if schedule.test else ())
+    folder.write_model((start or model).to_bytes(), START)
+    skipped = _bad_rows(schedule)
     head = {
         "data": str(plan.data), "test": str(plan.test) if plan.test else None, "test_split": plan.test_split,
         "split_seed": plan.split_seed, "bad_rows": len(skipped), **config,
@@ -157,11 +177,23 @@ def run(
     if text is not None:
         text.attach(sinks)
     ended, outcome = drive(
-        executor, model, schedule, sinks, secrets.randbits(32), fresh=fresh, config=head, notes=_notes(skipped)
-    )
+        executor, model, schedule, sinks, 1 + secrets.randbelow(0xFFFFFFFF), fresh=fresh, config=head,
+        notes=[*_notes(skipped), *notes], course=course,
+    )  # fmt: skip
+    return conclude(folder, executor, model, schedule, ended, outcome)
+
+
+def conclude(
+    folder: RunFolder, executor: Executor, model: Model, schedule: Schedule, ended: RunEnded, outcome: Outcome
+) -> RunReport:
+    """Keep the trained model in the run's folder and return the report."""
     trained = model.with_weights(executor.weights())
     folder.write_model(trained.to_bytes())
-    return RunReport(folder.path, ended, outcome, trained, len(skipped))
+    return RunReport(folder.path, ended, outcome, trained, len(_bad_rows(schedule)))
+
+
+def _bad_rows(schedule: Schedule) -> tuple[BadRow, ...]:
+    return schedule.train.bad_rows + (schedule.test.bad_rows if schedule.test else ())
 
 
 def _notes(skipped: tuple[BadRow, ...]) -> list[str]:

@@ -1,0 +1,142 @@
+"""All that a run applies, by its place in the run: the same records however often they are asked for.
+
+Shapes: R records, T steps, C channels.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.data.order import epochs
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.model import Model
+from tpsgd_host.runs.executor import TEST, TRAIN, Bytes, Records
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What is applied, and in which order.
+
+    Attributes
+    ----------
+    train : Samples
+    test : Samples or None
+        Held-out samples, classified after every ``test_every``-th epoch and after the last.
+    epochs : int
+        Passes over ``train``; 0 only classifies ``test``.
+    shuffle_seed : int
+        Seed of the order of each epoch; 0 keeps the file's order.
+    """
+
+    train: Samples
+    test: Samples | None
+    epochs: int
+    shuffle_seed: int
+    test_every: int = 1
+
+    def tested(self, epoch: int) -> bool:
+        """Whether the held-out samples are classified after ``epoch`` (from 1)."""
+        return self.test is not None and (epoch % self.test_every == 0 or epoch >= self.epochs)
+
+    @property
+    def total(self) -> int:
+        """Training samples of the whole run."""
+        return self.epochs * len(self.train)
+
+    @property
+    def results(self) -> int:
+        """Results of the whole run, training and test."""
+        passes = sum(self.tested(epoch) for epoch in range(1, self.epochs + 1)) if self.epochs else 1
+        return self.total + (passes * len(self.test) if self.test else 0)
+
+
+def encode(model: Model, samples: Samples, op: int) -> Records:
+    """Return samples as records: scaled as the model says, one op for all."""
+    data = model.scaling.encode(samples.values)
+    return Records(np.full(len(samples), op, np.uint8), samples.labels, data)
+
+
+class Course:
+    """The records of a run, numbered from 0, epoch after epoch (from 1).
+
+    Attributes
+    ----------
+    epochs : int
+        How many there are; one where the schedule only classifies.
+    """
+
+    def __init__(self, model: Model, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.epochs = max(1, schedule.epochs)
+        train, test = schedule.train, schedule.test
+        self._parts = [encode(model, train, TRAIN)] + ([encode(model, test, TEST)] if test is not None else [])
+        self._line_parts = [train.lines] + ([test.lines] if test is not None else [])
+        self._orders = self._begin()
+        self._epoch, self._order = 0, np.arange(0)
+
+    def bounds(self, epoch: int) -> tuple[int, int]:
+        """Return the number of the epoch's first record, and the one behind its last."""
+        train, tests = self._sizes()
+        first = (epoch - 1) * train + (epoch - 1) // self.schedule.test_every * tests
+        return first, first + train + tests * self._tested(epoch)
+
+    def epoch(self, epoch: int) -> tuple[Records, npt.NDArray[np.int64]]:
+        """Return the records of an epoch, training samples first, and their lines in the data files."""
+        order = self._order_of(epoch)
+        parts = [_taken(self._parts[0], order)]
+        lines = [self._line_parts[0][order]]
+        if self._tested(epoch):
+            parts.append(self._parts[1])
+            lines.append(self._line_parts[1])
+        return _joined(parts), np.concatenate(lines)
+
+    def records(self, first: int, end: int) -> Records:
+        """Return the records number ``first`` to ``end`` (exclusive), of however many epochs."""
+        parts = [cut(self._parts[0], 0, 0)]
+        epoch = 1 + bisect_right(range(1, self.epochs + 1), first, key=lambda epoch: self.bounds(epoch)[1])
+        while first < end and epoch <= self.epochs:
+            start, stop = self.bounds(epoch)
+            parts.append(cut(self.epoch(epoch)[0], first - start, min(end, stop) - start))
+            first = min(end, stop)
+            epoch += 1
+        return _joined(parts)
+
+    def _sizes(self) -> tuple[int, int]:
+        train = len(self._parts[0]) if self.schedule.epochs else 0
+        return train, len(self._parts[1]) if len(self._parts) > 1 else 0
+
+    def _tested(self, epoch: int) -> bool:
+        return len(self._parts) > 1 and (self.schedule.tested(epoch) or not self.schedule.epochs)
+
+    def _begin(self) -> Iterator[npt.NDArray[np.int64]]:
+        return epochs(self._sizes()[0], self.epochs, self.schedule.shuffle_seed)
+
+    def _order_of(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Return the order of the training samples; each follows from the one before, so going back begins anew."""
+        if epoch < self._epoch:
+            self._orders, self._epoch = self._begin(), 0
+        while self._epoch < epoch:
+            self._order = next(self._orders)
+            self._epoch += 1
+        return self._order
+
+
+def cut(records: Records, first: int, end: int) -> Records:
+    """Return a slice of records."""
+    return Records(records.ops[first:end], records.labels[first:end], records.data[first:end])
+
+
+def _taken(records: Records, order: npt.NDArray[np.int64]) -> Records:
+    return Records(records.ops[order], records.labels[order], records.data[order])
+
+
+def _joined(parts: list[Records]) -> Records:
+    def join(arrays: list[Bytes]) -> Bytes:
+        return np.concatenate(arrays)
+
+    return Records(join([p.ops for p in parts]), join([p.labels for p in parts]), join([p.data for p in parts]))

@@ -1,0 +1,146 @@
+"""What a run's folder must hold so that the run can go on, and the way back from there to a plan.
+
+Shapes: H results in the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.model import Model, load_model
+from tpsgd_host.runs.course import Schedule
+from tpsgd_host.runs.events import Event, RunStarted, SampleResult
+from tpsgd_host.runs.folder import START, RunFolder
+from tpsgd_host.runs.session import RunPlan
+
+#: Key of a run's config under which all this is.
+KEY = "resume"
+
+Names = tuple[str | None, str | None, str | None]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How a board is reached.
+
+    Attributes
+    ----------
+    port, folder, heap, baud, engine, every
+        See :func:`tpsgd_host.boards.connect.connect`.
+    reconnect : float
+        Seconds to wait for a board that vanishes; 0: not at all.
+    """
+
+    port: str = "virtual"
+    folder: Path | None = None
+    heap: int | None = None
+    baud: int = 115200
+    engine: str = "auto"
+    every: int = 1000
+    reconnect: float = 30.0
+
+
+def recipe(plan: RunPlan, reach: Reach, names: Names, schedule: Schedule) -> dict[str, object]:
+    """Return what :func:`read_recipe` needs, fit for JSON; paths do not depend on the present folder."""
+    return {
+        "data": str(plan.data.resolve()), "test": str(plan.test.resolve()) if plan.test else None,
+        "test_every": plan.test_every, "bad_rows": plan.bad_rows, "names": list(names), "data_crc": data_crc(schedule),
+        "port": reach.port, "folder": str(reach.folder.resolve()) if reach.folder else None, "heap": reach.heap,
+        "baud": reach.baud, "engine": reach.engine, "every": reach.every, "reconnect": reach.reconnect,
+    }  # fmt: skip
+
+
+def data_crc(schedule: Schedule) -> int:
+    """Return a CRC-32 over the values and labels of a run, by which changed data are noticed."""
+    crc = 0
+    for samples in (schedule.train, schedule.test):
+        if samples is not None:
+            crc = crc32(samples.labels.tobytes(), crc32(samples.values.tobytes(), crc))
+    return crc
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that can go on.
+
+    Attributes
+    ----------
+    start : Model
+        With the weights that the run began with.
+    """
+
+    folder: RunFolder
+    config: dict[str, Any]
+    start: Model
+    plan: RunPlan
+    reach: Reach
+    names: Names
+
+    def check(self, schedule: Schedule) -> None:
+        """Refuse data that are not those that the run began with."""
+        if self.config[KEY]["data_crc"] != data_crc(schedule):
+            raise DataError(
+                f"{self.plan.data} has changed since the run in {self.folder.path} began",
+                "Bring the old file back, or begin a new run.",
+            )
+
+
+def newest_unfinished(root: Path) -> Path:
+    """Return the folder in ``root`` of the run that began last among those that can go on."""
+    found = [path.parent for path in root.glob("*/config.json") if (path.parent / "log.jsonl").is_file()]
+    for path in sorted(found, key=lambda path: (path / "config.json").stat().st_mtime_ns, reverse=True):
+        folder = RunFolder.open(path)
+        if KEY in folder.config and not folder.complete:
+            return path
+    raise DataError(f"there is no unfinished run in {root}", f"Runs there: {len(found)}. Name one's folder, or --runs.")
+
+
+def read_recipe(path: Path) -> Unfinished:
+    """Return the run in a folder.
+
+    Raises
+    ------
+    DataError, ConfigError, ModelError
+        There is no run, it is complete, or its folder does not hold what it takes to go on.
+    """
+    folder = RunFolder.open(path)
+    config = folder.config
+    if folder.complete:
+        raise ConfigError(f"the run in {path} is complete", "Begin another with: tpsgd-host stream DATA")
+    how = config.get(KEY)
+    if not isinstance(how, dict):
+        raise ConfigError(f"the run in {path} is no run of stream", "A simulation begins anew: tpsgd-host simulate")
+    try:
+        plan = RunPlan(
+            Path(how["data"]), epochs=config["epochs"], test=Path(how["test"]) if how["test"] else None,
+            test_split=config["test_split"], split_seed=config["split_seed"], test_every=how["test_every"],
+            shuffle_seed=config["shuffle_seed"], bad_rows=how["bad_rows"],
+        )  # fmt: skip
+        reach = Reach(
+            how["port"], Path(how["folder"]) if how["folder"] else None, how["heap"], how["baud"], how["engine"],
+            how["every"], how["reconnect"],
+        )  # fmt: skip
+        names: Names = (how["names"][0], how["names"][1], how["names"][2])
+    except (KeyError, TypeError, IndexError) as error:
+        raise DataError(f"{path / 'config.json'} does not say how to go on: {error}", "Begin a new run.") from error
+    return Unfinished(folder, config, load_model(path / START), plan, reach, names)
+
+
+def history(past: list[Event], path: Path) -> bytes:
+    """Return the results in a log, two bytes each: class, p_y; shape (H, 2)."""
+    results = bytearray()
+    for event in past:
+        if isinstance(event, SampleResult):
+            if 2 * event.index != len(results):
+                raise DataError(f"{path}: result {event.index} stands where number {len(results) // 2} is expected")
+            results += bytes([event.predicted, event.p_true])
+    return bytes(results)
+
+
+def head(past: list[Event], config: dict[str, Any]) -> list[Event]:
+    """Return what a log that was killed before its first line must begin with."""
+    return [] if any(isinstance(event, RunStarted) for event in past) else [RunStarted(config)]
