@@ -105,8 +105,7 @@ class Learner:
             if not lowest <= value <= highest:  # also what is not a number
                 raise ValueError("a reading of " + str(value))
         if self._ring is None:
-            for i in range(self._width):
-                self._put(i, reading[i], i)
+            self._scale(reading, 0)
         else:
             at = self._next * self._width
             for value in reading:
@@ -187,44 +186,54 @@ class Learner:
             raise ValueError("%d of %d readings: feed more before you predict or learn" % (self._have, self._need))
         self._new = 0
         if not self._filled:
+            values = [0] * self._width
             resample = self._average if self._mean else self._interpolate
             for t in range(self.network.steps):
-                resample(t)
+                resample(t, values)
+                self._scale(values, t * self._width)
             self._filled = True
 
-    def _interpolate(self, t):
+    def _interpolate(self, t, values):
         """Make step ``t`` of the sample from the two readings around its place."""
         divisor = self.network.steps - 1
         place = t * (self._have - 1)
         if not divisor:  # one step: the middle
             divisor = 2
             place = self._have - 1
+        ring = self._ring
         part = place % divisor / divisor
-        left = place // divisor
-        a = self._place(left)
-        b = self._place(min(left + 1, self._have - 1))
-        for c in range(self._width):
-            first = self._ring[a + c]
-            self._put(t * self._width + c, first + (self._ring[b + c] - first) * part, c)
+        a = self._place(place // divisor)
+        b = self._place(min(place // divisor + 1, self._have - 1))
+        for c in range(len(values)):
+            values[c] = ring[a + c] + (ring[b + c] - ring[a + c]) * part
 
-    def _average(self, t):
+    def _average(self, t, values):
         """Make step ``t`` of the sample from the mean of its readings."""
-        steps = self.network.steps
-        start = t * self._have // steps
-        stop = max(start + 1, (t + 1) * self._have // steps)
-        for c in range(self._width):
-            total = self._ring[self._place(start) + c]
-            for i in range(start + 1, stop):
-                total += self._ring[self._place(i) + c]
-            self._put(t * self._width + c, total / (stop - start), c)
+        ring = self._ring
+        start = t * self._have // self.network.steps
+        count = max(1, (t + 1) * self._have // self.network.steps - start)
+        for i in range(count):
+            at = self._place(start + i)
+            for c in range(len(values)):
+                values[c] = values[c] + ring[at + c] if i else ring[at + c]
+        for c in range(len(values)):
+            values[c] /= count
 
     def _place(self, i):
         """Return where the ``i``-th oldest reading of the window begins in the ring."""
         return (self._next - self._have + i) % self._size * self._width
 
-    def _put(self, at, value, channel):
-        """Scale a reading of a channel into place ``at`` of the sample (SPEC 1.5)."""
-        channel %= len(self._gain)
-        x = (value - self._offset[channel]) * self._gain[channel] + 0.5
-        # Clamped before floor, which has no answer for infinity.
-        self.network.sample[at] = 255 if x >= 127 else 1 if x < -126 else floor(x) + 128
+    def _scale(self, values, at):
+        """Scale readings, the channels in turn, into the sample from place ``at`` on (SPEC 1.5)."""
+        sample = self.network.sample
+        offset = self._offset
+        gain = self._gain
+        channel = 0
+        for value in values:
+            x = (value - offset[channel]) * gain[channel] + 0.5
+            # Clamped before floor, which has no answer for infinity.
+            sample[at] = 255 if x >= 127 else 1 if x < -126 else floor(x) + 128
+            at += 1
+            channel += 1
+            if channel == len(gain):
+                channel = 0

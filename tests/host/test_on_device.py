@@ -162,3 +162,14 @@ def test_floats_of_32_bits_move_few_inputs_and_by_one_step():
     moved = np.abs(scaled(np.float32) - scaled(np.float64))
     assert moved.max() <= 1
     assert (moved > 0).mean() < 1e-4
+
+
+def test_the_guide_names_what_there_is():
+    import re
+
+    text = (Path(__file__).resolve().parents[2] / "docs" / "ON_DEVICE.md").read_text()
+    table = text.split("## What it offers")[1].split("##")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    names = {name for row in rows for name in re.findall(r"`(\w+)", row)} | {"probability"}
+    public = {name for name in vars(Learner) if not name.startswith("_")} | {"accuracy", "classes", "network"}
+    assert names == public | {"probability"}
