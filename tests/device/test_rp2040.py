@@ -1,6 +1,6 @@
 """MicroPython on an emulated RP2040: the shared suite there, and what a kernel and a training step take.
 
-The board and its emulator are the user's, see ``rp2040.py``. The whole takes two to six minutes; ``TPSGD_RP2040_SLOW=1``
+The board and its emulator are the user's, see ``rp2040.py``. It all takes two to six minutes; ``TPSGD_RP2040_SLOW=1``
 runs the tests as well that keep the emulator busy for many minutes each.
 """
 
