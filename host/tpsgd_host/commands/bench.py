@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -16,8 +17,10 @@ from rich.table import Table
 from tpsgd_host import __version__
 from tpsgd_host.bench.accuracy import AccuracyResult, deviation, measure_accuracy, summary
 from tpsgd_host.bench.link import measure_link
+from tpsgd_host.bench.m0 import measure as m0
+from tpsgd_host.bench.m0.microbit import missing
 from tpsgd_host.bench.memory import measure_memory
-from tpsgd_host.bench.timing import MATRIX, SIZES, measure, network
+from tpsgd_host.bench.timing import FLAGS, MATRIX, ROUNDS, SIZES, measure, network
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.tasks.task import NAMES
 
@@ -25,6 +28,8 @@ DATA_OPTION = click.option(
     "--data", "data_dir", type=FILE, metavar="DIR",
     help="Folder of the data that no package ships (fsdd, wand, mnist).",
 )  # fmt: skip
+
+HOW_TIMED = f"nanoseconds: the best of {ROUNDS} rounds, one engine after the other; C: cc {' '.join(FLAGS)}"
 
 
 @click.group("bench")
@@ -96,6 +101,8 @@ def _spread(values: tuple[float, ...]) -> str:
 def kernels(as_json: bool) -> None:
     """Time the two kernels that matter on every engine at hand, and beside the same arithmetic in C.
 
+    Inline assembler runs on an emulated Cortex-M0, which counts instructions.
+
     \b
     Example:
       tpsgd-host bench kernels
@@ -106,7 +113,9 @@ def kernels(as_json: bool) -> None:
     yardstick = rows[0] if rows[0][0].engine == "-" else None
     if as_json:
         results = [{**asdict(t), "forward_ns_per_mac": f, "update_ns_per_weight": u} for t, f, u in rows]
-        click.echo(json.dumps({**_taken(), "matrix": MATRIX, "results": results}, indent=2))
+        emulated = _emulated(lambda: [asdict(cost) for cost in m0.kernel_costs()])
+        said = {**_taken(), "how_taken": HOW_TIMED, "matrix": MATRIX, "results": results, "emulated": emulated}
+        click.echo(json.dumps(said, indent=2))
         return
     table = _table(
         f"matrix {MATRIX[0]} x {MATRIX[1]}; ratios: times the C of the first line, in this run",
@@ -123,12 +132,29 @@ def kernels(as_json: bool) -> None:
             f"{update:.2f}", f"{update / yardstick[2]:.1f}" if yardstick else "-",
         )  # fmt: skip
     Console(highlight=False).print(table)
+    _print_emulated(_kernels_emulated)
+
+
+def _kernels_emulated() -> Table:
+    table = _table(
+        "instructions a MAC and a weight updated; what a row costs besides is in it",
+        "where",
+        "engine",
+        "rows of",
+        "per MAC",
+        "per weight",
+    )
+    for cost in m0.kernel_costs():
+        table.add_row("micro:bit, emulated", "thumb", str(cost.n), f"{cost.forward:.2f}", f"{cost.update:.2f}")
+    return table
 
 
 @command.command("step")
 @json_option
 def step(as_json: bool) -> None:
     """Time a training step of the net 60-32-16-6 on every engine at hand, as ratios taken in one run.
+
+    Inline assembler runs on an emulated Cortex-M0, which counts instructions.
 
     \b
     Example:
@@ -139,7 +165,9 @@ def step(as_json: bool) -> None:
     yardstick = timings[0] if timings[0].engine == "-" else None
     if as_json:
         rows = [{**asdict(t), "rate": t.rate, "times_plain": plain.step / t.step} for t in timings]
-        click.echo(json.dumps({**_taken(), "network": SIZES, "results": rows}, indent=2))
+        emulated = _emulated(lambda: [asdict(m0.step_cost())])
+        said = {**_taken(), "how_taken": HOW_TIMED, "network": SIZES, "results": rows, "emulated": emulated}
+        click.echo(json.dumps(said, indent=2))
         return
     parameters = network().parameters
     table = _table(
@@ -160,6 +188,24 @@ def step(as_json: bool) -> None:
             f"{t.heap / parameters:.2f}" if t.heap else "-",
         )  # fmt: skip
     Console(highlight=False).print(table)
+    _print_emulated(_step_emulated)
+
+
+def _step_emulated() -> Table:
+    cost = m0.step_cost()
+    table = _table(
+        "instructions of one step, the interpreter's among them; heap: as above, in a chip's 32 bits",
+        "where",
+        "engine",
+        "instructions",
+        "heap",
+        "B/param",
+    )
+    table.add_row(
+        "micro:bit, emulated", "thumb", f"{max(cost.instructions):,.0f}", f"{cost.heap:,}",
+        f"{cost.heap / m0.PARAMETERS:.2f}",
+    )  # fmt: skip
+    return table
 
 
 @command.command("memory")
@@ -230,6 +276,26 @@ def link(baud: int, window: int | None, seconds: float, as_json: bool) -> None:
             f"{r.both:.2f}", f"{100 * r.overlap:.0f}%",
         )  # fmt: skip
     Console(highlight=False).print(table)
+
+
+def _print_emulated(table: Callable[[], Table]) -> None:
+    """Print what the emulated micro:bit takes, or what to install for it."""
+    lack = missing()
+    if lack:
+        click.echo(lack)
+    else:
+        Console(highlight=False).print(table())
+
+
+def _emulated(results: Callable[[], list[dict[str, object]]]) -> dict[str, object]:
+    """Return what the emulated micro:bit takes, with versions, or what to install for it."""
+    lack = missing()
+    if lack:
+        return {"missing": lack}
+    return {
+        "where": "micro:bit, emulated", "engine": "thumb", **m0.versions(), "how_taken": m0.HOW_TAKEN,
+        "results": results(),
+    }  # fmt: skip
 
 
 def _table(caption: str, *columns: str, left: int = 2) -> Table:

@@ -4,13 +4,19 @@ With ``-icount shift=6`` every instruction moves the emulated clock by 64 ns, so
 and repeats exactly, on any machine and under any load.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import select
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
+
+from tpsgd_host.errors import BoardError, DependencyError
 
 QEMU = "qemu-system-arm"
 FIRMWARE = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
@@ -19,27 +25,48 @@ FIRMWARE = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
 INSTRUCTION_NS = 64
 
 
-class MicrobitError(RuntimeError):
+class MicrobitError(BoardError):
     """The board did not answer, or the script on it failed."""
 
 
-def missing():
+def missing() -> str | None:
     """Return what keeps the emulated board from running, or None."""
     if shutil.which(QEMU) and FIRMWARE.exists():
         return None
     return "no emulated micro:bit: apt-get install qemu-system-arm firmware-microbit-micropython"
 
 
+def emulator() -> str:
+    """Return the emulator's version."""
+    said = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"version (\S+)", said)
+    return found[1] if found else "unknown"
+
+
 class Microbit:
     """One emulated board, with its REPL open; a context manager.
 
     Each script runs in the same interpreter, so what one defines the next one finds.
+
+    Attributes
+    ----------
+    shorten : callable
+        Replaces the names in a script before it is sent, see :func:`~tpsgd_host.bench.m0.trim.shortener`.
+
+    Raises
+    ------
+    DependencyError
+        Where emulator or firmware are not installed.
     """
 
     #: The emulated UART drops what comes too fast, so a script is pasted, and each piece waits for its echo.
     CHUNK = 32
 
-    def __enter__(self):
+    def __init__(self) -> None:
+        lack = missing()
+        if lack:
+            raise DependencyError(*lack.split(": "))
+        self.shorten: Callable[[str], str] = str
         self._process = subprocess.Popen(
             [
                 QEMU, "-machine", "microbit", "-display", "none", "-monitor", "none", "-serial", "stdio",
@@ -47,6 +74,10 @@ class Microbit:
             ],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
         )  # fmt: skip
+        assert self._process.stdin and self._process.stdout
+        self._input, self._output = self._process.stdin, self._process.stdout
+
+    def __enter__(self) -> Microbit:
         try:
             self._open()
         except BaseException:
@@ -54,17 +85,19 @@ class Microbit:
             raise
         return self
 
-    def __exit__(self, *_):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Stop the emulator."""
         self._process.kill()
         self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
+        self._input.close()
+        self._output.close()
 
-    def _open(self):
+    def _open(self) -> None:
         """Interrupt whatever runs and wait for the prompt."""
         for _ in range(20):
             self._send(b"\r\x03\x02")
@@ -74,14 +107,14 @@ class Microbit:
                 return
         raise MicrobitError("the emulated board did not open its REPL")
 
-    def _send(self, data):
-        self._process.stdin.write(data)
+    def _send(self, data: bytes) -> None:
+        self._input.write(data)
 
-    def _read(self, end, seconds, strict=True):
+    def _read(self, end: bytes, seconds: float, strict: bool = True) -> bytes:
         """Return what the board says up to ``end``."""
         got = b""
         stop = time.monotonic() + seconds
-        out = self._process.stdout.fileno()
+        out = self._output.fileno()
         while not got.endswith(end):
             if not select.select([out], [], [], max(0, stop - time.monotonic()))[0]:
                 if strict:
@@ -93,7 +126,7 @@ class Microbit:
             got += data
         return got
 
-    def run(self, script, seconds=120):
+    def run(self, script: str, seconds: float = 120) -> str:
         """Run a script and return what it printed; raise MicrobitError with its traceback where it fails."""
         self._paste(script)
         output = self._read(b">>> ", seconds)[:-4].decode(errors="replace").replace("\r\n", "\n").strip()
@@ -101,13 +134,13 @@ class Microbit:
             raise MicrobitError(output)
         return output
 
-    def begin(self, script, mark, seconds=30):
+    def begin(self, script: str, mark: str, seconds: float = 30) -> str:
         """Run a script that does not end; return what it printed before ``mark``."""
         self._paste(script)
         end = mark.replace("\n", "\r\n").encode()
         return self._read(end, seconds)[: -len(end)].decode(errors="replace").strip()
 
-    def say(self, line, seconds=30):
+    def say(self, line: str, seconds: float = 30) -> str:
         """Give a line to the running script, which echoes it, and return the line that it prints."""
         data = line.encode()
         for at in range(0, len(data), self.CHUNK):
@@ -119,17 +152,17 @@ class Microbit:
             got += self._read(b"\r\n", seconds)
         return got.decode(errors="replace").strip()
 
-    def end(self, seconds=30):
+    def end(self, seconds: float = 30) -> str:
         """Give an empty line to the running script, which ends it, and return what it printed last."""
         self._send(b"\r")
         return self._read(b">>> ", seconds)[:-4].decode(errors="replace").strip()
 
-    def _paste(self, script):
+    def _paste(self, script: str) -> None:
         """Paste a script; entering the raw REPL first frees the buffer that grew with the script before."""
         for command, answer in ((b"\x01", b"exit\r\n>"), (b"\x02", b">>> "), (b"\x05", b"=== ")):
             self._send(command)
             self._read(answer, 10)
-        data = script.encode()
+        data = self.shorten(script).encode()
         for at in range(0, len(data), self.CHUNK):
             piece = data[at : at + self.CHUNK]
             self._send(piece)

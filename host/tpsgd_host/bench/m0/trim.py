@@ -3,26 +3,40 @@
 Comments, docstrings and imports go, wanted functions, classes and methods stay as they are written.
 """
 
+from __future__ import annotations
+
 import ast
 import re
+from collections.abc import Callable, Collection
+from importlib import resources
+from typing import Any
 
 
-def pieces(path, names):
+def statements(module: str) -> list[ast.stmt]:
+    """Return the top-level statements of a module of the device package; those of an ``except`` are among them."""
+    text = (resources.files("tpsgd") / f"{module}.py").read_text(encoding="utf-8")
+    found: list[ast.stmt] = []
+    for node in ast.parse(text).body:
+        found += [s for handler in node.handlers for s in handler.body] if isinstance(node, ast.Try) else [node]
+    return found
+
+
+def pieces(module: str, names: Collection[str]) -> list[str]:
     """Return one compact source text for each wanted definition of a module, in the order of the file.
 
     Parameters
     ----------
-    path : pathlib.Path
-        The module.
+    module : str
+        A module of the device package.
     names : collection of str
         Functions, classes, methods (``Class.method``) and assigned names. A class that is named itself is taken whole;
         methods come one by one, because compiling a long class takes more memory than keeping it.
     """
-    found = []
+    found: list[str] = []
     left = set(names)
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in statements(module):
         if isinstance(node, ast.ClassDef) and node.name not in left:
-            methods = [m for m in node.body if f"{node.name}.{getattr(m, 'name', '')}" in left]
+            methods = [m for m in node.body if isinstance(m, ast.FunctionDef) and f"{node.name}.{m.name}" in left]
             left -= {f"{node.name}.{m.name}" for m in methods}
             if methods:
                 found.append(f"class {node.name}:pass\n")
@@ -36,11 +50,11 @@ def pieces(path, names):
                 left -= targets
                 found.append(_compact(node))
     if left:
-        raise KeyError(f"{path.name} has no {sorted(left)}")
+        raise KeyError(f"{module} has no {sorted(left)}")
     return found
 
 
-def _compact(node):
+def _compact(node: ast.stmt) -> str:
     """Return the source of a node without docstrings and with an indentation of one."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(inner) is not None:
@@ -52,23 +66,8 @@ def _compact(node):
 
 _CONDITIONS = ["eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le"]
 _ARITHMETIC = [
-    "and_",
-    "eor",
-    "lsl",
-    "lsr",
-    "asr",
-    "adc",
-    "sbc",
-    "ror",
-    "tst",
-    "neg",
-    "cmp",
-    "cmn",
-    "orr",
-    "mul",
-    "bic",
-    "mvn",
-]
+    "and_", "eor", "lsl", "lsr", "asr", "adc", "sbc", "ror", "tst", "neg", "cmp", "cmn", "orr", "mul", "bic", "mvn",
+]  # fmt: skip
 _IMMEDIATE = {"mov": 0x2000, "cmp": 0x2800, "add": 0x3000, "sub": 0x3800}
 _SHIFT = {"lsl": 0x0000, "lsr": 0x0800, "asr": 0x1000}
 _THREE = {"add": 0x1800, "sub": 0x1A00}
@@ -78,39 +77,39 @@ _MEMORY = {
 }  # fmt: skip
 
 
-def assembled(path, names):
+def assembled(module: str, names: Collection[str]) -> list[str]:
     """Return what :func:`pieces` returns for asm_thumb functions, their instructions assembled here.
 
     Compiling the longest kernel takes seven kilobytes of parse tree on the board; a list of numbers takes one.
     """
     found = []
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in statements(module):
         if isinstance(node, ast.FunctionDef) and node.name in names and node.decorator_list:
             registers = ",".join([a.arg for a in node.args.args])
-            words = [str(word) for word in _assemble([s.value for s in node.body])]
+            words = [str(word) for word in _assemble([s.value for s in node.body if isinstance(s, ast.Expr)])]
             rows = [",".join(words[at : at + 24]) for at in range(0, len(words), 24)]
             body = "".join([f" data(2,{row})\n" for row in rows])
             found.append(f"@micropython.asm_thumb\ndef {node.name}({registers}):\n{body}")
     return found
 
 
-def _assemble(calls):
+def _assemble(calls: list[Any]) -> list[int]:
     """Return the halfwords of a list of assembler calls."""
-    labels = {}
+    labels: dict[str, int] = {}
     at = 0
     for call in calls:
         if call.func.id == "label":
             labels[call.args[0].id] = at
         else:
             at += len(call.args) - 1 if call.func.id == "data" else 1
-    words = []
+    words: list[int] = []
     for call in calls:
         if call.func.id != "label":
             words += _encode(call.func.id, call.args, len(words), labels)
     return words
 
 
-def _encode(name, args, at, labels):
+def _encode(name: str, args: list[Any], at: int, labels: dict[str, int]) -> list[int]:
     """Return the halfwords of one instruction at halfword ``at``."""
     if name == "data":
         return [a.value for a in args[1:]]
@@ -129,18 +128,20 @@ def _encode(name, args, at, labels):
         base, offset = args[1].elts
         return [code | offset.value // size << 6 | _register(base) << 3 | d]
     last = args[-1]
+    constant = last.value if isinstance(last, ast.Constant) else None
     if len(args) == 3:
-        if isinstance(last, ast.Constant):
-            return [_SHIFT[name] | last.value << 6 | _register(args[1]) << 3 | d]
+        if isinstance(constant, int):
+            return [_SHIFT[name] | constant << 6 | _register(args[1]) << 3 | d]
         return [_THREE[name] | _register(last) << 6 | _register(args[1]) << 3 | d]
-    if isinstance(last, ast.Constant):
-        return [_IMMEDIATE[name] | d << 8 | last.value]
+    if isinstance(constant, int):
+        return [_IMMEDIATE[name] | d << 8 | constant]
     if name == "mov":
         return [0x4600 | (d & 8) << 4 | _register(last) << 3 | d & 7]
     return [0x4000 | _ARITHMETIC.index(name) << 6 | _register(last) << 3 | d]
 
 
-def _register(node):
+def _register(node: ast.Name) -> int:
+    """Return the number of a register."""
     return {"lr": 14}.get(node.id) or int(node.id[1:])
 
 
@@ -148,11 +149,11 @@ def _register(node):
 SPARE = [f"pin{i}" for i in range(17)] + [f"CLOCK{i}" for i in range(1, 13)]
 
 
-def shortener(names):
+def shortener(names: Collection[str]) -> Callable[[str], str]:
     """Return a function that replaces the ``names`` in a text by names that the firmware has already."""
-    names = sorted(names)
     if len(names) > len(SPARE):
         raise ValueError(f"{len(names)} names for {len(SPARE)}")
+    names = sorted(names)
     new = dict(zip(names, SPARE, strict=False))
     pattern = re.compile(r"\b(" + "|".join(names) + r")\b")
     return lambda text: pattern.sub(lambda m: new[m[0]], text)

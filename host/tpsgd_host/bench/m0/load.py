@@ -1,0 +1,72 @@
+"""Bring kernels and network.py onto the emulated micro:bit, piece by piece as its heap allows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+
+from tpsgd_host.bench.m0 import trim
+from tpsgd_host.bench.m0.microbit import Microbit, MicrobitError
+
+KERNELS = ("forward", "update", "put", "move", "rest", "clamp", "leak", "error", "_softmax", "draw")
+
+START = "from array import array\nimport micropython,gc\n"
+
+#: What network.py imports, for a program typed into the board: the engine is the program itself.
+IMPORTS = START + "import __main__ as k\nLAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3"
+
+#: Long names of network.py that the firmware's own names stand for while it is on the board.
+LONG = [
+    "checkpoints", "phase_end", "dense", "output", "sample", "_run", "_run_recurrent", "rates", "kernels", "first",
+    "size", "result", "forward", "update", "clamp", "_softmax", "softmax", "Network", "train", "seen", "error",
+    "channels", "recurrent", "layers",
+]  # fmt: skip
+
+
+def send(board: Microbit, piece: str) -> None:
+    """Have a piece compiled at the top of the largest free block, so that what it leaves does not cut the heap up."""
+    said = board.run("gc.collect()\nmicropython.mem_info()")
+    found = re.search(r"max free sz: (\d+)", said)
+    if found is None:
+        raise MicrobitError(f"the emulated board does not tell its memory: {said[-100:]}")
+    free = 16 * int(found[1])
+    for factor in (2, 3, 4, 6, 100):
+        pad = max(0, free - 1500 - factor * len(piece))
+        board.run(f"pad=bytearray({pad})")
+        try:
+            board.run(piece, 10)
+            return
+        except MicrobitError as error:
+            if "MemoryError" not in str(error) or pad == 0:
+                raise
+        finally:
+            board.run("pad=0\ngc.collect()")
+
+
+def load(
+    board: Microbit,
+    names: Collection[str] = KERNELS,
+    source: Callable[[str, Collection[str]], list[str]] = trim.pieces,
+    run: Callable[[str], object] | None = None,
+) -> None:
+    """Send kernels, the longest first, while there is room to compile it.
+
+    Parameters
+    ----------
+    source : callable
+        :func:`trim.pieces` or :func:`trim.assembled`.
+    run : callable, optional
+        Sends a piece; :func:`send` is the default.
+    """
+    for piece in sorted(source("kernels_thumb", names), key=len, reverse=True):
+        if run:
+            run(piece)
+        else:
+            send(board, piece)
+
+
+def load_softmax(board: Microbit) -> None:
+    """Send softmax and its table, which the board need not keep twice."""
+    board.run("".join(trim.pieces("softmax", ["TABLE"])))
+    board.run("".join(trim.pieces("kernels_thumb", ["_table", "softmax"])))
+    board.run("del TABLE\ngc.collect()")

@@ -1,0 +1,200 @@
+"""What the assembler engine takes on a Cortex-M0, in instructions: they repeat exactly, on any machine.
+
+Legend: m units, n inputs of a layer, the bias counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tpsgd_host.bench.m0 import trim
+from tpsgd_host.bench.m0.load import IMPORTS, LONG, START, load, load_softmax, send
+from tpsgd_host.bench.m0.microbit import INSTRUCTION_NS, Microbit, MicrobitError, emulator
+
+#: The net of the step, inputs first, and (m, n) of its layers.
+SIZES = (60, 32, 16, 6)
+NET = tuple((m, n + 1) for n, m in pairwise(SIZES))
+PARAMETERS = sum(m * n for m, n in NET)
+
+#: Lengths of the rows that kernels are measured with: a multiple of eight, one more, the step's first layer.
+ROWS = (32, 33, 61)
+
+HOW_TAKEN = (
+    f"instructions: QEMU -icount, {INSTRUCTION_NS} ns of the board's clock each, interrupts off; "
+    "a MAC or weight: 16 rows less one row, two calls; heap: gc.mem_alloc before and after"
+)
+
+#: Two calls at a time, for the clock's sake, and no timer interrupt among them.
+CLOCK = """from utime import ticks_us as us
+from machine import disable_irq as off,enable_irq as on
+def took(f,a,b,c,d):
+ s=off()
+ t=us();f(a,b,c,d);f(a,b,c,d);t=us()-t
+ on(s)
+ return t
+"""
+
+#: Lists the trained layers; all weights lie in one buffer of the first layer's size, as all three do not fit.
+BUILD = """def build(N):
+ w=bytearray({bytes})
+ for i in range({bytes}):w[i]=i*77&63|96
+ x=array('i',bytes({inputs}));z=array('i',bytes(128));N.first=x;D=[]
+ for m,n in {net}:
+  x[-1]=127;a=array('i',bytes(4*m+4))
+  D.append((w,x,m<<16|n<<5|5,z,array('I',(m,n,100,0,0,12345)),a));x=a
+ return D
+"""
+
+FILL = """def fill(N,D):
+ N.seen=0;N.phase_end=-1;N.checkpoints=0;N.size=60;N.sample=bytearray(61)
+ for i in range(60):N.sample[i]=i*37%255+1
+ N.rates=[d[2]+4 for d in D];N.dense=D[:2];N.output=D[2][:5]
+ N.kernels=put,forward,clamp,error,softmax,update
+"""
+
+GO = """def go(N):
+ micropython.heap_lock()
+ for y in range(8):
+  s=off();t=us();N.train(y%6);t=us()-t;on(s)
+  print(t)
+ micropython.heap_unlock()
+"""
+
+#: What ``Network`` reads of a model, in as few words as the board has room for.
+MODEL = """class O:
+ def nbytes(s):return 2*s.units*(s.inputs+1)
+def spec(u,i,l,a,t):
+ s=O();s.units=u;s.inputs=i;s.leak=l;s.amplitude=a;s.frozen=s.l1=0;s.shift=5;s.shifts=t
+ return s
+def model(t,c,K,r,n,L):
+ s=O();s.seed=77;s.total=0;s.steps=t;s.channels=c;s.checkpoints=K;s.rule=r;s.classes=n;s.layers=L
+ return s
+"""
+
+
+@dataclass(frozen=True)
+class KernelCost:
+    """Instructions of the two kernels that matter.
+
+    Attributes
+    ----------
+    n : int
+        Length of the rows.
+    forward : float
+        A multiply-accumulate.
+    update : float
+        A weight.
+    """
+
+    n: int
+    forward: float
+    update: float
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """A training step of the net ``SIZES`` by network.py itself.
+
+    Attributes
+    ----------
+    instructions : tuple of float
+        Of each of eight steps, the interpreter's included.
+    heap : int
+        Bytes of heap that training keeps, objects counted, code not.
+    """
+
+    instructions: tuple[float, ...]
+    heap: int
+
+
+def instructions(us: float) -> float:
+    """Return how many instructions so many microseconds are."""
+    return us * 1000 / INSTRUCTION_NS
+
+
+def measure_kernels(board: Microbit, rows: Sequence[int] = ROWS) -> list[KernelCost]:
+    """Measure forward and update for rows of each length in ``rows``, up to 61, on a fresh board."""
+    board.run(START + CLOCK)
+    load(board, ("forward", "update"), trim.assembled)
+    board.run("w=bytearray(2*16*61)\nx=array('i',bytes(244))\nz=array('i',range(1,33))")
+    board.run("for i in range(61):x[i]=i*37%255-127\nfor i in range(len(w)):w[i]=i*77&63|96")
+
+    def cost(kernel: str, n: int) -> float:
+        more, one = [int(board.run(f"print(took({kernel},w,x,{m << 16 | n << 5 | 9},z))")) for m in (16, 1)]
+        return instructions(more - one) / (2 * 15 * n)
+
+    found = []
+    for n in rows:
+        board.run("z=array('i',range(1,33))")  # forward left its sums there
+        update = cost("update", n)
+        found.append(KernelCost(n, cost("forward", n), update))
+    return found
+
+
+def measure_step(board: Microbit) -> tuple[float, ...]:
+    """Return the instructions of eight training steps, on a fresh board.
+
+    Interpreter, kernels, network.py and the net do not fit into 9.3 KB together, so the three layers' weights lie in
+    one buffer of the first one's size here; no instruction depends on that.
+    """
+    board.shorten = trim.shortener(LONG)
+    size = 2 * NET[0][0] * NET[0][1]
+    board.run(START + "from utime import ticks_us as us\nfrom machine import disable_irq as off,enable_irq as on")
+    board.run(f"pad=bytearray({size})")
+    load(board, ("forward", "update"), trim.assembled, board.run)
+    for piece in trim.pieces("network", ["Network.train", "Network._run"]):
+        board.run(piece)
+    board.run(BUILD.format(bytes=size, inputs=4 * NET[0][1], net=NET))
+    board.run(FILL)
+    board.run(GO)
+    load(board, ("put", "clamp", "error", "_softmax"), trim.assembled, board.run)
+    load_softmax(board)
+    said = board.run("pad=0\ngc.collect()\nN=Network()\nfill(N,build(N))\ngo(N)")
+    return tuple(instructions(int(us)) for us in said.split())
+
+
+def measure_heap(board: Microbit) -> int:
+    """Return the bytes of heap that training the net keeps, objects counted and code not, on a fresh board.
+
+    The weights, 3,904 bytes in one piece, are too much next to the source: their blocks are added to what was counted.
+    """
+    board.shorten = trim.shortener(LONG)
+    board.run(IMPORTS)
+    pieces = trim.pieces("network", ["Layer.__init__", "Network.__init__"])
+    pieces += trim.pieces("kernels_thumb", ["activations"])
+    pieces += trim.pieces("kernels_plain", ["sums", "part", "matrix"])
+    for piece in pieces:
+        send(board, piece)
+    send(board, MODEL)
+    board.run("put=forward=clamp=error=softmax=update=None\ndef mix(x):return 12345")
+    board.run("Network.begin=lambda s,t:None")
+    layers = ",".join(f"spec({m},{n - 1},0,{0 if m == SIZES[-1] else 100},b'\\x09')" for m, n in NET)
+    board.run(f"m=model(1,{SIZES[0]},0,0,{SIZES[-1]},[{layers}])")
+    board.run("O.nbytes=lambda s:0")
+    used = board.run("gc.collect()\na=gc.mem_alloc()\nN=Network(m,k)\ngc.collect()\nprint(gc.mem_alloc()-a)")
+    return int(used) + sum(16 * ((2 * m * n + 15) // 16) for m, n in NET)
+
+
+def step_cost() -> StepCost:
+    """Measure a training step, on two boards one after the other: the counting and the objects do not fit into one."""
+    with Microbit() as board:
+        counts = measure_step(board)
+    with Microbit() as board:
+        return StepCost(counts, measure_heap(board))
+
+
+def kernel_costs(rows: Sequence[int] = ROWS) -> list[KernelCost]:
+    """Measure the kernels on a board of their own."""
+    with Microbit() as board:
+        return measure_kernels(board, rows)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the emulator and of the board's MicroPython."""
+    with Microbit() as board:
+        said = board.run("import os\nprint(os.uname().version)")
+    if not said:
+        raise MicrobitError("the emulated board does not tell its version")
+    return {"qemu": emulator(), "micropython": said.splitlines()[-1]}

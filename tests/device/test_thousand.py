@@ -1,0 +1,82 @@
+"""A thousand samples on every engine: one CRC. The assembler's comes from the emulated micro:bit."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import twin
+
+from tpsgd import kernels_plain as plain
+from tpsgd.network import Network
+from tpsgd_host.bench.m0 import trim
+from tpsgd_host.bench.m0.measure import MODEL
+from tpsgd_host.bench.m0.microbit import Microbit, missing
+
+DEVICE = Path(__file__).resolve().parents[2] / "device"
+
+#: The weights, then each sample and its class, are drawn by the project's generator; what is said is folded into r.
+SAMPLES = """def thousand(N,W):
+ s=array('I',[2026]);r=0;x=N.sample
+ for w in W:
+  for i in range(0,len(w),2):
+   w[i]=draw(s,256);w[i+1]=96+draw(s,65)
+ for _ in range(1000):
+  for i in range(len(x)-1):x[i]=1+draw(s,255)
+  r=(r*31+N.train(draw(s,N.classes)))%65521
+ c=0
+ for w in W:c=crc32(w,c)
+ print(c&0xffffffff,r)
+"""
+
+#: Rows of 41 and 13; of 33 and 33, with two checkpoints that learn in each of the samples.
+NETS = {
+    "MLP": "model(1,40,0,0,4,[spec(12,40,0,100,b'\\x08'),spec(4,12,0,0,b'\\x07')])",
+    "RNN": "model(5,16,2,1,4,[spec(16,32,1,100,b'\\x09'),spec(4,32,0,0,b'\\x07')])",
+}
+
+#: Runs on CPython and on MicroPython: device folder, engine.
+PROGRAM = """import sys
+from array import array
+sys.path.insert(0, sys.argv[1])
+from tpsgd import runtime
+from tpsgd.generator import draw
+from tpsgd.network import Network
+from tpsgd.runtime import crc32
+k = runtime.engine(int(sys.argv[2]))
+N = Network({net}, k)
+thousand(N, N.weights())
+"""
+
+
+def elsewhere(program, folder, net, engine):
+    """Return what an interpreter says."""
+    script = folder / "thousand.py"
+    script.write_text(MODEL + SAMPLES + PROGRAM.format(net=net))
+    said = subprocess.run([program, script, DEVICE, str(engine)], capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    return said.stdout.strip()
+
+
+def on_the_microbit(net):
+    """Return what the emulated micro:bit says."""
+    names = {}
+    exec(MODEL, names)
+    here = Network(eval(net, names), plain)
+    with Microbit() as board:
+        twin.move_in(board, here, *trim.pieces("runtime", ["crc32"]), SAMPLES)
+        return board.run("build()\nthousand(N,W)", 300)
+
+
+@pytest.mark.skipif(missing() is not None, reason=str(missing()))
+@pytest.mark.parametrize("net", NETS.values(), ids=NETS)
+def test_a_thousand_samples_give_one_crc_on_every_engine(net, tmp_path, interpreter):
+    said = {
+        "plain, CPython": elsewhere(sys.executable, tmp_path, net, 1),
+        "np, CPython": elsewhere(sys.executable, tmp_path, net, 2),
+        "plain, MicroPython": elsewhere(interpreter, tmp_path, net, 1),
+        "viper, MicroPython": elsewhere(interpreter, tmp_path, net, 4),
+        "thumb, micro:bit": on_the_microbit(net),
+    }
+    assert len(set(said.values())) == 1, said
+    assert len(next(iter(said.values())).split()) == 2
