@@ -132,6 +132,16 @@ def test_instructions_of_a_training_step(board, record_property):
     assert max(counts) <= 71_000
 
 
+def test_where_a_training_step_goes(board, record_property):
+    share = measure.measure_share(board)
+    print(
+        f"of a step the kernels take {share.kernels:.0f}; a call {share.call:.0f}, an attribute {share.attribute:.0f}"
+    )
+    record_property("kernels", share.kernels)
+    macs = sum([m * n for m, n in measure.NET])
+    assert 8 * macs < share.kernels < 18 * macs
+
+
 def test_ram_of_the_reference_net(board, record_property):
     """Everything that training 60-32-16-6 keeps on the heap, objects counted, code not."""
     used = measure.measure_heap(board)

@@ -5,7 +5,7 @@ Legend: m units, n inputs of a layer, the bias counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -35,6 +35,20 @@ def took(f,a,b,c,d):
  on(s)
  return t
 """
+
+#: A kernel that does nothing, and what the interpreter itself takes: its clock, sixteen attributes, sixteen locals.
+INTERPRETER = """@micropython.asm_thumb
+def empty(r0,r1,r2,r3):
+ mov(r0,0)
+def clock():
+ s=off();t=us();t=us()-t;on(s);return t
+class O:pass
+N=O();N.seen=0
+def attributes(N):
+ s=off();t=us();{attributes};t=us()-t;on(s);return t
+def locals(N):
+ s=off();t=us();{locals};t=us()-t;on(s);return t
+""".format(attributes=";".join(["N.seen"] * 16), locals=";".join(["N"] * 16))
 
 #: Lists the trained layers; all weights lie in one buffer of the first layer's size, as all three do not fit.
 BUILD = """def build(N):
@@ -94,6 +108,25 @@ class KernelCost:
 
 
 @dataclass(frozen=True)
+class Share:
+    """Where the instructions of a training step go.
+
+    Attributes
+    ----------
+    kernels : float
+        All kernels of a step, from the first of their instructions to the last.
+    call : float
+        What the interpreter takes to call one with four arguments.
+    attribute : float
+        What it takes to read an attribute of an object.
+    """
+
+    kernels: float
+    call: float
+    attribute: float
+
+
+@dataclass(frozen=True)
 class StepCost:
     """A training step of the net ``SIZES`` by network.py itself.
 
@@ -103,10 +136,12 @@ class StepCost:
         Of each of eight steps, the interpreter's included.
     heap : int
         Bytes of heap that training keeps, objects counted, code not.
+    share : Share
     """
 
     instructions: tuple[float, ...]
     heap: int
+    share: Share
 
 
 def instructions(us: float) -> float:
@@ -177,12 +212,63 @@ def measure_heap(board: Microbit) -> int:
     return int(used) + sum(16 * ((2 * m * n + 15) // 16) for m, n in NET)
 
 
+def _of_four(module: str, names: Collection[str]) -> list[str]:
+    """Return assembled kernels that all take four arguments, so that calling each of them costs the same."""
+    return [piece.replace("(r0,r1,r2):", "(r0,r1,r2,r3):") for piece in trim.assembled(module, names)]
+
+
+def measure_share(board: Microbit) -> Share:
+    """Measure each kernel as a training step calls it, and the interpreter around it, on a fresh board.
+
+    The weights of 16 rows have room there; a further row costs what the fifteen behind the first one do.
+    """
+    size = 2 * 16 * NET[0][1]
+    board.run(START)
+    board.run(f"w=bytearray({size})")
+    load(board, ("forward", "update", "put", "clamp", "error", "_softmax"), _of_four, board.run)
+    load_softmax(board)
+    board.run(CLOCK)
+    board.run(INTERPRETER)
+    board.run("x=array('i',bytes(244))\nz=array('i',bytes(128))\na=array('i',bytes(132))\nsample=bytes(61)")
+    board.run(f"for i in range({size}):w[i]=i*77&63|96")
+    board.run("for i in range(60):x[i]=i*37%255-127")
+
+    def cost(call: str) -> float:
+        return instructions(int(board.run(f"print({call})")))
+
+    clock = cost("clock()")
+    call = (cost("took(empty,w,x,0,z)") - clock) / 2
+    attribute = (cost("attributes(N)") - cost("locals(N)")) / 16
+
+    def kernel(name: str, arguments: str) -> float:
+        board.run("for i in range(32):z[i]=i*5+1")  # errors of none are skipped
+        return (cost(f"took({name},{arguments})") - clock) / 2 - call
+
+    def matrix(name: str, m: int, n: int, shift: int) -> float:
+        some = kernel(name, f"w,x,{min(m, 16) << 16 | n << 5 | shift},z")
+        if m <= 16:
+            return some
+        return some + (m - 16) / 15 * (some - kernel(name, f"w,x,{1 << 16 | n << 5 | shift},z"))
+
+    total = kernel("put", "sample,0,x,60")
+    for m, n in NET:
+        board.run(f"p=array('I',({m},{n},100,0,0,12345))")
+        total += matrix("forward", m, n, 5) + matrix("update", m, n, 9)
+        if m == SIZES[-1]:
+            total += kernel("_softmax", "z,p,1,_table")
+        else:
+            total += kernel("clamp", "z,a,p,0") + kernel("error", "a,z,p,1")
+    return Share(total, call, attribute)
+
+
 def step_cost() -> StepCost:
-    """Measure a training step, on two boards one after the other: the counting and the objects do not fit into one."""
+    """Measure a training step, on boards one after the other: what counts all of it does not fit into one."""
     with Microbit() as board:
         counts = measure_step(board)
     with Microbit() as board:
-        return StepCost(counts, measure_heap(board))
+        heap = measure_heap(board)
+    with Microbit() as board:
+        return StepCost(counts, heap, measure_share(board))
 
 
 def kernel_costs(rows: Sequence[int] = ROWS) -> list[KernelCost]:
