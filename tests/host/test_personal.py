@@ -111,7 +111,9 @@ def test_a_reset_model_is_as_it_was_flashed_and_stays_so(flashed):  # noqa: F811
     fresh = load_model(flashed / "motion.tpsgd").weights_crc
     said = json.loads(call("reset-model", "--yes", "--json"))
     assert (said["old_crc"], said["weights_crc"], said["model"]) == (learned, fresh, "motion")
-    assert said["checkpoint"] > 0
+    slots = [(flashed / "board" / name).read_bytes() for name in ("slot0.ckpt", "slot1.ckpt")]
+    assert slots[0][20:-4] == slots[1][20:-4]  # all but generation and CRC: what was learned is in neither
+    assert said["checkpoint"] == max(int.from_bytes(slot[16:20], "little") for slot in slots)
     stands = events(call("monitor", "--seconds", "0.5", "--json"))[0]  # after a restart
     assert (stands["weights_crc"], stands["seen"]) == (fresh, 0)
     assert "had learned nothing" in call("reset-model", "--yes")

@@ -49,7 +49,8 @@ def reset_model(
     with connect(port, folder=folder, heap=heap, baud=baud) as board:
         model, before = board.model(), board.info
         board.begin(0, model.total, fresh=True)
-        outcome = board.finish(save=True)
+        board.finish(save=True)
+        outcome = board.finish(save=True)  # into the other slot too: nothing is left to go on from
         if outcome.weights_crc != model.weights_crc:
             raise MismatchError(
                 f"the board's weights have CRC {outcome.weights_crc:08x}, its model file {model.weights_crc:08x}",
