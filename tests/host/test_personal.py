@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from test_commands import call, flashed, place  # noqa: F401 - fixtures
 from test_first_hour import fails
 
+from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.cli import cli
 from tpsgd_host.commands.monitor import Guess, Said, Stands, monitor
 from tpsgd_host.model import load_model
@@ -175,3 +176,11 @@ def test_erase_of_a_real_board_goes_through_mpremote(flashed, interpreter, monke
     monkeypatch.setenv("PATH", str(flashed))
     assert "pip install mpremote" in fails(10, "erase", "--board", "esp32", "--yes")
     assert "esp32" in fails(3, "erase", "--board", "esp23", "--yes")
+
+
+def test_monitor_and_reset_work_on_any_port(flashed):  # noqa: F811
+    with VirtualBoard(flashed / "board") as board:
+        said = events(call("monitor", "--port", board.path, "--seconds", "0.3", "--json"))
+        assert (said[0]["event"], said[-1]["answered"]) == ("stands", True)
+    with VirtualBoard(flashed / "board") as board:
+        assert "had learned nothing" in call("reset-model", "--port", board.path, "--yes")
