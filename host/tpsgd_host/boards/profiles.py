@@ -15,7 +15,16 @@ from tpsgd_host.model import Memory, Model, memory
 from tpsgd_host.settings import Document, Table
 
 FILE = "boards.toml"
-KEYS = ("title", "chip", "heap", "block", "program", "notes", "source")
+KEYS = (
+    "title", "chip", "aliases", "firmware", "heap", "heap_ulab", "program", "block", "arch", "loader", "chip_id",
+    "offset", "families", "drive", "bootsel", "download", "usb", "bridges", "usb_boot", "baud", "rx", "notes", "source",
+)  # fmt: skip
+
+#: As mpy-cross names them (py/persistentcode.h has their numbers).
+ARCHITECTURES = (
+    "", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa", "xtensawin",
+    "rv32imc", "rv64imc",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,28 @@ class BoardProfile:
         Bytes of heap that the trainer's own code takes.
     notes, source : str
         What a user should know, and where ``heap`` comes from.
+    heap_ulab : int
+        As ``heap``, with ulab in the firmware; 0 unknown.
+    aliases : tuple of str
+        Other names that options take.
+    firmware : str
+        ``micropython`` or ``circuitpython``.
+    arch : str
+        As mpy-cross names it; empty where the firmware has no native emitter.
+    loader : str
+        How firmware gets there: ``esptool``, ``uf2`` or ``none``.
+    chip_id, offset : int
+        With esptool: the chip's number in an image, where firmware goes.
+    families, drive : tuple of int, str
+        With UF2: family ids, how the boot drive's Board-ID begins.
+    bootsel : str
+        How a user brings the board into its loader.
+    download : str
+        Its name on MicroPython's download page.
+    usb, bridges, usb_boot : tuple of str
+        vendor:product of its serial port, of chips that may stand before it, of its loader.
+    baud, rx : int
+        Speed of the serial port (0 on native USB), bytes of the console's receive buffer (0 unknown).
     """
 
     name: str
@@ -46,6 +77,22 @@ class BoardProfile:
     program: int
     notes: str
     source: str
+    heap_ulab: int = 0
+    aliases: tuple[str, ...] = ()
+    firmware: str = "micropython"
+    arch: str = ""
+    loader: str = "none"
+    chip_id: int = 0
+    offset: int = 0
+    families: tuple[int, ...] = ()
+    drive: str = ""
+    bootsel: str = ""
+    download: str = ""
+    usb: tuple[str, ...] = ()
+    bridges: tuple[str, ...] = ()
+    usb_boot: tuple[str, ...] = ()
+    baud: int = 0
+    rx: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,7 +125,7 @@ def load_profiles() -> dict[str, BoardProfile]:
 
 
 def load_profile(name: str) -> BoardProfile:
-    """Return one board.
+    """Return one board, by its name or an alias.
 
     Raises
     ------
@@ -86,8 +133,10 @@ def load_profile(name: str) -> BoardProfile:
         If it is not known.
     """
     profiles = _profiles()
+    name = next((board.name for board in profiles.values() if name in board.aliases), name)
     if name not in profiles:
-        known = f"Known: {listing(list(profiles))}.{suggestion(name, profiles)}"
+        names = [*profiles, *(alias for board in profiles.values() for alias in board.aliases)]
+        known = f"Known: {listing(list(profiles), 20)}.{suggestion(name, names)}"
         raise ConfigError(f"no board is called {name!r}", known)
     return profiles[name]
 
@@ -114,23 +163,39 @@ def _profile(name: str, table: Table) -> BoardProfile:
         program=table.integer("program", 0, 0, 2**32),
         notes=table.text("notes", ""),
         source=table.text("source", "", empty=False),
+        heap_ulab=table.integer("heap_ulab", 0, 0, 2**32),
+        aliases=table.texts("aliases", 1, 20),
+        firmware=table.choice("firmware", "micropython", ("micropython", "circuitpython")),
+        arch=table.choice("arch", "", ARCHITECTURES),
+        loader=table.choice("loader", "none", ("none", "esptool", "uf2")),
+        chip_id=table.integer("chip_id", 0, 0, 0xFFFF),
+        offset=table.integer("offset", 0, 0, 2**32 - 1),
+        families=table.integers("families", (), 0, 2**32 - 1, 8) if "families" in table else (),
+        drive=table.text("drive", ""),
+        bootsel=table.text("bootsel", ""),
+        download=table.text("download", ""),
+        usb=table.texts("usb", 1, 20),
+        bridges=table.texts("bridges", 1, 20),
+        usb_boot=table.texts("usb_boot", 1, 20),
+        baud=table.integer("baud", 0, 0, 10_000_000),
+        rx=table.integer("rx", 0, 0, 2**20),
     )
 
 
 @cache
 def _profiles() -> Mapping[str, BoardProfile]:
-    return parse_profiles(_file().read_text(encoding="utf-8"), FILE)
+    return parse_profiles(data_file(FILE).read_text(encoding="utf-8"), FILE)
 
 
-def _file() -> Any:
-    """Return the file: of the installed package, else of the repository that this module stands in."""
+def data_file(name: str) -> Any:
+    """Return a file of ``firmware/``: of the installed package, else of the repository that this module stands in."""
     try:
-        installed = resources.files("tpsgd_host.firmware") / FILE
+        installed = resources.files("tpsgd_host.firmware") / name
         if installed.is_file():
             return installed
     except ModuleNotFoundError:
         pass
-    beside = Path(__file__).resolve().parents[3] / "firmware" / FILE
+    beside = Path(__file__).resolve().parents[3] / "firmware" / name
     if not beside.is_file():
-        raise DependencyError(f"{FILE} is missing: tpsgd is not installed whole", "Install it again: pip install tpsgd")
+        raise DependencyError(f"{name} is missing: tpsgd is not installed whole", "Install it again: pip install tpsgd")
     return beside

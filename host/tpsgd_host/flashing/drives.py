@@ -1,0 +1,95 @@
+"""Drives that boards show: the boot ROM's, for UF2 files, and CircuitPython's, which is its flash."""
+
+from __future__ import annotations
+
+import os
+import string
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+BOOT, FLASH = "boot", "flash"
+INFO, BOOT_OUT = "INFO_UF2.TXT", "boot_out.txt"
+
+#: What is read of a drive's info file: a drive that lies must not fill the memory.
+LONGEST = 4096
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A mounted file system that a board shows.
+
+    Attributes
+    ----------
+    kind : str
+        ``boot``: takes UF2 files. ``flash``: is CircuitPython's file system.
+    board_id : str
+        As the drive says it.
+    text : str
+        The first line of its info file.
+    """
+
+    path: Path
+    kind: str
+    board_id: str
+    text: str
+
+
+def mounted() -> list[Path]:
+    """Return where file systems are mounted, as far as boards' drives could be among them."""
+    if sys.platform == "win32":
+        return [Path(f"{letter}:\\") for letter in string.ascii_uppercase[2:] if Path(f"{letter}:\\").exists()]
+    if sys.platform == "darwin":
+        return sorted(Path("/Volumes").iterdir())
+    try:
+        lines = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    fields = [line.split() for line in lines]
+    found = [line[1] for line in fields if len(line) > 2 and line[2] in ("vfat", "msdos", "fuseblk")]
+    return [Path(path.replace("\\040", " ").replace("\\011", "\t")) for path in found]
+
+
+def read_drive(path: Path) -> Drive | None:
+    """Return what a folder says it is, or None where it is no board's drive."""
+    info = _text(path / INFO)
+    if info:
+        fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+        return Drive(path, BOOT, fields.get("Board-ID", "").strip(), info.splitlines()[0].strip())
+    out = _text(path / BOOT_OUT)
+    if "CircuitPython" in out:
+        marks = [line.partition(":")[2].strip() for line in out.splitlines() if line.startswith("Board ID:")]
+        return Drive(path, FLASH, marks[0] if marks else "", out.splitlines()[0].strip())
+    return None
+
+
+def find_drives(among: Iterable[Path] | None = None) -> list[Drive]:
+    """Return the boards' drives among folders; by default among all mounted file systems."""
+    found = [read_drive(path) for path in (mounted() if among is None else among)]
+    return [drive for drive in found if drive is not None]
+
+
+def _text(path: Path) -> str:
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            return file.read(LONGEST).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def flush(path: Path) -> None:
+    """Have the operating system write a file to its drive now, and the folder it is in."""
+    for target in (path, path.parent):
+        try:
+            handle = os.open(target, os.O_RDONLY)
+        except OSError:
+            continue  # Windows opens no folders; a boot drive may be gone already, which is how it says thanks
+        try:
+            os.fsync(handle)
+        except OSError:
+            pass  # some file systems cannot for a folder
+        finally:
+            os.close(handle)

