@@ -187,7 +187,7 @@ def go():
 """
 
 #: The best of ``python tests/device/gestures.py``, which never sees the test recordings.
-CHOSEN = gestures.Settings(leak=1, amplitude=100, recurrent=9, output=7)
+CHOSEN = gestures.Settings(leak=0, amplitude=30, recurrent=11, output=5)
 
 
 @pytest.mark.skipif(not gestures.WAND.exists(), reason=f"no gesture recordings in {gestures.WAND}")
@@ -213,4 +213,4 @@ def test_trains_a_gesture_rnn_in_nine_kilobytes(board, record_property):
         f"{used} bytes of heap for the network, {free} were free with the trainer loaded"
     )
     record_property("accuracy", accuracy)
-    assert accuracy >= 0.8
+    assert accuracy >= 0.9

@@ -220,9 +220,9 @@ def _of_four(module: str, names: Collection[str]) -> list[str]:
 def measure_share(board: Microbit) -> Share:
     """Measure each kernel as a training step calls it, and the interpreter around it, on a fresh board.
 
-    The weights of 16 rows have room there; a further row costs what the fifteen behind the first one do.
+    The weights of 8 rows have room there; a further row costs what the seven behind the first one do.
     """
-    size = 2 * 16 * NET[0][1]
+    size = 2 * 8 * NET[0][1]
     board.run(START)
     board.run(f"w=bytearray({size})")
     load(board, ("forward", "update", "put", "clamp", "error", "_softmax"), _of_four, board.run)
@@ -245,10 +245,10 @@ def measure_share(board: Microbit) -> Share:
         return (cost(f"took({name},{arguments})") - clock) / 2 - call
 
     def matrix(name: str, m: int, n: int, shift: int) -> float:
-        some = kernel(name, f"w,x,{min(m, 16) << 16 | n << 5 | shift},z")
-        if m <= 16:
+        some = kernel(name, f"w,x,{min(m, 8) << 16 | n << 5 | shift},z")
+        if m <= 8:
             return some
-        return some + (m - 16) / 15 * (some - kernel(name, f"w,x,{1 << 16 | n << 5 | shift},z"))
+        return some + (m - 8) / 7 * (some - kernel(name, f"w,x,{1 << 16 | n << 5 | shift},z"))
 
     total = kernel("put", "sample,0,x,60")
     for m, n in NET:
