@@ -16,8 +16,8 @@ from tpsgd_host.link.session import Session
 #: Ctrl-C twice, Ctrl-B for the friendly REPL, Ctrl-D: the board starts anew, boot.py and main.py included.
 RESTART = b"\r\x03\x03\r\x02\r\x04"
 
-#: Seconds within which a running device program answers; it may be in the middle of a sample.
-ANSWER = 0.6
+#: Seconds within which a device program answers that a host has left in its session: it waits for frames.
+ANSWER = 0.45
 
 
 class Remote:
