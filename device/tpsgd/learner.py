@@ -55,11 +55,12 @@ class Learner:
             model = Model(file)
             self._read_names(file, model)
             self._make_window(model, longest, readings)
-            need = plan.total(plan.buffers(model))
+            k = runtime.engine(engine)
+            need = plan.total(plan.buffers(model, plan.WORDS[k.NAME]))
             free = runtime.heap()[1]
             if free and need > free:
                 raise MemoryError("the model needs %d bytes to train, %d are free" % (need, free))
-            self.network = build(file, model, runtime.engine(engine))
+            self.network = build(file, model, k)
         self._model_crc = model.crc
         self.accuracy = self.probability = 0.0
         self._known = self._applied = 0
