@@ -17,6 +17,9 @@ UNKNOWN = 255
 
 NO_MODEL, BAD_MODEL, NO_MEMORY, NO_ENGINE, BAD_FRAME, BAD_RECORD, BAD_FILE, FAULT, NO_SESSION = range(1, 10)
 
+#: Bytes that a frame's payload has at least.
+NEEDED = {frames.HELLO: 6, frames.START: 17, frames.DATA: 4, frames.SYNC_UP: 3, frames.READ: 6}
+
 
 class RefusedError(Exception):
     """What the host asked for cannot be; ``code`` as in SPEC 4."""
@@ -82,6 +85,8 @@ class Server:
         """Take the frame just received; False once the session is over."""
         link = self.link
         kind, number = link.kind, link.number
+        if link.length < NEEDED.get(kind, 0):
+            raise RefusedError(BAD_FRAME, "frame 0x%02x of %d bytes is too short" % (kind, link.length))
         if kind == frames.HELLO:
             self._hello()
         elif self.expected < 0:
@@ -215,11 +220,11 @@ class Server:
 
     def load(self, wanted=0):
         """Load the model, and the newest checkpoint where there is one, onto engine ``wanted`` (0: the best)."""
-        self.network = None
         try:
             k = runtime.engine(wanted)
         except ImportError as error:
             raise RefusedError(NO_ENGINE, str(error) + " cannot run on " + runtime.machine()) from error
+        self.network = None
         try:
             file = open(self.folder + MODEL, "rb")  # noqa: SIM115 - a board has no pathlib
         except OSError as error:
@@ -314,7 +319,7 @@ class Server:
         """Acknowledge, with all results that the host has not confirmed."""
         out = self.link.out
         first = self.confirmed
-        struct.pack_into("<HI", out, 4, self.taken, first)
+        struct.pack_into("<HI", out, 4, self.taken & 0xFFFF, first)
         at = 10
         for i in range(first, self.applied):
             slot = 2 * (i % plan.RESULTS)

@@ -23,6 +23,8 @@ class Board:
         The engine wanted: ``auto`` for the best one that the board has.
     every : int
         Training samples between two checkpoints that the board writes; 0 for one at the end only.
+    window : int, optional
+        Keep no more bytes under way than this, where the board would take more.
 
     Attributes
     ----------
@@ -30,10 +32,10 @@ class Board:
         What the board said when the session was opened.
     """
 
-    def __init__(self, session: Session, engine: str = "auto", every: int = 0) -> None:
+    def __init__(self, session: Session, engine: str = "auto", every: int = 0, window: int | None = None) -> None:
         self._session = session
         self._every = every
-        self.info: Info = session.hello(ENGINES[engine])
+        self.info: Info = session.hello(ENGINES[engine], window)
 
     def begin(self, run_id: int, total: int, fresh: bool) -> None:
         """Begin a run of ``total`` training samples; ``fresh``: from the board's model file, else from the present."""

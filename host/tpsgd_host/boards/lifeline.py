@@ -106,15 +106,13 @@ class Lifeline:
     def begin(self, run_id: int, total: int, fresh: bool) -> None:
         """Begin a run, or go on with it where :meth:`follow` named a history."""
         self._run = (run_id, total, fresh)
-        if self._resuming:
-            try:
+        try:
+            if self._resuming:
                 self._find_place()
-            except GONE as error:
-                self._recover(error)
-            return
-        self.board.begin(run_id, total, fresh)
-        if not fresh:
-            self.board.save()  # a reset must find the weights that the run began with
+            else:
+                self._begin_anew()
+        except GONE as error:
+            self._recover(error)
 
     def apply(self, records: Records) -> Iterator[Bytes]:
         """Have the next R records of the course applied; yield their results as they come, arrays (r, 2)."""
@@ -222,7 +220,7 @@ class Lifeline:
 
     def _find_place(self) -> None:
         """Have the board go on with the run, and find out where."""
-        run_id, total, fresh = self._run
+        run_id, _, fresh = self._run
         if self.board.info.model_crc != self._model_crc:
             raise MismatchError(
                 f"the board that came back holds model {self.board.info.model_crc:08x}, the run is of "
@@ -237,12 +235,17 @@ class Lifeline:
                     "from the model file",
                     "its first weights are start.tpsgd in the run's folder: flash that, and stream anew",
                 )
-            self.board.begin(run_id, total, fresh)
-            self._next = self._place = 0
+            self._begin_anew()
             return
         self._next, self._place = info.applied, info.applied - info.kept
         if self._place > self._known:
             self._compute(info.applied, info.weights_crc)
+
+    def _begin_anew(self) -> None:
+        self.board.begin(*self._run)
+        self._next = self._place = 0
+        if not self._run[2]:
+            self.board.save()  # a reset must find the weights that the run began with
 
     def _compute(self, end: int, weights_crc: int) -> None:
         """Compute the results before record ``end`` that the board had and nobody kept; compare all others."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from tpsgd import frames
 from tpsgd.plan import ANSWER, FRAME, PAYLOAD
-from tpsgd_host.errors import BoardError, BoardGoneError
+from tpsgd_host.errors import BoardError, BoardGoneError, PortError
 from tpsgd_host.link.messages import NO_SESSION, Done, Info, board_error
 from tpsgd_host.link.port import Port
 from tpsgd_host.link.wire import Decoder, Frame
@@ -26,6 +26,9 @@ from tpsgd_host.runs.executor import Bytes, Records
 #: Seconds without an answer after which a frame is sent again, before the board's pace is known; doubled each time.
 RETRY = 0.5
 SHORTEST_RETRY, LONGEST_RETRY = 0.05, 4.0
+
+#: As long at most for a request: the answer to HELLO is long, and on a bad wire seldom arrives whole.
+LONGEST_REQUEST = 1.0
 
 #: Bytes of a DATA payload that are not records; bytes of a DATA frame that are not.
 HEAD = 4
@@ -136,7 +139,7 @@ class Session:
             return
         try:
             self._exchange(Frame(frames.BYE, self._next, b""), frames.ACK, patience=1.0)
-        except BoardError:
+        except (BoardError, PortError):
             pass
         self.info = None
 
@@ -168,7 +171,7 @@ class Session:
             if time.monotonic() - heard > patience:
                 raise self._silent(time.monotonic() - heard)
             self.resent += 1
-            wait = self._longer(wait)
+            wait = min(self._longer(wait), LONGEST_REQUEST)
             padding = PADDING if sent > first else b""  # one loss alone seldom leaves the board in a frame
             sent = time.monotonic()
 
@@ -206,7 +209,7 @@ class Session:
             elif flight.lost:
                 self._size = max(SMALLEST, self._size * 3 // 4)
             heard, wait, tries = now, self._patience_of_frame(), 0
-            results = self._results(reply.payload[2:])
+            results = self._results(reply.payload[2:], source.end_index)
             if len(results):
                 yield results
         self._streamed = source.begin + source.length
@@ -242,11 +245,15 @@ class Session:
         self._port.write(Frame(frames.DATA, self._serial, head + piece).encode())
         flight.add(self._serial, len(piece))
 
-    def _results(self, payload: bytes) -> Bytes:
-        """Return the results in an ACK that are new, shape (r, 2)."""
+    def _results(self, payload: bytes, end: int) -> Bytes:
+        """Return the results in an ACK that are new, shape (r, 2), of records before number ``end``."""
         first = int.from_bytes(payload[:4], "little")
-        if first > self.received_results:
-            raise BoardError("results were lost on the way", "this is a fault of the link: please report it")
+        if first > self.received_results or first + len(payload) // 2 - 2 > end or len(payload) % 2:
+            raise BoardError(
+                f"the board has results {first} to {first + len(payload) // 2 - 3}, number {self.received_results} is "
+                f"expected, of {end}",
+                "this is a fault of the link: please report it",
+            )
         pairs = np.frombuffer(payload[4:], np.uint8).reshape(-1, 2)
         new = pairs[self.received_results - first :]
         self.received_results += len(new)

@@ -106,7 +106,9 @@ class RunFolder:
 
     @property
     def complete(self) -> bool:
-        """Whether the run came to its end."""
+        """Whether the run came to its end, and all that it leaves is there."""
+        if not all((self.path / name).is_file() for name in ("result.json", "model.tpsgd")):
+            return False
         return any(isinstance(event, RunEnded) and event.status == "complete" for event in self.events())
 
     def write_model(self, data: bytes, name: str = "model.tpsgd") -> None:

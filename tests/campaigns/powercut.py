@@ -1,0 +1,59 @@
+"""Power cuts at every write of a checkpoint, on the FAT and littlefs of a real MicroPython: the board starts, always.
+
+python tests/campaigns/powercut.py
+
+``powercut_board.py`` does it, in the interpreter: after each cut the file system is mounted again and the device
+program loads; it must find the checkpoint before the cut or, whole, the one under way, and be able to write the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import base
+import cases
+from boards import DEVICE
+
+from tpsgd_host.boards.virtual import find_interpreter
+
+#: FAT has no way to survive a block that a cut left erased: its tables are not written twice in turn. littlefs has.
+WAYS = [("fat", "stop"), ("fat", "torn"), ("lfs2", "stop"), ("lfs2", "torn"), ("lfs2", "erased")]
+
+
+def cuts(kind: str, how: str, before: int, case: int, place: Path) -> int:
+    """Cut the power at every write of the checkpoint that follows ``before`` others; return the number of cuts."""
+    model = place / "model.tpsgd"
+    model.write_bytes(cases.model_bytes(case))
+    program = str(base.HERE / "powercut_board.py")
+    command = [find_interpreter(), "-X", "heapsize=4m", program, kind, how, str(before), str(model)]
+    done = subprocess.run(
+        command, cwd=place, env={"MICROPYPATH": str(DEVICE.parent)}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise AssertionError(f"{kind}, {how}, after {before} checkpoints: {done.stdout}{done.stderr}")
+    said = done.stdout.splitlines()[-1]  # before it: complaints of files that the cut left open
+    print(f"{kind:5} {how:7} after {before} checkpoints, network {case}: {said}", flush=True)
+    return int(re.match(r"\d+", said)[0])
+
+
+def main() -> int:
+    """Run the campaign."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", type=int, nargs="*", default=[0, 1, 3, 8], help="cases of the shared tests")
+    options = parser.parse_args()
+    total = 0
+    with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
+        for kind, how in WAYS:
+            for case in options.networks:
+                for before in range(4):
+                    total += cuts(kind, how, before, case, Path(place))
+    print(f"{total} power cuts; after each the board started with the newest whole checkpoint, or the model file")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,56 @@
+"""The campaigns of tests/campaigns, each cut short: what they find in an hour is found here in a minute, with luck."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "campaigns"))
+
+import faults
+import fuzz
+import kills
+import powercut
+import throughput
+
+
+@pytest.fixture(autouse=True)
+def unchanged(monkeypatch):
+    """What the campaigns set for themselves is put back."""
+    from tpsgd import runtime
+    from tpsgd_host.link import session
+
+    monkeypatch.setattr(session, "RETRY", session.RETRY)
+    monkeypatch.setattr(runtime, "heap", runtime.heap)
+    monkeypatch.setenv("TPSGD_VIRTUAL", os.environ.get("TPSGD_VIRTUAL", ""))
+    monkeypatch.chdir(".")
+
+
+def test_a_wire_that_does_harm(tmp_path, interpreter):
+    tally, failed = faults.campaign(2, 1000, tmp_path)
+    assert not failed, f"seeds {failed}"
+    assert tally.faults > 50
+
+
+def test_kills_of_board_and_host(tmp_path, interpreter):
+    place = kills.Place(tmp_path)
+    assert kills.repeat("board", lambda seed: kills.board_run(place, seed), 2, 500)
+    assert kills.repeat("host", lambda seed: kills.host_run(place, seed, []), 1, 500)
+
+
+@pytest.mark.parametrize(("kind", "how"), powercut.WAYS)
+def test_power_cuts_at_every_write_of_a_checkpoint(tmp_path, interpreter, kind, how):
+    assert powercut.cuts(kind, how, 2, 1, tmp_path) > 5
+
+
+@pytest.mark.parametrize("name", list(fuzz.CAMPAIGNS))
+def test_fuzz(name):
+    print(fuzz.CAMPAIGNS[name](1500, 7))
+
+
+def test_a_small_window_keeps_the_line_busy(interpreter):
+    # A busy machine may halve it; tests/campaigns/throughput.py has the figure.
+    assert max(throughput.measure(1.0, 240)[0] for _ in range(2)) > 0.5
