@@ -116,6 +116,12 @@ def host_run(place: Place, seed: int, port: list[str]) -> tuple[bool, int]:
         return place.check(json.loads(output), f"host seed {seed}"), kills
 
 
+def port_run(place: Place, seed: int) -> tuple[bool, int]:
+    """Make one run whose host alone is killed: the board at its port lives on."""
+    with VirtualBoard(place.board) as board:
+        return host_run(place, seed, ["--port", board.path])
+
+
 def repeat(what: str, run, wanted: int, first: int) -> bool:
     """Make runs until so many kills have happened; return whether all were right."""
     begun, kills, runs, right, seed = time.monotonic(), 0, 0, True, first
@@ -143,10 +149,7 @@ def main() -> int:
         place = Place(Path(folder))
         right = repeat("board", lambda seed: board_run(place, seed), options.board, options.first)
         right &= repeat("host", lambda seed: host_run(place, seed, []), options.host, options.first)
-        if options.port > 0:
-            with VirtualBoard(place.board) as board:
-                port = ["--port", board.path]
-                right &= repeat("port", lambda seed: host_run(place, seed, port), options.port, options.first)
+        right &= repeat("port", lambda seed: port_run(place, seed), options.port, options.first)
         os.chdir(here)
     return 0 if right else 1
 
