@@ -28,7 +28,7 @@ def read(path, size):
     try:
         with open(path, "rb") as file:
             raw = file.read(HEADER_SIZE)
-            if len(raw) != HEADER_SIZE or raw[:4] != MAGIC or raw[4] != VERSION:
+            if len(raw) != HEADER_SIZE or raw[:4] != MAGIC or raw[4] != VERSION or any(raw[5:8]):
                 return None
             checkpoint = Checkpoint(path, raw)
             if checkpoint.length != size or file.seek(0, 2) != size:

@@ -26,7 +26,7 @@ class Checkpoint:
     generation : int
         The higher the newer.
     weights : bytes
-        Of the layers that are not frozen, as stored.
+        Of the layers that train, as stored.
     """
 
     model_crc: int
@@ -40,7 +40,8 @@ class Checkpoint:
 
     def belongs_to(self, model: Model) -> bool:
         """Whether it holds weights of ``model``."""
-        size = sum(w.nbytes for w, layer in zip(model.weights, model.layers, strict=True) if not layer.frozen)
+        layers = zip(model.weights, model.layers, strict=True)
+        size = sum(w.nbytes for w, layer in layers if not layer.frozen and any(layer.shifts))
         return self.model_crc == model.crc and len(self.weights) == size
 
 

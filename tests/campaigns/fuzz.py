@@ -27,6 +27,7 @@ from tpsgd import checkpoint, frames, modelfile, runtime
 from tpsgd.modelfile import Model
 from tpsgd.network import build
 from tpsgd.serve import FAULT, Server
+from tpsgd_host.checkpoint import parse_checkpoint
 from tpsgd_host.errors import BoardError, FitError, ModelError, PortError
 from tpsgd_host.link.messages import Done, Info, board_error
 from tpsgd_host.link.session import Session
@@ -287,10 +288,14 @@ def checkpoint_files(count: int, seed: int) -> str:
             assert found is not None, f"seed {seed}, file {i}: nothing was found"
             mutant = found.path.endswith(checkpoint.SLOTS[1])
             assert i % 2 or not mutant or data == whole, f"seed {seed}, file {i}: a damaged file was taken"
+            try:
+                parse_checkpoint(data, "it")
+            except ModelError:
+                assert not mutant, f"seed {seed}, file {i}: the host refuses what the device takes"
             assert network.crc() == crc, f"seed {seed}, file {i}: looking changed the network"
             taken += mutant
             progress.step()
-    return f"{count} checkpoints: {taken} well-formed, for all others the other slot was found"
+    return f"{count} checkpoints: {taken} well-formed, for all others the device found the other slot"
 
 
 CAMPAIGNS = {

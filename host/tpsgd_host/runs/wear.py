@@ -25,5 +25,5 @@ def wear_note(model: Model, every: int, total: int) -> str:
     when = f"every {every:,} samples and at the end" if every else "at the end only"
     return (
         f"checkpoints {when}: {writes:,} of {size:,} bytes ({blocks} erase block{'s' if blocks > 1 else ''} of {BLOCK} "
-        f"bytes), {writes / CYCLES:.2%} of the {CYCLES:,} cycles that flash endures"
+        f"bytes), {writes / CYCLES:.3%} of the {CYCLES:,} cycles that flash endures"
     )
