@@ -41,7 +41,8 @@ def mounted() -> list[Path]:
     if sys.platform == "win32":
         return [Path(f"{letter}:\\") for letter in string.ascii_uppercase[2:] if Path(f"{letter}:\\").exists()]
     if sys.platform == "darwin":
-        return sorted(Path("/Volumes").iterdir())
+        volumes = Path("/Volumes")
+        return sorted(volumes.iterdir()) if volumes.is_dir() else []
     try:
         lines = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

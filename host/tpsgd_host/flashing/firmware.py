@@ -71,14 +71,17 @@ def find_firmware(wanted: str, board: BoardProfile, known: list[Pinned] | None =
         return path
     version = wanted.removeprefix("v")
     if not re.fullmatch(r"\d+\.\d+(\.\d+)?", version):
-        raise ConfigError(f"there is no firmware file {wanted}", _where(board))
+        raise ConfigError(f"there is no firmware file {wanted}", where_from(board))
     for item in pinned() if known is None else known:
         if (item.board, item.version) == (board.name, version):
             return _fetched(item)
-    raise ConfigError(f"no checksum is known for version {version} for {board.name}: it is not fetched", _where(board))
+    raise ConfigError(
+        f"no checksum is known for version {version} for {board.name}: it is not fetched", where_from(board)
+    )
 
 
-def _where(board: BoardProfile) -> str:
+def where_from(board: BoardProfile) -> str:
+    """Return where a user gets firmware for a board, and how to name it."""
     page = f"https://micropython.org/download/{board.download}/" if board.download else "its maker's page"
     return f"download the firmware from {page} and name the file: --firmware FILE"
 

@@ -32,6 +32,7 @@ from tpsgd_host.flashing.firmware import (
     esptool_commands,
     find_firmware,
     image_info_command,
+    where_from,
     write_esp32,
     write_uf2,
 )
@@ -175,8 +176,7 @@ def flash_real(
     remote = Remote(target.port)
     if firmware is not None:
         remote.wait(START_WITHIN)
-    remote.release()
-    facts = remote.facts()
+    facts = _ask_board(remote, target.board)
     tell(f"the board: {facts.title}, {facts.heap_free} bytes of heap free")
     _check_board(model, target.board, facts, ask)
     files = board_files(model.to_bytes(), package_files(facts.mpy))
@@ -184,6 +184,16 @@ def flash_real(
     deploy(remote, files, progress)
     info = _start(model, remote, tell)
     return Flashed(target.port, {**files, START: START_PROGRAM.encode()}, why_not(facts.mpy), written, info)
+
+
+def _ask_board(remote: Remote, board: BoardProfile) -> BoardFacts:
+    """Return what the board says of itself; one that has no MicroPython needs firmware first."""
+    remote.release()
+    try:
+        return remote.facts()
+    except BoardError as error:
+        again = f"tpsgd-host flash MODEL --board {board.name} --port {remote.port} --firmware FILE"
+        raise BoardError(error.message, f"is MicroPython on it? {where_from(board)}, as in: {again}") from error
 
 
 def _write_firmware(target: Target, path: Path, ask: Callable[[str], None], tell: Callable[[str], None]) -> str:

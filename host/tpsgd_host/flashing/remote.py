@@ -55,7 +55,7 @@ class Remote:
 
     def facts(self) -> BoardFacts:
         """Start the board anew without its program and ask what it is."""
-        return parse_facts(run(self.command("exec", PROGRAM), timeout=60))
+        return parse_facts(run(self.command("exec", PROGRAM), timeout=40))
 
     def put_command(self, files: Sequence[tuple[Path, str]], program: str = "") -> list[str]:
         """Return the command that runs ``program``, copies files, (here, path on the board), and has them hashed."""

@@ -180,6 +180,14 @@ def test_what_is_no_micropython_is_told():
     assert "doctor" in caught.value.hint
 
 
+def test_a_board_without_firmware_is_told_where_to_get_it(terminal_board, model_file, monkeypatch):
+    monkeypatch.setattr(Remote, "facts", lambda self: parse_facts("ets Jul 29 2019"))
+    with pytest.raises(BoardError) as caught:
+        flash(model_file, "esp32", port=terminal_board.path)
+    assert "https://micropython.org/download/ESP32_GENERIC/" in caught.value.hint
+    assert "--firmware FILE" in caught.value.hint
+
+
 # -- what is shown before
 
 
