@@ -32,7 +32,5 @@ MODULES = (
 )
 package(
     "tpsgd",
-    MODULES
-    + (("kernels_viper.py",) if options.viper else ())
-    + (("kernels_thumb.py",) if options.thumb else ()),
+    MODULES + (("kernels_viper.py",) if options.viper else ()) + (("kernels_thumb.py",) if options.thumb else ()),
 )
