@@ -254,7 +254,7 @@ class Server:
     def _build(self, file, k):
         model = Model(file)
         self.model_crc = model.crc
-        sizes = plan.buffers(model)
+        sizes = plan.buffers(model, plan.WORDS[k.NAME])
         self.planned = plan.total(sizes) + plan.total(plan.link_buffers())
         need = plan.total(sizes)
         del sizes

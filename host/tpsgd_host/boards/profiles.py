@@ -144,7 +144,11 @@ def load_profile(name: str) -> BoardProfile:
 def fits(model: Model, plan: Memory | None = None) -> list[Fit]:
     """Return how a model fits on each known board; ``plan`` spares planning its memory again."""
     plan = plan or memory(model)
-    return [Fit(board, plan.allocated(board.block) + board.program) for board in _profiles().values()]
+    words = memory(model, "thumb")  # the engine of every Cortex-M keeps words where others keep bytes
+    return [
+        Fit(board, (words if board.arch.startswith("arm") else plan).allocated(board.block) + board.program)
+        for board in _profiles().values()
+    ]
 
 
 def parse_profiles(text: str, source: str) -> dict[str, BoardProfile]:
