@@ -9,11 +9,10 @@ import sys
 from tpsgd import __version__, checkpoint, frames, plan, runtime
 from tpsgd.generator import mix
 from tpsgd.modelfile import Model
-from tpsgd.network import build
+from tpsgd.network import UNKNOWN, build
 
 PROTOCOL = 1
 MODEL = "model.tpsgd"
-UNKNOWN = 255
 
 NO_MODEL, BAD_MODEL, NO_MEMORY, NO_ENGINE, BAD_FRAME, BAD_RECORD, BAD_FILE, FAULT, NO_SESSION = range(1, 10)
 

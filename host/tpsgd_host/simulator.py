@@ -14,7 +14,7 @@ import numpy as np
 
 from tpsgd import runtime
 from tpsgd.modelfile import Model as DeviceModel
-from tpsgd.network import build
+from tpsgd.network import UNKNOWN, build
 from tpsgd_host.errors import DataError, DependencyError
 from tpsgd_host.model import Model, Weights, memory, stored
 from tpsgd_host.native.binding import NativeTrainer, library
@@ -24,8 +24,6 @@ Engine = Literal["auto", "c", "np", "plain"]
 
 #: Records between two looks at what came out.
 CHUNK = {"c": 256, "np": 256, "plain": 32}
-
-UNKNOWN = 255
 
 
 class Simulator:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from tpsgd import runtime
 from tpsgd_host.errors import MismatchError
 from tpsgd_host.link.messages import Info
 from tpsgd_host.link.session import Session
 from tpsgd_host.model import Model, parse_model
 from tpsgd_host.runs.executor import Bytes, Outcome, Records
 
-ENGINES = {"auto": 0, "plain": 1, "np": 2, "viper": 4, "thumb": 5}
+#: Engines by the names that options take, and the numbers that the link gives them.
+ENGINES = {"auto": 0, **{name: number for number, name in runtime.ENGINES.items()}}
 
 
 class Board:

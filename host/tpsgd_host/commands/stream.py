@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from tpsgd_host.boards.board import Board
+from tpsgd_host.boards.board import ENGINES, Board
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.boards.lifeline import Lifeline
 from tpsgd_host.commands.options import (
@@ -33,8 +33,6 @@ from tpsgd_host.runs.session import RunPlan, RunReport, TextRelay, conclude, loa
 from tpsgd_host.runs.sinks import Sink
 from tpsgd_host.runs.wear import wear_note
 from tpsgd_host.simulator import Simulator
-
-ENGINES = ("auto", "plain", "np", "viper", "thumb")
 
 #: What ``--resume`` without a folder stands for.
 NEWEST = ":newest:"
@@ -201,7 +199,7 @@ def verify(report: RunReport, plan: RunPlan, model: Model) -> int:
 )
 @click.option(
     "--engine",
-    type=click.Choice(ENGINES),
+    type=click.Choice(list(ENGINES)),
     default="auto",
     show_default=True,
     help="Kernels the board is to use; auto takes its best.",

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
-UNKNOWN = 255  # the label of a test sample without one, as the link says it
-
 Kind: TypeAlias = Literal["train", "test"]
 Status: TypeAlias = Literal["complete", "interrupted", "failed"]
 

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd_host.data.samples import UNKNOWN
 from tpsgd_host.runs.events import (
-    UNKNOWN,
     EpochEnded,
     Event,
     RunEnded,

@@ -12,7 +12,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tpsgd_host.runs.events import UNKNOWN, EpochEnded, Event, SampleResult
+from tpsgd_host.data.samples import UNKNOWN
+from tpsgd_host.runs.events import EpochEnded, Event, SampleResult
 from tpsgd_host.runs.metrics import WINDOW
 
 Floats: TypeAlias = npt.NDArray[np.float64]
