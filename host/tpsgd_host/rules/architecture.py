@@ -1,0 +1,157 @@
+"""What a float network is built from: its layers' shapes, without weights.
+
+Shapes: T steps, C channels, N classes, K checkpoints; m units and n inputs of a layer (the bias not counted).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tpsgd_host.model import Model
+
+KINDS = ("dense", "recurrent", "conv", "output")
+STEPS = ("last", "checkpoint", "random", "every")
+
+
+@dataclass(frozen=True)
+class LayerShape:
+    """One layer.
+
+    Attributes
+    ----------
+    kind : {"dense", "recurrent", "conv", "output"}
+    units, inputs : int
+        m and n; n of a recurrent layer counts its own state, n of a conv layer is ``kernel area * depth``.
+    leak : int
+        k of a recurrent layer: ``h += (u - h)*2**-k``.
+    amplitude : float
+        Targets of tpSGD lie at plus and minus this.
+    frozen : bool
+        Whether the layer keeps its initial weights under every rule.
+    kernel, stride, pool, padding : of a conv layer
+        Height and width of a patch, its stride, the side of the max-pooling window, and the zeros around the image.
+    depth : int
+        Values at a pixel of a conv layer's input.
+    """
+
+    kind: str
+    units: int
+    inputs: int
+    leak: int = 0
+    amplitude: float = 1.0
+    frozen: bool = False
+    kernel: tuple[int, int] = (1, 1)
+    stride: int = 1
+    pool: int = 1
+    depth: int = 1
+    padding: int = 0
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self.units * (self.inputs + 1)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network: conv or recurrent layers first, then dense ones, the output last.
+
+    Attributes
+    ----------
+    steps, channels : int
+        T and C: a sample is T rows of C values. A conv layer sees an image of T rows and ``C/depth`` columns.
+    checkpoints : int
+        K states of the last recurrent layer go on to the next layer; 0 without a recurrent layer.
+    rule : {"last", "checkpoint", "random", "every"}
+        Steps at which tpSGD updates a recurrent layer.
+    """
+
+    steps: int
+    channels: int
+    classes: int
+    checkpoints: int
+    rule: str
+    layers: tuple[LayerShape, ...]
+
+    @classmethod
+    def from_model(cls, model: Model) -> Architecture:
+        """Return the architecture of an integer network; a layer whose update shifts are all 0 is frozen."""
+        layers = tuple(
+            LayerShape(
+                layer.kind, layer.units, layer.inputs, layer.leak, layer.amplitude / 127,
+                layer.frozen or not any(layer.shifts),
+            )
+            for layer in model.layers
+        )  # fmt: skip
+        layout = model.layout
+        return cls(layout.steps, layout.channels, len(model.classes), model.checkpoints, model.rule, layers)
+
+    def marks(self) -> tuple[int, ...]:
+        """Return the K steps after which a checkpoint is taken (SPEC 1.2)."""
+        return tuple((c + 1) * self.steps // self.checkpoints - 1 for c in range(self.checkpoints))
+
+    def images(self) -> tuple[tuple[int, int, int], ...]:
+        """Return height, width and depth of the image that each leading conv layer reads, and of the last one's output.
+
+        Raises
+        ------
+        ValueError
+            When a kernel or a pooling window does not fit its image, or a depth does not follow.
+        """
+        first = self.layers[0]
+        if first.kind != "conv":
+            return ()
+        if self.channels % first.depth:
+            raise ValueError(f"{self.channels} channels are no whole number of pixels of depth {first.depth}")
+        images = [(self.steps, self.channels // first.depth, first.depth)]
+        for layer in self.layers:
+            if layer.kind != "conv":
+                break
+            height, width, depth = images[-1]
+            if (layer.depth, layer.inputs) != (depth, layer.kernel[0] * layer.kernel[1] * depth):
+                raise ValueError(f"conv layer of {layer.inputs} inputs, depth {layer.depth}, on an image of {depth}")
+            rows, columns = (
+                ((size + 2 * layer.padding - side) // layer.stride + 1) // layer.pool
+                for size, side in zip((height, width), layer.kernel, strict=True)
+            )
+            if rows < 1 or columns < 1:
+                raise ValueError(f"conv layer of kernel {layer.kernel}, pool {layer.pool} on {height} x {width} pixels")
+            images.append((rows, columns, layer.units))
+        return tuple(images)
+
+    def outputs(self) -> tuple[int, ...]:
+        """Return how many values each layer hands to the next: K*m behind the last recurrent layer, m after dense."""
+        images = self.images()
+        sizes = []
+        for i, layer in enumerate(self.layers):
+            if layer.kind == "conv":
+                rows, columns, depth = images[i + 1]
+                sizes.append(rows * columns * depth)
+            elif layer.kind == "recurrent":
+                stacked = i + 1 < len(self.layers) and self.layers[i + 1].kind == "recurrent"
+                sizes.append(layer.units * (self.steps if stacked else self.checkpoints))
+            else:
+                sizes.append(layer.units)
+        return tuple(sizes)
+
+    def check(self) -> None:
+        """Raise ValueError where the layers do not follow from each other."""
+        kinds = [layer.kind for layer in self.layers]
+        order = sorted(kinds, key=["conv", "recurrent", "dense", "output"].index)
+        if not kinds or kinds[-1] != "output" or kinds.count("output") != 1 or kinds != order:
+            raise ValueError(f"layers {kinds}: conv or recurrent ones, then dense ones, then the output")
+        if "conv" in kinds and "recurrent" in kinds:
+            raise ValueError("conv and recurrent layers in one network")
+        if self.rule not in STEPS:
+            raise ValueError(f"rule {self.rule!r}: one of {', '.join(STEPS)}")
+        if "recurrent" in kinds and not 1 <= self.checkpoints <= self.steps:
+            raise ValueError(f"{self.checkpoints} checkpoints in {self.steps} steps")
+        if self.layers[-1].units != self.classes:
+            raise ValueError(f"{self.layers[-1].units} output units for {self.classes} classes")
+        given, recurrent = self.steps * self.channels, self.channels
+        for layer, size in zip(self.layers, self.outputs(), strict=True):
+            if layer.kind == "recurrent":
+                given, recurrent = recurrent + layer.units, layer.units
+            if layer.kind != "conv" and layer.inputs != given:
+                raise ValueError(f"{layer.kind} layer of {layer.inputs} inputs where {given} come")
+            given = size

@@ -1,0 +1,29 @@
+"""Fixed random matrices from the classes to what a layer hands on, as DFA and DRTP use them.
+
+Legend: R networks, N classes, size: values that a layer hands on, K*m behind a recurrent layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tpsgd_host.rules.draws import feedback
+from tpsgd_host.rules.layers import Floats
+from tpsgd_host.rules.network import Network
+from tpsgd_host.rules.recurrent import Recurrent
+
+
+def projections(network: Network, seeds: Sequence[int]) -> list[Floats]:
+    """Return a matrix (R, N, size) for each hidden layer, drawn as the weights of an output layer on it would be.
+
+    A recurrent layer below another one has K*m values here, too: it learns at the same checkpoints.
+    """
+    architecture = network.architecture
+    matrices = []
+    for i, (layer, size) in enumerate(zip(network.hidden, architecture.outputs(), strict=False)):
+        values = layer.shape.units * architecture.checkpoints if isinstance(layer, Recurrent) else size
+        drawn = [feedback(seed, i, architecture.classes, values, values) for seed in seeds]
+        matrices.append(np.stack(drawn).astype(layer.w.dtype))
+    return matrices
