@@ -17,6 +17,7 @@ metadata(description="Networks that train themselves, in integers", version="0.1
 
 MODULES = (
     "__init__.py",
+    "cdc.py",
     "checkpoint.py",
     "frames.py",
     "generator.py",

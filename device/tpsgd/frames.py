@@ -11,7 +11,7 @@ from tpsgd.runtime import crc32
 SYNC = 0xF5
 
 HELLO, START, DATA, SYNC_UP, READ, BYE = 0x01, 0x02, 0x04, 0x05, 0x06, 0x07
-INFO, ACK, DONE, CHUNK, ERROR = 0x81, 0x84, 0x85, 0x86, 0x8F
+INFO, ACK, DONE, CHUNK, UNSAVED, ERROR = 0x81, 0x84, 0x85, 0x86, 0x87, 0x8F
 
 
 class Frames:
@@ -82,6 +82,10 @@ class Frames:
             view = view[size - 1 :]
             size = 1
         self._sink.write(view[:size])
+
+    def say(self, text):
+        """Send text between frames, which the host shows."""
+        self._sink.write(text.encode())
 
     def _fill(self, n):
         """Read until ``n`` bytes are in the buffer, never one more: a console read may wait for all it was asked."""

@@ -120,14 +120,14 @@ def heap():
 
 
 def lock():
-    """Forbid the heap until :func:`unlock`: a train step that allocates raises MemoryError."""
-    if micropython:
+    """Forbid the heap until :func:`unlock`, where the firmware can: a train step that allocates raises MemoryError."""
+    if hasattr(micropython, "heap_lock"):
         micropython.heap_lock()
 
 
 def unlock():
     """Allow the heap again."""
-    if micropython:
+    if hasattr(micropython, "heap_unlock"):
         micropython.heap_unlock()
 
 
@@ -146,12 +146,38 @@ def sync():
     flush()
 
 
+def may_write():
+    """Have CircuitPython's drive take the board's writes; whether it does now. The computer must have let go of it."""
+    try:
+        from storage import remount
+
+        remount("/", False)
+    except (ImportError, RuntimeError):
+        return False
+    return True
+
+
 def console():
-    """Return (source, sink, poller, window) of the console as a binary pipe.
+    """Return (source, sink, poller, window) of the binary pipe to the host: the console, or CircuitPython's data port.
 
     ``source.readinto(view)`` waits for bytes; ``sink.write(view)`` sends all of it; the poller, None where there is
     none, tells whether bytes are waiting; window is the bytes that may be under way while the program computes.
+
+    Raises
+    ------
+    RuntimeError
+        When the firmware gives programs no such pipe.
     """
+    try:
+        import usb_cdc
+    except ImportError:
+        pass
+    else:
+        cdc = _import("cdc")
+        pipe = cdc.Pipe(usb_cdc.data)
+        return pipe, pipe, pipe, cdc.WINDOW
+    if not hasattr(sys.stdin, "buffer"):
+        raise RuntimeError("this firmware gives programs no binary pipe to the host: no sys.stdin.buffer, no usb_cdc")
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     if HOST:
         source, sink = source.raw, sink.raw

@@ -57,7 +57,7 @@ class Server:
         self.results = bytearray(2 * plan.RESULTS)
         self.expected = self.answered = self.taken = -1
         self.run_id = self.applied = self.reported = self.confirmed = 0
-        self.every = self.generation = self.measured = self.planned = self.model_crc = 0
+        self.every = self.generation = self.failed = self.measured = self.planned = self.model_crc = 0
         self._forget_record()
 
     def _forget_record(self):
@@ -78,7 +78,9 @@ class Server:
             except OSError as error:
                 self._send_error(BAD_FILE, "file system: " + str(error))
             except Exception as error:
-                self._send_error(FAULT, _traceback(error))
+                text = _traceback(error)
+                self.link.say(text)  # all of it; ERROR has room for its end
+                self._send_error(FAULT, text)
 
     def handle(self):
         """Take the frame just received; False once the session is over."""
@@ -197,9 +199,25 @@ class Server:
             self._save()
 
     def _save(self):
+        """Write a checkpoint. Where that fails the run goes on, and the host is told (SPEC 4)."""
         if self.network is None:
             raise RefusedError(NO_MODEL, "nothing to save")
-        self.generation = checkpoint.save(self.folder, self.network, self.model_crc, self.run_id, self.applied)
+        args = self.folder, self.network, self.model_crc, self.run_id, self.applied
+        try:
+            try:
+                self.generation = checkpoint.save(*args)
+            except OSError:
+                if not runtime.may_write():
+                    raise
+                self.generation = checkpoint.save(*args)
+            self.failed = 0
+        except OSError as error:
+            number = error.args[0] if error.args else 0
+            number = number if isinstance(number, int) and 0 < number < 0x10000 else 5  # EIO
+            if number != self.failed:
+                self.failed = number
+                struct.pack_into("<H", self.link.out, 4, number)
+                self._send(frames.UNSAVED, 2)
 
     # -- sessions and runs
 
@@ -281,6 +299,7 @@ class Server:
             self.run_id = run_id
             self.applied = self.reported = self.confirmed = 0
         self.every = every
+        self.failed = 0
         self.taken = 0
         self._forget_record()
 
@@ -332,10 +351,10 @@ class Server:
         used, free = runtime.heap()
         network = self.network
         struct.pack_into(
-            "<IIIIIII", self.link.out, 4, self.applied, network.seen, network.crc(), self.generation, used, free,
-            self.measured,
+            "<IIIIIIIH", self.link.out, 4, self.applied, network.seen, network.crc(), self.generation, used, free,
+            self.measured, self.failed,
         )  # fmt: skip
-        self._send(frames.DONE, 28)
+        self._send(frames.DONE, 30)
 
     def _send_chunk(self):
         what, offset, count = struct.unpack_from("<BIB", self.link.payload, 4)
@@ -372,19 +391,19 @@ class Server:
 
 
 def _traceback(error):
-    """Return the end of an exception's traceback, and print all of it: the host shows it as the board's text."""
-    from io import StringIO
-
+    """Return an exception's traceback, or what the firmware can tell of it."""
     if hasattr(sys, "print_exception"):
+        from io import StringIO
+
         text = StringIO()
         sys.print_exception(error, text)
-        text = text.getvalue()
-    else:
+        return text.getvalue()
+    try:
         from traceback import format_exception
 
-        text = "".join(format_exception(error))
-    print(text)  # noqa: T201 - the host shows it as the board's text
-    return text
+        return "".join(format_exception(error))
+    except ImportError:
+        return repr(error) + "\n"
 
 
 def main(folder=""):

@@ -35,7 +35,7 @@ from tpsgd_host.link.wire import Decoder, Frame
 from tpsgd_host.model import parse_model
 
 KINDS = (frames.HELLO, frames.START, frames.DATA, frames.SYNC_UP, frames.READ, frames.BYE)
-ANSWERS = (frames.INFO, frames.ACK, frames.DONE, frames.CHUNK, frames.ERROR)
+ANSWERS = (frames.INFO, frames.ACK, frames.DONE, frames.CHUNK, frames.UNSAVED, frames.ERROR)
 
 
 def mutate(dice: random.Random, data: bytes) -> bytes:
@@ -190,7 +190,8 @@ class Nonsense:
 def answers() -> list[bytes]:
     """Return one answer of each kind, as a board sends them."""
     info = struct.pack("<BBHBBIIIIIIIIII", 1, 1, 240, 32, 0, 1, 2, 3, 0, 0, 40, 5, 6, 7, 8) + b"\x05plain\x010\x02me"
-    made = (info, struct.pack("<HI", 9, 0) + bytes(4), struct.pack("<IIIIIII", 1, 2, 3, 4, 5, 6, 7), bytes(120), b"\5x")
+    done = struct.pack("<IIIIIIIH", 1, 2, 3, 4, 5, 6, 7, 28)
+    made = (info, struct.pack("<HI", 9, 0) + bytes(4), done, bytes(120), struct.pack("<H", 30), b"\5x")
     return [Frame(kind, 0, payload).encode() for kind, payload in zip(ANSWERS, made, strict=True)]
 
 

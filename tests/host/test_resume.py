@@ -241,6 +241,7 @@ def test_a_run_from_present_weights_survives_a_reset_before_its_first_checkpoint
         feed(session, case_records(1))
         session.sync(save=True)
     line, _, _ = line_of(tmp_path, 1, every=0)
+    line.follow(OneEpoch(1), line.board.model().with_weights(line.board.weights()))
     line.begin(RUN + 1, cases.SAMPLES, False)
     list(line.apply(cut(OneEpoch(1).all, 0, 10)))
     line._recover(PortError("pulled", ""))

@@ -77,7 +77,7 @@ def test_numbered_names(word, names):
 def test_frames_and_messages():
     text = section("4. The link")
     table = {int(r[0], 16): r[1] for r in rows(text, 4) + rows(text, 3) if r[0].startswith("0x")}
-    names = ("HELLO", "START", "DATA", "READ", "BYE", "INFO", "ACK", "DONE", "CHUNK", "ERROR")
+    names = ("HELLO", "START", "DATA", "READ", "BYE", "INFO", "ACK", "DONE", "CHUNK", "UNSAVED", "ERROR")
     assert {getattr(frames, name): name for name in names} | {frames.SYNC_UP: "SYNC"} == table
     assert f"0..{plan.PAYLOAD}" in text
     assert f"at most {plan.ANSWER} bytes" in text

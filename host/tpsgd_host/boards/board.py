@@ -61,7 +61,7 @@ class Board:
         details: dict[str, object] = {
             "engine": self.info.engine, "machine": self.info.machine, "state_bytes": done.measured,
             "planned_bytes": self.info.planned, "heap_used": done.heap_used, "heap_free": done.heap_free,
-            "checkpoint": done.generation, "frames_resent": self._session.resent,
+            "checkpoint": done.generation, "checkpoint_failed": done.failed, "frames_resent": self._session.resent,
         }  # fmt: skip
         return Outcome(done.applied, done.seen, done.weights_crc, details)
 

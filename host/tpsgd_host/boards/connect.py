@@ -41,6 +41,7 @@ def connect(
     engine: str = "auto",
     every: int = 0,
     on_text: Callable[[str], None] = lambda text: None,
+    on_note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Board]:
     """Open a session with a board and close it behind the block.
 
@@ -56,6 +57,8 @@ def connect(
         See :class:`~tpsgd_host.boards.board.Board`.
     on_text : callable
         Gets the lines that the board prints.
+    on_note : callable
+        Gets what the user should know of the board, such as that it cannot write checkpoints.
 
     Raises
     ------
@@ -64,12 +67,12 @@ def connect(
     """
     text = BoardText(on_text)
     if port != VIRTUAL:
-        with _session(SerialPort(port, baud), text, engine, every) as board:
+        with _session(SerialPort(port, baud), text, engine, every, on_note) as board:
             yield board
         return
     with VirtualBoard(folder or default_folder(), heap) as machine:
         try:
-            with _session(machine.open_port(), text, engine, every) as board:
+            with _session(machine.open_port(), text, engine, every, on_note) as board:
                 yield board
         except (PortError, BoardError) as error:
             if not machine.ended(within=1.0 if isinstance(error, PortError) else 0.0):
@@ -78,8 +81,10 @@ def connect(
 
 
 @contextmanager
-def _session(port: SerialPort, text: BoardText, engine: str, every: int) -> Iterator[Board]:
-    session = Session(port, text)
+def _session(
+    port: SerialPort, text: BoardText, engine: str, every: int, on_note: Callable[[str], None]
+) -> Iterator[Board]:
+    session = Session(port, text, on_note=on_note)
     try:
         yield Board(session, engine, every)
     finally:

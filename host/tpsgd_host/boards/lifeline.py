@@ -242,6 +242,14 @@ class Lifeline:
             self._compute(info.applied, info.weights_crc)
 
     def _begin_anew(self) -> None:
+        _, _, fresh = self._run
+        has, start = self.board.info.weights_crc, self._start
+        if not fresh and start is not None and has != start.weights_crc:
+            raise MismatchError(
+                f"the board's weights have CRC {has:08x}, the run begins from {start.weights_crc:08x}: was the board "
+                "reset before it had written these down?",
+                "begin a new run; without --continue where the board cannot write checkpoints",
+            )
         self.board.begin(*self._run)
         self._next = self._place = 0
         if not self._run[2]:

@@ -10,7 +10,8 @@ import click
 
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.commands.options import board_options, confirmed, json_option, yes_option
-from tpsgd_host.errors import MismatchError
+from tpsgd_host.errors import BoardError, MismatchError
+from tpsgd_host.link.messages import unsaved
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ def reset_model(
     ------
     MismatchError
         When the board's weights are not those of its model file afterwards.
+    BoardError
+        When the board could not write that down: the next reset brings back what it had learned.
     """
     with connect(port, folder=folder, heap=heap, baud=baud) as board:
         model, before = board.model(), board.info
@@ -55,6 +58,13 @@ def reset_model(
             raise MismatchError(
                 f"the board's weights have CRC {outcome.weights_crc:08x}, its model file {model.weights_crc:08x}",
                 "put the model on it again with: tpsgd-host flash MODEL",
+            )
+        if failed := int(str(outcome.details["checkpoint_failed"])):
+            why, todo = unsaved(failed)
+            raise BoardError(
+                f"the board has begun again from its model file, but could not keep that: {why}. Its next reset brings "
+                "back what its last checkpoint holds",
+                f"{todo}; then run the same command again",
             )
         generation = int(str(outcome.details["checkpoint"]))
     return ResetReport(model.name, before.seen, before.weights_crc, outcome.weights_crc, generation)

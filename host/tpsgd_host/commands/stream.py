@@ -152,12 +152,18 @@ def resume(
 
 
 def _lifeline(reach: Reach, text: TextRelay) -> Lifeline:
-    """Return the way to a board."""
+    """Return the way to a board; it says only once, however often it is opened, why checkpoints are not written."""
+    told: set[str] = set()
+
+    def note(fact: str) -> None:
+        if fact not in told:
+            told.add(fact)
+            text.note(fact)
 
     def opener() -> AbstractContextManager[Board]:
         return connect(
             reach.port, folder=reach.folder, heap=reach.heap, baud=reach.baud, engine=reach.engine, every=reach.every,
-            on_text=text,
+            on_text=text, on_note=note,
         )  # fmt: skip
 
     return Lifeline(opener, reach.reconnect, text.note)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 from dataclasses import dataclass
 
@@ -65,7 +67,7 @@ class Info:
 
 @dataclass(frozen=True)
 class Done:
-    """What a board says at a SYNC."""
+    """What a board says at a SYNC; ``failed``: the errno with which its last checkpoint was not written, or 0."""
 
     applied: int
     seen: int
@@ -74,14 +76,32 @@ class Done:
     heap_used: int
     heap_free: int
     measured: int
+    failed: int
 
     @classmethod
     def parse(cls, payload: bytes) -> Done:
         """Return the DONE in a payload."""
         try:
-            return cls(*struct.unpack_from("<IIIIIII", payload))
+            return cls(*struct.unpack_from("<IIIIIIIH", payload))
         except struct.error as error:
             raise BoardError("the board's DONE is cut short", "flash the board again") from error
+
+
+#: Errors of a file system as a user would say them, and what to do; CircuitPython's numbers are these as well.
+_UNSAVED = {
+    errno.EROFS: (
+        "programs cannot write to its file system",
+        "on CircuitPython: eject the drive CIRCUITPY on this computer, or put these lines into its boot.py and reset the "
+        'board: import storage; storage.remount("/", readonly=False)',
+    ),
+    errno.ENOSPC: ("its flash is full", "remove files from the board"),
+}
+
+
+def unsaved(number: int) -> tuple[str, str]:
+    """Return why a board could not write a checkpoint, and what to do about it, by the errno that it said."""
+    why, todo = _UNSAVED.get(number, (os.strerror(number), "its flash may be damaged: flash the board again"))
+    return f"{why} (errno {number})", todo
 
 
 def board_error(payload: bytes) -> TpsgdError:

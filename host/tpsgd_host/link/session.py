@@ -18,7 +18,7 @@ import numpy as np
 from tpsgd import frames
 from tpsgd.plan import ANSWER, FRAME, PAYLOAD
 from tpsgd_host.errors import BoardError, BoardGoneError, PortError
-from tpsgd_host.link.messages import NO_SESSION, Done, Info, board_error
+from tpsgd_host.link.messages import NO_SESSION, Done, Info, board_error, unsaved
 from tpsgd_host.link.port import Port
 from tpsgd_host.link.wire import Decoder, Frame
 from tpsgd_host.runs.executor import Bytes, Records
@@ -53,13 +53,23 @@ class Session:
     port : Port
     on_text : callable
         Gets what the board prints, as text.
+    on_note : callable
+        Gets what the user should know of the board, once for each reason.
     patience : float
         Seconds of silence after which the board is given up.
     """
 
-    def __init__(self, port: Port, on_text: Callable[[str], None] = lambda text: None, patience: float = 15.0) -> None:
+    def __init__(
+        self,
+        port: Port,
+        on_text: Callable[[str], None] = lambda text: None,
+        patience: float = 15.0,
+        on_note: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self._port = port
         self._on_text = on_text
+        self._on_note = on_note
+        self._told: set[int] = set()  # reasons for which no checkpoint was written
         self._patience = patience
         self._decoder = Decoder()
         self._inbox: deque[Frame] = deque()
@@ -103,7 +113,10 @@ class Session:
         payload = struct.pack("<BIIII", int(fresh), run_id, total, every, 0)
         answer = self._request(frames.START, payload, frames.INFO)
         self.received_results = self._index = self._streamed = 0
-        return Info.parse(answer.payload)
+        info = Info.parse(answer.payload)
+        if info.run_id != run_id:  # an ERROR that got lost: asked again, the board says how things stand
+            raise BoardError("the board could not begin the run", "flash it again with: tpsgd-host flash MODEL")
+        return info
 
     def go_on(self, run_id: int, have: int, every: int = 0) -> Info:
         """Go on with run ``run_id``, of which the host has ``have`` results; INFO says where, if the board has it.
@@ -118,7 +131,9 @@ class Session:
     def sync(self, save: bool) -> Done:
         """Wait until all is applied; ``save``: have the board write a checkpoint."""
         payload = struct.pack("<BH", int(save), self.received_results & 0xFFFF)
-        return Done.parse(self._request(frames.SYNC_UP, payload, frames.DONE).payload)
+        done = Done.parse(self._request(frames.SYNC_UP, payload, frames.DONE).payload)
+        self._tell_unsaved(done.failed)
+        return done
 
     def read(self, what: int, progress: Callable[[int], None] = lambda n: None) -> bytes:
         """Return the board's model file (0) or its live weights (1)."""
@@ -288,11 +303,23 @@ class Session:
             if not data:
                 self._decoder.give_up()  # what looks like half a frame is none: no more of it came
             for item in self._decoder.feed(data):
-                if isinstance(item, Frame):
+                if isinstance(item, Frame) and item.kind == frames.UNSAVED:
+                    self._tell_unsaved(int.from_bytes(item.payload[:2], "little"))
+                elif isinstance(item, Frame):
                     self._inbox.append(item)
                 else:
                     self._on_text(item.decode(errors="replace"))
         return self._inbox.popleft()
+
+    def _tell_unsaved(self, number: int) -> None:
+        """Say that a checkpoint could not be written, the first time for each reason; 0 stands for none."""
+        if number and number not in self._told:
+            self._told.add(number)
+            why, todo = unsaved(number)
+            self._on_note(
+                f"the board could not write a checkpoint: {why}. The run goes on; what it has learned since its last "
+                f"checkpoint is in its RAM alone, and a reset costs that time, but no sample. What to do: {todo}"
+            )
 
     def _silent(self, seconds: float) -> BoardGoneError:
         return BoardGoneError(
