@@ -21,6 +21,7 @@ COMMANDS = {
     "flash": "flash",
     "stream": "stream",
     "simulate": "simulate",
+    "compare": "compare",
     "eval": "evaluate",
     "monitor": "monitor",
     "pull": "pull",

@@ -33,7 +33,7 @@ Dash: TypeAlias = tuple[float, tuple[int, ...]]
 
 FORMATS = ("png", "svg")
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _MARKS = "os^DvPX"
 _HELD_OUT_DASH: Dash = (0.0, (4, 2))
 _DASHES: tuple[Dash, ...] = ((0.0, ()), (0.0, (6, 2)), (0.0, (2, 1)), (0.0, (6, 2, 1, 2)))
@@ -63,7 +63,7 @@ def plot_accuracy(runs: Sequence[RunFolder], path: Path) -> None:
     legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
     for label in legend.get_texts():
         label.set_parse_math(False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _trace(run: RunFolder, name: str) -> Trace:
@@ -78,7 +78,7 @@ def _draw_trace(axes: Axes, one: Trace, i: int, several: bool) -> None:
     shown = slice(min(one.window // 10, len(one.samples) // 2), None, max(1, len(one.samples) // _POINTS))
     colour, mark, dash = _style(i)
     faint = 0.55 if several else 0.9
-    held_out_colour = colour if several else _COLOURS[1]
+    held_out_colour = colour if several else COLOURS[1]
     line = (0.0, ()) if several else _HELD_OUT_DASH
     axes.plot(one.samples[shown], one.prequential[shown], color=colour, lw=1.3, alpha=faint, ls=dash, zorder=2)
     every = max(1, len(one.held_out) // 25)
@@ -89,7 +89,7 @@ def _draw_trace(axes: Axes, one: Trace, i: int, several: bool) -> None:
 
 
 def _style(i: int) -> tuple[str, str, Dash]:
-    return _COLOURS[i % len(_COLOURS)], _MARKS[i % len(_MARKS)], _DASHES[i % len(_DASHES)]
+    return COLOURS[i % len(COLOURS)], _MARKS[i % len(_MARKS)], _DASHES[i % len(_DASHES)]
 
 
 def _dress(axes: Axes, traces: Sequence[Trace]) -> None:
@@ -122,9 +122,9 @@ def _epoch_axis(axes: Axes, ends: Sequence[tuple[int, int]]) -> None:
 
 def _key(one: Trace) -> list[Line2D]:
     before = f"prequential: each sample before it is learned, mean of {one.window}"
-    handles = [Line2D([], [], color=_COLOURS[0], lw=1.5, label=before)]
+    handles = [Line2D([], [], color=COLOURS[0], lw=1.5, label=before)]
     if len(one.held_out):
-        handles.append(Line2D([], [], color=_COLOURS[1], marker=_MARKS[0], ls=_HELD_OUT_DASH, label="held out"))
+        handles.append(Line2D([], [], color=COLOURS[1], marker=_MARKS[0], ls=_HELD_OUT_DASH, label="held out"))
     return handles
 
 
@@ -172,7 +172,7 @@ def plot_confusion(run: RunFolder, path: Path) -> None:
     bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02, aspect=30, format=PercentFormatter(1))
     bar.outline.set_visible(False)
     bar.set_label("share of the label")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _name_classes(axes: Axes, names: Sequence[str], shares: npt.NDArray[np.float64]) -> None:
@@ -212,7 +212,8 @@ def _write_counts(axes: Axes, counts: Matrix, shares: npt.NDArray[np.float64], c
         axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=size, color=colour)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture, whole or not at all; PNG or SVG by the suffix of ``path``."""
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise ConfigError(f"{path} is neither .png nor .svg", "Give the picture one of these suffixes.")

@@ -33,13 +33,13 @@ def record(root: Path, events: list[Event], name: str = "wand") -> RunFolder:
 def drawn_fixture(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Return the list that gets each figure saved."""
     figures: list[Figure] = []
-    save = plots._save
+    save = plots.save
 
     def keep(figure: Figure, path: Path) -> None:
         figures.append(figure)
         save(figure, path)
 
-    monkeypatch.setattr(plots, "_save", keep)
+    monkeypatch.setattr(plots, "save", keep)
     return figures
 
 

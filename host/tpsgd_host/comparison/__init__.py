@@ -1,0 +1,12 @@
+"""Integer tpSGD against backprop and its rivals, on the user's own data: chosen alike, trained alike, tested once.
+
+>>> from tpsgd_host.comparison import compare, task_problem
+>>> comparison = compare(task_problem("gesture"), rules=("int-tpsgd", "int-frozen"))
+"""
+
+from tpsgd_host.comparison.contestants import RULES
+from tpsgd_host.comparison.problem import Problem, file_problem, task_problem
+from tpsgd_host.comparison.results import Comparison
+from tpsgd_host.comparison.study import compare
+
+__all__ = ["RULES", "Comparison", "Problem", "compare", "file_problem", "task_problem"]

@@ -1,0 +1,106 @@
+"""The float rules as contestants: the same network, inputs and order of samples as the integers get.
+
+Shapes: S samples, T steps, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.build import build_model
+from tpsgd_host.comparison.problem import Part
+from tpsgd_host.comparison.results import Setting, Trained
+from tpsgd_host.config import Config
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.scaling import TOP, ZERO, Scaling
+from tpsgd_host.rules import Architecture, model_weights, shuffled, train, training_bytes
+from tpsgd_host.rules.losses import LayerLoss
+
+#: Learning rates to try first, of hidden and output layers alike; a factor of two around the best of them comes after.
+RATES = (2.0**-6, 2.0**-4, 2.0**-8, 2.0**-2, 2.0**-10)
+FACTORS = (1.0, 0.5, 2.0)
+
+
+class FloatContestant:
+    """A reference rule in floating point. A setting is a pair of learning rates: (hidden layers, output layer).
+
+    Networks begin with the integers' own initial weights, so that a seed is the same network everywhere.
+
+    Parameters
+    ----------
+    name, title : str
+    rule : str
+        One of ``tpsgd_host.rules.RULES``.
+    loss : str or callable
+        Layer loss of tpSGD; see :func:`tpsgd_host.rules.train`.
+    """
+
+    integer = False
+
+    def __init__(self, name: str, title: str, rule: str, loss: str | LayerLoss = "l2") -> None:
+        self.name, self.title, self.rule, self.loss = name, title, rule, loss
+
+    def settings(self) -> tuple[Setting, ...]:
+        """Return the rates to try first."""
+        return tuple((0.0 if self._still else rate, rate) for rate in RATES)
+
+    def around(self, best: Setting) -> tuple[Setting, ...]:
+        """Return the settings to try when ``best`` is the best so far: those next to it."""
+        hidden, output = best
+        return tuple((hidden * h, output * o) for h in ((1.0,) if self._still else FACTORS) for o in FACTORS)
+
+    def valid(self, config: Config, setting: Setting) -> bool:  # noqa: ARG002 - every rate can be
+        """Whether a setting can be."""
+        return True
+
+    def describe(self, config: Config, setting: Setting) -> tuple[str, str]:
+        """Return the rates of hidden layers (empty where they do not learn) and of the output in words."""
+        still = self._still or all(layer.frozen for layer in config.layers[:-1])
+        return "" if still else _text(setting[0]), _text(setting[1])
+
+    def train(
+        self, config: Config, part: Part, settings: tuple[Setting, ...], epochs: int, shuffle_seed: int,
+        progress: Callable[[float], None],
+    ) -> Trained:  # fmt: skip
+        """Train a network for each setting and seed, all in lockstep."""
+        model = build_model(config, part.train)
+        hidden = len(config.layers) - 1
+        x, y = activations(model.scaling, part.train), part.train.labels.astype(np.int64)
+        course = shuffled(x, y, epochs, shuffle_seed, len(config.training.shifts))
+        tests = [(activations(model.scaling, part.test), part.test.labels.astype(np.int64))]
+        result = train(
+            self.rule, Architecture.from_model(model), course, tests,
+            rates=[[h] * hidden + [o] for h, o in settings for _ in part.seeds],
+            seeds=list(part.seeds) * len(settings),
+            initial=lambda seed: model_weights(build_model(replace(config, seed=seed), part.train)),
+            loss=self.loss, progress=progress,
+        )  # fmt: skip
+        shape = len(settings), len(part.seeds)
+        return Trained(
+            result.accuracies[0].reshape(shape),
+            result.history.reshape(epochs, *shape),
+            result.diverged.reshape(shape),
+        )
+
+    def bytes(self, config: Config, samples: Samples) -> int:
+        """Return what the rule takes to train, with four bytes a number."""
+        return training_bytes(self.rule, Architecture.from_model(build_model(config, samples)))
+
+    @property
+    def _still(self) -> bool:
+        return self.rule == "frozen"
+
+
+def activations(scaling: Scaling, samples: Samples) -> npt.NDArray[np.float32]:
+    """Return samples as the network sees them, shape (S, T*C), -1 to 1: what a board gets, divided by 127."""
+    stored = scaling.encode(samples.values).astype(np.float32)
+    return (stored - np.float32(ZERO)) / np.float32(TOP)
+
+
+def _text(rate: float) -> str:
+    """Return a rate as a power of two, as update shifts are."""
+    return f"2^{round(np.log2(rate))}"

@@ -1,0 +1,90 @@
+"""The folder that a comparison leaves: figures, tables, pictures, and what it takes to repeat it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from tpsgd_host.comparison.problem import Problem, validation_parts
+from tpsgd_host.comparison.results import Comparison, document
+from tpsgd_host.comparison.tables import markdown
+from tpsgd_host.runs.log import cannot_write, write_atomic, write_json
+
+README = """\
+What `tpsgd-host compare` found, and how to find it again:
+
+    {command}
+
+- `result.json`: everything, with every setting that was tried and how it did on the validation parts
+- `tables.md`: tables and verdicts
+- `accuracies.csv`: one row a network that was tested
+- `NAME.toml`: the network; `NAME-split.csv`: which recordings were trained, validated and tested on
+- `NAME-ram.png`, `NAME-curves.png`: accuracy against RAM; how the networks learned
+"""
+
+
+def make_folder(path: Path) -> Path:
+    """Make the folder, before the long work begins.
+
+    Raises
+    ------
+    DataError
+        When it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return path
+
+
+def write_folder(folder: Path, comparisons: Sequence[tuple[Problem, str, Comparison]], command: Sequence[str]) -> None:
+    """Write everything about comparisons; each comes with its problem and the text of its TOML."""
+    from tpsgd_host.comparison.pictures import picture_files  # matplotlib takes a while, and the work is done
+
+    found = [comparison for _, _, comparison in comparisons]
+    write_json(folder / "result.json", {**document(found), "command": list(command)})
+    _write(folder / "tables.md", markdown(found))
+    _write(folder / "README.md", README.format(command=shlex.join(command)))
+    _write(folder / "accuracies.csv", _accuracies(found))
+    for problem, toml, comparison in comparisons:
+        _write(folder / f"{problem.name}.toml", toml)
+        _write(folder / f"{problem.name}-split.csv", _split(problem))
+        picture_files(comparison, folder)
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomic(path, text.encode())
+
+
+def _accuracies(comparisons: Sequence[Comparison]) -> str:
+    rows = [
+        (one.problem, entry.name, seed, f"{accuracy:.6f}")
+        for one in comparisons
+        for entry in one.entries
+        for seed, accuracy in zip(one.seeds, entry.accuracies, strict=True)
+    ]
+    return _csv(("task", "contestant", "seed", "accuracy"), rows)
+
+
+def _split(problem: Problem) -> str:
+    """Return the part each recording was in: of every fold, and in the end."""
+    parts = validation_parts(problem)
+    folds = [set(part.test.groups) for part in parts]
+    rows: list[tuple[object, ...]] = [
+        (group, "train", *("validation" if group in fold else "train" for fold in folds))
+        for group in dict.fromkeys(problem.train.groups)
+    ]
+    rows += [(group, "test", *("" for _ in folds)) for group in dict.fromkeys(problem.test.groups)]
+    return _csv(("recording", "part", *(f"fold {i}" for i in range(1, len(folds) + 1))), rows)
+
+
+def _csv(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(heads)
+    writer.writerows(rows)
+    return text.getvalue()

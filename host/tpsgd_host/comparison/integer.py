@@ -1,0 +1,138 @@
+"""The integer trainer as a contestant: the device's own arithmetic, simulated.
+
+Shapes: S samples, T steps, C channels, P phases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.build import build_model
+from tpsgd_host.comparison.problem import Part
+from tpsgd_host.comparison.results import Setting, Trained
+from tpsgd_host.config import Config, LayerConfig
+from tpsgd_host.data.order import epochs as orders
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.model import Model, memory
+from tpsgd_host.runs.executor import TEST, TRAIN, Bytes, Records
+from tpsgd_host.simulator import Simulator
+
+LEAST, MOST = 1, 15  # update shifts (SPEC 1.3)
+
+
+class IntegerContestant:
+    """Integer tpSGD, all of it or with the hidden layers left as they were drawn.
+
+    A setting is a pair of offsets to the update shifts in the model's TOML: (hidden layers, output layer).
+
+    Parameters
+    ----------
+    name, title : str
+    frozen : bool
+        Whether only the output layer learns.
+    """
+
+    integer = True
+
+    def __init__(self, name: str, title: str, frozen: bool) -> None:
+        self.name, self.title, self.frozen = name, title, frozen
+
+    def settings(self) -> tuple[Setting, ...]:
+        """Return the offsets to try first, the likeliest first: of two that do equally well the earlier is taken."""
+        hidden = (0,) if self.frozen else (0, 1, -1)
+        pairs = [(h, o) for h in hidden for o in (0, 1, -1)]
+        return tuple(sorted(pairs, key=lambda pair: abs(pair[0]) + abs(pair[1])))
+
+    def around(self, best: Setting) -> tuple[Setting, ...]:
+        """Return the settings to try when ``best`` is the best so far: those next to it."""
+        hidden, output = best
+        steps = (0,) if self.frozen else (0, 1, -1)
+        return tuple((hidden + h, output + o) for h in steps for o in (0, 1, -1))
+
+    def describe(self, config: Config, setting: Setting) -> tuple[str, str]:
+        """Return the update shifts of hidden layers (empty where they do not learn) and of the output."""
+        hidden = {_text(_shifted(layer, setting[0])) for layer in config.layers[:-1] if not self._still(layer)}
+        return " ".join(sorted(hidden)), _text(_shifted(config.layers[-1], setting[1]))
+
+    def valid(self, config: Config, setting: Setting) -> bool:
+        """Whether the update shifts of a setting can be."""
+        layers = [layer for layer in config.layers[:-1] if not self._still(layer)]
+        offsets = [(layer, setting[0]) for layer in layers] + [(config.layers[-1], setting[1])]
+        return all(LEAST <= s + offset <= MOST for layer, offset in offsets for s in layer.shifts if s)
+
+    def train(
+        self, config: Config, part: Part, settings: tuple[Setting, ...], epochs: int, shuffle_seed: int,
+        progress: Callable[[float], None],
+    ) -> Trained:  # fmt: skip
+        """Train a network for each setting and seed; see :class:`~tpsgd_host.comparison.results.Trained`."""
+        runs = len(settings) * len(part.seeds)
+        accuracies = np.zeros((len(settings), len(part.seeds)))
+        history = np.zeros((epochs, len(settings), len(part.seeds)))
+        done = 0
+        for i, setting in enumerate(settings):
+            for j, seed in enumerate(part.seeds):
+                model = build_model(self.configure(config, setting, seed), part.train)
+                simulator = Simulator(model)
+                for epoch, share in enumerate(learn(simulator, model, part.train, epochs, shuffle_seed)):
+                    history[epoch, i, j] = share
+                    progress((done + (epoch + 1) / epochs) / runs)
+                accuracies[i, j] = accuracy(simulator, records(model, part.test))
+                done += 1
+        return Trained(accuracies, history, np.zeros(accuracies.shape, bool))
+
+    def configure(self, config: Config, setting: Setting, seed: int) -> Config:
+        """Return the network with the update shifts of a setting and a seed of its own."""
+        hidden = [self._layer(layer, setting[0]) for layer in config.layers[:-1]]
+        output = replace(config.layers[-1], shifts=_shifted(config.layers[-1], setting[1]))
+        return replace(config, seed=seed, layers=(*hidden, output))
+
+    def bytes(self, config: Config, samples: Samples) -> int:
+        """Return what training takes on a board, the buffers of the link among them."""
+        return memory(build_model(self.configure(config, (0, 0), config.seed), samples)).total
+
+    def _layer(self, layer: LayerConfig, offset: int | float) -> LayerConfig:
+        if self._still(layer):
+            return replace(layer, frozen=True)
+        return replace(layer, shifts=_shifted(layer, offset))
+
+    def _still(self, layer: LayerConfig) -> bool:
+        return self.frozen or layer.frozen
+
+
+def learn(simulator: Simulator, model: Model, train: Samples, epochs: int, shuffle_seed: int) -> Iterator[float]:
+    """Train on samples and yield, after every epoch, the share classified rightly before they were learned."""
+    simulator.begin(0, epochs * len(train), True)
+    data = model.scaling.encode(train.values)
+    for order in orders(len(train), epochs, shuffle_seed):
+        yield present(simulator, data[order], train.labels[order])
+
+
+def present(simulator: Simulator, data: Bytes, labels: Bytes) -> float:
+    """Train on samples in their order; return the share classified rightly before they were learned."""
+    ops = np.full(len(labels), TRAIN, np.uint8)
+    found = np.concatenate(list(simulator.apply(Records(ops, labels, data))))
+    return float((found[:, 0] == labels).mean())
+
+
+def records(model: Model, samples: Samples) -> Records:
+    """Return samples as the records of a test."""
+    return Records(np.full(len(samples), TEST, np.uint8), samples.labels, model.scaling.encode(samples.values))
+
+
+def accuracy(simulator: Simulator, check: Records) -> float:
+    """Return the share of records that are classified rightly, 0 to 1."""
+    right: npt.NDArray[np.bool_] = simulator.evaluate(check)[:, 0] == check.labels
+    return float(right.mean())
+
+
+def _shifted(layer: LayerConfig, offset: int | float) -> tuple[int, ...]:
+    """Return a layer's update shifts with an offset; 0 goes on meaning that nothing is learned."""
+    return tuple(s + int(offset) if s else 0 for s in layer.shifts)
+
+
+def _text(shifts: tuple[int, ...]) -> str:
+    return "/".join(map(str, shifts))

@@ -1,0 +1,181 @@
+"""Work that is spread over processes: in order of submission, with progress, stopped at once by Ctrl-C.
+
+What a job computes does not depend on how many processes there are.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from tpsgd_host.errors import TpsgdError
+
+Common = TypeVar("Common")
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+#: Works on one job: what is common to all jobs, the job, and whom to tell the share of it that is done.
+Work = Callable[[Common, Job, Callable[[float], None]], Result]
+
+#: Told how many jobs' worth of work has been done.
+Progress = Callable[[float], None]
+
+_EVERY = 0.2  # seconds between two reports of a worker
+
+# One thread a process: the processes share the cores already.
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class Workers(Generic[Common, Job, Result]):
+    """Processes that work on jobs; a context manager.
+
+    Parameters
+    ----------
+    work : function
+        Defined at the top of a module, so that other processes find it.
+    common : object
+        Handed to each process once.
+    jobs : int
+        Processes; 1 works in this one.
+    """
+
+    def __init__(self, work: Work[Common, Job, Result], common: Common, jobs: int) -> None:
+        self._work, self._common, self._jobs = work, common, jobs
+        self._pool: ProcessPoolExecutor | None = None
+        self._reports: Any = None
+
+    def __enter__(self) -> Workers[Common, Job, Result]:
+        if self._jobs > 1:
+            context = multiprocessing.get_context("spawn")
+            self._reports = context.Queue()
+            self._pool = ProcessPoolExecutor(
+                self._jobs, context, _begin, (self._work, self._common, self._reports, os.getpid())
+            )
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._pool is None:
+            return
+        if any(exception):
+            _stop(self._pool)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._reports.close()
+        self._reports.join_thread()
+
+    def run(self, jobs: Sequence[Job], weights: Sequence[float], progress: Progress) -> list[Result]:
+        """Work on all jobs and return their results in the jobs' order.
+
+        Parameters
+        ----------
+        weights : sequence of float
+            How much work each job is.
+        progress : callable
+            Told the sum of what is done.
+        """
+        if self._pool is None:
+            return self._run_here(jobs, weights, progress)
+        with _single_threaded():
+            futures = [self._pool.submit(_apply, i, job) for i, job in enumerate(jobs)]
+        shares = [0.0] * len(jobs)
+        waiting: set[Future[Result]] = set(futures)
+        while waiting:
+            done, waiting = wait(waiting, timeout=_EVERY, return_when=FIRST_COMPLETED)
+            for i, share in self._news():
+                shares[i] = max(shares[i], share)
+            for i, future in enumerate(futures):
+                if future in done:
+                    _result(future)
+                    shares[i] = 1.0
+            progress(sum(share * weight for share, weight in zip(shares, weights, strict=True)))
+        return [_result(future) for future in futures]
+
+    def _run_here(self, jobs: Sequence[Job], weights: Sequence[float], progress: Progress) -> list[Result]:
+        results, before = [], 0.0
+        for job, weight in zip(jobs, weights, strict=True):
+
+            def report(share: float, before: float = before, weight: float = weight) -> None:
+                progress(before + share * weight)
+
+            results.append(self._work(self._common, job, report))
+            before += weight
+            progress(before)
+        return results
+
+    def _news(self) -> Iterator[tuple[int, float]]:
+        """Yield what the workers have reported."""
+        while True:
+            try:
+                yield self._reports.get_nowait()
+            except queue.Empty:
+                return
+
+
+def cores() -> int:
+    """Return how many processes this computer works on at once."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
+def _result(future: Future[Result]) -> Result:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        hint = "Out of memory is the likeliest cause: try again with --jobs 1."
+        raise TpsgdError("a process of the comparison was stopped from outside", hint) from error
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the pool's processes where they stand; they hold nothing that must be kept."""
+    processes = list((getattr(pool, "_processes", None) or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Let processes that are started inside read that one thread is theirs."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+_state: dict[str, Any] = {}
+
+
+def _begin(work: Any, common: Any, reports: Any, parent: int) -> None:
+    """Make a process ready: Ctrl-C is the parent's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _state.update(work=work, common=common, reports=reports, parent=parent)
+
+
+def _apply(number: int, job: Any) -> Any:
+    """Work on a job in a process of the pool."""
+    last = time.monotonic()
+
+    def report(share: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _EVERY:
+            last = time.monotonic()
+            if os.getppid() != _state["parent"]:
+                os._exit(1)  # nobody waits for the result any more
+            _state["reports"].put((number, share))
+
+    return _state["work"](_state["common"], job, report)

@@ -1,0 +1,190 @@
+"""What contestants are compared on: a network, training data, and test data that nobody sees before the end.
+
+Shapes: S samples, T steps, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from tpsgd_host.build import build_model, model_classes
+from tpsgd_host.config import Config, parse_config
+from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.load import load_samples
+from tpsgd_host.data.names import listing
+from tpsgd_host.data.rejects import BadRows
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.split import split
+from tpsgd_host.errors import DataError
+from tpsgd_host.tasks.task import load_task
+
+VALIDATION_SHARE = 0.2  # of the training part
+VALIDATION_SAMPLES = 300  # small data are split several times over, until so many samples were validated on
+MOST_FOLDS = 5
+NETWORKS = 3  # validated for each setting at least: a single one may be lucky
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Data and network of a comparison.
+
+    Attributes
+    ----------
+    config : Config
+        The network; its seed is the first seed.
+    train, test : Samples
+        They share no recording.
+    epochs : int
+        Passes over ``train``.
+    shuffle_seed : int
+        Seed of the order of each epoch, which is the same for all contestants and seeds.
+    data : str
+        Where the data come from.
+    notes : tuple of str
+        What a user should know about these data.
+    """
+
+    name: str
+    config: Config
+    train: Samples
+    test: Samples
+    epochs: int
+    shuffle_seed: int = 1
+    data: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def network(self) -> str:
+        """The network in a word."""
+        return build_model(self.config, self.train).shape
+
+
+@dataclass(frozen=True)
+class Part:
+    """Samples to learn, and others to count on: a fold of the training part, or training and test part themselves.
+
+    Attributes
+    ----------
+    seeds : tuple of int
+        Of the networks that are trained on it.
+    """
+
+    train: Samples
+    test: Samples
+    seeds: tuple[int, ...] = field(default=())
+
+
+def task_problem(name: str, data_dir: str | Path | None = None, epochs: int | None = None) -> Problem:
+    """Return one of the tasks at hand; errors as of :func:`tpsgd_host.tasks.task.load_task`."""
+    task = load_task(name, data_dir)
+    config = parse_config(task.toml, f"{name}.toml")
+    return Problem(name, config, task.train, task.test, epochs or task.epochs, task.shuffle_seed, task.source)
+
+
+def file_problem(
+    data: Path,
+    config: Config,
+    *,
+    test: Path | None = None,
+    test_split: float = 0.2,
+    split_seed: int = 1,
+    epochs: int = 20,
+    shuffle_seed: int = 1,
+    layout: Layout | None = None,
+    bad_rows: BadRows = "stop",
+) -> Problem:
+    """Return the problem that a user's own file poses.
+
+    Parameters
+    ----------
+    data : Path
+    config : Config
+        The network.
+    test : Path, optional
+        Test samples; without it a share ``test_split`` of the recordings in ``data``, class by class.
+    split_seed : int
+        Seed of that choice.
+    layout : Layout, optional
+        How to read the files; None: as ``config`` says.
+
+    Raises
+    ------
+    DataError, ConfigError
+        When data and network do not go together, or no recording can be spared to test on.
+    """
+    layout = layout or config.layout
+    samples = load_samples(data, layout, config.classes or None, bad_rows)
+    model_classes(config, samples.classes)
+    config = replace(config, layout=layout, classes=samples.classes)
+    skipped = samples.bad_rows
+    if test is not None:
+        held_out = load_samples(test, layout, samples.classes, bad_rows)
+        skipped += held_out.bad_rows
+    else:
+        samples, held_out = split(samples, test_split, split_seed)
+    return Problem(
+        config.name, config, samples, held_out, epochs, shuffle_seed, str(data), _notes(layout, len(skipped))
+    )
+
+
+def _notes(layout: Layout, skipped: int) -> tuple[str, ...]:
+    notes = []
+    if skipped:
+        notes.append(f"{skipped} bad rows were left out")
+    if not layout.group and layout.windows == "row":
+        notes.append(
+            "there is no group column, so every row counts as a recording of its own: where rows come from a few "
+            "recordings or persons, name the column that tells them apart (--group), or all accuracies are too high"
+        )
+    return tuple(notes)
+
+
+def final_part(problem: Problem, seeds: int) -> Part:
+    """Return training and test part, to be used once, when everything is chosen."""
+    first = problem.config.seed
+    return Part(problem.train, problem.test, tuple(range(first, first + seeds)))
+
+
+def validation_parts(problem: Problem) -> tuple[Part, ...]:
+    """Carve validation parts from the training part, whole recordings at a time; the test part has no say.
+
+    A fifth of each class, once where that is ``VALIDATION_SAMPLES`` samples and up to five times where it is fewer,
+    each time with another seed and other recordings.
+
+    Raises
+    ------
+    DataError
+        When no class has a recording to spare.
+    """
+    first = problem.config.seed
+    parts: list[Part] = []
+    folds = 1
+    while len(parts) < folds:
+        try:
+            fit, check = split(problem.train, VALIDATION_SHARE, len(parts) + 1)
+        except DataError:
+            raise DataError(
+                f"{problem.name}: learning rates cannot be chosen: no class has two recordings to learn from.",
+                "Record each class at least three times: to learn from, to choose by, and to test on. "
+                "Or test on a file of its own (--test), so that all of these can be learned from.",
+            ) from None
+        if not parts:
+            folds = min(MOST_FOLDS, ceil(VALIDATION_SAMPLES / len(check)))
+        networks = ceil(NETWORKS / folds)
+        # Other seeds than the final runs have: those would be tested on networks that were chosen for.
+        begin = first + 1000 + len(parts) * networks
+        parts.append(Part(fit, check, tuple(range(begin, begin + networks))))
+    return tuple(parts)
+
+
+def validation_note(problem: Problem, parts: tuple[Part, ...]) -> str:
+    """Say which classes the choice is blind to, or nothing."""
+    checked = np.unique(np.concatenate([part.test.labels for part in parts]))
+    names = [name for i, name in enumerate(problem.train.classes) if i not in checked]
+    if not names:
+        return ""
+    return f"chosen without {listing(names)}: a class needs two recordings to learn from before one can be spared"

@@ -1,0 +1,145 @@
+"""What a comparison found, in numbers; tables, pictures and sentences are made of these.
+
+Legend: n nets of one contestant (one a seed), E epochs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from statistics import fmean, stdev
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host import __version__
+
+SCHEMA = 1  # of the JSON
+
+#: What a contestant's learning rate is made of: a rate, or the offsets of the update shifts.
+Setting: TypeAlias = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Networks of one contestant, trained on one part of the data.
+
+    Attributes
+    ----------
+    accuracies : ndarray of float, shape (settings, seeds)
+        On the part's own test samples, after the last epoch.
+    history : ndarray of float, shape (E, settings, seeds)
+        Share of the training samples classified rightly when they came, before they were learned.
+    diverged : ndarray of bool, shape (settings, seeds)
+        Networks whose weights left the range of numbers.
+    seconds : float
+        All of it took.
+    """
+
+    accuracies: npt.NDArray[np.float64]
+    history: npt.NDArray[np.float64]
+    diverged: npt.NDArray[np.bool_]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Learning rates that were tried: in words, for how many epochs, mean accuracy on the validation parts."""
+
+    rates: tuple[str, str]
+    epochs: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One contestant's figures on one problem.
+
+    Attributes
+    ----------
+    setting : tuple of float
+        The learning rates that were chosen.
+    rates : tuple of str
+        The same in words: of the hidden layers (empty where they do not learn), and of the output.
+    tried : tuple of Tried
+        Every setting, first those of the short runs, then those of all epochs.
+    validation : float
+        Mean accuracy of the chosen setting on the validation parts.
+    curve : tuple of float, length E
+        Share of the training samples classified rightly before they were learned, mean over the seeds.
+    accuracies : tuple of float, length n
+        On the test part, 0 to 1, one a seed.
+    bytes : int
+        RAM that training takes on a board; of the float rules with four bytes a number.
+    seconds : float
+        Training one network took on this computer.
+    diverged : int
+        Test networks whose weights left the range of numbers.
+    """
+
+    name: str
+    title: str
+    integer: bool
+    setting: Setting
+    rates: tuple[str, str]
+    tried: tuple[Tried, ...]
+    validation: float
+    curve: tuple[float, ...]
+    accuracies: tuple[float, ...]
+    bytes: int
+    seconds: float
+    diverged: int = 0
+
+    @property
+    def mean(self) -> float:
+        """Mean test accuracy, 0 to 1."""
+        return fmean(self.accuracies)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation over the seeds; 0 for a single one."""
+        return stdev(self.accuracies) if len(self.accuracies) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All contestants on one problem.
+
+    Attributes
+    ----------
+    folds : int
+        How many times the training part was split to choose learning rates.
+    validation_samples : int
+        Samples that were validated on, over all folds.
+    verdict : tuple of str
+        Sentences.
+    """
+
+    problem: str
+    network: str
+    classes: tuple[str, ...]
+    train_samples: int
+    test_samples: int
+    epochs: int
+    seeds: tuple[int, ...]
+    shuffle_seed: int
+    folds: int
+    validation_samples: int
+    data: str
+    entries: tuple[Entry, ...]
+    verdict: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def entry(self, name: str) -> Entry | None:
+        """Return a contestant's figures, None where it did not take part."""
+        return next((entry for entry in self.entries if entry.name == name), None)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return everything for JSON."""
+        entries = [{**asdict(e), "mean": e.mean, "deviation": e.deviation} for e in self.entries]
+        return {**asdict(self), "entries": entries}
+
+
+def document(comparisons: list[Comparison]) -> dict[str, object]:
+    """Return the JSON of several comparisons."""
+    return {"schema": SCHEMA, "tpsgd": __version__, "comparisons": [one.as_dict() for one in comparisons]}

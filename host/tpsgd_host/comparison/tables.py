@@ -1,0 +1,90 @@
+"""Tables of a comparison: for the terminal, and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from rich import box
+from rich.table import Table
+
+from tpsgd_host.comparison.results import Comparison, Entry
+from tpsgd_host.comparison.view import duration
+
+HEADS = ("contestant", "test accuracy", "bytes", "time", "hidden rate", "output rate", "validation")
+
+LEGEND = (
+    "Test accuracy in percent, mean and deviation over the seeds. Bytes: RAM that training takes on a board, floats "
+    "with four bytes a number. Time: to train one network on this computer, integers in C and floats in NumPy; it says "
+    "nothing about a board. Rates: update shifts (8/9/10 is 2^-8, then 2^-9, then 2^-10), or the first rate, which is "
+    "halved as often; chosen by the accuracy on validation parts. The test part was used once."
+)
+
+
+def heading(one: Comparison) -> str:
+    """Say what was compared on what."""
+    return (
+        f"{one.problem}: {one.network}, {len(one.classes)} classes, {one.train_samples:,} samples to learn and "
+        f"{one.test_samples:,} to test, {one.epochs} epochs, {_seeds(one)}"
+    )
+
+
+def how_chosen(one: Comparison) -> str:
+    """Say how learning rates were chosen."""
+    times = "once" if one.folds == 1 else f"{one.folds} times anew"
+    return f"rates chosen on a fifth of the training recordings, {times}: {one.validation_samples:,} samples"
+
+
+def terminal_table(one: Comparison) -> Table:
+    """Return the table for a terminal of 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for i, head in enumerate(HEADS[:-1]):
+        table.add_column(head, justify="right" if i else "left")
+    for entry in one.entries:
+        table.add_row(*cells(entry)[:-1])
+    return table
+
+
+def markdown(comparisons: Sequence[Comparison]) -> str:
+    """Return all comparisons as Markdown: an overview where there are several, then a table and the verdict of each."""
+    parts = [overview(comparisons), LEGEND] if len(comparisons) > 1 else [LEGEND]
+    for one in comparisons:
+        rows = [cells(entry) for entry in one.entries]
+        parts += [f"## {one.problem}", f"{heading(one)}; {how_chosen(one)}.", _markdown_table(HEADS, rows)]
+        parts.append("\n".join(f"- {sentence}" for sentence in (*one.verdict, *one.notes)))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def overview(comparisons: Sequence[Comparison]) -> str:
+    """Return one Markdown row a problem, one column a contestant."""
+    names = list(dict.fromkeys(entry.name for one in comparisons for entry in one.entries))
+    titles = {entry.name: entry.title for one in comparisons for entry in one.entries}
+    rows = []
+    for one in comparisons:
+        entries = [one.entry(name) for name in names]
+        rows.append([one.problem, one.network, *(spread(entry) if entry else "-" for entry in entries)])
+    return _markdown_table(("task", "network", *(titles[name] for name in names)), rows)
+
+
+def cells(entry: Entry) -> list[str]:
+    """Return a contestant's row."""
+    return [
+        entry.title, spread(entry), f"{entry.bytes:,}", duration(entry.seconds), entry.rates[0] or "-", entry.rates[1],
+        f"{100 * entry.validation:.1f}",
+    ]  # fmt: skip
+
+
+def spread(entry: Entry) -> str:
+    """Return mean and deviation in percent."""
+    mean = f"{100 * fmean(entry.accuracies):.1f}"
+    return mean if len(entry.accuracies) < 2 else f"{mean} ± {100 * entry.deviation:.1f}"
+
+
+def _seeds(one: Comparison) -> str:
+    return "1 seed" if len(one.seeds) == 1 else f"{len(one.seeds)} seeds"
+
+
+def _markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
