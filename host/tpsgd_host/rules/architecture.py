@@ -32,6 +32,8 @@ class LayerShape:
         Height and width of a patch, its stride, the side of the max-pooling window, and the zeros around the image.
     depth : int
         Values at a pixel of a conv layer's input.
+    regions : int
+        G: tpSGD cuts a conv layer's output into so many regions in each direction, with targets of their own.
     """
 
     kind: str
@@ -45,11 +47,22 @@ class LayerShape:
     pool: int = 1
     depth: int = 1
     padding: int = 0
+    regions: int = 1
 
     @property
     def parameters(self) -> int:
         """Weights and biases."""
         return self.units * (self.inputs + 1)
+
+    def pixels(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of a conv layer's output before pooling, for an image of this size."""
+        tall, wide = self.kernel
+        around = 2 * self.padding
+        return (height + around - tall) // self.stride + 1, (width + around - wide) // self.stride + 1
+
+    def window(self, pixels: tuple[int, int]) -> tuple[int, int]:
+        """Return the pooling window: ``pool`` in both directions, in one where there is but one row or column."""
+        return self.pool if pixels[0] > 1 else 1, self.pool if pixels[1] > 1 else 1
 
 
 @dataclass(frozen=True)
@@ -110,10 +123,8 @@ class Architecture:
             height, width, depth = images[-1]
             if (layer.depth, layer.inputs) != (depth, layer.kernel[0] * layer.kernel[1] * depth):
                 raise ValueError(f"conv layer of {layer.inputs} inputs, depth {layer.depth}, on an image of {depth}")
-            rows, columns = (
-                ((size + 2 * layer.padding - side) // layer.stride + 1) // layer.pool
-                for size, side in zip((height, width), layer.kernel, strict=True)
-            )
+            pixels = layer.pixels(height, width)
+            rows, columns = (size // side for size, side in zip(pixels, layer.window(pixels), strict=True))
             if rows < 1 or columns < 1:
                 raise ValueError(f"conv layer of kernel {layer.kernel}, pool {layer.pool} on {height} x {width} pixels")
             images.append((rows, columns, layer.units))

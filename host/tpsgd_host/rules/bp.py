@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tpsgd_host.rules.conv import Conv
 from tpsgd_host.rules.layers import Dense, Floats, Indices, Layer, slope
 from tpsgd_host.rules.network import Network
 from tpsgd_host.rules.recurrent import Recurrent
@@ -52,11 +53,11 @@ class Backprop:
         if isinstance(layer, Recurrent):
             # g comes side by side from a dense layer, and step by step from a recurrent one.
             return through_time(layer, back, g if g.ndim == 4 else layer.apart(g), onward)
-        assert isinstance(layer, Dense)
-        d = g * slope(layer.z)
+        assert isinstance(layer, Dense | Conv)
+        d = (layer.spread(g) if isinstance(layer, Conv) else g) * slope(layer.z)
         g = np.matmul(d, back) if onward else d
         layer.learn(d, layer.x)
-        return g
+        return layer.images(g) if onward and isinstance(layer, Conv) else g
 
 
 def through_time(layer: Recurrent, back: Floats, g: Floats, onward: bool) -> Floats:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tpsgd_host.rules.conv import Conv
 from tpsgd_host.rules.layers import Dense, Floats, Indices, slope
 from tpsgd_host.rules.network import Network
 from tpsgd_host.rules.projections import projections
@@ -39,7 +40,8 @@ class DirectFeedback:
             if isinstance(layer, Recurrent):
                 self._checkpoints(layer, g)
             else:
-                assert isinstance(layer, Dense)
+                assert isinstance(layer, Dense | Conv)
+                g = layer.spread(g) if isinstance(layer, Conv) else g
                 layer.learn(g * slope(layer.z), layer.x)
         output.learn(error, output.x)
         return predicted

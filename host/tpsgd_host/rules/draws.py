@@ -6,7 +6,7 @@ Shapes: m units, n inputs of a layer; N classes, K checkpoints, R networks.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,12 @@ def target_signs(seed: int, index: int, columns: int, units: int) -> Floats:
         words.append(row)
     bits = np.array(words, np.uint32)[:, :, None] >> np.arange(32, dtype=np.uint32) & 1
     return bits.reshape(columns, -1)[:, :units] * 2.0 - 1.0
+
+
+def per_network(seeds: Sequence[int], draw: Callable[[int], Floats], dtype: npt.DTypeLike) -> Floats:
+    """Return what ``draw(seed)`` gives for each network, stacked; a seed that several have is drawn once."""
+    known = {seed: draw(seed).astype(dtype) for seed in dict.fromkeys(seeds)}
+    return np.stack([known[seed] for seed in seeds])
 
 
 class StepDraws:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tpsgd_host.rules.conv import Conv
 from tpsgd_host.rules.layers import Dense, Floats, Indices, slope
 from tpsgd_host.rules.network import Network, run
 from tpsgd_host.rules.projections import projections
@@ -36,7 +37,8 @@ class DirectTargets:
             else:
                 run(layer, signal)
                 if layer.trains:
-                    assert isinstance(layer, Dense)
+                    assert isinstance(layer, Dense | Conv)
+                    g = layer.spread(g) if isinstance(layer, Conv) else g
                     layer.learn(g * slope(layer.z), layer.x)
             signal = network.onward(i)
         output = network.output

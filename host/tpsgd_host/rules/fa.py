@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from tpsgd_host.rules.bp import Backprop
-from tpsgd_host.rules.draws import feedback
+from tpsgd_host.rules.draws import feedback, per_network
 from tpsgd_host.rules.layers import Floats, Layer
+from tpsgd_host.rules.recurrent import Recurrent
 
 
 class FeedbackAlignment(Backprop):
@@ -21,6 +20,7 @@ class FeedbackAlignment(Backprop):
 
     def carriers(self, i: int, layer: Layer, seeds: Sequence[int]) -> Floats:
         """Return fixed random matrices."""
-        shape = layer.shape
-        drawn = [feedback(seed, i, shape.units, shape.inputs, shape.inputs) for seed in seeds]
-        return np.stack(drawn).astype(layer.w.dtype)
+        if i == 0 and not isinstance(layer, Recurrent):
+            return layer.w[:, :, :-1]  # nothing is carried further
+        m, n = layer.shape.units, layer.shape.inputs
+        return per_network(seeds, lambda seed: feedback(seed, i, m, n, n), layer.w.dtype)

@@ -77,7 +77,8 @@ def _kept(architecture: Architecture, steps: int, layers: list[int]) -> int:
             total += steps * (layer.inputs + layer.units)
         elif layer.kind == "conv":
             rows, columns, depth = images[i]
-            total += rows * columns * depth + layer.pool**2 * architecture.outputs()[i]
+            before, after = layer.pixels(rows, columns)
+            total += rows * columns * depth + before * after * layer.units
         else:
             total += layer.inputs + layer.units
     return total

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.rules.architecture import Architecture
+from tpsgd_host.rules.conv import Conv
 from tpsgd_host.rules.draws import drawn_weights
 from tpsgd_host.rules.layers import Dense, Floats, Layer, Output
 from tpsgd_host.rules.recurrent import Recurrent
@@ -70,6 +71,8 @@ class Network:
         steps, channels = self.architecture.steps, self.architecture.channels
         if isinstance(self.layers[0], Recurrent):
             return x.reshape(len(x), steps, channels).transpose(1, 0, 2)[:, None]
+        if isinstance(self.layers[0], Conv):
+            return x.reshape(1, len(x), *self.layers[0].image)
         return x[None]
 
     def onward(self, i: int) -> Floats:
@@ -77,6 +80,8 @@ class Network:
         layer = self.layers[i]
         if isinstance(layer, Recurrent):
             return layer.h if isinstance(self.layers[i + 1], Recurrent) else layer.side_by_side()
+        if isinstance(layer, Conv):
+            return layer.out if isinstance(self.layers[i + 1], Conv) else layer.out.reshape(self.nets, self.batch, -1)
         assert isinstance(layer, Dense)
         return layer.a
 
@@ -109,13 +114,15 @@ class Network:
             raise ValueError(f"layer {i}: weights of shape {w.shape[1:]}, not {(shape.units, shape.inputs + 1)}")
         if shape.kind == "recurrent":
             return Recurrent(shape, w, batch, architecture.steps, architecture.marks())
+        if shape.kind == "conv":
+            return Conv(shape, w, batch, architecture.images()[i], first=i == 0)
         kind = Output if shape.kind == "output" else Dense
         return kind(shape, w, batch, first=i == 0)
 
 
 def run(layer: Layer, signal: Floats) -> Floats:
     """Run a layer forward."""
-    assert isinstance(layer, Dense | Recurrent)
+    assert isinstance(layer, Dense | Recurrent | Conv)
     return layer.forward(signal)
 
 
@@ -143,6 +150,6 @@ def drawn(
     def given(seed: int) -> Sequence[npt.NDArray[Any]]:
         return drawn_weights(architecture, seed) if initial is None else initial(seed)
 
-    known = {seed: given(seed) for seed in dict.fromkeys(seeds)}
+    known = {seed: [np.asarray(w, dtype) for w in given(seed)] for seed in dict.fromkeys(seeds)}
     stacks = zip(*(known[seed] for seed in seeds), strict=True)
-    return Network(architecture, [np.stack(stack).astype(dtype) for stack in stacks], batch)
+    return Network(architecture, [np.stack(stack) for stack in stacks], batch)

@@ -6,10 +6,9 @@ Legend: R networks, N classes, size: values that a layer hands on, K*m behind a 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-import numpy as np
-
-from tpsgd_host.rules.draws import feedback
+from tpsgd_host.rules.draws import feedback, per_network
 from tpsgd_host.rules.layers import Floats
 from tpsgd_host.rules.network import Network
 from tpsgd_host.rules.recurrent import Recurrent
@@ -24,6 +23,9 @@ def projections(network: Network, seeds: Sequence[int]) -> list[Floats]:
     matrices = []
     for i, (layer, size) in enumerate(zip(network.hidden, architecture.outputs(), strict=False)):
         values = layer.shape.units * architecture.checkpoints if isinstance(layer, Recurrent) else size
-        drawn = [feedback(seed, i, architecture.classes, values, values) for seed in seeds]
-        matrices.append(np.stack(drawn).astype(layer.w.dtype))
+        matrices.append(per_network(seeds, partial(_drawn, i, architecture.classes, values), layer.w.dtype))
     return matrices
+
+
+def _drawn(i: int, classes: int, values: int, seed: int) -> Floats:
+    return feedback(seed, i, classes, values, values)

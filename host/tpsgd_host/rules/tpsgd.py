@@ -2,7 +2,8 @@
 
 Lomnitz, Daniels, Zhang, Piacentino, *Learning with Local Gradients at the Edge*, arXiv:2208.08503, with the choices of
 SPEC 1.3: targets of plus or minus A, hidden layers without the slope of their activation, and the steps at which a
-recurrent layer learns.
+recurrent layer learns. A conv layer's output is cut into regions with targets of their own, and each unit learns at the
+pixel where it was the largest in a region. (The integer network updates region by region; here all are summed.)
 
 Legend: R networks, B samples at once, m units, N classes.
 """
@@ -12,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from tpsgd_host.rules.draws import StepDraws, target_signs
+from tpsgd_host.rules.conv import Conv
+from tpsgd_host.rules.draws import StepDraws, per_network, target_signs
 from tpsgd_host.rules.layers import Dense, Floats, Indices, Layer
 from tpsgd_host.rules.losses import LAYER_LOSSES, LayerLoss, layer_loss
 from tpsgd_host.rules.network import Network, run
@@ -36,19 +39,23 @@ class TargetProjection:
         self.guarded = self.loss not in LAYER_LOSSES.values()
         self.targets = [self._targets(i, layer, seeds) for i, layer in enumerate(network.hidden)]
         self.draws = StepDraws(seeds)
+        recurrent = any(isinstance(layer, Recurrent) and layer.trains for layer in network.hidden)
+        self.random = recurrent and network.architecture.rule == "random"
+        self.chosen: Indices = np.full(network.nets, -1)
 
     def step(self, x: Floats, y: Indices) -> Indices:
         """Learn samples x (B, T*C) of classes y (B,); return the classes predicted before, (R, B)."""
         network = self.network
         signal = network.sample(x)
+        if self.random:
+            self.chosen = self.draws.draw(network.architecture.steps)
         for i, layer in enumerate(network.hidden):
             if isinstance(layer, Recurrent) and layer.trains:
                 self._sequence(layer, signal, y, self.targets[i])
             else:
                 run(layer, signal)
                 if layer.trains:
-                    assert isinstance(layer, Dense)
-                    layer.learn(self._error(layer.a, self.targets[i][:, y], layer.z), layer.x)
+                    self._learn(layer, y, self.targets[i])
             signal = network.onward(i)
         output = network.output
         output.forward(signal)
@@ -56,14 +63,41 @@ class TargetProjection:
         output.learn(output.error(y), output.x)
         return predicted
 
+    def _learn(self, layer: Layer, y: Indices, targets: Floats) -> None:
+        """Update a layer that has just run."""
+        if isinstance(layer, Conv):
+            self._image(layer, y, targets)
+        else:
+            assert isinstance(layer, Dense)
+            layer.learn(self._error(layer.a, targets[:, y], layer.z), layer.x)
+
+    def _image(self, layer: Conv, y: Indices, targets: Floats) -> None:
+        """Update a conv layer at the largest pixel of each unit and region."""
+        parts = regions(layer)
+        classes = self.network.architecture.classes
+        if len(parts) == layer.pooled[0] * layer.pooled[1]:  # a region is one value of each unit
+            column = y[:, None] + np.arange(len(parts)) * classes
+            out = layer.out.reshape(layer.nets, layer.batch, len(parts), -1)
+            layer.learn(layer.spread(self._error(out, targets[:, column], out)), layer.x)
+            return
+        e = np.zeros_like(layer.out)
+        for c, (rows, columns) in enumerate(parts):
+            block = layer.out[:, :, rows, columns]
+            at = last_largest(block)
+            a = np.take_along_axis(block.reshape(*block.shape[:2], -1, block.shape[4]), at, axis=2)[:, :, 0]
+            error = self._error(a, targets[:, y + c * classes], a)
+            part = np.zeros((*block.shape[:2], block.shape[2] * block.shape[3], block.shape[4]), e.dtype)
+            np.put_along_axis(part, at, error[:, :, None], axis=2)
+            e[:, :, rows, columns] = part.reshape(block.shape)
+        layer.learn(layer.spread(e), layer.x)
+
     def _sequence(self, layer: Recurrent, signal: Floats, y: Indices, targets: Floats) -> None:
         """Run a recurrent layer over its steps and update it at those that its rule names."""
         architecture = self.network.architecture
         rule, classes, last = architecture.rule, architecture.classes, architecture.steps - 1
-        chosen = self.draws.draw(architecture.steps) if rule == "random" else None
         for t in layer.steps(signal):
-            if chosen is not None:
-                nets = np.flatnonzero(chosen == t)
+            if rule == "random":
+                nets = np.flatnonzero(self.chosen == t)
                 if nets.size:
                     e = self._error(layer.h[t][nets], targets[nets][:, y], layer.z[t][nets])
                     layer.learn_some(nets, e, layer.x[nets, t])
@@ -78,11 +112,26 @@ class TargetProjection:
         return e
 
     def _targets(self, i: int, layer: Layer, seeds: Sequence[int]) -> Floats:
-        """Return a layer's targets for each network, shape (R, columns, m): a column a class, and checkpoint."""
+        """Return a layer's targets for each network, (R, columns, m): a column a class, and checkpoint or region."""
         architecture = self.network.architecture
         per_checkpoint = isinstance(layer, Recurrent) and architecture.rule == "checkpoint"
         columns = architecture.classes * (architecture.checkpoints if per_checkpoint else 1)
-        shape = layer.shape
-        signs = np.stack([target_signs(seed, i, columns, shape.units) for seed in seeds])
-        targets: Floats = (signs * shape.amplitude).astype(layer.w.dtype)
-        return targets
+        if isinstance(layer, Conv):
+            columns *= len(regions(layer))
+        m, amplitude = layer.shape.units, layer.shape.amplitude
+        return per_network(seeds, lambda seed: target_signs(seed, i, columns, m) * amplitude, layer.w.dtype)
+
+
+def regions(layer: Conv) -> list[tuple[slice, slice]]:
+    """Return the regions of a conv layer's output, row by row (SPEC 1.3)."""
+    sides = []
+    for size in layer.pooled:
+        count = min(layer.shape.regions, size)
+        sides.append([slice(u * size // count, (u + 1) * size // count) for u in range(count)])
+    return [(rows, columns) for rows in sides[0] for columns in sides[1]]
+
+
+def last_largest(block: Floats) -> npt.NDArray[np.int64]:
+    """Return where each unit is largest in a block (R, B, rows, columns, m), the last one of several: (R, B, 1, m)."""
+    flat = block.reshape(*block.shape[:2], -1, block.shape[4])
+    return np.asarray(flat.shape[2] - 1 - flat[:, :, ::-1].argmax(axis=2, keepdims=True), np.int64)
