@@ -9,6 +9,7 @@ from pathlib import Path
 from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.virtual import VirtualBoard, default_folder
 from tpsgd_host.errors import BoardError, BoardGoneError, FitError, PortError, TpsgdError
+from tpsgd_host.flashing.circuitpython import link_port
 from tpsgd_host.link.port import SerialPort
 from tpsgd_host.link.session import Session
 
@@ -48,7 +49,7 @@ def connect(
     Parameters
     ----------
     port : str
-        ``virtual``, or any port that pyserial opens.
+        ``virtual``, or any port that pyserial opens; of a CircuitPython board either of its two.
     folder : Path, optional
         Flash of the virtual board.
     heap : int, optional
@@ -67,7 +68,7 @@ def connect(
     """
     text = BoardText(on_text)
     if port != VIRTUAL:
-        with _session(SerialPort(port, baud), text, engine, every, on_note) as board:
+        with _session(SerialPort(link_port(port), baud), text, engine, every, on_note) as board:
             yield board
         return
     with VirtualBoard(folder or default_folder(), heap) as machine:

@@ -14,6 +14,8 @@ from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.boards.virtual import SETTINGS, default_folder
 from tpsgd_host.errors import BoardError, DependencyError
+from tpsgd_host.flashing.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYTHON, circuitpy
+from tpsgd_host.flashing.probe import CIRCUITPYTHON
 
 PACKAGE = "tpsgd"
 PROGRAM = "main.py"
@@ -82,25 +84,34 @@ class EraseReport:
         return asdict(self)
 
 
-def erase(board: str = VIRTUAL, *, folder: Path | None = None, port: str | None = None) -> EraseReport:
+def erase(
+    board: str = VIRTUAL, *, folder: Path | None = None, port: str | None = None, drive: Path | None = None
+) -> EraseReport:
     """Remove the device program, model and checkpoints from a board.
 
     Parameters
     ----------
     board : str
-        ``virtual``, or a board in ``firmware/boards.toml``, which is reached by the command ``mpremote``.
+        ``virtual``, or a board in ``firmware/boards.toml``: CircuitPython is reached by its drive, others by the
+        command ``mpremote``.
     folder : Path, optional
         Flash of the virtual board.
     port : str, optional
         Serial port of a real board; None takes the only one there is.
+    drive : Path, optional
+        Drive of a CircuitPython board; None takes the only one there is.
 
     Raises
     ------
     BoardError, DependencyError, ConfigError
     """
-    load_profile(board)  # an unknown name is refused with those that are known
+    profile = load_profile(board)  # an unknown name is refused with those that are known
     if board == VIRTUAL:
         return _erase_folder(folder or default_folder())
+    if profile.firmware == CIRCUITPYTHON:
+        place = circuitpy(drive)
+        removed, kept = _erase_files(place, (BOOT, START_CIRCUITPYTHON))
+        return EraseReport(board, str(place), removed, kept)
     return _erase_serial(board, port)
 
 
@@ -111,19 +122,25 @@ def _erase_folder(place: Path) -> EraseReport:
             f"there is no virtual board in {place}: it holds neither {SETTINGS} nor {serve.MODEL}",
             "name its folder with --board-dir",
         )
+    removed, kept = _erase_files(place, (PROGRAM,))
+    return EraseReport(VIRTUAL, str(place), removed, kept)
+
+
+def _erase_files(place: Path, programs: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Remove all that is ours from a folder; return what went, and the start-up programs that are not ours."""
     removed: list[str] = []
     kept: list[str] = []
     package = place / PACKAGE
     paths = [path for path in sorted(package.glob("*")) if path.suffix in (".py", ".mpy", ".part")]
     paths += [place / name for name in _files()]
     paths += sorted(place.glob("*.part"))
-    program = place / PROGRAM
     try:
-        if program.is_file():
-            if OURS in program.read_text(errors="replace"):
+        for program in [place / name for name in programs if (place / name).is_file()]:
+            text = program.read_text(errors="replace")
+            if OURS in text or text == BOOT_PROGRAM:
                 paths.insert(0, program)  # first: without it the board is bare, not half there
             else:
-                kept.append(PROGRAM)
+                kept.append(program.name)
         for path in paths:
             if path.is_file():
                 path.unlink()
@@ -133,8 +150,8 @@ def _erase_folder(place: Path) -> EraseReport:
             package.rmdir()
             removed.append(PACKAGE)
     except OSError as error:
-        raise BoardError(f"cannot erase the virtual board in {place}: {error}", "is the folder yours?") from error
-    return EraseReport(VIRTUAL, str(place), tuple(removed), tuple(kept))
+        raise BoardError(f"cannot erase the board in {place}: {error}", "may you write there? Try again") from error
+    return tuple(removed), tuple(kept)
 
 
 def _erase_serial(board: str, port: str | None) -> EraseReport:

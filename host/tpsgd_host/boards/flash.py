@@ -45,6 +45,8 @@ class FlashReport:
     started : bool
         Whether the board was started and said that it holds the model. Without a port nobody can ask it, and what
         follows is 0.
+    todo : str
+        What the user must do before the board can run: press RESET, say; empty where nothing.
     """
 
     board: str
@@ -64,6 +66,7 @@ class FlashReport:
     why_sources: str = ""
     firmware: str = ""
     started: bool = True
+    todo: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Return the report for JSON."""
@@ -175,7 +178,7 @@ def _report(model: Model, board: str, flashed: real.Flashed) -> FlashReport:
     return FlashReport(
         board, flashed.place, len(flashed.files), sum(map(len, flashed.files.values())), model.name, model.shape,
         model.crc, *(said or ("", "", 0, 0, 0, 0)), any(name.endswith(".mpy") for name in flashed.files),
-        flashed.why_sources, flashed.firmware, info is not None,
+        flashed.why_sources, flashed.firmware, info is not None, flashed.todo,
     )  # fmt: skip
 
 

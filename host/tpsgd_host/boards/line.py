@@ -11,6 +11,7 @@ from pathlib import Path
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.virtual import VirtualBoard, default_folder
 from tpsgd_host.errors import PortError
+from tpsgd_host.flashing.circuitpython import link_port
 from tpsgd_host.link.port import Port, SerialPort
 
 _LOOK = 0.1  # seconds between two looks whether the virtual board's program has ended
@@ -58,10 +59,13 @@ class _HeldPort:
 
 
 @contextmanager
-def open_line(port: str, folder: Path | None = None, heap: int | None = None, baud: int = 115200) -> Iterator[Line]:
+def open_line(
+    port: str, folder: Path | None = None, heap: int | None = None, baud: int = 115200, listen: bool = False
+) -> Iterator[Line]:
     """Open the port of a board and close it behind the block; parameters as for ``connect``.
 
-    The virtual board's last words arrive however soon after them its program ends.
+    The virtual board's last words arrive however soon after them its program ends. ``listen``: the port that was named
+    and no other, for what a program prints there.
 
     Raises
     ------
@@ -69,7 +73,7 @@ def open_line(port: str, folder: Path | None = None, heap: int | None = None, ba
         The port does not open; the virtual board is bare.
     """
     if port != VIRTUAL:
-        serial = SerialPort(port, baud)
+        serial = SerialPort(port if listen else link_port(port), baud)
         try:
             yield Line(serial)
         finally:

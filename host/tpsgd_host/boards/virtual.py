@@ -74,13 +74,16 @@ def find_interpreter() -> str:
 
 
 def interpreter_mpy() -> int:
-    """Return the interpreter's ``sys.implementation._mpy``: which compiled files it takes; 0 where it does not say."""
+    """Return the interpreter's ``sys.implementation._mpy``: which compiled files it takes; 0 where it does not say.
+
+    CircuitPython says MicroPython's number, but its .mpy files are others: 0 as well.
+    """
     return _mpy_of(find_interpreter())
 
 
 @cache
 def _mpy_of(interpreter: str) -> int:
-    program = "import sys; print(getattr(sys.implementation, '_mpy', 0))"
+    program = "import sys; i = sys.implementation; print(getattr(i, '_mpy', 0) if i[0] == 'micropython' else 0)"
     try:
         done = subprocess.run([interpreter, "-c", program], capture_output=True, text=True, timeout=20, check=False)
         return int(done.stdout)

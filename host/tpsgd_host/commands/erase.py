@@ -23,12 +23,14 @@ __all__ = ["EraseReport", "command", "erase"]
     metavar="DIR",
     help="Flash of the virtual board.  [default: in your configuration folder]",
 )
+@click.option("--drive", type=FILE, metavar="DIR", help="Drive of a CircuitPython board.  [default: the only one]")
 @yes_option
 @json_option
-def command(board: str, port: str | None, board_dir: Path | None, yes: bool, as_json: bool) -> None:
+def command(board: str, port: str | None, board_dir: Path | None, drive: Path | None, yes: bool, as_json: bool) -> None:
     """Remove the device program, the model and what it learned from a board.
 
-    Other files stay, a main.py of your own among them. Real boards are reached through mpremote. The firmware stays.
+    Other files stay, a main.py of your own among them. Real boards are reached through mpremote, CircuitPython by its
+    drive. The firmware stays.
 
     \b
     Examples:
@@ -36,7 +38,7 @@ def command(board: str, port: str | None, board_dir: Path | None, yes: bool, as_
       tpsgd-host erase --board esp32 --port /dev/ttyUSB0
     """
     confirmed(yes, f"Program, model and all that the {board} board has learned are lost. Go on?")
-    report = erase(board, folder=board_dir, port=port)
+    report = erase(board, folder=board_dir, port=port, drive=drive)
     if as_json:
         click.echo(json.dumps(report.as_dict(), indent=2))
         return

@@ -101,7 +101,9 @@ def _show(report: FlashReport, port: str) -> None:
         click.echo(f"  engine {report.engine} on {report.machine}")
         click.echo(f"  training state {report.state_measured} bytes, {report.state_planned} of them planned buffers")
         click.echo(f"  heap {report.heap_used} bytes in use, {report.heap_free} free")
-    else:
+    elif not report.todo:
         click.echo("  not started from here: no port is known")
     real = "" if report.board == "virtual" else f" --port {port or (report.place if report.started else 'PORT')}"
+    if report.todo:
+        click.echo(f"now:  {report.todo}")
     click.echo(f"next: tpsgd-host stream DATA.csv --epochs 20 --test-split 0.2{real}")

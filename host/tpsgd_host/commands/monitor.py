@@ -167,7 +167,7 @@ def monitor(
 
     text = BoardText(lambda line: hand_on(Said(line)))
     deadline = time.monotonic() + seconds if seconds is not None else float("inf")
-    with open_line(port, folder, heap, baud) as line:
+    with open_line(port, folder, heap, baud, listen) as line:
         try:
             watch = _Watch(line, text, hand_on, every, deadline)
             summary.answered = not listen and watch.greet(needed=data is not None)
@@ -347,7 +347,8 @@ def command(
 ) -> None:  # fmt: skip
     """Watch a board: what it prints, and how it stands where the device program runs on it.
 
-    A program of your own, such as one with a Learner, is shown as it prints. With --data the board classifies samples
+    A program of your own, such as one with a Learner, is shown as it prints; on CircuitPython that is on its console,
+    which --listen --port CONSOLE shows. With --data the board classifies samples
     one by one; nothing is learned. Ctrl-C ends it, and the board goes on.
 
     \b

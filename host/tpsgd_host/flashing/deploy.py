@@ -7,19 +7,21 @@ the same command again makes it whole.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from tpsgd import checkpoint, serve
 from tpsgd_host.errors import BoardError, FitError, MismatchError
+from tpsgd_host.flashing.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYTHON, boot_state
 from tpsgd_host.flashing.drives import flush
 from tpsgd_host.flashing.mpy import PACKAGE
 from tpsgd_host.flashing.probe import OURS, START_PROGRAM
 from tpsgd_host.flashing.remote import Remote
 
-#: The start-up program on MicroPython, and on CircuitPython, which would run an existing code.py first.
-START, START_CIRCUITPYTHON = "main.py", "code.py"
+#: The start-up program on MicroPython.
+START = "main.py"
 
 #: What CircuitPython puts on a new board: nobody misses it.
 HELLO = b'print("Hello World!")'
@@ -55,7 +57,7 @@ def check_room(files: dict[str, bytes], free: int, place: str) -> None:
     if 0 <= free < need:
         raise FitError(
             f"the files take {need} bytes of flash, {free} are free on {place}",
-            "remove files from the board; .mpy files are half as large (pip install 'tpsgd[mpy]')",
+            "remove files from the board; where it takes .mpy files they are half as large (pip install 'tpsgd[mpy]')",
         )
 
 
@@ -111,26 +113,35 @@ def other_program(drive: Path) -> str:
     return ""
 
 
+def drive_files(drive: Path, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return all that goes onto CircuitPython's drive: ``files``, boot.py where the user has none, the program last."""
+    boot = {BOOT: BOOT_PROGRAM.encode()} if boot_state(drive) in ("none", "ours") else {}
+    return {**files, **boot, START_CIRCUITPYTHON: START_PROGRAM.encode()}
+
+
 def deploy_drive(drive: Path, files: dict[str, bytes], progress: Progress) -> None:
-    """Put ``files`` and the start-up program onto CircuitPython's drive; the board restarts by itself."""
+    """Put :func:`drive_files` onto CircuitPython's drive; the board restarts by itself."""
     start = START_CIRCUITPYTHON
     keep = {drive / name for name in files}
-    total = len(files) + 1
+    total = len(files)
     try:
+        replaced = sum((drive / name).stat().st_size for name in files if (drive / name).is_file())
+        check_room(files, shutil.disk_usage(drive).free + replaced, str(drive))
         for name in (start, *checkpoint.SLOTS):
             (drive / name).unlink(missing_ok=True)
         (drive / PACKAGE).mkdir(exist_ok=True)
         for stale in set((drive / PACKAGE).iterdir()) - keep:
             if stale.suffix in (".py", ".mpy"):
                 stale.unlink()
-        for done, (name, data) in enumerate([*files.items(), (start, START_PROGRAM.encode())]):
+        for done, (name, data) in enumerate(files.items()):
             progress("write", done, total)
             _write(drive / name, data)
         progress("write", total, total)
     except OSError as error:
         raise BoardError(
             f"cannot write to {drive}: {error.strerror or error}",
-            "is it mounted for writing, and not full? Run the same command again",
+            "is it full, or not mounted for writing? A board that writes its checkpoints has the drive to itself: take "
+            'storage.remount out of boot.py (in its REPL: import os; os.remove("boot.py")), reset it and try again',
         ) from error
 
 

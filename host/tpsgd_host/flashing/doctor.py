@@ -17,6 +17,7 @@ from tpsgd import serve
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.virtual import VirtualBoard, configured_heap, default_folder, find_interpreter
 from tpsgd_host.errors import BoardError, TpsgdError
+from tpsgd_host.flashing.circuitpython import BOOT, ENABLE, RESET, Ports, board_ports, link_port
 from tpsgd_host.flashing.mpy import why_not
 from tpsgd_host.flashing.probe import PROGRAM, BoardFacts, parse_facts
 from tpsgd_host.flashing.remote import Remote
@@ -125,12 +126,13 @@ def _timed_virtual(folder: Path, heap: int) -> tuple[Info, float]:
 
 
 def _real(port: str, baud: int, restart: bool) -> Iterator[Check]:
+    ports = board_ports(port)  # CircuitPython has two
     try:
-        serial = SerialPort(port, baud)
+        serial = SerialPort((ports and ports.data) or port, baud)
     except TpsgdError as error:
         yield _failed("port", error)
         return
-    yield Check("port", OK, f"{port} opens")
+    yield _port(port, ports)
     try:
         heard = _hello(serial)
     finally:
@@ -138,7 +140,7 @@ def _real(port: str, baud: int, restart: bool) -> Iterator[Check]:
     if heard is not None and not restart:
         yield from _running(*heard)
         return
-    remote = Remote(port)
+    remote = Remote(ports.console if ports else port)
     try:
         facts = remote.facts()
     except TpsgdError as error:
@@ -147,6 +149,16 @@ def _real(port: str, baud: int, restart: bool) -> Iterator[Check]:
     yield from _facts(facts, "a larger board: tpsgd-host boards")
     yield _space(facts.flash_free)
     yield from _program(facts, remote)
+
+
+def _port(port: str, ports: Ports | None) -> Check:
+    """Say which port was opened."""
+    if ports is None:
+        return Check("port", OK, f"{port} opens")
+    if ports.data:
+        return Check("port", OK, f"{ports.data} (data) opens; the REPL is at {ports.console}")
+    todo = f"{BOOT} must have: import usb_cdc; {ENABLE} (tpsgd-host flash puts it there); then {RESET}"
+    return Check("port", FAIL, f"{port} is CircuitPython's console; the board shows no data port", todo)
 
 
 def _running(info: Info, seconds: float) -> Iterator[Check]:
@@ -175,7 +187,7 @@ def _program(facts: BoardFacts, remote: Remote) -> Iterator[Check]:
         yield _failed("program", error)
         return
     yield Check("program", OK, "trainer and model are there; the board was restarted")
-    yield from _link(lambda: _greeted(SerialPort(remote.port)), FLASH_IT)
+    yield from _link(lambda: _greeted(SerialPort(link_port(remote.port))), FLASH_IT)
 
 
 def _hello(serial: SerialPort, patience: float = PATIENCE) -> tuple[Info, float] | None:
@@ -219,7 +231,8 @@ def _facts(facts: BoardFacts, more_heap: str) -> Iterator[Check]:
     yield _heap(facts.heap_free, "with nothing loaded", LEAST_HEAP, more_heap)
     yield _mpy(facts)
     if not facts.writable:
-        yield Check("files", WARN, "programs cannot write: checkpoints are not kept", "CircuitPython: eject its drive")
+        todo = 'CircuitPython: eject its drive, or storage.remount("/", readonly=False) in boot.py'
+        yield Check("files", WARN, "programs cannot write: checkpoints are not kept", todo)
 
 
 def _likely(facts: BoardFacts) -> Check:

@@ -28,12 +28,15 @@ class Drive:
         As the drive says it.
     text : str
         The first line of its info file.
+    uid : str
+        The number of the chip, which is its USB serial number as well; empty where the drive does not say it.
     """
 
     path: Path
     kind: str
     board_id: str
     text: str
+    uid: str = ""
 
 
 def mounted() -> list[Path]:
@@ -60,8 +63,9 @@ def read_drive(path: Path) -> Drive | None:
         return Drive(path, BOOT, fields.get("Board-ID", "").strip(), info.splitlines()[0].strip())
     out = _text(path / BOOT_OUT)
     if "CircuitPython" in out:
-        marks = [line.partition(":")[2].strip() for line in out.splitlines() if line.startswith("Board ID:")]
-        return Drive(path, FLASH, marks[0] if marks else "", out.splitlines()[0].strip())
+        fields = dict(line.split(":", 1) for line in out.splitlines() if ":" in line)
+        board_id, uid = (fields.get(key, "").strip() for key in ("Board ID", "UID"))
+        return Drive(path, FLASH, board_id, out.splitlines()[0].strip(), uid.upper())
     return None
 
 

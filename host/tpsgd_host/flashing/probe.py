@@ -19,6 +19,9 @@ START_PROGRAM = "from tpsgd import serve\n\nwhile True:\n    serve.main()\n"
 #: Start-up programs that may be replaced without asking.
 OURS = {hashlib.sha256(text.encode()).hexdigest() for text in (START_PROGRAM, MAIN)}
 
+#: Says MicroPython's number of the .mpy format, but takes files of its own mpy-cross alone.
+CIRCUITPYTHON = "circuitpython"
+
 #: Runs on MicroPython from 1.9 on and on CircuitPython; every question may go wrong on its own.
 PROGRAM = """
 import sys, gc
@@ -46,7 +49,7 @@ def has(name):
     return 1
 def hashed(name):
     import hashlib, binascii
-    h = hashlib.sha256()
+    h = hashlib.sha256() if hasattr(hashlib, "sha256") else hashlib.new("sha256")
     f = open(name, "rb")
     h.update(f.read(1024))
     f.close()
@@ -74,7 +77,7 @@ say("flash", flash)
 say("writable", writable)
 say("package", lambda: has("tpsgd"))
 say("model", lambda: has("model.tpsgd"))
-say("main", lambda: hashed("main.py"))
+say("main", lambda: hashed("code.py" if sys.implementation[0] == "circuitpython" else "main.py"))
 """
 
 
@@ -89,7 +92,7 @@ class BoardFacts:
     heap_free, heap_used : int
         Bytes, with nothing loaded.
     mpy : MpyFormat or None
-        What compiled files it takes.
+        What compiled files it takes; None unknown, or CircuitPython's.
     native, thumb, ulab : bool
         Whether it has the native emitter, the inline assembler, and ulab.
     flash_free : int
@@ -99,7 +102,7 @@ class BoardFacts:
     package, model : bool
         Whether the device package and a model are there.
     main : str
-        ``none``, ``ours`` or ``other``.
+        Its start-up program: ``none``, ``ours`` or ``other``.
     """
 
     name: str
@@ -146,10 +149,11 @@ def parse_facts(text: str) -> BoardFacts:
             f"the board does not answer like MicroPython: {last[:200]!r}",
             "is MicroPython on it? Reset the board and try again; tpsgd-host doctor --port PORT looks closer",
         )
+    mpy = None if answers["name"] == CIRCUITPYTHON else MpyFormat.of(_number(answers.get("mpy", "0")))
     return BoardFacts(
         answers["name"], answers.get("version", "?"), answers.get("machine", "?"), answers.get("platform", "?"),
         _number(answers.get("free", "0")), _number(answers.get("used", "0")),
-        MpyFormat.of(_number(answers.get("mpy", "0"))), "native" in answers, "thumb" in answers, "ulab" in answers,
+        mpy, "native" in answers, "thumb" in answers, "ulab" in answers,
         _number(answers.get("flash", "-1")), "writable" in answers, "package" in answers, "model" in answers,
         _main(answers, failed),
     )  # fmt: skip

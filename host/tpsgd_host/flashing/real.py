@@ -14,18 +14,29 @@ from pathlib import Path
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.boards.profiles import BoardProfile, fits
 from tpsgd_host.errors import BoardError, ConfigError, FitError, MismatchError, PortError
+from tpsgd_host.flashing.circuitpython import (
+    BOOT,
+    ENABLE,
+    RESET,
+    START_CIRCUITPYTHON,
+    board_ports,
+    boot_state,
+    circuitpy,
+    console_port,
+    port_of,
+)
 from tpsgd_host.flashing.deploy import (
     START,
-    START_CIRCUITPYTHON,
     Progress,
     board_files,
     check_room,
     copy_commands,
     deploy,
     deploy_drive,
+    drive_files,
     other_program,
 )
-from tpsgd_host.flashing.drives import FLASH, Drive, find_drives
+from tpsgd_host.flashing.drives import read_drive
 from tpsgd_host.flashing.firmware import (
     bootloader_command,
     check_firmware,
@@ -36,8 +47,8 @@ from tpsgd_host.flashing.firmware import (
     write_esp32,
     write_uf2,
 )
-from tpsgd_host.flashing.mpy import MpyFormat, compiler_format, package_files, why_not
-from tpsgd_host.flashing.probe import START_PROGRAM, BoardFacts
+from tpsgd_host.flashing.mpy import MpyFormat, circuitpython_files, compiler_format, package_files, why_not
+from tpsgd_host.flashing.probe import CIRCUITPYTHON, START_PROGRAM, BoardFacts
 from tpsgd_host.flashing.programs import shown
 from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.link.messages import Info
@@ -73,13 +84,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Flashed:
-    """What became of it."""
+    """What became of it; ``todo``: what the user must do before the board can run."""
 
     place: str
     files: dict[str, bytes]
     why_sources: str
     firmware: str
     info: Info | None
+    todo: str = ""
 
 
 def check_memory(model: Model, board: BoardProfile, heap: int, said: str) -> None:
@@ -115,14 +127,17 @@ def steps(model: Model, target: Target) -> list[str]:
     if firmware is not None:
         listed += _firmware_steps(target, firmware)
     wanted = _expected(board)
-    files = board_files(model.to_bytes(), package_files(wanted))
+    circuitpython = board.firmware == CIRCUITPYTHON
+    files = board_files(model.to_bytes(), circuitpython_files() if circuitpython else package_files(wanted))
     form = why_not(wanted) if wanted else "the firmware has no .mpy format that is known beforehand"
     listed.append(
         f"device package: {'.py, as ' + form if form else f'.mpy, {wanted}'}, {len(files)} files with the model"
     )
-    if board.firmware == "circuitpython":
+    if circuitpython:
         place = target.drive or "the CIRCUITPY drive"
-        return [*listed, *(f"copy and verify {place}/{name}" for name in (*files, START_CIRCUITPYTHON))]
+        boot = f"copy {BOOT} where there is none: it gives the board its data port ({ENABLE})"
+        copies = [f"copy and verify {place}/{name}" for name in files]
+        return [*listed, *copies, boot, f"copy and verify {place}/{START_CIRCUITPYTHON}", "where boot.py is new: reset"]
     port = target.port or "PORT"
     listed += [f"run: {shown(command)}" for command in copy_commands(Remote(port), files)]
     return [*listed, f"restart the board on {port}, say HELLO, compare the model's and the weights' CRC"]
@@ -167,7 +182,7 @@ def flash_real(
     written = ""
     if firmware is not None:
         written = _write_firmware(target, firmware, ask, tell)
-    if target.board.firmware == "circuitpython":
+    if target.board.firmware == CIRCUITPYTHON:
         return _onto_drive(model, target, written, ask, tell, progress)
     if not target.port:
         raise ConfigError(
@@ -268,25 +283,26 @@ def _onto_drive(
     tell: Callable[[str], None],
     progress: Progress,
 ) -> Flashed:
-    """Copy onto CircuitPython's drive, and look at the board where its port is known."""
-    drive = _drive(target)
-    files = board_files(model.to_bytes(), package_files(None))
+    """Copy onto CircuitPython's drive, and look at the board where its port is known and boot.py has been read."""
+    drive = circuitpy(target.drive)
     name = other_program(drive)
     if name:
         ask(f"{drive} has a {name} that is not tpsgd's. {START_CIRCUITPYTHON} will be replaced. Go on?")
+    before = boot_state(drive)
+    files = drive_files(drive, board_files(model.to_bytes(), circuitpython_files()))
     deploy_drive(drive, files, progress)
-    info = _start(model, Remote(target.port), tell) if target.port else None
+    port = target.port or port_of(read_drive(drive))
+    todo = _todo(before, port)
+    info = None if todo or not port else _start(model, Remote(console_port(port)), tell)
     why = "CircuitPython takes .mpy files of its own mpy-cross"
-    return Flashed(str(drive), {**files, START_CIRCUITPYTHON: START_PROGRAM.encode()}, why, written, info)
+    return Flashed(port if info else str(drive), files, why, written, info, todo)
 
 
-def _drive(target: Target, drives: Callable[[], list[Drive]] = find_drives) -> Path:
-    if target.drive is not None:
-        if not target.drive.is_dir():
-            raise ConfigError(f"there is no drive {target.drive}", "tpsgd-host boards shows the drives there are")
-        return target.drive
-    found = [drive.path for drive in drives() if drive.kind == FLASH]
-    if len(found) != 1:
-        what = "there is no CIRCUITPY drive" if not found else f"there are {len(found)} CIRCUITPY drives"
-        raise ConfigError(what, "plug the board in and mount its drive, or name the drive with --drive")
-    return found[0]
+def _todo(boot: str, port: str) -> str:
+    """Return what the user must do before CircuitPython has its data port; ``boot``: what boot.py was before."""
+    if boot == "not":
+        return f"{BOOT} is yours and stays as it is: add the lines import usb_cdc and {ENABLE}, then {RESET}"
+    ports = board_ports(port) if port else None
+    if boot == "none" or (ports and not ports.data):
+        return RESET
+    return ""

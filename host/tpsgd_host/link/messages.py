@@ -91,8 +91,8 @@ class Done:
 _UNSAVED = {
     errno.EROFS: (
         "programs cannot write to its file system",
-        "on CircuitPython: eject the drive CIRCUITPY on this computer, or put these lines into its boot.py and reset the "
-        'board: import storage; storage.remount("/", readonly=False)',
+        "on CircuitPython eject the drive CIRCUITPY on this computer, or put the lines import storage and "
+        'storage.remount("/", readonly=False) into its boot.py and reset the board',
     ),
     errno.ENOSPC: ("its flash is full", "remove files from the board"),
 }

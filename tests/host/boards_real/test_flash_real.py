@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -332,51 +331,3 @@ def test_firmware_then_files(tmp_path, model_file, terminal_board, monkeypatch):
     report = flash(model_file, "pico", port=terminal_board.path, firmware=str(path), ask=asked.append)
     assert len(asked) == 1
     assert (report.firmware, report.started, boot.taken) == ("pico.uf2", True, path.read_bytes())
-
-
-# -- CircuitPython's drive
-
-
-@pytest.fixture
-def circuitpy(tmp_path):
-    folder = tmp_path / "CIRCUITPY"
-    folder.mkdir()
-    (folder / "boot_out.txt").write_text(
-        "Adafruit CircuitPython 9.2.1 on 2024-11-20; Raspberry Pi Pico W with rp2040\n"
-        "Board ID:raspberry_pi_pico_w\nUID:1234\n"
-    )
-    (folder / "code.py").write_text('print("Hello World!")\n')
-    return folder
-
-
-def test_files_go_onto_circuitpythons_drive(circuitpy, model_file):
-    text = call("flash", model_file, "-b", "rp2040-circuitpython", "--drive", circuitpy)
-    assert "verified" in text
-    assert "not started from here" in text
-    there = contents(circuitpy)
-    assert there["code.py"] == START_PROGRAM.encode()
-    assert there["model.tpsgd"] == model_file.read_bytes()
-    assert {name for name in there if name.startswith("tpsgd/")} == {f"tpsgd/{p.name}" for p in DEVICE.glob("*.py")}
-    (circuitpy / "tpsgd" / "old.mpy").write_bytes(b"old")
-    (circuitpy / "slot1.ckpt").write_bytes(b"old")
-    flash(model_file, "rp2040-circuitpython", drive=circuitpy, ask=never)
-    assert contents(circuitpy) == there
-
-
-def test_a_program_of_the_users_on_the_drive_is_asked_about(circuitpy, model_file):
-    (circuitpy / "code.py").write_text("import board\n")
-    before = contents(circuitpy)
-    with pytest.raises(ConfigError, match=r"code\.py that is not tpsgd's"):
-        flash(model_file, "rp2040-circuitpython", drive=circuitpy)
-    assert contents(circuitpy) == before
-
-
-def test_which_drive(circuitpy, tmp_path):
-    target = real.Target(load_profile("rp2040-circuitpython"), "")
-    one = read_drive(circuitpy)
-    assert real._drive(target, lambda: [one]) == circuitpy
-    for drives, match in (([], "no CIRCUITPY drive"), ([one, one], "2 CIRCUITPY drives")):
-        with pytest.raises(ConfigError, match=match):
-            real._drive(target, lambda drives=drives: drives)
-    with pytest.raises(ConfigError, match="no drive"):
-        real._drive(replace(target, drive=tmp_path / "nothing"))

@@ -1,0 +1,80 @@
+"""The USB device behind a serial port: a board keeps its number when its port gets another name."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from serial.tools import list_ports
+
+from tpsgd_host.errors import PortError
+
+
+def comports() -> list[Any]:
+    """Return the serial ports of this machine that are USB devices, as pyserial describes them."""
+    return [port for port in list_ports.comports() if port.vid is not None and port.pid is not None]
+
+
+def find_port(url: str, ports: Iterable[Any]) -> Any | None:
+    """Return the port that ``url`` names, by whatever link it does so; None where it is no USB device."""
+    wanted = os.path.realpath(url.replace("/dev/tty.", "/dev/cu."))  # macOS has two names for each
+    return next((port for port in ports if url == port.device or wanted == os.path.realpath(port.device)), None)
+
+
+def device(port: Any) -> str:
+    """Return what names a USB device: vendor, product and its serial number, or the socket where it has none."""
+    number = port.serial_number or "@" + (port.location or "").partition(":")[0]
+    return f"{port.vid:04x}:{port.pid:04x}:{number}"
+
+
+def siblings(port: Any, ports: Iterable[Any]) -> list[Any]:
+    """Return all ports of the device that ``port`` belongs to, in the order of its interfaces."""
+    return sorted((other for other in ports if device(other) == device(port)), key=_interface)
+
+
+def _interface(port: Any) -> tuple[int, tuple[int, ...], str]:
+    """Return what orders the ports of a device: its interface number, else the numbers in its name (macOS)."""
+    told = re.search(r":\w+\.(\d+)$", port.location or "")
+    return int(told[1]) if told else 0, tuple(map(int, re.findall(r"\d+", port.device))), port.device
+
+
+def identity(url: str) -> str:
+    """Return what names a port for good: its device, and which of the device's ports it is. Empty: no USB device."""
+    ports = comports()
+    port = find_port(url, ports)
+    return f"{device(port)}:{siblings(port, ports).index(port)}" if port else ""
+
+
+def locate(url: str, known: str) -> str:
+    """Return the name that the port called ``known`` has now, else ``url``.
+
+    Parameters
+    ----------
+    url : str
+        Its name when it was seen last.
+    known : str
+        Its :func:`identity`; empty where it has none.
+
+    Raises
+    ------
+    PortError
+        When the port is not there and another device has its name.
+    """
+    if not known:
+        return url
+    ports = comports()
+    name, _, place = known.rpartition(":")
+    for port in ports:
+        if device(port) == name:
+            found = siblings(port, ports)
+            if int(place) < len(found):
+                return str(found[int(place)].device)
+    other = find_port(url, ports)
+    if other is not None:
+        raise PortError(
+            f"{url} is another device now ({device(other)}); the run began on {name}, which is not plugged in",
+            "plug that board in, or name its port with --port",
+        )
+    return url
