@@ -1,0 +1,292 @@
+"""Adapting to somebody new: train on all but one speaker or wearer, adapt on a few samples of that one.
+
+How to adapt (update shifts, passes) is chosen among the known ones: each of them is left out in turn, adapted to as if
+new, and counted on. Who is really new has no say in it.
+
+Legend: n samples a class to adapt on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.build import build_model
+from tpsgd_host.comparison.adapting import WAYS, Tuning, Way, few, train_model, trained
+from tpsgd_host.comparison.domains import Domains
+from tpsgd_host.comparison.integer import accuracy, records
+from tpsgd_host.comparison.jobs import Workers
+from tpsgd_host.comparison.problem import Problem
+from tpsgd_host.comparison.shift_results import Adapted, HeldOut, Shift
+from tpsgd_host.comparison.study import Progress
+from tpsgd_host.data.names import listing, suggestion
+from tpsgd_host.data.order import permutation
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.model import Model
+from tpsgd_host.simulator import Simulator
+
+COUNTS = (1, 2, 3, 5, 10, 20)
+CHOOSERS = 3  # known ones that are left out in turn to choose by, at most
+CHOOSING_SEEDS = 2
+MOST_HELD_OUT = 6  # where the user names none
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all jobs of a study need: the samples, and whom each is from."""
+
+    problem: Problem
+    train_domains: Domains
+    test_domains: Domains
+    counts: tuple[int, ...]
+    ways: tuple[Way, ...]
+
+    def known(self, without: Sequence[str]) -> tuple[Samples, Samples]:
+        """Return what is trained and tested on of all but some."""
+        problem = self.problem
+        return (
+            problem.train.take(_where(self.train_domains, without, inside=False)),
+            problem.test.take(_where(self.test_domains, without, inside=False)),
+        )
+
+    def new(self, name: str) -> Samples:
+        """Return all samples of one, of training and test part."""
+        train = self.problem.train.take(_where(self.train_domains, (name,), inside=True))
+        return _joined(train, self.problem.test.take(_where(self.test_domains, (name,), inside=True)))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network to train without some, and to adapt to each of ``targets``.
+
+    Attributes
+    ----------
+    choices : dict, optional
+        What was chosen, by way and n; without it all tunings are tried.
+    """
+
+    without: tuple[str, ...]
+    targets: tuple[str, ...]
+    seed: int
+    choices: dict[tuple[str, int], Tuning] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: accuracies before, and of every (target, way, n, tuning) on new and on old ones."""
+
+    known: float
+    unseen: dict[str, float]
+    adapted: dict[tuple[str, str, int, Tuning], tuple[float, float]]
+    bytes: dict[str, int]
+
+
+def study_shift(
+    problem: Problem,
+    train_domains: Domains,
+    test_domains: Domains,
+    column: str,
+    *,
+    held_out: Sequence[str] = (),
+    seeds: int = 5,
+    ways: Sequence[Way] = WAYS,
+    jobs: int = 1,
+    progress: Progress = lambda done, of, text: None,
+) -> Shift:
+    """Hold out one domain after the other and adapt to it.
+
+    Parameters
+    ----------
+    problem : Problem
+    train_domains, test_domains : tuple of str
+        Whom each sample of the problem's training and test part is from.
+    column : str
+        What domains are, for people: speaker, wearer.
+    held_out : sequence of str
+        Whom to hold out, by default everybody, six at most.
+    seeds : int
+        Networks, and draws of the few samples, for each.
+    jobs : int
+        Processes; the figures do not depend on it.
+
+    Raises
+    ------
+    DataError
+        When there are fewer than three domains, or too few samples of one.
+    ConfigError
+        When there is no such domain.
+    """
+    names = sorted(set(train_domains) & set(test_domains))
+    held = _held_out(names, held_out, column)
+    setup = Setup(problem, train_domains, test_domains, (), tuple(ways))
+    setup = replace(setup, counts=_counts(setup, names))
+    first = problem.config.seed
+    choosers = {one: _choosers(one, names) for one in held}
+    looks = _choosing_jobs(choosers, range(first + 1000, first + 1000 + CHOOSING_SEEDS))
+    weights = [float(len(job.targets)) for job in looks]
+    final = len(held) * seeds
+    total = sum(weights) + 0.1 * final
+    with Workers(_work, setup, jobs) as workers:
+        found = workers.run(looks, weights, lambda done: progress(done, total, "choosing how to adapt"))
+        choices = {one: _choices(one, choosers[one], looks, found, setup) for one in held}
+        tests = [Job((one,), (one,), first + i, choices[one]) for one in held for i in range(seeds)]
+        outcomes = workers.run(
+            tests, [0.1] * final, lambda done: progress(sum(weights) + done, total, f"adapting to each {column}")
+        )
+    groups = [outcomes[i * seeds : (i + 1) * seeds] for i in range(len(held))]
+    results = tuple(_held(one, choices[one], group, setup) for one, group in zip(held, groups, strict=True))
+    return Shift(
+        problem.name, problem.network, column, tuple(names), setup.counts, tuple(range(first, first + seeds)),
+        tuple((way.name, way.title, outcomes[0].bytes[way.name]) for way in ways), problem.data, results,
+    )  # fmt: skip
+
+
+def _held_out(names: list[str], wanted: Sequence[str], column: str) -> list[str]:
+    if len(names) < 3:
+        raise DataError(
+            f"column {column!r} names {listing(names) or 'nobody'}: three are needed, each with recordings to learn "
+            "and to test on: one is held out, and two are needed to choose how to adapt.",
+            f"Record one more {column}, or name another column.",
+        )
+    for name in wanted:
+        if name not in names:
+            raise ConfigError(
+                f"There is no {column} {name!r}.", f"There are {listing(names)}.{suggestion(name, names)}"
+            )
+    return list(dict.fromkeys(wanted)) or names[:MOST_HELD_OUT]
+
+
+def _counts(setup: Setup, names: list[str]) -> tuple[int, ...]:
+    """Return the numbers of samples a class that everybody has, as many again being left to test on."""
+    least = min(
+        int(np.bincount(setup.new(name).labels, minlength=len(setup.problem.train.classes)).min()) for name in names
+    )
+    counts = tuple(n for n in COUNTS if 2 * n <= least)
+    if not counts:
+        raise DataError(
+            f"{setup.problem.name}: somebody has {least} samples of some class, two are the least.",
+            "Record more of each class with each.",
+        )
+    return counts
+
+
+def _choosers(one: str, names: list[str]) -> list[str]:
+    """Return the known ones to choose by: the next in the list, so that all have their turn."""
+    at = names.index(one)
+    others = names[at + 1 :] + names[:at]
+    return others[:CHOOSERS]
+
+
+def _choosing_jobs(choosers: dict[str, list[str]], seeds: Sequence[int]) -> list[Job]:
+    """Return the networks to train without two: the one held out, and one known one to adapt to instead."""
+    targets: dict[tuple[str, ...], set[str]] = {}
+    for one, known in choosers.items():
+        for other in known:
+            targets.setdefault(tuple(sorted((one, other))), set()).add(other)
+    return [Job(pair, tuple(sorted(to)), seed) for pair, to in sorted(targets.items()) for seed in seeds]
+
+
+def _choices(
+    one: str, known: list[str], jobs: list[Job], outcomes: list[Outcome], setup: Setup
+) -> dict[tuple[str, int], Tuning]:
+    """Return the tuning of each way and n that did best on the known ones when they were left out instead."""
+    scores: dict[tuple[str, int], dict[Tuning, list[float]]] = {}
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        if one not in job.without:
+            continue
+        for (target, way, n, tuning), (new, old) in outcome.adapted.items():
+            if target != one and target in known:
+                kept = next(w for w in setup.ways if w.name == way).old
+                # Who keeps old samples wants the old ones as much as the new.
+                score = (new + old) / 2 if kept else new
+                scores.setdefault((way, n), {}).setdefault(tuning, []).append(score)
+    return {key: max(sorted(found), key=lambda t: fmean(found[t])) for key, found in scores.items()}
+
+
+def _held(one: str, choices: dict[tuple[str, int], Tuning], outcomes: list[Outcome], setup: Setup) -> HeldOut:
+    adapted = []
+    for way in setup.ways:
+        for n in setup.counts:
+            tuning = choices[way.name, n]
+            pairs = [outcome.adapted[one, way.name, n, tuning] for outcome in outcomes]
+            adapted.append(Adapted(way.name, n, str(tuning), tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)))
+    known = tuple(outcome.known for outcome in outcomes)
+    return HeldOut(one, known, tuple(outcome.unseen[one] for outcome in outcomes), tuple(adapted))
+
+
+def _work(setup: Setup, job: Job, report: Callable[[float], None]) -> Outcome:
+    """Train a network without some, and adapt it to each target in every way."""
+    problem = setup.problem
+    known, tests = setup.known(job.without)
+    blank = build_model(replace(problem.config, seed=job.seed), known)
+    base = train_model(blank, known, problem.epochs, problem.shuffle_seed)
+    report(0.1)
+    starts = {way.name: way.start(base, known, problem.epochs, problem.shuffle_seed) for way in setup.ways}
+    unseen: dict[str, float] = {}
+    adapted: dict[tuple[str, str, int, Tuning], tuple[float, float]] = {}
+    steps, done = len(job.targets) * len(setup.ways) * len(setup.counts), 0
+    for target in job.targets:
+        new = setup.new(target)
+        pool, rest = _pool(new, max(setup.counts), job.seed)
+        unseen[target] = _accuracy(base, rest)
+        for way in setup.ways:
+            for n in setup.counts:
+                tunings = way.tunings() if job.choices is None else (job.choices[way.name, n],)
+                for tuning in tunings:
+                    model = _adapt(way, starts[way.name], tuning, new, pool[:, :n].ravel(), known, job.seed)
+                    adapted[target, way.name, n, tuning] = _accuracy(model, rest), _accuracy(model, tests)
+                done += 1
+                report(0.1 + 0.9 * done / steps)
+    sizes = {way.name: way.bytes(starts[way.name]) for way in setup.ways}
+    return Outcome(_accuracy(base, tests), unseen, adapted, sizes)
+
+
+def _adapt(
+    way: Way, start: Model, tuning: Tuning, new: Samples, chosen: npt.NDArray[np.int64], known: Samples, seed: int
+) -> Model:
+    """Return the network adapted on the chosen samples, and on old ones where the way keeps some."""
+    model = way.model(start, tuning)
+    samples = new.take(chosen)
+    if way.old:
+        samples = _joined(samples, known.take(few(known, way.old, seed)))
+    data = model.scaling.encode(samples.values)
+    return model.with_weights(trained(model, data, samples.labels, tuning.epochs, seed).weights())
+
+
+def _accuracy(model: Model, samples: Samples) -> float:
+    return accuracy(Simulator(model), records(model, samples))
+
+
+def _pool(new: Samples, most: int, seed: int) -> tuple[npt.NDArray[np.int64], Samples]:
+    """Draw ``most`` samples a class to adapt on, (N, most), and return them with the samples to test on.
+
+    Recordings come in an order drawn by the seed. A recording that gives a sample to adapt on gives none to test on,
+    unless it is the only one of its class left.
+    """
+    groups = list(dict.fromkeys(new.groups))
+    place = {groups[g]: i for i, g in enumerate(permutation(len(groups), seed))}
+    order = sorted(range(len(new)), key=lambda i: (place[new.groups[i]], i))
+    rows = [[i for i in order if new.labels[i] == y][:most] for y in range(len(new.classes))]
+    chosen = np.array(rows, np.int64)
+    used = {new.groups[i] for i in chosen.ravel()}
+    taken = set(chosen.ravel().tolist())
+    clean = [i for i in range(len(new)) if new.groups[i] not in used]
+    if set(new.labels[clean].tolist()) != set(new.labels.tolist()):
+        clean = [i for i in range(len(new)) if i not in taken]
+    return chosen, new.take(np.array(clean, np.int64))
+
+
+def _where(domains: Domains, names: Sequence[str], inside: bool) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(np.array([(domain in names) == inside for domain in domains], bool))
+
+
+def _joined(one: Samples, other: Samples) -> Samples:
+    return replace(
+        one, values=np.concatenate([one.values, other.values]), labels=np.concatenate([one.labels, other.labels]),
+        groups=one.groups + other.groups, lines=np.concatenate([one.lines, other.lines]),
+    )  # fmt: skip

@@ -1,0 +1,154 @@
+"""How a comparison chooses and tests: deterministic, and blind to the test part until the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tpsgd_host.comparison import compare, task_problem
+from tpsgd_host.comparison.contestants import contestant
+from tpsgd_host.comparison.floats import FloatContestant
+from tpsgd_host.comparison.problem import validation_parts
+from tpsgd_host.comparison.results import Trained
+from tpsgd_host.comparison.study import short_run
+from tpsgd_host.errors import ConfigError, DataError
+
+RULES = ("int-tpsgd", "int-frozen", "frozen")
+
+
+def figures(comparison):
+    """Everything but the seconds."""
+    return replace(comparison, entries=tuple(replace(e, seconds=0.0) for e in comparison.entries))
+
+
+@pytest.fixture(scope="module")
+def compared(gesture):
+    return compare(gesture, RULES, seeds=2)
+
+
+class Spy:
+    """A contestant that learns nothing: it notes what it was given, and is best at one setting."""
+
+    name, title, integer = "spy", "spy", True
+
+    def __init__(self, best):
+        self.best, self.calls = best, []
+
+    def settings(self):
+        return ((0.0, 0.0),)
+
+    def around(self, best):
+        return tuple((best[0] + h, best[1] + o) for h in (-1, 0, 1) for o in (-1, 0, 1))
+
+    def valid(self, config, setting):
+        return abs(setting[0]) < 10
+
+    def describe(self, config, setting):
+        return str(setting[0]), str(setting[1])
+
+    def train(self, config, part, settings, epochs, shuffle_seed, progress):
+        self.calls.append((part, settings, epochs))
+        far = [abs(s[0] - self.best[0]) + abs(s[1] - self.best[1]) for s in settings]
+        accuracies = np.repeat(0.9 - 0.1 * np.array(far, float)[:, None], len(part.seeds), axis=1)
+        return Trained(accuracies, np.repeat(accuracies[None], epochs, 0), np.zeros(accuracies.shape, bool))
+
+    def bytes(self, config, samples):
+        return 1000
+
+
+def test_the_same_figures_again_and_from_any_number_of_processes(gesture, compared):
+    assert figures(compare(gesture, RULES, seeds=2, jobs=2)) == figures(compared)
+
+
+def test_what_is_chosen_does_not_depend_on_the_test_part(gesture, compared):
+    dice = np.random.default_rng(1)
+    other = replace(
+        gesture.test, labels=dice.permutation(gesture.test.labels), values=dice.permutation(gesture.test.values)
+    )
+    blind = compare(replace(gesture, test=other), RULES, seeds=2)
+    for ours, theirs in zip(blind.entries, compared.entries, strict=True):
+        assert (ours.setting, ours.tried, ours.validation) == (theirs.setting, theirs.tried, theirs.validation)
+        assert ours.curve == theirs.curve
+        assert ours.accuracies != theirs.accuracies, "the test part must have been another"
+
+
+def test_the_test_part_is_used_once_and_last(gesture):
+    spy = Spy((2.0, -1.0))
+    compare(gesture, [spy], seeds=3)
+    *before, last = spy.calls
+    assert last[0].test is gesture.test and last[0].train is gesture.train
+    assert last[0].seeds == (1, 2, 3) and len(last[1]) == 1
+    test = set(gesture.test.lines) | {id(gesture.test)}
+    assert before
+    for part, _, _ in before:
+        assert id(part.test) not in test
+        assert not {v.tobytes() for v in part.test.values} & {v.tobytes() for v in gesture.test.values}
+        assert not set(part.seeds) & set(last[0].seeds), "a network may not be chosen for and then tested"
+
+
+def test_the_search_goes_on_until_the_best_is_surrounded(gesture):
+    spy = Spy((2.0, -2.0))
+    (entry,) = compare(gesture, [spy], seeds=1).entries
+    assert entry.setting == (2.0, -2.0)
+    assert {epochs for _, _, epochs in spy.calls} == {short_run(gesture.epochs), gesture.epochs}
+
+
+def test_validation_parts_are_whole_recordings_of_the_training_part(gesture):
+    parts = validation_parts(gesture)
+    assert len(parts) == 5, "small data are validated on several times"
+    for part in parts:
+        assert not set(part.train.groups) & set(part.test.groups)
+        assert set(part.train.groups) | set(part.test.groups) == set(gesture.train.groups)
+    assert len({part.test.groups for part in parts}) == 5
+
+
+def test_too_few_recordings_to_choose_by(gesture):
+    labels = gesture.train.labels
+    one_each = gesture.train.take(np.array([int(np.flatnonzero(labels == y)[0]) for y in range(4)]))
+    with pytest.raises(DataError, match="cannot be chosen") as caught:
+        compare(replace(gesture, train=one_each), RULES)
+    assert "three times" in caught.value.hint
+
+
+def test_a_class_that_cannot_be_validated_is_named(gesture):
+    labels = gesture.train.labels
+    keep = np.sort(np.concatenate([np.flatnonzero(labels > 0), np.flatnonzero(labels == 0)[:1]]))
+    notes = compare(replace(gesture, train=gesture.train.take(keep)), ("int-frozen",), seeds=1).notes
+    assert any(gesture.train.classes[0] in note for note in notes)
+
+
+def test_seeds_are_the_same_network_in_floats(gesture):
+    """Floats begin with the integers' weights: the frozen layers are the same, so the accuracies are close."""
+    integers, floats = (compare(gesture, (rule,), seeds=3).entries[0] for rule in ("int-frozen", "frozen"))
+    assert abs(integers.mean - floats.mean) < 0.1
+
+
+def test_a_layer_loss_of_ones_own(gesture):
+    calls = []
+
+    def loss(a, t):
+        calls.append(a.shape)
+        return np.clip(a - t, -0.5, 0.5)
+
+    own = FloatContestant("own", "clipped", "tpsgd", loss)
+    comparison = compare(replace(gesture, epochs=2), [own], seeds=1)
+    assert calls and comparison.entries[0].title == "clipped"
+
+
+def test_unknown_rules():
+    with pytest.raises(ConfigError, match="no rule 'backprop'") as caught:
+        contestant("backprop")
+    assert "int-tpsgd" in caught.value.hint
+    with pytest.raises(ConfigError, match="no rule to compare"):
+        compare(task_problem("gesture"), ())
+
+
+def test_training_beats_frozen_on_digits():
+    """Dense layers learn, in integers as in floats: what compare says of digits is what docs/ACCURACY.md says."""
+    problem = task_problem("digits", epochs=6)
+    comparison = compare(problem, ("int-tpsgd", "int-frozen"), seeds=3)
+    ours, still = comparison.entries
+    assert ours.mean > still.mean + 0.02
+    assert any("gains" in sentence and "over leaving them frozen" in sentence for sentence in comparison.verdict)

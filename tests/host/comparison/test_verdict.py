@@ -1,0 +1,92 @@
+"""The sentences: better, worse, noise; more RAM, less."""
+
+from __future__ import annotations
+
+import pytest
+
+from tpsgd_host.comparison.results import Entry
+from tpsgd_host.comparison.verdict import difference, verdict
+
+
+def entry(name, accuracies, size=1000, title=None, diverged=0):
+    return Entry(
+        name, title or name, name.startswith("int"), (0.0,), ("", ""), (), 0.9, (0.5, 0.9), tuple(accuracies), size, 1.0,
+        diverged,
+    )  # fmt: skip
+
+
+OURS = (0.90, 0.91, 0.92, 0.91, 0.90)
+
+
+def moved(by):
+    return [a + by + wobble for a, wobble in zip(OURS, (0.001, -0.001, 0.0, 0.002, -0.002), strict=True)]
+
+
+def said(*entries, samples=1000):
+    return " ".join(verdict(entries, samples))
+
+
+@pytest.mark.parametrize(
+    ("backprop", "wanted"),
+    [
+        (moved(0.012), "tpSGD on integers costs you 1.2 points (±0.2) against backprop and trains in 11x less RAM"),
+        (moved(-0.02), "tpSGD on integers gains 2.0 points (±0.2) on backprop and trains in 11x less RAM"),
+        ((0.89, 0.93, 0.90, 0.93, 0.90), "tpSGD on integers is level with backprop (-0.2 points ±"),
+    ],
+)
+def test_against_backprop(backprop, wanted):
+    assert wanted in said(entry("int-tpsgd", OURS), entry("bp", backprop, 11000))
+
+
+@pytest.mark.parametrize(
+    ("still", "wanted"),
+    [
+        (moved(-0.064), "Training the hidden layers gains 6.4 points (±0.2) over leaving them frozen."),
+        (moved(0.026), "costs 2.6 points (±0.2): leave them frozen, frozen = true saves 400 bytes."),
+        ((0.89, 0.93, 0.90, 0.93, 0.90), "brings nothing that is more than noise (-0.2 points ±"),
+    ],
+)
+def test_against_frozen(still, wanted):
+    assert wanted in said(entry("int-tpsgd", OURS), entry("int-frozen", still, 600))
+
+
+def test_ram_may_be_less_more_or_the_same():
+    ours = entry("int-tpsgd", OURS, 1000)
+    assert "trains in 1.5x less RAM (1,000 bytes instead of 1,500)" in said(ours, entry("bp", OURS, 1500))
+    assert "takes 2.0x the RAM (1,000 bytes instead of 500)" in said(ours, entry("bp", OURS, 500))
+    assert "in as much RAM (1,000 bytes)" in said(ours, entry("bp", OURS, 1010))
+
+
+def test_the_best_rival_is_named():
+    rivals = [entry("dfa", moved(-0.05), title="DFA"), entry("drtp", moved(-0.02), title="DRTP")]
+    assert "gains 2.0 points (±0.2) on DRTP, the best of its rivals" in said(entry("int-tpsgd", OURS), *rivals)
+    assert "on DFA and" in said(entry("int-tpsgd", OURS), rivals[0]) or "on DFA in" in said(
+        entry("int-tpsgd", OURS), rivals[0]
+    )
+
+
+def test_one_seed_tells_no_chance():
+    text = said(entry("int-tpsgd", OURS[:1]), entry("bp", [0.95], 2000))
+    assert "costs you 5.0 points against backprop" in text and "--seeds 5" in text
+
+
+def test_a_difference_below_one_test_sample_is_noise():
+    """Five seeds that all differ by the same 0.4 points, on 40 samples of 2.5 points each."""
+    gap = difference([0.904] * 5, [0.9] * 5, 40)
+    assert gap.points == pytest.approx(0.4) and gap.noise == 2.5 and not gap.sure
+    assert difference([0.904] * 5, [0.9] * 5, 10000).sure
+
+
+def test_noise_is_student_s_t():
+    """Differences 1, 2, 3 points: mean 2, deviation 1, t(2) = 4.303."""
+    gap = difference([0.91, 0.92, 0.93], [0.9] * 3, 10000)
+    assert gap.points == pytest.approx(2.0)
+    assert gap.noise == pytest.approx(4.303 / 3**0.5, abs=1e-3)
+
+
+def test_divergence_is_said():
+    assert "DRTP diverged with 2 of 5 seeds." in said(entry("int-tpsgd", OURS), entry("drtp", OURS, 1, "DRTP", 2))
+
+
+def test_nothing_is_said_without_integers():
+    assert verdict([entry("bp", OURS)], 100) == ()
