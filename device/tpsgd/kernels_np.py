@@ -25,6 +25,7 @@ _targets = {}
 
 __all__ = [
     "activations",
+    "best",
     "clamp",
     "draw",
     "error",
@@ -33,6 +34,8 @@ __all__ = [
     "matrix",
     "move",
     "part",
+    "places",
+    "pool",
     "put",
     "rest",
     "softmax",
@@ -81,9 +84,34 @@ def matrix(w, m, n, frozen):
     return high, np.frombuffer(w, dtype=np.uint16).reshape((m, n)), ones, left, right
 
 
+def places(m):
+    """Return an array for ``m`` places in a map."""
+    return np.zeros(m)
+
+
 def put(sample, i, x, n):
-    """Copy ``n`` stored activations from byte ``i`` of a sample to the front of ``x``."""
-    x[:n] = np.frombuffer(sample, dtype=np.uint8)[i : i + n] - 128.0
+    """Copy ``n & 0xFFFF`` stored activations from byte ``i`` of a sample or map into ``x`` at ``n >> 16``."""
+    j = n >> 16
+    n &= 0xFFFF
+    x[j : j + n] = np.frombuffer(sample, dtype=np.uint8)[i : i + n] - 128.0
+
+
+def pool(a, target, j, m):
+    """Keep the largest of ``m & 0xFFFF`` activations and those stored at byte ``j`` of a map; ``a`` if m >> 16."""
+    fresh = m >> 16
+    m &= 0xFFFF
+    stored = np.frombuffer(target, dtype=np.uint8)[j : j + m]
+    new = a[:m] + 128.0
+    stored[:] = new if fresh else np.maximum(new, stored * 1.0)
+
+
+def best(a, top, where, how):
+    """Where one of ``m = how & 0x7FF`` activations is as large as ``top``, keep it there and its place, how >> 11."""
+    m = how & 0x7FF
+    larger = (a[:m] >= top[:m]) * 1.0
+    old = where[:m]
+    where[:m] = old + larger * ((how >> 11) - old)
+    top[:m] = np.maximum(a[:m], top[:m])
 
 
 def move(a, x, j, n):

@@ -25,6 +25,7 @@ M, N, AMPLITUDE, L1, LEAK, BASE = range(6)
 
 __all__ = [
     "activations",
+    "best",
     "clamp",
     "draw",
     "error",
@@ -33,6 +34,8 @@ __all__ = [
     "matrix",
     "move",
     "part",
+    "places",
+    "pool",
     "put",
     "rest",
     "softmax",
@@ -71,10 +74,30 @@ def matrix(w, m, n, frozen):  # noqa: ARG001 - an array engine needs the shape
     return w
 
 
+def places(m):
+    """Return a buffer for ``m`` places in a map, 0..65535."""
+    return array("H", bytes(2 * m))
+
+
 def put(sample, i, x, n):
-    """Copy ``n`` stored activations from byte ``i`` of a sample to the front of ``x``."""
-    for j in range(n):
-        x[j] = sample[i + j]
+    """Copy ``n & 0xFFFF`` stored activations from byte ``i`` of a sample or map into ``x`` at ``n >> 16``."""
+    to = n >> 16
+    for j in range(n & 0xFFFF):
+        x[to + j] = sample[i + j]
+
+
+def pool(a, target, j, m):
+    """Keep the largest of ``m & 0xFFFF`` activations and those stored at byte ``j`` of a map; ``a`` if m >> 16."""
+    for i in range(m & 0xFFFF):
+        target[j + i] = a[i] if m >> 16 else max(a[i], target[j + i])
+
+
+def best(a, top, where, how):
+    """Where one of ``m = how & 0x7FF`` activations is as large as ``top``, keep it there and its place, how >> 11."""
+    for i in range(how & 0x7FF):
+        if a[i] >= top[i]:
+            top[i] = a[i]
+            where[i] = how >> 11
 
 
 def move(a, x, j, n):
@@ -168,6 +191,8 @@ def update(w, x, how, e):
     s = how & 15
     half = 1 << (s - 1)
     for i in range(how >> 16):
+        if not e[i]:
+            continue
         at = 2 * n * i
         for j in range(n):
             u = (w[at] | w[at + 1] << 8) + ((e[i] * (x[j] - 128) + half) >> s)

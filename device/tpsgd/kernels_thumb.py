@@ -14,7 +14,7 @@ from array import array
 
 import micropython
 
-from tpsgd.kernels_plain import matrix, part, states, sums
+from tpsgd.kernels_plain import matrix, part, places, states, sums
 from tpsgd.softmax import TABLE
 
 NUMBER = 5
@@ -25,6 +25,7 @@ _table = bytearray(TABLE)
 
 __all__ = [
     "activations",
+    "best",
     "clamp",
     "draw",
     "error",
@@ -33,6 +34,8 @@ __all__ = [
     "matrix",
     "move",
     "part",
+    "places",
+    "pool",
     "put",
     "rest",
     "softmax",
@@ -314,15 +317,64 @@ def update(r0, r1, r2, r3):
     mov(r0, 0)
 
 
-# put(sample, i, x, n): stored activations become words.
+# put(sample, i, x, j << 16 | n): stored activations become words, from word j of x on.
 @micropython.asm_thumb
 def put(r0, r1, r2, r3):
     add(r0, r0, r1)
+    lsr(r4, r3, 14)  # 4*j: n is below 2**14
+    add(r2, r2, r4)
+    lsl(r3, r3, 16)
+    lsr(r3, r3, 16)
     label(row)
     ldrb(r4, [r0, 0])
     sub(r4, 128)
     data(2, 0xC210)  # stm r2!, {r4}
     add(r0, 1)
+    sub(r3, 1)
+    bne(row)
+    mov(r0, 0)
+
+
+# pool(a, map, j, fresh << 16 | m): the largest of words and stored activations.
+@micropython.asm_thumb
+def pool(r0, r1, r2, r3):
+    add(r1, r1, r2)
+    lsr(r6, r3, 16)
+    lsl(r3, r3, 16)
+    lsr(r3, r3, 16)
+    label(row)
+    data(2, 0xC810)  # ldm r0!, {r4}
+    add(r4, 128)
+    cmp(r6, 0)
+    bne(go)
+    ldrb(r5, [r1, 0])
+    cmp(r4, r5)
+    ble(low)
+    label(go)
+    strb(r4, [r1, 0])
+    label(low)
+    add(r1, 1)
+    sub(r3, 1)
+    bne(row)
+    mov(r0, 0)
+
+
+# best(a, top, where, at << 11 | m)
+@micropython.asm_thumb
+def best(r0, r1, r2, r3):
+    lsr(r6, r3, 11)
+    lsl(r3, r3, 21)
+    lsr(r3, r3, 21)
+    label(row)
+    data(2, 0xC810)  # ldm r0!, {r4}
+    ldr(r5, [r1, 0])
+    cmp(r4, r5)
+    blt(low)
+    str(r4, [r1, 0])
+    strh(r6, [r2, 0])
+    label(low)
+    add(r1, 4)
+    add(r2, 2)
     sub(r3, 1)
     bne(row)
     mov(r0, 0)

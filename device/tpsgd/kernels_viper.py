@@ -9,7 +9,7 @@ from array import array
 
 import micropython
 
-from tpsgd.kernels_plain import activations, matrix, part, states, sums
+from tpsgd.kernels_plain import activations, matrix, part, places, states, sums
 from tpsgd.softmax import TABLE
 
 NUMBER = 4
@@ -19,6 +19,7 @@ _state = array("I", [0])
 
 __all__ = [
     "activations",
+    "best",
     "clamp",
     "draw",
     "error",
@@ -27,6 +28,8 @@ __all__ = [
     "matrix",
     "move",
     "part",
+    "places",
+    "pool",
     "put",
     "rest",
     "softmax",
@@ -60,10 +63,33 @@ def draw(state: ptr32, n: int) -> int:
 
 @micropython.viper
 def put(sample: ptr8, i: int, x: ptr8, n: int):
-    """Copy ``n`` stored activations from byte ``i`` of a sample to the front of ``x``."""
+    """Copy ``n & 0xFFFF`` stored activations from byte ``i`` of a sample or map into ``x`` at ``n >> 16``."""
     sample = ptr8(int(sample) + i)
-    for j in range(n):
+    x = ptr8(int(x) + (n >> 16))
+    for j in range(n & 0xFFFF):
         x[j] = sample[j]
+
+
+@micropython.viper
+def pool(a: ptr8, target: ptr8, j: int, m: int):
+    """Keep the largest of ``m & 0xFFFF`` activations and those stored at byte ``j`` of a map; ``a`` if m >> 16."""
+    target = ptr8(int(target) + j)
+    fresh = m >> 16
+    for i in range(m & 0xFFFF):
+        v = a[i]
+        if fresh or v > target[i]:
+            target[i] = v
+
+
+@micropython.viper
+def best(a: ptr8, top: ptr8, where: ptr16, how: int):
+    """Where one of ``m = how & 0x7FF`` activations is as large as ``top``, keep it there and its place, how >> 11."""
+    at = how >> 11
+    for i in range(how & 0x7FF):
+        v = a[i]
+        if v >= top[i]:
+            top[i] = v
+            where[i] = at
 
 
 @micropython.viper

@@ -8,13 +8,13 @@ import struct
 from tpsgd.runtime import crc32
 
 MAGIC = b"TPSG"
-VERSION = 1
+VERSION = 2
 HEADER = "<4sBBHIIHHBBBBBBHIIfI"
 HEADER_SIZE = 44
 LAYER = "<BBHHBBBBBB"
-LAYER_SIZE = 20
+LAYER_SIZE = 24
 
-DENSE, RECURRENT, OUTPUT = 0, 1, 2
+DENSE, RECURRENT, OUTPUT, CONV = 0, 1, 2, 3
 LAST, CHECKPOINT, RANDOM, EVERY = 0, 1, 2, 3
 
 _CHUNK = 256
@@ -28,13 +28,13 @@ class LayerSpec:
     """One layer as its file describes it: fields as in SPEC 2, ``shifts`` the P update shifts."""
 
     def __init__(self, raw, at, phases):
-        self.kind, flags, self.units, self.inputs, self.shift, self.leak, self.amplitude, self.loss, self.l1, zero = (
-            struct.unpack_from(LAYER, raw, at)
-        )
+        (self.kind, flags, self.units, self.inputs, self.shift, self.leak, self.amplitude, self.loss, self.l1,
+         self.regions) = struct.unpack_from(LAYER, raw, at)  # fmt: skip
         self.frozen = flags & 1
         self.shifts = bytes(raw[at + 12 : at + 12 + phases])
-        _check(flags < 2 and zero == 0, "layer flags")
-        _check(not any(raw[at + 12 + phases : at + LAYER_SIZE]), "shifts behind the last phase")
+        self.rows, self.columns, self.stride, self.pool = raw[at + 20 : at + LAYER_SIZE]
+        _check(flags < 2, "layer flags")
+        _check(not any(raw[at + 12 + phases : at + 20]), "shifts behind the last phase")
         _check(1 <= self.units <= 1024, "units", self.units)
         _check(1 <= self.inputs <= 1039, "inputs", self.inputs)
         _check(self.shift <= 15 and max(self.shifts) <= 15, "shift")
@@ -45,6 +45,8 @@ class LayerSpec:
             _check(self.loss <= 1, "loss", self.loss)
             _check((1 <= self.l1 <= 127) if self.loss else self.l1 == 0, "l1 constant", self.l1)
         _check(self.leak <= 7 if self.kind == RECURRENT else self.leak == 0, "leak", self.leak)
+        window = (self.rows, self.columns, self.stride, self.pool, self.regions)
+        _check(self.regions <= 15 and (min(window) > 0 if self.kind == CONV else not any(window)), "kernel", window)
 
     def cells(self):
         """Return the number of weights, biases counted."""
@@ -56,7 +58,9 @@ class LayerSpec:
 
 
 class Model:
-    """The header of a model file; attributes as in SPEC 2. ``crc`` is the one that ends the file.
+    """The header of a model file; attributes as in SPEC 2.
+
+    ``crc`` is the one that ends the file, ``front`` the module that runs its conv or recurrent layers, or None.
 
     Parameters
     ----------
@@ -95,19 +99,33 @@ class Model:
         """Refuse layers that do not fit each other."""
         inputs = self.steps * self.channels
         last = len(self.layers) - 1
+        rows, width, depth = self.steps, self.channels, 0  # of the map that a conv layer reads
+        below = self.channels
+        before = first = self.layers[0].kind
+        self.front = _module(first)
         for i, layer in enumerate(self.layers):
-            _check((layer.kind == OUTPUT) == (i == last), "kind of layer", i)
-            if layer.kind == RECURRENT:
-                _check(i == 0, "recurrent layer behind another", i)
+            kind = layer.kind
+            _check((kind == OUTPUT) == (i == last) and kind <= CONV, "kind of layer", i)
+            _check(kind in (DENSE, OUTPUT) or kind == before, "conv or recurrent layer behind another kind", i)
+            before = kind
+            if kind == RECURRENT:
                 _check(1 <= self.checkpoints <= 16 and self.checkpoints <= self.steps, "checkpoints", self.checkpoints)
-                _check(layer.inputs == self.channels + layer.units, "inputs of layer", i)
-                inputs = self.checkpoints * layer.units
+                _check(layer.inputs == below + layer.units, "inputs of layer", i)
+                below = layer.units
+                inputs = self.checkpoints * below
+            elif kind == CONV:
+                found = self.front.geometry(layer, rows, width)
+                _check(found and depth in (0, found[0]), "kernel of layer", i)
+                _check(rows * width <= 65535, "map before layer", i)
+                _, _, rows, columns = found
+                depth = layer.units
+                width = columns * depth
+                inputs = rows * width
             else:
-                _check(layer.kind in (DENSE, OUTPUT), "kind of layer", i)
                 _check(layer.inputs == inputs, "inputs of layer", i)
                 inputs = layer.units
         _check(self.layers[last].units == self.classes, "units of the output layer", self.layers[last].units)
-        _check((self.layers[0].kind == RECURRENT) == (self.checkpoints > 0), "checkpoints", self.checkpoints)
+        _check((first == RECURRENT) == (self.checkpoints > 0), "checkpoints", self.checkpoints)
 
     def _check_strings(self, file):
         """Walk over the strings and see that they end where the weights begin."""
@@ -136,6 +154,19 @@ class Model:
         file.seek(self.header)
         for buffer in buffers:
             _check(file.readinto(buffer) == len(buffer), "length while reading weights")
+
+
+def _module(kind):
+    """Return the module that runs layers of a kind in front of the dense ones, or None; loaded when it is needed."""
+    if kind == RECURRENT:
+        from tpsgd import recurrent
+
+        return recurrent
+    if kind == CONV:
+        from tpsgd import convolution
+
+        return convolution
+    return None
 
 
 def _check(right, what, value=None):

@@ -1,12 +1,13 @@
 """The network and its training step: forward, error and update layer by layer (SPEC 1.2, 1.3).
 
-Legend: C channels, T steps, K checkpoints, N classes of the model; n inputs (bias counted), m units of a layer.
+Conv and recurrent layers have modules of their own, loaded with a model that has some.
+
+Legend: C channels, T steps of the model; n inputs (bias counted), m units of a layer.
 """
 
 from array import array
 
 from tpsgd.generator import mix
-from tpsgd.modelfile import CHECKPOINT, EVERY, LAST, RANDOM
 from tpsgd.runtime import crc32
 
 UNKNOWN = 255
@@ -58,33 +59,33 @@ class Network:
         self.seed = model.seed
         self.classes = model.classes
         self.steps = model.steps
-        self.channels = model.channels
-        self.checkpoints = model.checkpoints
-        self.rule = model.rule
         self.layers = [Layer(spec, i, model.seed) for i, spec in enumerate(model.layers)]
         self.size = model.steps * model.channels
         self.sample = bytearray(self.size + 1)
-        self.first = None  # where a dense first layer wants the sample, unless it reads it as it is
         # What a step needs lies in tuples: an attribute costs a small chip as much as a hundred multiplications.
         self.kernels = (k.put, k.forward, k.clamp, k.error, k.softmax, k.update)
+        self.state = array("I", (0,))
         z = k.sums(max([spec.units for spec in model.layers]))
+        count = 0
+        over = self.sample  # what the first dense layer may read where it lies
+        stage = None
+        if model.front:
+            count, over, stage = model.front.stack(self, model, z)
         steps = []
-        for layer in self.layers:
+        for layer in self.layers[count:]:
             m = layer.p[0]
             n = layer.p[1]
-            direct = not steps and not model.checkpoints
-            x = k.activations(n, self.sample if direct else None)
-            if direct and x is not self.sample:
-                self.first = x
+            x = k.activations(n, None if steps else over)
             steps.append((k.matrix(layer.w, m, n, layer.how & 16), x, layer.how, k.part(z, m), layer.p))
-        if model.checkpoints:
-            m = self.layers[0].p[0]
-            self.recurrent = steps.pop(0) + (k.activations(m + 1), k.states(m), steps[0][1])  # noqa: RUF005 - old interpreters
+        x = steps[0][1]
+        #: (run, what it takes, their number) of the conv or recurrent layers; where a dense first layer wants the
+        #: sample, unless it reads it as it is.
+        self.front = stage and (model.front.run, stage + (x,), count)  # noqa: RUF005 - old interpreters
+        self.first = None if stage or x is over else x
         self.dense = tuple([steps[i] + (steps[i + 1][1],) for i in range(len(steps) - 1)])
         self.output = steps[-1]
         #: ``how`` of each layer for update in the present phase (0: leave alone).
         self.rates = [0] * len(self.layers)
-        self.state = array("I", (0,))
         self.begin(model.total)
 
     def begin(self, total):
@@ -129,9 +130,9 @@ class Network:
         """Run the sample through all layers; with ``rates`` each of them learns."""
         put, forward, clamp, error, softmax, update = self.kernels
         i = 0
-        if self.checkpoints:
-            self._run_recurrent(y, rates[0] if rates else 0)
-            i = 1
+        if self.front:
+            run, stage, i = self.front
+            run(stage, y, rates)
         elif self.first is not None:
             put(self.sample, 0, self.first, self.size)
         for w, x, how, z, p, a in self.dense:
@@ -147,42 +148,6 @@ class Network:
         if rates and rates[i]:
             update(w, x, rates[i], z)
         return result
-
-    def _run_recurrent(self, y, rate):
-        """Run the T steps of the recurrent layer and lay its K checkpoints side by side for the next layer."""
-        k = self.k
-        put = k.put
-        forward = k.forward
-        leak = k.leak
-        move = k.move
-        w, x, how, z, p, h, h16, out = self.recurrent
-        m = p[0]
-        sample = self.sample
-        channels = self.channels
-        steps = self.steps
-        count = self.checkpoints
-        rule = self.rule if rate else -1
-        chosen = -1  # the one step that learns, for the rules that have one
-        if rule == LAST:
-            chosen = steps - 1
-        elif rule == RANDOM:
-            chosen = k.draw(self.state, steps)
-        k.rest(h, h16, p)
-        move(h, x, channels, m)
-        done = 0
-        mark = steps // count - 1
-        for t in range(steps):
-            put(sample, t * channels, x, channels)
-            forward(w, x, how, z)
-            leak(z, h16, h, p)
-            if t == chosen or rule == EVERY or (rule == CHECKPOINT and t == mark):
-                k.error(h, z, p, done * self.classes + y if rule == CHECKPOINT else y)
-                k.update(w, x, rate, z)
-            move(h, x, channels, m)
-            if t == mark:
-                move(h, out, done * m, m)
-                done += 1
-                mark = (done + 1) * steps // count - 1
 
     def weights(self):
         """Return the weight buffers, layer after layer."""

@@ -3,7 +3,7 @@
 The array engine's temporaries and views are not in it.
 """
 
-from tpsgd.modelfile import RECURRENT
+from tpsgd.modelfile import CONV, RECURRENT
 
 #: Parameters of a layer in 32-bit words, as in ``kernels_plain``.
 PARAMETERS = 6
@@ -29,13 +29,18 @@ def buffers(model, word=1):
     """
     sizes = [("weights %d" % i, layer.nbytes()) for i, layer in enumerate(model.layers)]
     sizes.append(("sample", model.steps * model.channels + 1))
+    before = None
     for i, layer in enumerate(model.layers):
         sizes.append(("parameters %d" % i, 4 * PARAMETERS))
         if layer.kind == RECURRENT:
             sizes.append(("state %d" % i, 2 * layer.units))
             sizes.append(("activations %d" % i, word * (layer.units + 1)))
-        if i or layer.kind == RECURRENT or word > 1:  # a dense first layer reads stored bytes where they lie
+        # a dense layer in front, or behind the last map, reads stored bytes where they lie
+        if layer.kind in (RECURRENT, CONV) or word > 1 or (i and before != CONV):
             sizes.append(("inputs %d" % i, word * (layer.inputs + 1)))
+        before = layer.kind
+    if model.layers[0].kind == CONV:
+        sizes += model.front.buffers(model, word)
     sizes.append(("sums and errors", 4 * max([layer.units for layer in model.layers])))
     sizes.append(("generator", 4))
     return sizes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd import modelfile, plan
+from tpsgd.convolution import geometry
 from tpsgd.generator import mix, step
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import ModelError
 
-KINDS = ("dense", "recurrent", "output")
+KINDS = ("dense", "recurrent", "output", "conv")
 RULES = ("last", "checkpoint", "random", "every")
 LOSSES = ("l2", "l1")
 WINDOWS = ("row", "recording")
@@ -36,7 +38,10 @@ Weights = npt.NDArray[np.unsignedinteger[Any]]
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer; fields as in SPEC 2. ``shifts`` holds the P update shifts."""
+    """One layer; fields as in SPEC 2. ``shifts`` holds the P update shifts.
+
+    ``rows``, ``columns`` (of the kernel), ``stride``, ``pool`` and ``regions`` are 0 but for a conv layer.
+    """
 
     kind: str
     units: int
@@ -48,15 +53,60 @@ class Layer:
     loss: str = "l2"
     l1: int = 0
     frozen: bool = False
+    rows: int = 0
+    columns: int = 0
+    stride: int = 0
+    pool: int = 0
+    regions: int = 0
 
     def pack(self) -> bytes:
-        """Return the layer's 20 bytes."""
+        """Return the layer's 24 bytes."""
         output = self.kind == "output"
         head = struct.pack(
             modelfile.LAYER, KINDS.index(self.kind), int(self.frozen), self.units, self.inputs, self.shift, self.leak,
-            0 if output else self.amplitude, 0 if output else LOSSES.index(self.loss), 0 if output else self.l1, 0,
+            0 if output else self.amplitude, 0 if output else LOSSES.index(self.loss), 0 if output else self.l1,
+            self.regions,
         )  # fmt: skip
-        return head + bytes(self.shifts).ljust(8, b"\0")
+        return head + bytes(self.shifts).ljust(8, b"\0") + bytes((self.rows, self.columns, self.stride, self.pool))
+
+
+@dataclass(frozen=True)
+class Map:
+    """What a conv layer reads and makes (SPEC 1.2).
+
+    Attributes
+    ----------
+    width : int
+        Values in a row of the map that it reads.
+    depth : int
+        D of that map.
+    together : int
+        Columns of positions that pooling takes together.
+    rows, columns : int
+        Of its own map, after pooling; its depth is the layer's m.
+    """
+
+    width: int
+    depth: int
+    together: int
+    rows: int
+    columns: int
+
+
+def maps(steps: int, channels: int, layers: Sequence[Any]) -> tuple[Map, ...]:
+    """Return the maps of the conv layers in front, up to the first whose kernel does not fit; empty without any.
+
+    ``layers`` has objects with ``kind``, ``units``, ``inputs``, ``rows``, ``columns``, ``stride`` and ``pool``.
+    """
+    found: list[Map] = []
+    rows, width = steps, channels
+    for layer in layers:
+        shape = geometry(layer, rows, width) if layer.kind == "conv" else None
+        if shape is None:
+            break
+        found.append(Map(width, *shape))
+        rows, width = found[-1].rows, found[-1].columns * layer.units
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -84,8 +134,13 @@ class Model:
 
     @property
     def recurrent(self) -> bool:
-        """Whether the first layer is recurrent."""
+        """Whether the first layers are recurrent."""
         return self.layers[0].kind == "recurrent"
+
+    @property
+    def maps(self) -> tuple[Map, ...]:
+        """What each of the conv layers in front reads and makes."""
+        return maps(self.layout.steps, self.layout.channels, self.layers)
 
     @property
     def parameters(self) -> int:
@@ -94,11 +149,15 @@ class Model:
 
     @property
     def shape(self) -> str:
-        """The network in a word, such as ``MLP 60-32-16-6`` or ``RNN 6-32 K=4, 4 classes``."""
-        sizes = "-".join(str(layer.units) for layer in self.layers)
-        if not self.recurrent:
+        """The network in a word: ``MLP 60-32-16-6``, ``RNN 6-32-4 K=4``, ``CNN 28x28-8@5x5/2-10`` (``/2``: pooled)."""
+        sizes = "-".join(str(layer.units) + _window(layer) for layer in self.layers)
+        if self.recurrent:
+            return f"RNN {self.layout.channels}-{sizes} K={self.checkpoints}"
+        if not self.maps:
             return f"MLP {self.layers[0].inputs}-{sizes}"
-        return f"RNN {self.layout.channels}-{sizes} K={self.checkpoints}"
+        depth = self.maps[0].depth
+        columns = self.layout.channels // depth
+        return f"CNN {self.layout.steps}x{columns}{f'x{depth}' if depth > 1 else ''}-{sizes}"
 
     @property
     def crc(self) -> int:
@@ -297,8 +356,16 @@ def _string(text: str) -> bytes:
 def _layer(spec: Any) -> Layer:
     return Layer(
         KINDS[spec.kind], spec.units, spec.inputs, tuple(spec.shifts), spec.shift, spec.leak, spec.amplitude,
-        LOSSES[spec.loss], spec.l1, bool(spec.frozen),
+        LOSSES[spec.loss], spec.l1, bool(spec.frozen), spec.rows, spec.columns, spec.stride, spec.pool, spec.regions,
     )  # fmt: skip
+
+
+def _window(layer: Layer) -> str:
+    """Return a kernel in a word, such as ``@5x5s2/2``: stride 2, pooled by 2."""
+    if layer.kind != "conv":
+        return ""
+    stride = f"s{layer.stride}" if layer.stride > 1 else ""
+    return f"@{layer.rows}x{layer.columns}{stride}" + (f"/{layer.pool}" if layer.pool > 1 else "")
 
 
 def _windows(value: int) -> Any:

@@ -15,6 +15,8 @@ import numpy as np
 
 from tpsgd import kernels_np as array_engine
 from tpsgd import kernels_plain as plain
+from tpsgd import recurrent
+from tpsgd.modelfile import OUTPUT, RECURRENT
 from tpsgd.network import Network
 
 WAND = Path(__file__).resolve().parents[3] / "shared" / "data" / "wand"
@@ -88,15 +90,17 @@ def stored(train, test):
 def network(settings, engine=plain):
     """Return the untrained network."""
     layers = [
-        SimpleNamespace(units=UNITS, inputs=CHANNELS + UNITS, leak=settings.leak, amplitude=settings.amplitude),
-        SimpleNamespace(units=len(NAMES), inputs=CHECKPOINTS * UNITS, leak=0, amplitude=0),
+        SimpleNamespace(
+            kind=RECURRENT, units=UNITS, inputs=CHANNELS + UNITS, leak=settings.leak, amplitude=settings.amplitude
+        ),
+        SimpleNamespace(kind=OUTPUT, units=len(NAMES), inputs=CHECKPOINTS * UNITS, leak=0, amplitude=0),
     ]
     for layer, shift in zip(layers, (settings.recurrent, settings.output), strict=True):
         layer.frozen, layer.shift, layer.l1, layer.shifts = 0, 5, 0, bytes([shift])
         layer.nbytes = lambda layer=layer: 2 * layer.units * (layer.inputs + 1)
     model = SimpleNamespace(
         seed=77, classes=len(NAMES), steps=STEPS, channels=CHANNELS, checkpoints=CHECKPOINTS, rule=0, layers=layers,
-        total=0,
+        total=0, front=recurrent,
     )  # fmt: skip
     made = Network(model, engine)
     state = [9]

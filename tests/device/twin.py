@@ -14,12 +14,13 @@ def built(here):
     """
     layers = here.layers
     last = len(layers) - 1
-    steps = [f"(W[{i}],X[{i}],{layer.how},z,P[{i}],X[{i + 1}])" for i, layer in enumerate(layers[:-1])]
-    units = layers[0].p[0]
-    first = f"N.first=X[0];N.size={here.size}"
-    if here.checkpoints:
-        head, steps = steps[0], steps[1:]
-        first = f"N.recurrent={head[1:-6]},array('i',bytes({4 * units + 4})),bytearray({2 * units}),X[1]"
+    sample = f"bytearray({here.size + 1})"
+    first, count = f"N.front=None;N.first=X[0];N.size={here.size}", 0
+    if here.front:
+        count = here.front[2]
+        stage, before = recurrent(here) if has_steps(here) else conv(here)
+        first = f"{before};N.front=run,({stage},X[{count}]),{count}"
+    steps = [f"(W[{i}],X[{i}],{layers[i].how},z,P[{i}],X[{i + 1}])" for i in range(count, last)]
     return f"""def build():
  global N,W
  N=Network();W=[bytearray(n)for n in {[len(layer.w) for layer in layers]}]
@@ -27,28 +28,66 @@ def built(here):
  for x in X:x[-1]=127
  z=array('i',bytes({4 * max(layer.p[0] for layer in layers)}))
  P=[array('I',p)for p in {[list(layer.p) for layer in layers]}]
+ N.sample={sample}
  {first}
  N.dense=({"".join(step + "," for step in steps)});N.output=W[{last}],X[{last}],{layers[-1].how},z,P[{last}]
  N.rates={here.rates};N.k=k;N.seen=0;N.phase_end=-1
  N.kernels=put,forward,clamp,error,softmax,update
- N.checkpoints={here.checkpoints};N.steps={here.steps};N.channels={here.channels}
- N.classes={here.classes};N.rule={here.rule};N.sample=bytearray({here.size + 1})
+ N.classes={here.classes}
 """
+
+
+def has_steps(here):
+    """Return whether the layers in front are recurrent ones."""
+    return here.front[0].__module__ == "tpsgd.recurrent"
+
+
+def recurrent(here):
+    """Return the source of what ``recurrent.run`` takes, but for the last, and of what comes before.
+
+    The rule is none that draws.
+    """
+    _, _, _, channels, steps, checkpoints, rule, classes, layers, _ = here.front[1]
+    made = ""
+    for i, layer in enumerate(layers):
+        units = layer[4][0]
+        states = f"array('i',bytes({4 * units + 4})),bytearray({2 * units})"
+        made += f"(W[{i}],X[{i}],{layer[2]},z,P[{i}],{states},{layer[7]}),"
+    return f"k,0,N.sample,{channels},{steps},{checkpoints},{rule},{classes},({made})", "pass"
+
+
+def conv(here):
+    """Return the source of what ``convolution.run`` takes, but for the last, and of what comes before."""
+    layers = here.front[1][3]
+    most = max(layer[4][0] for layer in layers)
+    words = f"array('i',bytes({4 * most + 4}))"
+    tools = f"put,forward,clamp,pool,best,move,{words},{words},array('H',bytes({2 * most}))"
+    made = ""
+    source = "N.sample"
+    for i, layer in enumerate(layers):
+        target = f"M[{i}]"
+        made += f"(W[{i}],X[{i}],{layer[2]},z,P[{i}],o,{layer[6]},{source},{target}),"
+        source = target
+    before = f"M=[bytearray(n)for n in {[len(layer[8]) for layer in layers]}];o=array('i',bytes({4 * most}))"
+    return f"k,{here.classes},({tools}),({made})", before
 
 
 def move_in(board, here, *scripts):
     """Send network.py's training step, ``scripts``, ``build()`` and the kernels."""
     board.shorten = trim.shortener(LONG)
     board.run(IMPORTS)
-    methods = ["Network.train", "Network._run"] + ["Network._run_recurrent"] * bool(here.checkpoints)
-    for piece in trim.pieces("network", methods):
+    needed = trim.pieces("network", ["Network.train", "Network._run"])
+    kernels = set(KERNELS) - {"move", "rest", "leak", "draw", "pool", "best"}
+    if here.front and has_steps(here):
+        needed += trim.pieces("recurrent", ["run"])
+        kernels |= {"move", "rest", "leak"}
+        kernels -= set() if here.dense else {"clamp"}
+    elif here.front:
+        needed += trim.pieces("convolution", ["_FRESH", "_forward", "_learn", "run"])
+        kernels |= {"move", "pool", "best"}
+    for piece in (*needed, *scripts, built(here)):
         send(board, piece)
-    for script in scripts:
-        send(board, script)
-    send(board, built(here))
-    recurrent = ("move", "rest", "leak")
-    kernels = [name for name in KERNELS if here.checkpoints or name not in recurrent]
-    load(board, [name for name in kernels if not here.checkpoints or here.dense or name != "clamp"], trim.assembled)
+    load(board, kernels | {"draw"}, trim.assembled)
     load_softmax(board)
-    if here.checkpoints and not here.dense:
+    if "clamp" not in kernels:
         board.run("clamp=None")

@@ -61,6 +61,38 @@ def model(recurrent: bool = False, frozen: bool = False, seed: int = 7) -> Model
     )  # fmt: skip
 
 
+def _drawn(
+    steps: int, channels: int, layers: tuple[Layer, ...], seed: int, checkpoints: int = 0, rule: str = "last"
+) -> Model:
+    """Return a model of 3 classes with random weights."""
+    weights = tuple(initial_weights(seed, i, layer.units, layer.inputs, 20000) for i, layer in enumerate(layers))
+    scaling = Scaling(np.zeros(1, np.float32), np.full(1, 20.0, np.float32))
+    layout = Layout(steps, channels)
+    return Model("drawn", seed, layout, CLASSES, layers, scaling, weights, checkpoints, rule, 500)
+
+
+def conv_model(seed: int = 7, dense: bool = True) -> Model:
+    """Return a CNN of images of 12 x 10 pixels, 2 values each: 10 x 8 positions, 5 x 4 places; 2 x 2 places."""
+    window = {"rows": 3, "columns": 3, "stride": 1, "regions": 3, "loss": "l1", "l1": 64}
+    layers = (
+        Layer("conv", 6, 18, (9, 10), **window, pool=2),
+        Layer("conv", 5, 36, (9, 10), rows=2, columns=3, stride=2, pool=1, regions=2),
+        *((Layer("dense", 7, 10, (9, 10)),) if dense else ()),
+        Layer("output", 3, 7 if dense else 10, (9, 10), amplitude=0),
+    )
+    return _drawn(12, 20, layers, seed)
+
+
+def stacked_model(seed: int = 7, rule: str = "checkpoint") -> Model:
+    """Return an RNN of two recurrent layers, 8 steps of 4 channels."""
+    layers = (
+        Layer("recurrent", 9, 13, (9, 10), leak=1),
+        Layer("recurrent", 6, 15, (9, 10), leak=2),
+        Layer("output", 3, 12, (9, 10), amplitude=0),
+    )
+    return _drawn(8, 4, layers, seed, 2, rule)
+
+
 def float_network(
     sizes: tuple[int, ...],
     activation: str,

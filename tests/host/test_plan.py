@@ -7,6 +7,7 @@ from array import array
 from types import SimpleNamespace
 
 import pytest
+from networks import conv_model, stacked_model
 from test_memory import recurrent_model
 
 from tpsgd import kernels_plain, modelfile, plan
@@ -21,7 +22,21 @@ def words(n, over=None):
 
 
 ENGINES = {"viper": kernels_plain, "thumb": SimpleNamespace(**{**vars(kernels_plain), "activations": words})}
-MODELS = {"MLP": network(), "one layer": network((60, 6)), "RNN": recurrent_model(6, 16, 3, 12, 4)}
+MODELS = {
+    "MLP": network(), "one layer": network((60, 6)), "RNN": recurrent_model(6, 16, 3, 12, 4),
+    "two recurrent layers": stacked_model(), "CNN": conv_model(), "CNN without a dense layer": conv_model(dense=False),
+}  # fmt: skip
+
+
+def buffers_in(held):
+    """Return the buffers in nested tuples, by their identity."""
+    found = {}
+    for one in held:
+        if isinstance(one, tuple):
+            found |= buffers_in(one)
+        elif isinstance(one, (bytearray, array)):
+            found[id(one)] = one
+    return found
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -30,12 +45,10 @@ def test_every_buffer_is_planned(model, engine):
     data = model.to_bytes()
     parsed = modelfile.Model(io.BytesIO(data))
     net = build(io.BytesIO(data), parsed, ENGINES[engine])
-    held = [net.sample, net.state, *net.output]
+    held = [net.sample, net.state, net.output, net.dense, net.front]
     for layer in net.layers:
         held += [layer.w, layer.p]
-    for step in (*net.dense, getattr(net, "recurrent", ())):
-        held += step
-    buffers = {id(buffer): memoryview(buffer).nbytes for buffer in held if not isinstance(buffer, int)}
+    held = buffers_in(held).values()
     planned = plan.buffers(parsed, plan.WORDS[engine])
-    assert plan.total(planned) == sum(buffers.values())
+    assert plan.total(planned) == sum(memoryview(buffer).nbytes for buffer in held)
     assert memory(model, engine).total == plan.total(planned) + plan.total(plan.link_buffers())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
@@ -73,17 +74,22 @@ def outcome(simulator: Simulator, *parts: Records, total: int = 0) -> tuple[int,
 def models(draw: st.DrawFn) -> Model:
     """Draw a small model: any depth and kind of layer, any rule, any loss."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    recurrent = draw(st.booleans())
+    front = draw(st.sampled_from(["", "recurrent", "conv"]))
     steps, channels, phases = draw(st.integers(1, 6)), draw(st.integers(1, 6)), draw(st.integers(1, 8))
-    checkpoints = draw(st.integers(1, steps)) if recurrent else 0
+    checkpoints = draw(st.integers(1, steps)) if front == "recurrent" else 0
     classes = draw(st.integers(2, 9))
     layers: list[Layer] = []
-    inputs = steps * channels
-    for i in range(draw(st.integers(int(recurrent), 3))):
+    inputs, below = steps * channels, channels
+    for _ in range(draw(st.integers(1, 3)) if front == "recurrent" else 0):
+        units = draw(st.integers(1, 30))
+        layers.append(_layer(draw, "recurrent", units, below + units, phases))
+        below, inputs = units, checkpoints * units
+    if front == "conv":
+        inputs = _conv(draw, steps, channels, phases, layers)
+    for _ in range(draw(st.integers(0, 2))):
         units = draw(st.integers(1, 40))
-        kind = "recurrent" if recurrent and i == 0 else "dense"
-        layers.append(_layer(draw, kind, units, channels + units if kind == "recurrent" else inputs, phases))
-        inputs = checkpoints * units if kind == "recurrent" else units
+        layers.append(_layer(draw, "dense", units, inputs, phases))
+        inputs = units
     layers.append(_layer(draw, "output", classes, inputs, phases))
     weights = tuple(
         rng.integers(1, 256, (w.units, w.inputs + 1), dtype=np.uint8)
@@ -96,6 +102,24 @@ def models(draw: st.DrawFn) -> Model:
         tuple(layers), Scaling(np.zeros(1, np.float32), np.ones(1, np.float32)), weights, checkpoints,
         draw(st.sampled_from(RULES)), draw(st.integers(0, 30)),
     )  # fmt: skip
+
+
+def _conv(draw: st.DrawFn, rows: int, width: int, phases: int, layers: list[Layer]) -> int:
+    """Add conv layers; return the inputs of the layer behind."""
+    depth = draw(st.sampled_from([d for d in range(1, width + 1) if width % d == 0]))
+    columns = width // depth
+    for _ in range(draw(st.integers(1, 3))):
+        kernel = draw(st.integers(1, rows)), draw(st.integers(1, columns))
+        stride = draw(st.integers(1, 3))
+        layer = _layer(draw, "conv", draw(st.integers(1, 20)), kernel[0] * kernel[1] * depth, phases)
+        rows, columns = (rows - kernel[0]) // stride + 1, (columns - kernel[1]) // stride + 1
+        pool = draw(st.integers(1, rows if columns == 1 else min(rows, columns)))
+        regions = draw(st.integers(1, 15))
+        layers.append(
+            replace(layer, rows=kernel[0], columns=kernel[1], stride=stride, pool=pool, regions=regions)
+        )  # fmt: skip
+        rows, columns, depth = rows // pool, columns // pool if columns > 1 else 1, layer.units
+    return rows * columns * depth
 
 
 def _layer(draw: st.DrawFn, kind: str, units: int, inputs: int, phases: int) -> Layer:

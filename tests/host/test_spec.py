@@ -47,8 +47,9 @@ def test_model_header():
     assert [offset for offset, _ in fields] == offsets(modelfile.HEADER)
     assert fields[-1][0] + fields[-1][1] == modelfile.HEADER_SIZE == struct.calcsize(modelfile.HEADER)
     fields = layout(layer)
-    assert [offset for offset, _ in fields][:-1] == offsets(modelfile.LAYER)
-    assert fields[-1] == (struct.calcsize(modelfile.LAYER), 8)
+    assert [offset for offset, _ in fields][:-5] == offsets(modelfile.LAYER)
+    assert fields[-5] == (struct.calcsize(modelfile.LAYER), 8)
+    assert fields[-4:] == [(20 + i, 1) for i in range(4)]
     assert sum(fields[-1]) == modelfile.LAYER_SIZE
 
 
@@ -114,7 +115,7 @@ def test_a_model_of_the_test_suite_reads_as_the_tables_say():
     data = cases.model_bytes(1)
     steps, channels, classes, checkpoints, rule, phases, layers = cases.describe(1)
     assert data[:4] == b"TPSG"
-    assert (data[4], data[5]) == (1, len(layers))
+    assert (data[4], data[5]) == (2, len(layers))
     assert int.from_bytes(data[8:12], "little") == len(data)
     assert struct.unpack_from("<HHBBBB", data, 16) == (steps, channels, classes, checkpoints, rule, phases)
 

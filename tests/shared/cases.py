@@ -8,11 +8,12 @@ import io
 import struct
 
 from tpsgd.generator import step
-from tpsgd.modelfile import HEADER, HEADER_SIZE, LAYER, Model
+from tpsgd.modelfile import HEADER, HEADER_SIZE, LAYER, VERSION, Model
 from tpsgd.network import build
 from tpsgd.runtime import crc32
 
-CASES = 24
+#: Up to 23: dense layers, in every other case behind one recurrent layer; then stacked and conv layers in turn.
+CASES = 44
 SAMPLES = 40
 
 
@@ -33,20 +34,26 @@ class Dice:
 def describe(case):
     """Return (steps, channels, classes, checkpoints, rule, phases, layers) of a case.
 
-    A layer is (kind, units, inputs, shift, leak, amplitude, loss, l1, frozen, shifts).
+    A layer is (kind, units, inputs, shift, leak, amplitude, loss, l1, frozen, shifts, window), window being the rows
+    and columns of a kernel, stride, pool and regions.
     """
     dice = Dice(case + 1)
     classes = dice.roll(2, 12)
     phases = dice.roll(1, 4)
-    recurrent = case % 2
-    steps = dice.roll(4, 9) if recurrent else dice.roll(1, 3)
+    conv = case >= 24 and case % 2
+    recurrent = (1 if case < 24 else 2 + case % 3 // 2) if case % 2 == (case < 24) else 0
+    steps = dice.roll(4, 9) if recurrent or conv else dice.roll(1, 3)
     channels = dice.roll(1, 9)
     checkpoints = dice.roll(1, 4) if recurrent else 0
     layers = []
     inputs = steps * channels
-    if recurrent:
-        units = dice.roll(2, 40)
-        layers.append(_layer(dice, 1, units, channels + units, phases))
+    if conv:
+        channels, inputs = _maps(dice, case // 2 % 4, steps, phases, layers)
+    below = channels
+    for _ in range(recurrent):
+        units = dice.roll(2, 40) if case < 24 else dice.roll(2, 20)
+        layers.append(_layer(dice, 1, units, below + units, phases))
+        below = units
         inputs = checkpoints * units
     for _ in range(dice.roll(0, 2)):
         units = dice.roll(1, 40)
@@ -56,19 +63,43 @@ def describe(case):
     return steps, channels, classes, checkpoints, case // 2 % 4 if recurrent else 0, phases, layers
 
 
-def _layer(dice, kind, units, inputs, phases):
-    loss = dice.roll(0, 1) if kind < 2 else 0
+def _maps(dice, count, rows, phases, layers):
+    """Add ``count`` conv layers, one where that is 0; return the channels and the inputs of the layer behind."""
+    columns = dice.roll(1, 7)
+    depth = dice.roll(1, 3)
+    channels = columns * depth
+    for i in range(max(1, count)):
+        kernel = dice.roll(1, min(3, rows)), dice.roll(1, min(3, columns))
+        stride = dice.roll(1, 2)
+        rows = (rows - kernel[0]) // stride + 1
+        columns = (columns - kernel[1]) // stride + 1
+        pool = dice.roll(1, 3)
+        if rows < pool or 1 < columns < pool:
+            pool = 1
+        units = dice.roll(1, 20) if i else dice.roll(2, 40)
+        window = (kernel[0], kernel[1], stride, pool, dice.roll(1, 3))
+        layers.append(_layer(dice, 3, units, kernel[0] * kernel[1] * depth, phases, window))
+        rows //= pool
+        columns = columns // pool if columns > 1 else 1
+        depth = units
+    return channels, rows * columns * depth
+
+
+def _layer(dice, kind, units, inputs, phases, window=(0, 0, 0, 0, 0)):
+    hidden = kind != 2
+    loss = dice.roll(0, 1) if hidden else 0
     return (
         kind,
         units,
         inputs,
         dice.roll(3, 7),
         dice.roll(0, 3) if kind == 1 else 0,
-        dice.roll(1, 127) if kind < 2 else 0,
+        dice.roll(1, 127) if hidden else 0,
         loss,
         dice.roll(1, 127) if loss else 0,
-        1 if kind < 2 and dice.roll(0, 4) == 0 else 0,
+        1 if hidden and dice.roll(0, 4) == 0 else 0,
         bytes([dice.roll(0, 9) for _ in range(phases)]),
+        window,
     )
 
 
@@ -78,9 +109,9 @@ def model_bytes(case):
     dice = Dice(case + 1000)
     body = b""
     weights = b""
-    for kind, units, inputs, shift, leak, amplitude, loss, l1, frozen, shifts in layers:
-        body += struct.pack(LAYER, kind, frozen, units, inputs, shift, leak, amplitude, loss, l1, 0)
-        body += shifts + bytes(8 - phases)
+    for kind, units, inputs, shift, leak, amplitude, loss, l1, frozen, shifts, window in layers:
+        body += struct.pack(LAYER, kind, frozen, units, inputs, shift, leak, amplitude, loss, l1, window[4])
+        body += shifts + bytes(8 - phases) + bytes(window[:4])
         for _ in range(units * (inputs + 1)):
             # near the ends now and then, so that saturation is met
             u = dice.roll(256, 65535) if dice.roll(0, 3) else dice.roll(0, 1) * (65535 - 256) + 256
@@ -90,7 +121,7 @@ def model_bytes(case):
     body += bytes(-(HEADER_SIZE + len(body)) % 4)
     header = HEADER_SIZE + len(body)
     head = struct.pack(
-        HEADER, b"TPSG", 1, len(layers), header, header + len(weights) + 4, 77 + case, steps, channels, classes,
+        HEADER, b"TPSG", VERSION, len(layers), header, header + len(weights) + 4, 77 + case, steps, channels, classes,
         checkpoints, rule, phases, 0, 0, 1, 0, 0, 0.0, SAMPLES,
     )  # fmt: skip
     data = head + body + weights

@@ -10,7 +10,7 @@ import cases
 from golden import GOLDEN
 
 from tpsgd import runtime
-from tpsgd.modelfile import HEADER, LAYER, Model, ModelError
+from tpsgd.modelfile import HEADER, LAYER, VERSION, Model, ModelError
 from tpsgd.network import build
 from tpsgd.runtime import crc32
 
@@ -54,14 +54,14 @@ def network(k, channels, classes, layers):
     body = weights = b""
     for kind, units, inputs, forward, amplitude, frozen, shift, fill in layers:
         body += struct.pack(LAYER, kind, frozen, units, inputs, forward, 0, amplitude, 0, 0, 0)
-        body += bytes([shift]) + bytes(7)
+        body += bytes([shift]) + bytes(11)
         weights += (bytes([fill >> 8]) if frozen else struct.pack("<H", fill)) * (units * (inputs + 1))
     body += struct.pack("<ff", 0.0, 1.0)
     body += b"\0\0\0" + b"".join([b"\x01" + bytes([97 + i]) for i in range(classes)]) + b"\0\0"
     body += bytes(-(44 + len(body)) % 4)
     head = struct.pack(
-        HEADER, b"TPSG", 1, len(layers), 44 + len(body), 44 + len(body) + len(weights) + 4, 5, 1, channels, classes,
-        0, 0, 1, 0, 0, 1, 0, 0, 0.0, 0,
+        HEADER, b"TPSG", VERSION, len(layers), 44 + len(body), 44 + len(body) + len(weights) + 4, 5, 1, channels,
+        classes, 0, 0, 1, 0, 0, 1, 0, 0, 0.0, 0,
     )  # fmt: skip
     data = head + body + weights
     file = io.BytesIO(data + struct.pack("<I", crc32(data) & 0xFFFFFFFF))

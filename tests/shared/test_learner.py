@@ -4,7 +4,7 @@ import os
 import struct
 
 from tpsgd import Learner
-from tpsgd.modelfile import HEADER, LAYER
+from tpsgd.modelfile import HEADER, LAYER, VERSION
 from tpsgd.runtime import crc32
 
 try:
@@ -19,15 +19,15 @@ PATH = FOLDER + "learner-test.tpsgd"
 def learner(window=4, hop=0, steps=2, mean=0, windows=1, scales=((0.0, 1.0),), **options):
     """Return a Learner of 2 channels and the classes rest, wave; without checkpoints."""
     n = steps * 2
-    body = struct.pack(LAYER, 2, 0, 2, n, 4, 0, 0, 0, 0, 0) + b"\x04" + bytes(7)
+    body = struct.pack(LAYER, 2, 0, 2, n, 4, 0, 0, 0, 0, 0) + b"\x04" + bytes(11)
     for offset, gain in scales:
         body += struct.pack("<ff", offset, gain)
     body += b"\x04test\x05label\x00\x04rest\x04wave\x00\x00"
     body += bytes(-(44 + len(body)) % 4)
     weights = struct.pack("<H", 32896) * (2 * (n + 1))
     head = struct.pack(
-        HEADER, b"TPSG", 1, 1, 44 + len(body), 44 + len(body) + len(weights) + 4, 5, steps, 2, 2, 0, 0, 1, windows,
-        mean, len(scales), window, hop, 0.0, 100,
+        HEADER, b"TPSG", VERSION, 1, 44 + len(body), 44 + len(body) + len(weights) + 4, 5, steps, 2, 2, 0, 0, 1,
+        windows, mean, len(scales), window, hop, 0.0, 100,
     )  # fmt: skip
     data = head + body + weights
     for slot in ("slot0.ckpt", "slot1.ckpt"):

@@ -15,11 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd.generator import mix
-from tpsgd_host.model import KINDS, RULES, Layer, Model, Weights, stored
+from tpsgd_host.model import KINDS, RULES, Layer, Map, Model, Weights, stored
 
 Bytes = npt.NDArray[np.uint8]
 
 MAX_LAYERS = MAX_PHASES = 8
+
+#: Of a conv layer, see ``tpsgd_layer`` of trainer.c.
+GEOMETRY = (
+    "lines", "span", "line", "down", "across", "height", "width", "rows", "columns", "regions", "beside",
+)  # fmt: skip
 
 
 class _Layer(ctypes.Structure):
@@ -29,7 +34,9 @@ class _Layer(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("kind", "units", "inputs", "shift", "leak", "amplitude", "l1")),
         ("base", ctypes.c_uint32),
         ("shifts", ctypes.c_uint8 * MAX_PHASES),
-        *((name, ctypes.c_void_p) for name in ("w", "frozen", "x")),
+        *((name, ctypes.c_void_p) for name in ("w", "frozen", "x", "h16", "h")),
+        *((name, ctypes.c_int32) for name in GEOMETRY),
+        ("map", ctypes.c_void_p),
     )
 
 
@@ -42,7 +49,7 @@ class _Network(ctypes.Structure):
             for name in ("layers", "steps", "channels", "classes", "checkpoints", "rule", "phases")
         ),
         *((name, ctypes.c_uint32) for name in ("seen", "total", "state")),
-        *((name, ctypes.c_void_p) for name in ("h16", "h", "z")),
+        *((name, ctypes.c_void_p) for name in ("z", "top", "where")),
         ("layer", _Layer * MAX_LAYERS),
     )
 
@@ -106,13 +113,26 @@ class NativeTrainer:
             RULES.index(model.rule), len(model.layers[0].shifts),
         )  # fmt: skip
         widest = max(layer.units for layer in model.layers)
-        recurrent = model.layers[0].units if model.recurrent else 1
-        net.h16 = self._buffer(recurrent, np.uint16)
-        net.h = self._buffer(recurrent, np.uint8)
         net.z = self._buffer(widest, np.int32)
+        net.top = self._buffer(widest, np.uint8)
+        net.where = self._buffer(widest, np.uint32)
         for i, layer in enumerate(model.layers):
             net.layer[i] = self._layer(layer, i)
+            if layer.kind == "recurrent":
+                net.layer[i].h16 = self._buffer(layer.units, np.uint16)
+                net.layer[i].h = self._buffer(layer.units, np.uint8)
+        for i, shape in enumerate(model.maps):
+            self._place(net.layer[i], model.layers[i], shape)
         return net
+
+    def _place(self, record: _Layer, layer: Layer, shape: Map) -> None:
+        """Say in a conv layer's structure how it moves over its map, and give it room for its own."""
+        record.lines, record.span, record.line = layer.rows, layer.columns * shape.depth, shape.width
+        record.down, record.across = layer.stride * shape.width, layer.stride * shape.depth
+        record.height, record.width = layer.pool, shape.together
+        record.rows, record.columns = shape.rows, shape.columns
+        record.regions, record.beside = min(layer.regions, shape.rows), min(layer.regions, shape.columns)
+        record.map = self._buffer(shape.rows * shape.columns * layer.units, np.uint8)
 
     def _layer(self, layer: Layer, index: int) -> _Layer:
         """Return the structure of one layer."""

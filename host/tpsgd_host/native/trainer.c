@@ -2,7 +2,7 @@
  * take long.
  *
  * Legend. R records, T steps, C channels, K checkpoints, N classes, P phases of the model; m units, n inputs of a layer,
- * the bias counted (its input is the last one, always 127).
+ * the bias counted (its input is the last one, always 127); D depth of the map that a conv layer reads.
  *
  *   w       (m, n) uint16, v + 32896: weights of a layer that learns. The high byte is hi + 128.
  *   frozen  (m, n) uint8, hi + 128: weights of a layer that does not
@@ -25,7 +25,7 @@
 #define API
 #endif
 
-enum { DENSE, RECURRENT, OUTPUT };
+enum { DENSE, RECURRENT, OUTPUT, CONV };
 enum { LAST, CHECKPOINT, RANDOM, EVERY };
 enum { TEST_OP = 1, UNKNOWN = 255, MAX_LAYERS = 8, MAX_PHASES = 8, TABLE_SIZE = 100 };
 
@@ -42,6 +42,17 @@ typedef struct {
     uint16_t *w;                 /* NULL in a frozen layer */
     uint8_t *frozen;             /* NULL in another */
     uint8_t *x;                  /* (n,) */
+    uint16_t *h16;               /* (m,) of a recurrent layer */
+    uint8_t *h;                  /* (m,) of a recurrent layer */
+    /* of a conv layer */
+    int32_t lines;               /* rows of its kernel */
+    int32_t span;                /* kernel columns * D */
+    int32_t line;                /* bytes of a row of the map that it reads */
+    int32_t down, across;        /* bytes between positions in both directions */
+    int32_t height, width;       /* positions that pooling takes together */
+    int32_t rows, columns;       /* of its own map, after pooling */
+    int32_t regions, beside;     /* regions in both directions */
+    uint8_t *map;                /* (rows, columns, m) */
 } tpsgd_layer;
 
 typedef struct {
@@ -55,9 +66,9 @@ typedef struct {
     uint32_t seen;        /* training samples applied in this run */
     uint32_t total;       /* announced for it; 0 unknown */
     uint32_t state;       /* the run's generator */
-    uint16_t *h16;        /* (m,) of the recurrent layer */
-    uint8_t *h;           /* (m,) of the recurrent layer */
     int32_t *z;           /* (m,) of the widest layer */
+    uint8_t *top;         /* (m,) of the widest layer: largest activation of each filter in a region */
+    uint32_t *where;      /* (m,) of the widest layer: the byte of the map where that patch begins */
     tpsgd_layer layer[MAX_LAYERS];
 } tpsgd_network;
 
@@ -189,46 +200,120 @@ static void softmax(int32_t *z, int32_t m, int32_t y, uint8_t *result)
     z[y] += 127;
 }
 
-/* The T steps of the recurrent layer; its K checkpoints lie side by side in the next layer's inputs afterwards */
-static void run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t y, int32_t s)
+/* s of a layer in a phase; 0 where it does not learn, or nothing does */
+static int32_t learns(const tpsgd_layer *layer, int32_t phase) { return phase < 0 ? 0 : layer->shifts[phase]; }
+
+/* The T steps of the recurrent layers; the last one's K checkpoints lie side by side in the next layer's inputs
+ * afterwards. Returns the number of layers. */
+static int32_t run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t y, int32_t phase)
 {
-    const tpsgd_layer *layer = &net->layer[0];
-    const int32_t m = layer->units, T = net->steps, C = net->channels, K = net->checkpoints;
-    const int32_t rule = s ? net->rule : -1;
+    const int32_t T = net->steps, C = net->channels, K = net->checkpoints;
+    int32_t rule = -1, layers = 0, done = 0;
+    for (; net->layer[layers].kind == RECURRENT; layers++) {
+        const tpsgd_layer *layer = &net->layer[layers];
+        for (int32_t i = 0; i < layer->units; i++)
+            layer->h16[i] = 32768;
+        memset(layer->x + layer->inputs - 1 - layer->units, 128, (size_t)layer->units);
+        if (learns(layer, phase))
+            rule = net->rule;
+    }
     const int32_t chosen = rule == LAST ? T - 1 : rule == RANDOM ? draw(&net->state, T) : -1;
-    uint8_t *out = net->layer[1].x;
-    int32_t done = 0;
-    for (int32_t i = 0; i < m; i++)
-        net->h16[i] = 32768;
-    memset(layer->x + C, 128, (size_t)m);
     for (int32_t t = 0; t < T; t++) {
         const int at_checkpoint = t == (done + 1) * T / K - 1;
-        memcpy(layer->x, sample + (size_t)t * C, (size_t)C);
-        forward(layer, net->z);
-        leak(layer, net->z, net->h16, net->h);
-        if (t == chosen || rule == EVERY || (rule == CHECKPOINT && at_checkpoint)) {
-            error(layer, net->h, net->z, rule == CHECKPOINT ? done * net->classes + y : y);
-            tpsgd_update(layer->w, layer->x, net->z, m, layer->inputs, s);
+        const int now = t == chosen || rule == EVERY || (rule == CHECKPOINT && at_checkpoint);
+        const uint8_t *below = sample + (size_t)t * C;
+        size_t width = (size_t)C;
+        for (int32_t l = 0; l < layers; l++) {
+            const tpsgd_layer *layer = &net->layer[l];
+            memcpy(layer->x, below, width);
+            forward(layer, net->z);
+            leak(layer, net->z, layer->h16, layer->h);
+            if (now && learns(layer, phase)) {
+                error(layer, layer->h, net->z, rule == CHECKPOINT ? done * net->classes + y : y);
+                tpsgd_update(layer->w, layer->x, net->z, layer->units, layer->inputs, learns(layer, phase));
+            }
+            memcpy(layer->x + width, layer->h, (size_t)layer->units);
+            below = layer->h;
+            width = (size_t)layer->units;
         }
-        memcpy(layer->x + C, net->h, (size_t)m);
         if (at_checkpoint)
-            memcpy(out + (size_t)m * done++, net->h, (size_t)m);
+            memcpy(net->layer[layers].x + width * done++, below, width);
     }
+    return layers;
+}
+
+static void gather(const tpsgd_layer *layer, const uint8_t *source, size_t at)
+{
+    for (int32_t i = 0; i < layer->lines; i++)
+        memcpy(layer->x + (size_t)i * layer->span, source + at + (size_t)i * layer->line, (size_t)layer->span);
+}
+
+/* Fill region (g, f) of a conv layer's map; with s > 0 each filter learns where it was strongest in it */
+static void run_region(tpsgd_network *net, const tpsgd_layer *layer, const uint8_t *source, int32_t g, int32_t f,
+                       int32_t y, int32_t s)
+{
+    const int32_t m = layer->units;
+    memset(net->top, 0, (size_t)m);
+    for (int32_t r = g * layer->rows / layer->regions; r < (g + 1) * layer->rows / layer->regions; r++)
+        for (int32_t c = f * layer->columns / layer->beside; c < (f + 1) * layer->columns / layer->beside; c++) {
+            uint8_t *place = layer->map + ((size_t)r * layer->columns + c) * m;
+            memset(place, 0, (size_t)m);
+            for (int32_t i = 0; i < layer->height * layer->width; i++) {
+                const int32_t row = r * layer->height + i / layer->width, column = c * layer->width + i % layer->width;
+                const size_t at = (size_t)row * layer->down + (size_t)column * layer->across;
+                gather(layer, source, at);
+                forward(layer, net->z);
+                for (int32_t k = 0; k < m; k++) {
+                    const uint8_t a = (uint8_t)(clamp(net->z[k]) + 128);
+                    if (a > place[k])
+                        place[k] = a;
+                    if (a >= net->top[k]) {
+                        net->top[k] = a;
+                        net->where[k] = (uint32_t)at;
+                    }
+                }
+            }
+        }
+    if (!s)
+        return;
+    error(layer, net->top, net->z, (g * layer->beside + f) * net->classes + y);
+    for (int32_t k = 0; k < m; k++)
+        if (net->z[k]) {
+            gather(layer, source, net->where[k]);
+            tpsgd_update(layer->w + (size_t)k * layer->inputs, layer->x, net->z + k, 1, layer->inputs, s);
+        }
+}
+
+/* The conv layers; the last one's map lies in the next layer's inputs afterwards. Returns the number of layers. */
+static int32_t run_conv(tpsgd_network *net, const uint8_t *sample, int32_t y, int32_t phase)
+{
+    int32_t l = 0;
+    size_t size = 0;
+    for (; net->layer[l].kind == CONV; l++) {
+        const tpsgd_layer *layer = &net->layer[l];
+        for (int32_t g = 0; g < layer->regions; g++)
+            for (int32_t f = 0; f < layer->beside; f++)
+                run_region(net, layer, sample, g, f, y, learns(layer, phase));
+        sample = layer->map;
+        size = (size_t)layer->rows * layer->columns * layer->units;
+    }
+    memcpy(net->layer[l].x, sample, size);
+    return l;
 }
 
 /* One record: a forward pass and, for s > 0, each layer's update right behind its own part of it */
 static void run(tpsgd_network *net, const uint8_t *sample, int32_t y, int32_t phase, uint8_t *result)
 {
     int32_t first = 0;
-    if (net->checkpoints) {
-        run_recurrent(net, sample, y, phase < 0 ? 0 : net->layer[0].shifts[phase]);
-        first = 1;
-    } else {
+    if (net->layer[0].kind == RECURRENT)
+        first = run_recurrent(net, sample, y, phase);
+    else if (net->layer[0].kind == CONV)
+        first = run_conv(net, sample, y, phase);
+    else
         memcpy(net->layer[0].x, sample, (size_t)net->steps * net->channels);
-    }
     for (int32_t l = first; l < net->layers; l++) {
         const tpsgd_layer *layer = &net->layer[l];
-        const int32_t s = phase < 0 ? 0 : layer->shifts[phase];
+        const int32_t s = learns(layer, phase);
         forward(layer, net->z);
         if (layer->kind == OUTPUT) {
             softmax(net->z, layer->units, y, result);

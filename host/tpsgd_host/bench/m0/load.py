@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from tpsgd_host.bench.m0 import trim
 from tpsgd_host.bench.m0.microbit import Microbit, MicrobitError
 
-KERNELS = ("forward", "update", "put", "move", "rest", "clamp", "leak", "error", "_softmax", "draw")
+KERNELS = ("forward", "update", "put", "move", "rest", "clamp", "leak", "error", "_softmax", "draw", "pool", "best")
 
 START = "from array import array\nimport micropython,gc\n"
 
@@ -17,9 +17,9 @@ IMPORTS = START + "import __main__ as k\nLAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3"
 
 #: Long names of network.py that the firmware's own names stand for while it is on the board.
 LONG = [
-    "checkpoints", "phase_end", "dense", "output", "sample", "_run", "_run_recurrent", "rates", "kernels", "first",
-    "size", "result", "forward", "update", "clamp", "_softmax", "softmax", "Network", "train", "seen", "error",
-    "channels", "recurrent", "layers",
+    "front", "phase_end", "dense", "output", "sample", "_run", "run", "rates", "kernels", "first", "size", "result",
+    "forward", "update", "clamp", "_softmax", "softmax", "Network", "train", "seen", "error", "channels", "layers",
+    "stage", "chosen", "learns",
 ]  # fmt: skip
 
 

@@ -62,7 +62,7 @@ BUILD = """def build(N):
 """
 
 FILL = """def fill(N,D):
- N.seen=0;N.phase_end=-1;N.checkpoints=0;N.size=60;N.sample=bytearray(61)
+ N.seen=0;N.phase_end=-1;N.front=None;N.size=60;N.sample=bytearray(61)
  for i in range(60):N.sample[i]=i*37%255+1
  N.rates=[d[2]+4 for d in D];N.dense=D[:2];N.output=D[2][:5]
  N.kernels=put,forward,clamp,error,softmax,update
@@ -83,7 +83,7 @@ def spec(u,i,l,a,t):
  s=O();s.units=u;s.inputs=i;s.leak=l;s.amplitude=a;s.frozen=s.l1=0;s.shift=5;s.shifts=t
  return s
 def model(t,c,K,r,n,L):
- s=O();s.seed=77;s.total=0;s.steps=t;s.channels=c;s.checkpoints=K;s.rule=r;s.classes=n;s.layers=L
+ s=O();s.front=None;s.seed=77;s.total=0;s.steps=t;s.channels=c;s.checkpoints=K;s.rule=r;s.classes=n;s.layers=L
  return s
 """
 
@@ -241,7 +241,7 @@ def measure_share(board: Microbit) -> Share:
     attribute = (cost("attributes(N)") - cost("locals(N)")) / 16
 
     def kernel(name: str, arguments: str) -> float:
-        board.run("for i in range(32):z[i]=i*5+1")  # errors of none are skipped
+        board.run("z=array('i',range(1,33))")  # errors of none are skipped
         return (cost(f"took({name},{arguments})") - clock) / 2 - call
 
     def matrix(name: str, m: int, n: int, shift: int) -> float:
