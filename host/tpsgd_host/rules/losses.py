@@ -34,7 +34,7 @@ LAYER_LOSSES: dict[str, LayerLoss] = {"l2": l2, "l1": l1, "hinge": hinge}
 
 
 def layer_loss(loss: str | LayerLoss) -> LayerLoss:
-    """Return the loss of a name; a function of the user's gets no say where z is saturated (SPEC 1.3).
+    """Return the loss of a name, or the function itself.
 
     Raises
     ------

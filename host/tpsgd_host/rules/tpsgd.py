@@ -69,7 +69,7 @@ class TargetProjection:
             self._image(layer, y, targets)
         else:
             assert isinstance(layer, Dense)
-            layer.learn(self._error(layer.a, targets[:, y], layer.z), layer.x)
+            layer.learn(self._error(layer.a, targets[:, y]), layer.x)
 
     def _image(self, layer: Conv, y: Indices, targets: Floats) -> None:
         """Update a conv layer at the largest pixel of each unit and region."""
@@ -78,14 +78,14 @@ class TargetProjection:
         if len(parts) == layer.pooled[0] * layer.pooled[1]:  # a region is one value of each unit
             column = y[:, None] + np.arange(len(parts)) * classes
             out = layer.out.reshape(layer.nets, layer.batch, len(parts), -1)
-            layer.learn(layer.spread(self._error(out, targets[:, column], out)), layer.x)
+            layer.learn(layer.spread(self._error(out, targets[:, column])), layer.x)
             return
         e = np.zeros_like(layer.out)
         for c, (rows, columns) in enumerate(parts):
             block = layer.out[:, :, rows, columns]
             at = last_largest(block)
             a = np.take_along_axis(block.reshape(*block.shape[:2], -1, block.shape[4]), at, axis=2)[:, :, 0]
-            error = self._error(a, targets[:, y + c * classes], a)
+            error = self._error(a, targets[:, y + c * classes])
             part = np.zeros((*block.shape[:2], block.shape[2] * block.shape[3], block.shape[4]), e.dtype)
             np.put_along_axis(part, at, error[:, :, None], axis=2)
             e[:, :, rows, columns] = part.reshape(block.shape)
@@ -99,16 +99,17 @@ class TargetProjection:
             if rule == "random":
                 nets = np.flatnonzero(self.chosen == t)
                 if nets.size:
-                    e = self._error(layer.h[t][nets], targets[nets][:, y], layer.z[t][nets])
+                    e = self._error(layer.h[t][nets], targets[nets][:, y])
                     layer.learn_some(nets, e, layer.x[nets, t])
             elif rule == "every" or (rule == "last" and t == last) or (rule == "checkpoint" and t in layer.marks):
                 column = y + (layer.marks.index(t) * classes if rule == "checkpoint" else 0)
-                layer.learn(self._error(layer.h[t], targets[:, column], layer.z[t]), layer.x[:, t])
+                layer.learn(self._error(layer.h[t], targets[:, column]), layer.x[:, t])
 
-    def _error(self, a: Floats, t: Floats, z: Floats) -> Floats:
+    def _error(self, a: Floats, t: Floats) -> Floats:
+        """Return the direction for activations a; none further out where they are at the clamp (SPEC 1.3)."""
         e: Floats = -self.loss(a, t)
         if self.guarded:
-            e[(np.abs(z) >= 1) & (e * z > 0)] = 0
+            e[(np.abs(a) >= 1) & (e * a > 0)] = 0
         return e
 
     def _targets(self, i: int, layer: Layer, seeds: Sequence[int]) -> Floats:

@@ -31,7 +31,7 @@ def test_gradient_against_finite_differences(name: str) -> None:
     rng = np.random.default_rng(2)
     step, moved = 1e-6, 0
     for i, a in enumerate(w):
-        for _ in range(25):
+        for _ in range(12):
             at = tuple(rng.integers(0, a.shape))
             sides = []
             for sign in (1, -1):
@@ -41,7 +41,7 @@ def test_gradient_against_finite_differences(name: str) -> None:
             slope = (sides[0] - sides[1]) / (2 * step)
             assert found[i][at] == pytest.approx(-slope, abs=1e-7), (i, at)
             moved += abs(slope) > 1e-4
-    assert moved > 10 * len(w)
+    assert moved > 5 * len(w)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -1,0 +1,78 @@
+"""tpSGD in floats follows the integer network: the same weights to begin with, targets, order and rates."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from tpsgd_host.build import build_model
+from tpsgd_host.config import parse_config
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.model import RULES, Model, Weights
+from tpsgd_host.rules import Architecture, model_weights, shuffled, train
+from tpsgd_host.rules.network import Network
+from tpsgd_host.runs.course import encode
+from tpsgd_host.runs.executor import TEST, TRAIN, Records
+from tpsgd_host.simulator import Simulator
+
+EPOCHS, SHUFFLE = 6, 4
+
+
+def samples(classes: int, steps: int, channels: int, count: int, seed: int) -> Samples:
+    """Return noisy samples around a template a class, which overlap a little."""
+    rng = np.random.default_rng(99)
+    templates = rng.normal(size=(classes, steps, channels))
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(count) % classes).astype(np.uint8)
+    values = templates[labels] + rng.normal(size=(count, steps, channels)) * 2.0
+    names = tuple(f"class {i}" for i in range(classes))
+    return Samples(values, labels, names, tuple(map(str, range(count))), np.arange(count, dtype=np.int64))
+
+
+def model(task: str, rule: str, given: Samples) -> Model:
+    """Return a shipped task's network for other data."""
+    text = (resources.files("tpsgd_host.tasks") / f"{task}.toml").read_text()
+    text = text.replace('rule = "checkpoint"', f'rule = "{rule}"')
+    return build_model(parse_config(text, f"{task}.toml"), given)
+
+
+@pytest.mark.parametrize(
+    ("task", "rule", "steps", "channels"),
+    [("digits", "last", 8, 8), *(("fsdd", rule, 20, 16) for rule in RULES)],
+)
+def test_predictions_follow_the_integer_network(task: str, rule: str, steps: int, channels: int) -> None:
+    given, held_out = samples(10, steps, channels, 300, 1), samples(10, steps, channels, 300, 2)
+    integer = model(task, rule, given)
+    architecture = Architecture.from_model(integer)
+    records, tests = encode(integer, given, TRAIN), encode(integer, held_out, TEST)
+    x, test_x = ((r.data.astype(np.float32) - 128) / 127 for r in (records, tests))
+    phases = len(integer.layers[0].shifts)
+    course = shuffled(x, given.labels.astype(np.int64), EPOCHS, SHUFFLE, phases)
+    # v += e*x >> s in units of 127*127 and 2**-(S + 8)
+    rates = [127**2 / 2.0 ** (layer.shifts[0] + layer.shift + 8) for layer in integer.layers]
+    start = model_weights(integer)
+    # The second network has another seed's targets: what the first one has in common with the integers is no chance.
+    seeds = [integer.seed, integer.seed + 1]
+    result = train("tpsgd", architecture, course, [], rates=[rates] * 2, seeds=seeds, initial=lambda seed: start)
+
+    simulator = Simulator(integer)
+    simulator.begin(1, course.total, True)
+    for epoch in range(EPOCHS):
+        order = course.order(epoch)
+        list(simulator.apply(Records(records.ops[order], records.labels[order], records.data[order])))
+    found = simulator.evaluate(tests)
+    trained: tuple[Weights, ...] = integer.with_weights(simulator.weights()).weights
+    network = Network(architecture, result.weights, len(test_x))
+    p = network.forward(test_x)[0]
+    predicted = p.argmax(axis=1)
+    assert (predicted == held_out.labels).mean() > 0.6
+    assert (predicted == found[:, 0]).mean() > 0.9
+    p_y = p[np.arange(len(p)), held_out.labels]
+    assert np.corrcoef(p_y, found[:, 1])[0, 1] > 0.95
+    for layer, a, b, old in zip(integer.layers, trained, result.weights, start, strict=True):
+        learned = (a.astype(float) - 32896) / 2.0 ** (layer.shift + 8) - old
+        alike, other = (np.corrcoef(learned.ravel(), (w - old).ravel())[0, 1] for w in b)
+        assert alike > 0.95
+        assert layer.kind == "output" or other < 0.8
