@@ -51,6 +51,11 @@ def test_fuzz(name):
     print(fuzz.CAMPAIGNS[name](1500, 7))
 
 
+@pytest.mark.parametrize("name", list(fuzz.IN_VM))
+def test_fuzz_in_micropython(interpreter, name):
+    print(fuzz.IN_VM[name](1500, 7))
+
+
 def test_a_small_window_keeps_the_line_busy(interpreter):
     # A busy machine may halve it; tests/campaigns/throughput.py has the figure.
     assert max(throughput.measure(1.0, 240)[0] for _ in range(2)) > 0.5

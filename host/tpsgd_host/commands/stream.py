@@ -23,6 +23,7 @@ from tpsgd_host.commands.options import (
     run_options,
 )
 from tpsgd_host.errors import ConfigError, MismatchError
+from tpsgd_host.link.usb import identity, locate
 from tpsgd_host.model import Model, load_model
 from tpsgd_host.runs.course import Course
 from tpsgd_host.runs.driver import drive
@@ -82,7 +83,7 @@ def stream(
     ------
     DataError, ModelError, PortError, BoardError, FitError, MismatchError
     """
-    reach = Reach(port, folder, heap, baud, engine, every, reconnect)
+    reach = Reach(port, folder, heap, baud, engine, every, reconnect, identity(port))
     text = TextRelay()
     with _lifeline(reach, text) as line:
         board = line.board
@@ -127,6 +128,8 @@ def resume(
     """
     unfinished = read_recipe(path or newest_unfinished(root))
     reach = replace(unfinished.reach, **(changes or {}))
+    if "port" in (changes or {}):
+        reach = replace(reach, usb=identity(reach.port))
     folder, start, config, view = unfinished.folder, unfinished.start, unfinished.config, view or LiveView()
     schedule = load_schedule(unfinished.plan.reading(layout_of(start.layout, *unfinished.names)), start)
     unfinished.check(schedule)
@@ -152,7 +155,7 @@ def resume(
 
 
 def _lifeline(reach: Reach, text: TextRelay) -> Lifeline:
-    """Return the way to a board; it says only once, however often it is opened, why checkpoints are not written."""
+    """Return the way to a board, under whatever name its port has then; what it has to say it says only once."""
     told: set[str] = set()
 
     def note(fact: str) -> None:
@@ -161,8 +164,11 @@ def _lifeline(reach: Reach, text: TextRelay) -> Lifeline:
             text.note(fact)
 
     def opener() -> AbstractContextManager[Board]:
+        port = locate(reach.port, reach.usb)
+        if port != reach.port:
+            note(f"the board is at {port} now, it was at {reach.port}")
         return connect(
-            reach.port, folder=reach.folder, heap=reach.heap, baud=reach.baud, engine=reach.engine, every=reach.every,
+            port, folder=reach.folder, heap=reach.heap, baud=reach.baud, engine=reach.engine, every=reach.every,
             on_text=text, on_note=note,
         )  # fmt: skip
 
@@ -251,7 +257,7 @@ def command(
     (log.jsonl, log.csv), the accuracy as a picture, and the trained model.
 
     No sample is lost or learned twice, whatever happens to cable, board or this computer: a board that comes back is
-    found again, and a run that was stopped goes on with --resume.
+    found again, at another port too, and a run that was stopped goes on with --resume.
 
     \b
     Examples:

@@ -33,6 +33,8 @@ class Reach:
         See :func:`tpsgd_host.boards.connect.connect`.
     reconnect : float
         Seconds to wait for a board that vanishes; 0: not at all.
+    usb : str
+        What names the board whatever its port is called (:func:`tpsgd_host.link.usb.identity`); empty: nothing does.
     """
 
     port: str = "virtual"
@@ -42,6 +44,7 @@ class Reach:
     engine: str = "auto"
     every: int = 1000
     reconnect: float = 30.0
+    usb: str = ""
 
 
 def recipe(plan: RunPlan, reach: Reach, names: Names, schedule: Schedule) -> dict[str, object]:
@@ -51,6 +54,7 @@ def recipe(plan: RunPlan, reach: Reach, names: Names, schedule: Schedule) -> dic
         "test_every": plan.test_every, "bad_rows": plan.bad_rows, "names": list(names), "data_crc": data_crc(schedule),
         "port": reach.port, "folder": str(reach.folder.resolve()) if reach.folder else None, "heap": reach.heap,
         "baud": reach.baud, "engine": reach.engine, "every": reach.every, "reconnect": reach.reconnect,
+        "usb": reach.usb,
     }  # fmt: skip
 
 
@@ -122,7 +126,7 @@ def read_recipe(path: Path) -> Unfinished:
         )  # fmt: skip
         reach = Reach(
             how["port"], Path(how["folder"]) if how["folder"] else None, how["heap"], how["baud"], how["engine"],
-            how["every"], how["reconnect"],
+            how["every"], how["reconnect"], how.get("usb", ""),
         )  # fmt: skip
         names: Names = (how["names"][0], how["names"][1], how["names"][2])
     except (KeyError, TypeError, IndexError) as error:

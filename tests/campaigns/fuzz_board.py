@@ -1,0 +1,276 @@
+"""Mutated frames and files against the device program, in whatever interpreter runs this.
+
+Arguments: frames, models or checkpoints; how many; the seed; an empty folder. ``fuzz.py`` starts it in MicroPython,
+where native code handles what the mutants say, and imports it in CPython.
+"""
+
+import io
+import os
+import struct
+import sys
+
+from tpsgd import checkpoint, frames, modelfile, runtime
+from tpsgd.generator import mix, step
+from tpsgd.modelfile import Model
+from tpsgd.network import build
+from tpsgd.serve import FAULT, Server
+
+KINDS = (frames.HELLO, frames.START, frames.DATA, frames.SYNC_UP, frames.READ, frames.BYE)
+
+
+class Dice:
+    """The same numbers in every interpreter."""
+
+    def __init__(self, seed):
+        self._state = mix(seed)
+
+    def getrandbits(self, n):
+        self._state = step(self._state)
+        return self._state >> (32 - n)
+
+    def randrange(self, first, end=None):
+        if end is None:
+            first, end = 0, first
+        return first + self.getrandbits(31) % (end - first)
+
+    def choice(self, among):
+        return among[self.randrange(len(among))]
+
+    def random(self):
+        return self.getrandbits(24) / (1 << 24)
+
+    def randbytes(self, n):
+        return bytes([self.getrandbits(8) for _ in range(n)])
+
+
+def mutate(dice, data):
+    """Return data with a few bytes changed, dropped, doubled or inserted."""
+    out = bytearray(data)
+    for _ in range(dice.choice((1, 1, 2, 4, 12))):
+        at = dice.randrange(len(out) + 1)
+        kind = dice.randrange(6)
+        if kind == 0:
+            out = out[:at] + dice.randbytes(dice.randrange(1, 9)) + out[at:]
+        elif not out:
+            continue
+        elif kind == 1:
+            out = out[:at] + out[at + dice.randrange(1, 9) :]
+        elif kind == 2:
+            out = out[:at] + out[at : at + dice.randrange(1, 9)] + out[at:]
+        elif kind == 3:
+            out[at % len(out)] = dice.choice((0, 1, 127, 128, 255))
+        else:
+            out[at % len(out)] ^= 1 << dice.randrange(8)
+    return bytes(out)
+
+
+def crc_of(data):
+    return struct.pack("<I", runtime.crc32(data) & 0xFFFFFFFF)
+
+
+def right_crc(data):
+    """Return a file with the CRC that its other bytes have, and its length where that is said."""
+    if len(data) < 16:
+        return data
+    data = data[:8] + struct.pack("<I", len(data)) + data[12:]
+    return data[:-4] + crc_of(data[:-4])
+
+
+# -- frames
+
+
+def frame(kind, number, payload):
+    body = bytes([len(payload), kind, number]) + payload
+    return bytes([frames.SYNC]) + body + crc_of(body)
+
+
+def frames_in(data):
+    """Return (kind, payload) of the frames among bytes."""
+    found = []
+    at = 0
+    while at + 8 <= len(data):
+        end = at + data[at + 1] + 4
+        if data[at] == frames.SYNC and end + 4 <= len(data) and crc_of(data[at + 1 : end]) == data[end : end + 4]:
+            found.append((data[at + 2], data[at + 4 : end]))
+            at = end + 4
+        else:
+            at += 1
+    return found
+
+
+class Wire:
+    """What a server reads from, and writes to."""
+
+    def __init__(self):
+        self.incoming = io.BytesIO()
+        self.answers = bytearray()
+
+    def readinto(self, view):
+        return self.incoming.readinto(view)
+
+    def write(self, data):
+        self.answers += data
+
+    def give(self, server, data):
+        """Have the server read ``data`` to its end; return what it answered."""
+        self.incoming = io.BytesIO(data)
+        self.answers = bytearray()
+        server.link._have = server.link._used = 0
+        server.serve()
+        return frames_in(bytes(self.answers))
+
+
+def state(server):
+    """Return all that a frame could change."""
+    network = server.network
+    return (
+        server.expected, server.answered, server.taken, server.run_id, server.applied, server.confirmed, server.every,
+        server.generation, server.failed, server.op, server.label, server.at, bytes(server.results),
+        network and (network.crc(), network.seen, network.total, network.state[0]),
+    )  # fmt: skip
+
+
+def genuine(dice, server):
+    """Return a frame as a host might send it now."""
+    kind = dice.choice(KINDS)
+    if dice.random() < 0.9:  # mostly in the middle of a run
+        kind = frames.HELLO if server.expected < 0 else frames.START if server.taken < 0 else dice.choice(KINDS[2:5])
+    if kind == frames.HELLO:
+        payload = struct.pack("<BBI", 1, dice.choice((0,) * 30 + (1, 2, 5)), dice.getrandbits(32))
+    elif kind == frames.START:
+        payload = struct.pack(
+            "<BIIII", dice.randrange(4), dice.randrange(3), dice.randrange(99), 0, dice.randrange(9)
+        )  # fmt: skip
+    elif kind == frames.DATA:
+        payload = struct.pack("<HH", server.confirmed & 0xFFFF, max(0, server.taken))
+        payload += bytes([dice.randrange(2), 0]) + dice.randbytes(dice.randrange(190))
+    elif kind == frames.SYNC_UP:
+        payload = struct.pack("<BH", 0, dice.randrange(9))
+    elif kind == frames.READ:
+        payload = struct.pack("<BIB", dice.randrange(2), dice.randrange(2000), dice.randrange(1, 117))
+    else:
+        payload = b""
+    number = server.expected if server.expected >= 0 and dice.random() < 0.9 else dice.randrange(256)
+    return frame(kind, number, payload)
+
+
+def device_frames(count, seed, place, models):
+    """Send damaged frames, and frames of nonsense, to the device program."""
+    dice = Dice(seed)
+    kept = answered = errors = 0
+    runtime.heap = lambda: (0, 0)  # a collection at each answer takes a hundred times as long as the answer
+    with open(place + "/model.tpsgd", "wb") as file:
+        file.write(models[1])
+    wire = Wire()
+    server = Server(frames.Frames(wire, wire), None, 1024, place + "/")
+    for i in range(count):
+        whole = genuine(dice, server)
+        if i % 2:  # on the wire: the CRC tells
+            data = mutate(dice, whole)
+            before = state(server)
+            if whole not in data and not frames_in(data):
+                wire.give(server, data)
+                assert state(server) == before, f"seed {seed}, frame {i}: {data!r} changed the state"
+                kept += 1
+                continue
+        else:  # nonsense with a right CRC
+            kind = whole[2] if dice.random() < 0.8 else dice.randrange(256)
+            data = frame(kind, whole[3], mutate(dice, whole[4:-4])[:200])
+        for kind, payload in wire.give(server, data):
+            answered += 1
+            if kind == frames.ERROR:
+                errors += 1
+                assert payload[0] != FAULT, f"seed {seed}, frame {i}: {data!r}: {payload!r}"
+    told = f"{kept} damaged and without effect, {answered} answers, {errors} of them ERROR"
+    return f"{count} frames to the device: {told}"
+
+
+# -- files
+
+
+def model_mutants(dice, count, models):
+    """Yield (number, bytes) of mutated model files; those of an even number have the CRC of the whole one."""
+    for i in range(count):
+        data = mutate(dice, dice.choice(models))
+        yield i, right_crc(data) if i % 2 else data
+
+
+def reads(data):
+    """Whether the device takes a model file."""
+    try:
+        Model(io.BytesIO(data))
+    except modelfile.ModelError:
+        return False
+    return True
+
+
+def model_files(count, seed, place, models):
+    """Give mutated model files to the device: what it takes it can train, or has no room for."""
+    k = runtime.engine()
+    taken = trained = 0
+    for i, data in model_mutants(Dice(seed), count, models):
+        if not reads(data):
+            continue
+        taken += 1
+        assert i % 2 or data in models, f"seed {seed}, file {i}: a damaged file was taken"
+        if trained * 20 > i:
+            continue  # the others take as long as a thousand refusals
+        try:
+            file = io.BytesIO(data)
+            network = build(file, Model(file), k)
+        except MemoryError:
+            continue
+        for j in range(len(network.sample) - 1):
+            network.sample[j] = 1 + (i + j) % 255
+        network.train(i % network.classes)
+        assert 0 <= network.test() >> 8 < network.classes, f"seed {seed}, file {i}"
+        trained += 1
+    return f"{count} model files: {taken} well-formed, {trained} of them trained on {k.NAME}, all others refused"
+
+
+def checkpoint_files(count, seed, place, models, judge=lambda data, taken: None):
+    """Put mutated checkpoints into a slot: the other one is found, or the mutant if its CRC is right."""
+    dice = Dice(seed)
+    file = io.BytesIO(models[1])
+    network = build(file, Model(file), runtime.engine(1))
+    taken = 0
+    folder = place + "/"
+    checkpoint.save(folder, network, 5, 1, 10)
+    checkpoint.save(folder, network, 5, 1, 20)
+    path = folder + checkpoint.SLOTS[1]
+    with open(path, "rb") as slot:
+        whole = slot.read()
+    crc = network.crc()
+    for i in range(count):
+        data = mutate(dice, whole)
+        if i % 2:
+            data = right_crc(data)
+        with open(path, "wb") as slot:
+            slot.write(data)
+        found = checkpoint.newest(folder, network, 5)
+        assert found is not None, f"seed {seed}, file {i}: nothing was found"
+        mutant = found.path.endswith(checkpoint.SLOTS[1])
+        assert i % 2 or not mutant or data == whole, f"seed {seed}, file {i}: a damaged file was taken"
+        assert network.crc() == crc, f"seed {seed}, file {i}: looking changed the network"
+        if mutant:
+            checkpoint.load(found, network)
+            crc = network.crc()
+        judge(data, mutant)
+        taken += mutant
+    return f"{count} checkpoints: {taken} well-formed, for all others the device found the other slot"
+
+
+CAMPAIGNS = {"frames": device_frames, "models": model_files, "checkpoints": checkpoint_files}
+
+
+def main(kind, count, seed, place):
+    models = []
+    for name in sorted(os.listdir(place)):
+        if name.endswith(".case"):
+            with open(place + "/" + name, "rb") as file:
+                models.append(file.read())
+    print(runtime.machine() + ": " + CAMPAIGNS[kind](int(count), int(seed), place, models))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
