@@ -5,7 +5,7 @@ Shapes: T steps, C channels, N classes, K checkpoints; m units and n inputs of a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tpsgd_host.model import Model
 
@@ -61,8 +61,8 @@ class LayerShape:
         return (height + around - tall) // self.stride + 1, (width + around - wide) // self.stride + 1
 
     def window(self, pixels: tuple[int, int]) -> tuple[int, int]:
-        """Return the pooling window: ``pool`` in both directions, in one where there is but one row or column."""
-        return self.pool if pixels[0] > 1 else 1, self.pool if pixels[1] > 1 else 1
+        """Return the pooling window: ``pool`` in both directions, or along the only column of pixels."""
+        return self.pool, self.pool if pixels[1] > 1 else 1
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,19 @@ class Architecture:
     @classmethod
     def from_model(cls, model: Model) -> Architecture:
         """Return the architecture of an integer network; a layer whose update shifts are all 0 is frozen."""
-        layers = tuple(
-            LayerShape(
-                layer.kind, layer.units, layer.inputs, layer.leak, layer.amplitude / 127,
-                layer.frozen or not any(layer.shifts),
-            )
-            for layer in model.layers
-        )  # fmt: skip
+        layers = []
+        for layer in model.layers:
+            frozen = layer.frozen or not any(layer.shifts)
+            shape = LayerShape(layer.kind, layer.units, layer.inputs, layer.leak, layer.amplitude / 127, frozen)
+            if layer.kind == "conv":
+                kernel = layer.rows, layer.columns
+                depth = layer.inputs // (layer.rows * layer.columns)
+                shape = replace(
+                    shape, kernel=kernel, stride=layer.stride, pool=layer.pool, depth=depth, regions=layer.regions
+                )
+            layers.append(shape)
         layout = model.layout
-        return cls(layout.steps, layout.channels, len(model.classes), model.checkpoints, model.rule, layers)
+        return cls(layout.steps, layout.channels, len(model.classes), model.checkpoints, model.rule, tuple(layers))
 
     def marks(self) -> tuple[int, ...]:
         """Return the K steps after which a checkpoint is taken (SPEC 1.2)."""
