@@ -20,8 +20,9 @@ from boards import DEVICE
 
 from tpsgd_host.boards.virtual import find_interpreter
 
-#: FAT has no way to survive a block that a cut left erased: its tables are not written twice in turn. littlefs has.
-WAYS = [("fat", "stop"), ("fat", "torn"), ("lfs2", "stop"), ("lfs2", "torn"), ("lfs2", "erased")]
+#: FAT has no way to survive a block that a cut left erased: directory and table are not written twice in turn, as
+#: littlefs writes them. Where the model is lost with them the device program says so, and flashing again helps.
+WAYS = [("fat", "stop"), ("fat", "torn"), ("fat", "erased"), ("lfs2", "stop"), ("lfs2", "torn"), ("lfs2", "erased")]
 
 
 def cuts(kind: str, how: str, before: int, case: int, place: Path) -> int:
@@ -51,7 +52,10 @@ def main() -> int:
             for case in options.networks:
                 for before in range(4):
                     total += cuts(kind, how, before, case, Path(place))
-    print(f"{total} power cuts; after each the board started with the newest whole checkpoint, or the model file")
+    print(
+        f"{total} power cuts; after each the board started with the newest whole checkpoint, or the model file; where a "
+        "block of FAT was left erased, it did so or said what it misses"
+    )
     return 0
 
 
