@@ -53,8 +53,8 @@ def main() -> int:
                 for before in range(4):
                     total += cuts(kind, how, before, case, Path(place))
     print(
-        f"{total} power cuts; after each the board started with the newest whole checkpoint, or the model file; where a "
-        "block of FAT was left erased, it did so or said what it misses"
+        f"{total} power cuts; after each the board started with the newest whole checkpoint, or the model file; where "
+        "a block of FAT was left erased, it did so or said what it misses"
     )
     return 0
 

@@ -19,6 +19,7 @@ from tpsgd_host.boards.profiles import BoardProfile, data_file
 from tpsgd_host.errors import BoardError, ConfigError, DependencyError, PortError, TpsgdError
 from tpsgd_host.flashing.drives import BOOT, Drive, find_drives, flush
 from tpsgd_host.flashing.espimage import check_chip, read_image
+from tpsgd_host.flashing.probe import CIRCUITPYTHON
 from tpsgd_host.flashing.programs import esptool, mpremote, run
 from tpsgd_host.flashing.uf2 import check_family, read_uf2
 from tpsgd_host.settings import Document
@@ -72,18 +73,29 @@ def find_firmware(wanted: str, board: BoardProfile, known: list[Pinned] | None =
     version = wanted.removeprefix("v")
     if not re.fullmatch(r"\d+\.\d+(\.\d+)?", version):
         raise ConfigError(f"there is no firmware file {wanted}", where_from(board))
-    for item in pinned() if known is None else known:
-        if (item.board, item.version) == (board.name, version):
+    listed = [item for item in (pinned() if known is None else known) if item.board == board.name]
+    for item in listed:
+        if item.version == version:
             return _fetched(item)
+    there = ", ".join(item.version for item in listed) or "none"
     raise ConfigError(
-        f"no checksum is known for version {version} for {board.name}: it is not fetched", where_from(board)
+        f"firmware {version} for {board.name} is not fetched: only files with a verified checksum are, and of these "
+        f"{TABLE} lists {there} for this board",
+        where_from(board, version),
     )
 
 
-def where_from(board: BoardProfile) -> str:
-    """Return where a user gets firmware for a board, and how to name it."""
-    page = f"https://micropython.org/download/{board.download}/" if board.download else "its maker's page"
-    return f"download the firmware from {page} and name the file: --firmware FILE"
+def where_from(board: BoardProfile, version: str = "") -> str:
+    """Return where a user gets firmware for a board, how its file is called, and how to name it here."""
+    if board.loader == "none":
+        return "its firmware is not written from here: leave --firmware out"
+    suffix = "uf2" if board.loader == "uf2" else "bin"
+    if board.firmware == CIRCUITPYTHON:
+        page, name = "https://circuitpython.org/downloads", f"the .{suffix} of your board{version and f', {version}'}"
+    else:
+        page = f"https://micropython.org/download/{board.download}/"
+        name = f"{board.download}-DATE-v{version}.{suffix}" if version else f"the newest {board.download}-....{suffix}"
+    return f"download {name} from {page} and name the file: --firmware FILE"
 
 
 def _fetched(item: Pinned) -> Path:

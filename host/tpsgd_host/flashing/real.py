@@ -207,8 +207,9 @@ def _ask_board(remote: Remote, board: BoardProfile) -> BoardFacts:
     try:
         return remote.facts()
     except BoardError as error:
-        again = f"tpsgd-host flash MODEL --board {board.name} --port {remote.port} --firmware FILE"
-        raise BoardError(error.message, f"is MicroPython on it? {where_from(board)}, as in: {again}") from error
+        again = f", as in: tpsgd-host flash MODEL --board {board.name} --port {remote.port} --firmware FILE"
+        todo = where_from(board) + (again if board.loader != "none" else "")
+        raise BoardError(error.message, f"is MicroPython on it? {todo}") from error
 
 
 def _write_firmware(target: Target, path: Path, ask: Callable[[str], None], tell: Callable[[str], None]) -> str:

@@ -155,9 +155,19 @@ def test_a_program_that_hangs_is_ended():
 
 def test_nothing_is_pinned_that_nobody_verified():
     assert firmware.pinned() == []
-    with pytest.raises(ConfigError, match=r"no checksum is known for version 1\.26\.0") as caught:
+    with pytest.raises(ConfigError, match=r"firmware 1\.26\.0 for esp32 is not fetched: .* lists none") as caught:
         firmware.find_firmware("v1.26.0", load_profile("esp32"))
-    assert "https://micropython.org/download/ESP32_GENERIC/" in caught.value.hint
+    assert "ESP32_GENERIC-DATE-v1.26.0.bin from https://micropython.org/download/ESP32_GENERIC/" in caught.value.hint
+    assert "--firmware FILE" in caught.value.hint
+    for name, word in (
+        ("pico", "RPI_PICO-DATE-v1.26.0.uf2"),
+        ("rp2040-circuitpython", "https://circuitpython.org/downloads"),
+        ("esp32s2-circuitpython", "the .bin of your board, 1.26.0"),
+        ("rp2040-emulated", "leave --firmware out"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            firmware.find_firmware("1.26.0", load_profile(name))
+        assert word in caught.value.hint
     with pytest.raises(ConfigError, match=r"there is no firmware file nope\.bin"):
         firmware.find_firmware("nope.bin", load_profile("esp32"))
 
