@@ -131,9 +131,13 @@ def unlock():
         micropython.heap_unlock()
 
 
+#: Whether the link goes over the console; it does not on CircuitPython.
+_on_console = True
+
+
 def interrupts(on):
-    """Say whether a byte 0x03 on the console interrupts the program; off while binary frames travel."""
-    if hasattr(micropython, "kbd_intr"):
+    """Say whether a byte 0x03 on the console interrupts the program; off while binary frames travel there."""
+    if _on_console and hasattr(micropython, "kbd_intr"):
         micropython.kbd_intr(3 if on else -1)
 
 
@@ -173,6 +177,8 @@ def console():
     except ImportError:
         pass
     else:
+        global _on_console
+        _on_console = False
         cdc = _import("cdc")
         pipe = cdc.Pipe(usb_cdc.data)
         return pipe, pipe, pipe, cdc.WINDOW

@@ -45,7 +45,7 @@ def test_a_port_is_known_by_its_device_and_its_place_on_it(ports):
     known = {port.device: usb.identity(port.device) for port in ports}
     assert len(set(known.values())) == 3
     ports[:] = [listed("X", SERIAL, "1-1.1:1.2"), listed("A", "OTHER"), listed("Z", SERIAL, "1-1.1:1.0")]
-    assert [usb.locate(name, known[name]) for name in "ABD"] == ["Z", "A", "X"]
+    assert [usb.locate(name, known[name]) for name in ("A", "B", "D")] == ["Z", "A", "X"]
 
 
 def test_a_board_without_a_number_is_known_by_its_socket(ports):

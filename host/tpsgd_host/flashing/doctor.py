@@ -134,7 +134,7 @@ def _real(port: str, baud: int, restart: bool) -> Iterator[Check]:
         return
     yield _port(port, ports)
     try:
-        heard = _hello(serial)
+        heard = None if ports and not ports.data else _hello(serial)  # a console would take HELLO for typing
     finally:
         serial.close()
     if heard is not None and not restart:

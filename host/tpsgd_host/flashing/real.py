@@ -54,6 +54,9 @@ from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.link.messages import Info
 from tpsgd_host.model import Model
 
+#: Why CircuitPython gets the trainer's sources.
+WHY_SOURCES = "CircuitPython takes .mpy files of its own mpy-cross"
+
 #: Seconds that a board may take to start anew and to load a model.
 START_WITHIN = 30.0
 
@@ -130,6 +133,7 @@ def steps(model: Model, target: Target) -> list[str]:
     circuitpython = board.firmware == CIRCUITPYTHON
     files = board_files(model.to_bytes(), circuitpython_files() if circuitpython else package_files(wanted))
     form = why_not(wanted) if wanted else "the firmware has no .mpy format that is known beforehand"
+    form = WHY_SOURCES if circuitpython else form
     listed.append(
         f"device package: {'.py, as ' + form if form else f'.mpy, {wanted}'}, {len(files)} files with the model"
     )
@@ -295,8 +299,7 @@ def _onto_drive(
     port = target.port or port_of(read_drive(drive))
     todo = _todo(before, port)
     info = None if todo or not port else _start(model, Remote(console_port(port)), tell)
-    why = "CircuitPython takes .mpy files of its own mpy-cross"
-    return Flashed(port if info else str(drive), files, why, written, info, todo)
+    return Flashed(port if info else str(drive), files, WHY_SOURCES, written, info, todo)
 
 
 def _todo(boot: str, port: str) -> str:
