@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tpsgd_host.chain import layer_inputs
 from tpsgd_host.config import Config, LayerConfig
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.scaling import Method, Scaling, fit
@@ -69,14 +70,9 @@ def model_classes(config: Config, found: Sequence[str]) -> tuple[str, ...]:
 
 def build_layers(config: Config, classes: Sequence[str]) -> tuple[Layer, ...]:
     """Return the layers with their numbers of inputs."""
-    inputs = config.layout.steps * config.layout.channels
-    layers = []
-    for given in config.layers:
-        if given.kind == "recurrent":
-            inputs = config.layout.channels + given.units
-        layers.append(build_layer(given, inputs, len(classes)))
-        inputs = given.units * (config.training.checkpoints if given.kind == "recurrent" else 1)
-    return tuple(layers)
+    layout = config.layout
+    inputs = layer_inputs(config.layers, layout.steps, layout.channels, config.training.checkpoints)
+    return tuple(build_layer(given, n, len(classes)) for given, n in zip(config.layers, inputs, strict=True))
 
 
 def build_layer(given: LayerConfig, inputs: int, classes: int) -> Layer:
@@ -92,6 +88,11 @@ def build_layer(given: LayerConfig, inputs: int, classes: int) -> Layer:
         loss=given.loss,
         l1=given.l1,
         frozen=given.frozen,
+        rows=given.kernel[0],
+        columns=given.kernel[1] or min(1, given.kernel[0]),
+        stride=given.stride,
+        pool=given.pool,
+        regions=given.regions,
     )
 
 

@@ -9,18 +9,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tpsgd_host.chain import MOST_INPUTS, MisfitError, layer_inputs
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.model import KINDS, LOSSES, RESAMPLINGS, RULES, WINDOWS
 from tpsgd_host.settings import Document, Table, read_document
 
 SCALES = ("std", "minmax", "fixed")
-MOST_INPUTS = 1039  # n of a layer, without the bias
 MOST_LAYERS = 8
 MOST_PHASES = 8
 CHECKPOINTS = 4  # where a recurrent model does not say
 SHIFTS = (8, 9, 10)
 LEAK = 2  # these two as docs/ACCURACY.md found them best
-AMPLITUDES = {"recurrent": 80, "dense": 127, "output": 100}
+AMPLITUDES = {"recurrent": 80, "dense": 127, "output": 100, "conv": 127}
+REGIONS = 3  # of a conv layer in each direction
 LARGEST = 3.4028234e38  # of a float32
 
 MODEL_KEYS = ("name", "seed", "classes")
@@ -29,7 +30,10 @@ DATA_KEYS = (
     "per_channel", "sigmas", "offset", "gain",
 )  # fmt: skip
 TRAINING_KEYS = ("shifts", "rule", "checkpoints", "total")
-LAYER_KEYS = ("kind", "units", "shift", "leak", "amplitude", "loss", "l1", "shifts", "frozen", "init")
+CONV_KEYS = ("kernel", "depth", "stride", "pool", "regions")
+LAYER_KEYS = (
+    "kind", "units", "shift", "leak", "amplitude", "loss", "l1", "shifts", "frozen", "init", *CONV_KEYS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,10 @@ class LayerConfig:
         0 for the output layer, which has one unit a class.
     init : float
         Initial range of the weights, a multiple of ``sqrt(3/n)`` (which gives z the spread of the inputs).
+    kernel : tuple of int
+        Rows and columns of a conv layer's kernel; 0 columns where the kernel is one number, over steps of all channels.
+    depth : int
+        D of the sample, for a first conv layer whose kernel has columns.
     """
 
     kind: str
@@ -76,6 +84,11 @@ class LayerConfig:
     l1: int = 0
     frozen: bool = False
     init: float = 1.0
+    kernel: tuple[int, int] = (0, 0)
+    depth: int = 1
+    stride: int = 0
+    pool: int = 0
+    regions: int = 0
 
 
 @dataclass(frozen=True)
@@ -250,14 +263,16 @@ def _layer(table: Table, shifts: tuple[int, ...]) -> LayerConfig:
         table.refuse(("amplitude", "loss", "l1"), "is a setting of hidden layers: the output learns from its softmax")
     if kind != "recurrent":
         table.refuse(("leak",), "is a setting of recurrent layers")
-    loss = table.choice("loss", "l2", LOSSES)
+    if kind != "conv":
+        table.refuse(CONV_KEYS, "is a setting of conv layers")
+    loss = table.choice("loss", "l1" if kind == "conv" else "l2", LOSSES)
     if loss == "l2":
         table.refuse(("l1",), 'has a meaning only with loss = "l1"')
     own = table.integers("shifts", shifts, 0, 15, MOST_PHASES)
     if len(own) != len(shifts):
         message = f"shifts in [[layer]] number {table.index + 1} names {len(own)} phases, [training] {len(shifts)}"
         raise table.error("shifts", message, "Give as many shifts as there are phases.")
-    return LayerConfig(
+    layer = LayerConfig(
         kind=kind,
         units=table.integer("units", 0 if output else None, 0 if output else 1, 255 if output else 1024),
         shifts=own,
@@ -269,6 +284,27 @@ def _layer(table: Table, shifts: tuple[int, ...]) -> LayerConfig:
         frozen=table.flag("frozen", False),
         init=table.real("init", 0.0 if output else 1.0, 0.0, 100.0),
     )
+    return _window(table, layer) if kind == "conv" else layer
+
+
+def _window(table: Table, layer: LayerConfig) -> LayerConfig:
+    """Return a conv layer with its kernel, and how that moves."""
+    if isinstance(table.values.get("kernel"), list):
+        kernel = (*table.integers("kernel", (), 1, 255, 2), 0)[:2]
+    else:
+        kernel = (table.integer("kernel", None, 1, 255), 0)
+    if not kernel[1]:
+        table.refuse(("depth",), "has a meaning only with a kernel of two numbers")
+    if table.index:
+        table.refuse(("depth",), "is a setting of the first layer: behind it the depth is the filters before")
+    return replace(
+        layer,
+        kernel=(kernel[0], kernel[1]),
+        depth=table.integer("depth", 1, 1, MOST_INPUTS),
+        stride=table.integer("stride", 1, 1, 255),
+        pool=table.integer("pool", 1, 1, 255),
+        regions=table.integer("regions", REGIONS, 1, 15),
+    )
 
 
 def _check_chain(document: Document, tables: list[Table], config: Config) -> None:
@@ -278,20 +314,11 @@ def _check_chain(document: Document, tables: list[Table], config: Config) -> Non
         raise document.error("", 0, "layer", "there is no [[layer]]", 'The last one must have kind = "output".')
     if len(layers) > MOST_LAYERS:
         raise tables[MOST_LAYERS].error("", f"there are {len(layers)} layers, {MOST_LAYERS} are the most")
-    inputs = config.layout.steps * config.layout.channels
-    for table, layer in zip(tables, layers, strict=True):
-        number, last = table.index + 1, table.index == len(layers) - 1
-        if (layer.kind == "output") != last:
-            hint = 'The last [[layer]] has kind = "output", and no other.'
-            raise table.error("kind", f"[[layer]] number {number} of {len(layers)} has kind {layer.kind!r}", hint)
-        if layer.kind == "recurrent":
-            if number > 1:
-                raise table.error("kind", f"[[layer]] number {number} is recurrent", "Only the first can be.")
-            inputs = config.layout.channels + layer.units
-        if inputs > MOST_INPUTS:
-            hint = "Fewer steps, channels or units before it bring it down."
-            raise table.error("", f"[[layer]] number {number} has {inputs} inputs, {MOST_INPUTS} are the most", hint)
-        inputs = layer.units * (config.training.checkpoints if layer.kind == "recurrent" else 1)
+    layout = config.layout
+    try:
+        layer_inputs(layers, layout.steps, layout.channels, config.training.checkpoints)
+    except MisfitError as misfit:
+        raise tables[misfit.index].error(misfit.key, str(misfit), misfit.hint) from None
     named = layers[-1].units
     if config.classes and named not in (0, len(config.classes)):
         message = f"the output layer has {named} units and there are {len(config.classes)} classes"

@@ -73,6 +73,28 @@ frozen = false  # true: keeps its initial weights, one byte instead of two each;
 init = 1.0  # initial range of the weights; 1.0 keeps the spread of the values from layer to layer
 """
 
+_CONV = """\
+
+[[layer]]  # filters that look at one patch after the other and hand on where they saw what they look for
+kind = "conv"
+units = {units}  # filters, 1..1024; the memory of the next layer's weights grows with it
+kernel = {kernel}  # {kernel_says}
+{depth}stride = 1  # from patch to patch; 2 takes a quarter of the time (half of it along steps alone)
+pool = {pool}  # the largest of so many neighbouring places in each direction is handed on; 1: all are
+regions = 3  # 1..15 in each direction: in each region a filter learns at the place where it is strongest
+shifts = {shifts}  # learns more slowly than the output layer
+shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
+amplitude = 127  # 1..127: how far from 0 the training targets lie; at 127 a filter that has arrived rests
+loss = "l1"  # "l1": each push has the strength of the next key; "l2": the farther from the target the stronger
+l1 = 64  # 1..127
+frozen = false  # true: keeps its initial weights, one byte instead of two each; compare to see what training adds
+init = 1.0  # initial range of the weights; 1.0 keeps the spread of the values from layer to layer
+"""
+
+_STEPS_KERNEL = "steps of a patch, all channels of each; [3, 3] where the steps are the rows of an image"
+_IMAGE_KERNEL = "rows and columns of a patch; one number where the channels have no order"
+_DEPTH = "depth = 1  # values of a pixel: 3 for colours that lie side by side\n"
+
 _DENSE = """\
 
 [[layer]]  # hidden layer: learns targets of its own, nothing is sent back from the output
@@ -101,7 +123,10 @@ class Draft:
     Attributes
     ----------
     hidden : tuple of int
-        Units of the hidden layers; the first is recurrent for an RNN.
+        Units of the hidden layers; all are conv layers in a CNN, the first is recurrent in an RNN.
+    kind : {"mlp", "rnn", "cnn"}
+    windows : tuple
+        Kernel and pooling of each conv layer.
     file, data : str
         Names to show in the command that comes next.
     """
@@ -110,12 +135,13 @@ class Draft:
     seed: int
     layout: Layout
     classes: tuple[str, ...]
-    recurrent: bool
+    kind: str
     hidden: tuple[int, ...]
     shifts: tuple[int, ...]
     checkpoints: int
     file: str
     data: str
+    windows: tuple[tuple[int | list[int], int], ...] = ()
 
 
 def render(draft: Draft) -> str:
@@ -139,11 +165,28 @@ def render(draft: Draft) -> str:
         hop = _HOP.format(hop=layout.hop) if layout.window else _NO_HOP
         parts.append(_RECORDING.format(steps=layout.steps, window=layout.window, hop=hop))
     parts.append(_SCALE.format(shifts=list(draft.shifts)))
-    if draft.recurrent:
+    if draft.kind == "rnn":
         parts.append(_RECURRENT_RULE.format(checkpoints=draft.checkpoints))
     for index, units in enumerate(draft.hidden):
-        parts.append((_RECURRENT if draft.recurrent and not index else _DENSE).format(units=units))
+        if draft.kind == "cnn":
+            parts.append(_conv(draft, index, units))
+        else:
+            parts.append((_RECURRENT if draft.kind == "rnn" and not index else _DENSE).format(units=units))
     return "".join([*parts, _OUTPUT])
+
+
+def _conv(draft: Draft, index: int, units: int) -> str:
+    """Return a conv layer; what was said of the first one needs no second time."""
+    kernel, pool = draft.windows[index]
+    image = isinstance(kernel, list)
+    return _CONV.format(
+        units=units,
+        kernel=kernel,
+        kernel_says=_IMAGE_KERNEL if image else _STEPS_KERNEL,
+        depth=_DEPTH if image and not index else "",
+        pool=pool,
+        shifts=[min(15, shift + 1) for shift in draft.shifts],
+    )
 
 
 def quote(text: str) -> str:

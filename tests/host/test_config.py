@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import samples
 
-from tpsgd_host.build import build_model, initial_span
+from tpsgd_host.build import build_layers, build_model, initial_span
 from tpsgd_host.config import parse_config
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model import OFFSET, Layer
@@ -114,6 +114,76 @@ def test_layers_must_end_in_an_output() -> None:
             parse_config(text, "x")
     with pytest.raises(ConfigError, match="there is no"):
         parse_config("[data]\nchannels = 4\n", "x")
+
+
+IMAGE = """[data]
+steps = 8
+channels = 8
+[[layer]]
+kind = "conv"
+units = 4
+kernel = [3, 3]
+pool = 2
+[[layer]]
+kind = "conv"
+units = 5
+kernel = [2, 2]
+[[layer]]
+kind = "dense"
+units = 7
+[[layer]]
+kind = "output"
+"""
+
+
+def test_conv_layers() -> None:
+    """Kernels of two numbers over an image, of one number over steps of all channels."""
+    config = parse_config(IMAGE, "x")
+    assert [layer.kernel for layer in config.layers] == [(3, 3), (2, 2), (0, 0), (0, 0)]
+    assert [layer.inputs for layer in build_layers(config, "ab")] == [9, 16, 20, 7]
+    deep = parse_config(IMAGE.replace("[3, 3]", "[3, 3]\ndepth = 2").replace("[2, 2]", "[2, 1]"), "x")
+    assert [layer.inputs for layer in build_layers(deep, "ab")][:1] == [18]
+    flat = IMAGE.replace("[3, 3]", "3").replace("[2, 2]", "2")
+    assert [layer.inputs for layer in build_layers(parse_config(flat, "x"), "ab")] == [24, 8, 10, 7]
+
+
+def test_stacked_recurrent_layers() -> None:
+    """A recurrent layer reads the one before it; the last one's checkpoints go on."""
+    layer = '[[layer]]\nkind = "recurrent"\nunits = {}\n'
+    text = "[data]\nsteps = 4\nchannels = 3\n" + layer.format(5) + layer.format(6) + '[[layer]]\nkind = "output"\n'
+    config = parse_config(text, "x")
+    assert [layer.inputs for layer in build_layers(config, "ab")] == [8, 11, 24]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("[3, 3]", "[9, 1]", 7, "number 1 has a kernel of 9 x 1: there are too few positions in a map of 8 x 8"),
+        ("[2, 2]", "3", 12, "kernel = 3, one number, and a map of 3 x 3"),
+        ("pool = 2", "pool = 7", 8, "pools by 7"),
+        ("[3, 3]", "[3, 3, 1]", 7, "a list of 1 to 2"),
+        ("kernel = [2, 2]\n", "", 0, "kernel in [[layer]] number 2 is missing"),
+        ("[2, 2]", "[2, 2]\ndepth = 4", 13, "a setting of the first layer"),
+        ("[3, 3]", "[3, 3]\ndepth = 3", 8, "does not divide the 8 channels"),
+        ("[3, 3]", "3\ndepth = 8", 8, "only with a kernel of two numbers"),
+        ("units = 7", "units = 7\npool = 2", 16, "a setting of conv layers"),
+        ('"dense"\nunits = 7', '"recurrent"\nunits = 7', 14, "number 3 is recurrent behind a conv one"),
+        (
+            '"conv"\nunits = 4\nkernel = [3, 3]\npool = 2',
+            '"dense"\nunits = 4',
+            8,
+            "number 2 is conv behind a dense one",
+        ),
+        ("units = 4", "units = 400", 9, "number 2 has 1600 inputs"),
+    ],
+)
+def test_conv_layers_that_cannot_be(old: str, new: str, line: int, said: str) -> None:
+    """What does not fit is told with its line."""
+    assert old in IMAGE
+    with pytest.raises(ConfigError) as caught:
+        parse_config(IMAGE.replace(old, new), "cnn.toml")
+    assert said in caught.value.message
+    assert not line or f"line {line}: " in caught.value.message
 
 
 @given(st.text(max_size=200))

@@ -95,6 +95,31 @@ def test_rows_of_several_steps(tmp_path: Path) -> None:
         new_model("d", tmp_path / "e.toml", data=data, steps=3)
 
 
+def test_rows_as_images(tmp_path: Path) -> None:
+    """Rows of several steps are images to a CNN; its layers shrink them as far as they go."""
+    data = tmp_path / "d.csv"
+    write_csv(data, samples(channels=64))
+    made = new_model("d", tmp_path / "d.toml", kind="cnn", data=data, steps=8)
+    config = load_config(made.path)
+    assert [(layer.kind, layer.units, layer.kernel, layer.pool) for layer in config.layers[:-1]] == [
+        ("conv", 8, (3, 3), 2), ("conv", 16, (3, 3), 1),
+    ]  # fmt: skip
+    assert config.layers[0].shifts == tuple(shift + 1 for shift in config.training.shifts)
+    found = load_samples(data, config.layout, config.classes)
+    assert build_model(config, found).shape == "CNN 8x8-8@3x3/2-16@3x3-3"
+    new_model("d", tmp_path / "d.toml", kind="cnn", data=data, steps=8, hidden=(3, 4, 5, 6, 7), force=True)
+    with pytest.raises(ConfigError, match="the rows of an image"):
+        new_model("d", tmp_path / "e.toml", kind="cnn", data=data)
+
+
+def test_recordings_for_a_cnn(tmp_path: Path) -> None:
+    """Over recordings the kernel runs along the steps."""
+    data = recordings(tmp_path / "r.csv")
+    config = load_config(new_model("r", tmp_path / "r.toml", kind="cnn", data=data, window=8, steps=8).path)
+    assert [(layer.kernel, layer.pool) for layer in config.layers[:-1]] == [((3, 0), 2), ((3, 0), 1)]
+    assert build_model(config, load_samples(data, config.layout, config.classes)).layers[0].inputs == 6
+
+
 def test_an_existing_file_is_kept(tmp_path: Path) -> None:
     """An existing file is kept."""
     (tmp_path / "g.toml").write_text("mine")

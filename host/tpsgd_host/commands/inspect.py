@@ -72,7 +72,9 @@ def _layer(layer: Layer, weights: Weights) -> dict[str, Any]:
     return {
         "kind": layer.kind, "inputs": layer.inputs, "units": layer.units, "shift": layer.shift, "leak": layer.leak,
         "amplitude": None if output else layer.amplitude, "loss": None if output else layer.loss,
-        "l1": layer.l1 or None, "update_shifts": list(layer.shifts), "frozen": layer.frozen, "bytes": weights.nbytes,
+        "l1": layer.l1 or None, "kernel": [layer.rows, layer.columns] if layer.kind == "conv" else None,
+        "stride": layer.stride or None, "pool": layer.pool or None, "regions": layer.regions or None,
+        "update_shifts": list(layer.shifts), "frozen": layer.frozen, "bytes": weights.nbytes,
         "largest": int(np.abs(high).max()), "saturated": float((np.abs(high) == 127).mean()),
     }  # fmt: skip
 
@@ -91,8 +93,12 @@ def show_model(model: Model, console: Console) -> None:
         target = "-" if layer["amplitude"] is None else f"±{layer['amplitude']}"
         loss = f"{layer['loss'] or 'softmax'}{' ' + str(layer['l1']) if layer['l1'] else ''}"
         shifts = "frozen" if layer["frozen"] else " ".join(map(str, layer["update_shifts"]))
+        kind = layer["kind"]
+        if layer["kernel"]:
+            rows, columns = layer["kernel"]
+            kind += f" {rows}x{columns}, stride {layer['stride']}, pool {layer['pool']}, regions {layer['regions']}"
         layers.add_row(
-            layer["kind"], str(layer["inputs"]), str(layer["units"]), str(layer["shift"]), str(layer["leak"]), target,
+            kind, str(layer["inputs"]), str(layer["units"]), str(layer["shift"]), str(layer["leak"]), target,
             loss, shifts, f"{layer['bytes']:,}", str(layer["largest"]),
         )  # fmt: skip
     console.print(layers)

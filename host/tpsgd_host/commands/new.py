@@ -19,10 +19,11 @@ from tpsgd_host.data.summary import TableSummary, summarize
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.template import Draft, render
 
-Kind: TypeAlias = Literal["mlp", "rnn"]
+Kind: TypeAlias = Literal["mlp", "rnn", "cnn"]
 
 STEPS = 16  # of a recording, where the user does not say
-HIDDEN = {"mlp": (32, 16), "rnn": (32,)}
+HIDDEN = {"mlp": (32, 16), "rnn": (32,), "cnn": (8, 16)}
+KERNEL = 3
 EXAMPLE = ("x", "y", "z")  # columns where no data are given
 
 
@@ -55,8 +56,9 @@ def new_model(
     name : str
         Name of the model, and of the file unless ``out`` is given.
     out : Path, optional
-    kind : {"mlp", "rnn"}, optional
-        By default an RNN where a row is one reading of many, else an MLP.
+    kind : {"mlp", "rnn", "cnn"}, optional
+        A CNN looks along the steps; where each row of the data is a sample of several steps it takes these for the rows
+        of an image. By default an RNN where a row is one reading of many, else an MLP.
     data : Path, optional
         A CSV to take columns, classes, label and group from.
     hidden : tuple of int
@@ -86,17 +88,19 @@ def new_model(
     summary = _summary(data, label) if data else None
     layout, classes = _layout(summary, kind, steps, window, hop, label, group)
     kind = kind or ("rnn" if layout.windows == "recording" else "mlp")
+    units = hidden or HIDDEN[kind]
     draft = Draft(
         name=name,
         seed=seed,
         layout=layout,
         classes=classes,
-        recurrent=kind == "rnn",
-        hidden=hidden or HIDDEN[kind],
+        kind=kind,
+        hidden=units,
         shifts=SHIFTS,
         checkpoints=min(CHECKPOINTS, layout.steps),
         file=shlex.quote(str(path)),
         data=shlex.quote(str(data)) if data else "RECORDINGS.csv",
+        windows=_windows(layout, len(units)) if kind == "cnn" else (),
     )
     text = render(draft)
     parse_config(text, str(path))  # what could not be read back is not written
@@ -143,10 +147,11 @@ def _layout(
         if len(columns) % steps:
             message = f"{len(columns)} columns do not divide into {steps} steps"
             raise ConfigError(message, "A row must hold every channel of every step.")
-        if kind == "rnn" and steps == 1:
+        if kind in ("rnn", "cnn") and steps == 1:
             divisors = [str(n) for n in range(2, len(columns) + 1) if len(columns) % n == 0]
+            what = "an RNN needs more than one step" if kind == "rnn" else "a CNN needs the rows of an image as steps"
             raise ConfigError(
-                "an RNN needs more than one step, and each row of these data is a sample",
+                f"{what}, and each row of these data is a sample",
                 f"Say how many steps a row holds, --steps {listing(divisors)}; where a row is one reading, "
                 "name the column of the recording with --group, or cut windows with --window.",
             )
@@ -154,6 +159,20 @@ def _layout(
     channels = len(columns) // steps if windows == "row" else len(columns)
     layout = Layout(steps, channels, windows, "linear", window, hop, 0.0, summary.label, group, columns)
     return layout, class_names(list(summary.label_counts), "the data")
+
+
+def _windows(layout: Layout, count: int) -> tuple[tuple[int | list[int], int], ...]:
+    """Return kernel and pooling of each of ``count`` conv layers, as large as the map before it allows."""
+    image = layout.windows == "row"
+    rows, columns = layout.steps, layout.channels if image else 1
+    found: list[tuple[int | list[int], int]] = []
+    for _ in range(count):
+        high, wide = min(KERNEL, rows), min(KERNEL, columns)
+        rows, columns = rows - high + 1, columns - wide + 1
+        pool = 2 if rows > 1 and (columns > 1 or not image) else 1
+        found.append(([high, wide] if image else high, pool))
+        rows, columns = rows // pool, max(1, columns // pool)
+    return tuple(found)
 
 
 def _units(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -170,9 +189,11 @@ def _units(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.command("new")
 @click.argument("name")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="File to write. [default: NAME.toml]")
-@click.option("--kind", type=click.Choice(["mlp", "rnn"]), help="[default: rnn for recordings, mlp for single rows]")
+@click.option(
+    "--kind", type=click.Choice(["mlp", "rnn", "cnn"]), help="[default: rnn for recordings, mlp for single rows]"
+)
 @click.option("--data", type=click.Path(path_type=Path), help="CSV to take columns, classes, label and group from.")
-@click.option("--hidden", callback=_units, help="Units of the hidden layers. [default: 32,16; rnn 32]")
+@click.option("--hidden", callback=_units, help="Units of the hidden layers. [default: 32,16; rnn 32; cnn 8,16]")
 @click.option("--steps", type=click.IntRange(1, 4096), help=f"Steps of a sample. [default: {STEPS}; single rows 1]")
 @click.option("--seed", type=click.IntRange(1, 2**32 - 1), default=1, show_default=True, help="Of everything random.")
 @click.option("--window", type=click.IntRange(0, 2**32 - 1), default=0, help="Readings in a window. [default: 0, all]")
@@ -202,6 +223,7 @@ def command(
     Example:
       tpsgd-host new gestures --data recordings.csv
       tpsgd-host new digits --kind mlp --hidden 64,32 --data digits.csv
+      tpsgd-host new digits --kind cnn --steps 8 --data digits.csv
     """
     made = new_model(name, out, kind, data, hidden, steps, seed, window, hop, label, group, force)
     click.echo(f"wrote {made.path}: look it over, then\n  {made.next}")
