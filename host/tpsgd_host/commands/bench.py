@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,12 +17,15 @@ from rich.table import Table
 
 from tpsgd_host import __version__
 from tpsgd_host.bench.accuracy import AccuracyResult, deviation, measure_accuracy, summary
+from tpsgd_host.bench.depth import KINDS, RULES, DepthResult, measure_depth
+from tpsgd_host.bench.depth import TASKS as IMAGES
 from tpsgd_host.bench.link import measure_link
 from tpsgd_host.bench.m0 import measure as m0
 from tpsgd_host.bench.m0.microbit import missing
 from tpsgd_host.bench.memory import measure_memory
 from tpsgd_host.bench.timing import FLAGS, MATRIX, ROUNDS, SIZES, measure, network
 from tpsgd_host.commands.options import FILE, json_option
+from tpsgd_host.comparison.jobs import cores
 from tpsgd_host.tasks.task import NAMES
 
 DATA_OPTION = click.option(
@@ -94,6 +98,49 @@ def _accuracy_table(results: list[AccuracyResult]) -> Table:
 
 def _spread(values: tuple[float, ...]) -> str:
     return f"{100 * fmean(values):.1f}±{100 * deviation(values):.1f}"
+
+
+@command.command("depth")
+@click.argument("tasks", nargs=-1, type=click.Choice(IMAGES))
+@DATA_OPTION
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(list(KINDS)), help="Networks.  [default: all]")
+@click.option("--samples", type=click.IntRange(50), default=1500, show_default=True, help="Training samples, at most.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each network.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@json_option
+def depth(
+    tasks: tuple[str, ...], data_dir: Path | None, kinds: tuple[str, ...], samples: int, seeds: int, jobs: int | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Train ever deeper networks in floating point by tpSGD and its rivals, on the images of TASKS.
+
+    Rates are chosen on the last of the training samples, for each rule and depth.
+
+    \b
+    Example:
+      tpsgd-host bench depth digits --kind mlp
+    """
+    with click.progressbar(length=1000, label="depth", file=sys.stderr) as bar:
+        results = measure_depth(
+            tasks or ("digits",), data_dir, kinds or tuple(KINDS), samples, seeds, jobs or cores(),
+            lambda share: bar.update(int(1000 * share) - bar.pos),
+        )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps({**_taken(), "results": [r.as_dict() for r in results]}, indent=2))
+        return
+    Console(highlight=False).print(_depth_table(results))
+
+
+def _depth_table(results: list[DepthResult]) -> Table:
+    table = _table(
+        "test accuracy in %, mean and deviation over seeds; floats, one sample at a time", "task", "network",
+        "layers", *RULES,
+    )  # fmt: skip
+    for i in range(0, len(results), len(RULES)):
+        row = results[i : i + len(RULES)]
+        first = row[0]
+        table.add_row(first.task, first.kind, str(first.depth), *(_spread(r.accuracies) for r in row))
+    return table
 
 
 @command.command("kernels")

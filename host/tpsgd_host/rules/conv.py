@@ -39,6 +39,8 @@ class Conv(Layer):
         self._padded: Floats = np.zeros(
             (inputs, batch, height + 2 * shape.padding, width + 2 * shape.padding, depth), w.dtype
         )
+        windows = sliding_window_view(self._padded, shape.kernel, axis=(2, 3))[:, :, :: shape.stride, :: shape.stride]
+        self._windows = windows.transpose(0, 1, 2, 3, 5, 6, 4)
         self.x: Floats = np.ones((inputs, batch * rows * columns, shape.inputs + 1), w.dtype)
         self._patches = self.x.reshape(inputs, batch, rows, columns, -1)[..., :-1].reshape(
             inputs, batch, rows, columns, *shape.kernel, depth
@@ -50,11 +52,10 @@ class Conv(Layer):
 
     def forward(self, signal: Floats) -> Floats:
         """Return the pooled activations for images of shape (R or 1, B, H, W, D)."""
-        pad, stride = self.shape.padding, self.shape.stride
+        pad = self.shape.padding
         height, width, _ = self.image
         self._padded[:, :, pad : pad + height, pad : pad + width] = signal
-        windows = sliding_window_view(self._padded, self.shape.kernel, axis=(2, 3))[:, :, ::stride, ::stride]
-        self._patches[...] = windows.transpose(0, 1, 2, 3, 5, 6, 4)
+        self._patches[...] = self._windows
         np.matmul(self.x, self.wt, out=self.z)
         clamp(self.z, self.a)
         image = self._windowed(self.a)

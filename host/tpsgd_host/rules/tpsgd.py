@@ -10,6 +10,7 @@ Legend: R networks, B samples at once, m units, N classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -74,21 +75,19 @@ class TargetProjection:
     def _image(self, layer: Conv, y: Indices, targets: Floats) -> None:
         """Update a conv layer at the largest pixel of each unit and region."""
         parts = regions(layer)
-        classes = self.network.architecture.classes
-        if len(parts) == layer.pooled[0] * layer.pooled[1]:  # a region is one value of each unit
+        classes, m = self.network.architecture.classes, layer.shape.units
+        out = layer.out.reshape(layer.nets, layer.batch, -1, m)
+        if len(parts) == out.shape[2]:  # a region is one value of each unit
             column = y[:, None] + np.arange(len(parts)) * classes
-            out = layer.out.reshape(layer.nets, layer.batch, len(parts), -1)
             layer.learn(layer.spread(self._error(out, targets[:, column])), layer.x)
             return
-        e = np.zeros_like(layer.out)
-        for c, (rows, columns) in enumerate(parts):
-            block = layer.out[:, :, rows, columns]
-            at = last_largest(block)
-            a = np.take_along_axis(block.reshape(*block.shape[:2], -1, block.shape[4]), at, axis=2)[:, :, 0]
-            error = self._error(a, targets[:, y + c * classes])
-            part = np.zeros((*block.shape[:2], block.shape[2] * block.shape[3], block.shape[4]), e.dtype)
-            np.put_along_axis(part, at, error[:, :, None], axis=2)
-            e[:, :, rows, columns] = part.reshape(block.shape)
+        e = np.zeros_like(out)
+        net, sample, unit = np.ogrid[: layer.nets, : layer.batch, :m]
+        for c, places in enumerate(parts):
+            backwards = places[::-1]  # of several that are largest, the last one counts
+            largest = backwards[out[:, :, backwards].argmax(axis=2)]
+            a = out[net, sample, largest, unit]
+            e[net, sample, largest, unit] = self._error(a, targets[:, y + c * classes])
         layer.learn(layer.spread(e), layer.x)
 
     def _sequence(self, layer: Recurrent, signal: Floats, y: Indices, targets: Floats) -> None:
@@ -123,16 +122,16 @@ class TargetProjection:
         return per_network(seeds, lambda seed: target_signs(seed, i, columns, m) * amplitude, layer.w.dtype)
 
 
-def regions(layer: Conv) -> list[tuple[slice, slice]]:
-    """Return the regions of a conv layer's output, row by row (SPEC 1.3)."""
-    sides = []
-    for size in layer.pooled:
-        count = min(layer.shape.regions, size)
-        sides.append([slice(u * size // count, (u + 1) * size // count) for u in range(count)])
-    return [(rows, columns) for rows in sides[0] for columns in sides[1]]
+def regions(layer: Conv) -> list[npt.NDArray[np.int64]]:
+    """Return the places of each region in a conv layer's output, row by row, regions row by row (SPEC 1.3)."""
+    places = np.arange(math.prod(layer.pooled)).reshape(layer.pooled)
+    found = []
+    for rows in cuts(layer.pooled[0], layer.shape.regions):
+        found += [places[rows, columns].ravel() for columns in cuts(layer.pooled[1], layer.shape.regions)]
+    return found
 
 
-def last_largest(block: Floats) -> npt.NDArray[np.int64]:
-    """Return where each unit is largest in a block (R, B, rows, columns, m), the last one of several: (R, B, 1, m)."""
-    flat = block.reshape(*block.shape[:2], -1, block.shape[4])
-    return np.asarray(flat.shape[2] - 1 - flat[:, :, ::-1].argmax(axis=2, keepdims=True), np.int64)
+def cuts(size: int, count: int) -> list[slice]:
+    """Return ``size`` places cut into ``count`` parts, or into single ones where that is fewer."""
+    count = min(count, size)
+    return [slice(u * size // count, (u + 1) * size // count) for u in range(count)]

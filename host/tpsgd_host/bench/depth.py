@@ -1,0 +1,192 @@
+"""How learning rules scale with depth: float networks of more and more layers on images.
+
+Rates are chosen on the end of the training part; the test part is classified once, by networks trained at those rates.
+
+Shapes: S samples of side x side pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.comparison.jobs import Progress, Workers
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.rules import Architecture, LayerShape, shuffled, train, training_bytes
+from tpsgd_host.tasks.task import load_task
+
+Floats = npt.NDArray[np.floating[Any]]
+Labels = npt.NDArray[np.int64]
+
+TASKS = ("digits", "mnist")
+KINDS = {"mlp": (1, 2, 3, 4, 5, 6), "conv": (2, 4, 6, 8)}
+RULES = ("tpsgd", "bp", "dfa", "drtp", "frozen")
+
+UNITS = 64  # of a dense layer
+FILTERS = (8, 16)  # of a conv layer in the first half of the network, and in the second
+REGIONS = 2
+LARGEST_SIDE = 16  # larger images are halved
+
+HIDDEN_RATES = (2.0**-12, 2.0**-10, 2.0**-8, 2.0**-6, 2.0**-4)
+OUTPUT_RATES = (2.0**-6, 2.0**-4)
+READOUT_RATES = (2.0**-7, 2.0**-6, 2.0**-5, 2.0**-4, 2.0**-3)  # where the output layer alone learns
+
+EPOCHS = {"digits": 10, "mnist": 3}
+PHASES = 3
+SHUFFLE_SEED = 1
+MOST_HELD_OUT = 1000
+
+
+@dataclass(frozen=True)
+class Images:
+    """A task's images, pixels from -1 to 1, and their classes: to train on, to choose rates on, to test on."""
+
+    side: int
+    classes: int
+    train: tuple[Floats, Labels]
+    choice: tuple[Floats, Labels]
+    test: tuple[Floats, Labels]
+
+
+@dataclass(frozen=True)
+class DepthJob:
+    """A network of a kind and depth under a rule."""
+
+    task: str
+    kind: str
+    depth: int
+    rule: str
+    seeds: int
+
+
+@dataclass(frozen=True)
+class DepthResult:
+    """What came of a job: the rates chosen, accuracy on the samples they were chosen on, and on the test part."""
+
+    task: str
+    kind: str
+    depth: int
+    rule: str
+    hidden_rate: float
+    output_rate: float
+    choice: float
+    accuracies: tuple[float, ...]
+    parameters: int
+    training_bytes: int
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """Mean and deviation over seeds."""
+        values = self.accuracies
+        return fmean(values), stdev(values) if len(values) > 1 else 0.0
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the figures for JSON."""
+        return {**asdict(self), "mean": self.spread[0], "deviation": self.spread[1]}
+
+
+def measure_depth(
+    tasks: Sequence[str], data_dir: Path | None, kinds: Sequence[str], samples: int, seeds: int, processes: int,
+    progress: Progress = lambda done: None,
+) -> list[DepthResult]:  # fmt: skip
+    """Train networks of every depth by every rule.
+
+    Parameters
+    ----------
+    tasks : sequence of {"digits", "mnist"}
+    kinds : sequence of {"mlp", "conv"}
+    samples : int
+        Training samples, at most.
+    seeds : int
+        Networks trained at the rates chosen; the first seed chooses them.
+    progress : callable
+        Told the share that is done.
+
+    Returns
+    -------
+    list of DepthResult
+        Task by task, kind by kind, depth by depth, rule by rule.
+    """
+    images = {task: load_images(task, data_dir, samples) for task in tasks}
+    jobs = [
+        DepthJob(task, kind, depth, rule, seeds)
+        for task in tasks for kind in kinds for depth in KINDS[kind] for rule in RULES
+    ]  # fmt: skip
+    work = [float(job.depth * (8 if job.kind == "conv" else 1)) for job in jobs]
+    total = sum(work)
+    with Workers(study, images, processes) as workers:
+        return workers.run(jobs, work, lambda done: progress(done / total))
+
+
+def load_images(name: str, data_dir: Path | None, samples: int) -> Images:
+    """Return a task's images; at most ``samples`` to train on, the last of the training part to choose rates on."""
+    task = load_task(name, data_dir)
+    whole = _pixels(task.train)
+    held = min(MOST_HELD_OUT, len(task.train) // 5)
+    labels = task.train.labels.astype(np.int64)
+    first = min(samples, len(labels) - held)
+    test = _pixels(task.test), task.test.labels.astype(np.int64)
+    side = int(whole.shape[1] ** 0.5)
+    return Images(side, len(task.train.classes), (whole[:first], labels[:first]), (whole[-held:], labels[-held:]), test)
+
+
+def _pixels(samples: Samples) -> Floats:
+    """Return images as rows (S, side*side), -1 to 1, each 2 x 2 pixels as one where they are large."""
+    values = samples.values
+    if values.shape[1] > LARGEST_SIDE:
+        values = values.reshape(len(values), values.shape[1] // 2, 2, -1, 2).mean(axis=(2, 4))
+    top = 2.0 ** np.ceil(np.log2(samples.values.max()))  # 16 of digits, 256 of mnist
+    return np.asarray(values.reshape(len(values), -1) * (2 / top) - 1, np.float32)
+
+
+def build(kind: str, depth: int, side: int, classes: int) -> Architecture:
+    """Return a network: dense layers of equal size; or conv layers of 3 x 3, pooled in the middle and at the end."""
+    if kind == "mlp":
+        sizes = [side * side] + [UNITS] * depth
+        layers = [LayerShape("dense", m, n) for n, m in pairwise(sizes)]
+        return Architecture(side, side, classes, 0, "last", (*layers, LayerShape("output", classes, UNITS)))
+    layers, below, pixels = [], 1, side
+    for i in range(depth):
+        half = i * 2 // depth
+        pool = 2 if (i + 1) * 2 // depth > half else 1
+        layers.append(
+            LayerShape(
+                "conv", FILTERS[half], 9 * below, kernel=(3, 3), pool=pool, depth=below, padding=1, regions=REGIONS
+            )
+        )
+        pixels, below = pixels // pool, FILTERS[half]
+    output = LayerShape("output", classes, pixels * pixels * below)
+    return Architecture(side, side, classes, 0, "last", (*layers, output))
+
+
+def study(images: dict[str, Images], job: DepthJob, report: Callable[[float], None]) -> DepthResult:
+    """Choose the rates of a network and rule on samples held out, then train with several seeds and test."""
+    data = images[job.task]
+    architecture = build(job.kind, job.depth, data.side, data.classes)
+    course = shuffled(*data.train, EPOCHS[job.task], SHUFFLE_SEED, PHASES)
+    pairs = [(h, o) for h in HIDDEN_RATES for o in OUTPUT_RATES]
+    if job.rule == "frozen":
+        pairs = [(0.0, o) for o in READOUT_RATES]
+
+    def run(tried: list[tuple[float, float]], seeds: list[int], test: tuple[Floats, Labels], before: float) -> Any:
+        share = len(tried) / (len(pairs) + job.seeds)
+        return train(
+            job.rule, architecture, course, [test], rates=[[h] * job.depth + [o] for h, o in tried], seeds=seeds,
+            progress=lambda done: report(before + share * done),
+        ).accuracies[0]  # fmt: skip
+
+    found = run(pairs, [1] * len(pairs), data.choice, 0.0)
+    best = pairs[int(found.argmax())]
+    seeds = list(range(1, job.seeds + 1))
+    tested = run([best] * job.seeds, seeds, data.test, len(pairs) / (len(pairs) + job.seeds))
+    return DepthResult(
+        job.task, job.kind, job.depth, job.rule, *best, float(found.max()), tuple(float(a) for a in tested),
+        sum(layer.parameters for layer in architecture.layers), training_bytes(job.rule, architecture),
+    )  # fmt: skip
