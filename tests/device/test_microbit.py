@@ -115,6 +115,30 @@ def test_put_move_and_draw(board, source):
     assert board.run("print([draw(s,1000)for _ in range(5)],s[0])").strip() == f"{drawn} {state[0]}"
 
 
+def test_put_into_the_middle(board, source):
+    board.run(START)
+    load(board, ("put",), source)
+    board.run("a=array('i',bytes(24))")
+    assert board.run("_=put(bytearray(b'abcdefg'),2,a,2<<16|3)\nprint(list(a))").strip() == str(
+        [0, 0, *words(b"cde"), 0]
+    )
+
+
+def test_pool_and_best(board, source):
+    dice = random.Random(8)
+    board.run(START)
+    load(board, ("pool", "best"), source)
+    m = 5
+    target, top, where = bytearray(9), bytearray(m), plain.places(m)
+    board.run(f"g=bytearray(9)\nt=array('i',{words(top)})\nh=array('H',bytes({2 * m}))")
+    for fresh, at in ((1, 7), (0, 65535), (0, 300), (1, 2)):
+        a = bytes([dice.choice([1, 255, 128, dice.randint(1, 255)]) for _ in range(m)])
+        plain.pool(a, target, 3, fresh << 16 | m)
+        plain.best(a, top, where, at << 11 | m)
+        board.run(f"a=array('i',{words(a)})\n_=pool(a,g,3,{fresh << 16 | m})\n_=best(a,t,h,{at << 11 | m})")
+        assert board.run("print(list(g),list(t),list(h))").strip() == f"{list(target)} {words(top)} {list(where)}"
+
+
 def test_instructions_of_a_weight(board, record_property):
     for cost in measure.measure_kernels(board, (32, 33, 61)):
         print(f"rows of {cost.n}: {cost.forward:.2f} instructions/MAC, {cost.update:.2f} instructions/weight")

@@ -31,9 +31,29 @@ SAMPLES = """def thousand(N,W):
 
 #: Rows of 41 and 13; of 33 and 33, with two checkpoints that learn in each of the samples.
 NETS = {
+    "CNN": "conv(model(6,5,0,0,3,[spec(4,6,0,127,b'\\x08'),spec(3,16,0,0,b'\\x07')]),(3,2,1,2,2))",
+    "two recurrent layers": "stacked(model(5,6,2,1,3,[spec(6,12,1,100,b'\\x09'),spec(5,11,2,80,b'\\x09'),"
+    "spec(3,10,0,0,b'\\x07')]))",
     "MLP": "model(1,40,0,0,4,[spec(12,40,0,100,b'\\x08'),spec(4,12,0,0,b'\\x07')])",
-    "RNN": "model(5,16,2,1,4,[spec(16,32,1,100,b'\\x09'),spec(4,32,0,0,b'\\x07')])",
+    "RNN": "stacked(model(5,16,2,1,4,[spec(16,32,1,100,b'\\x09'),spec(4,32,0,0,b'\\x07')]))",
 }
+
+#: What makes the first layers of a model recurrent, or conv layers of the windows given.
+FRONT = """from tpsgd import convolution, recurrent
+def stacked(m):
+    for s in m.layers[:-1]:
+        s.kind = 1
+    m.layers[-1].kind = 2
+    m.front = recurrent
+    return m
+def conv(m, *windows):
+    for s, window in zip(m.layers, windows):
+        s.kind = 3
+        s.rows, s.columns, s.stride, s.pool, s.regions = window
+    m.layers[-1].kind = 2
+    m.front = convolution
+    return m
+"""
 
 #: Runs on CPython and on MicroPython: device folder, engine.
 PROGRAM = """import sys
@@ -44,6 +64,7 @@ from tpsgd.generator import draw
 from tpsgd.network import Network
 from tpsgd.runtime import crc32
 k = runtime.engine(int(sys.argv[2]))
+{front}
 N = Network({net}, k)
 thousand(N, N.weights())
 """
@@ -52,7 +73,7 @@ thousand(N, N.weights())
 def elsewhere(program, folder, net, engine):
     """Return what an interpreter says."""
     script = folder / "thousand.py"
-    script.write_text(MODEL + SAMPLES + PROGRAM.format(net=net))
+    script.write_text(MODEL + SAMPLES + PROGRAM.format(net=net, front=FRONT))
     said = subprocess.run([program, script, DEVICE, str(engine)], capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
     return said.stdout.strip()
@@ -61,7 +82,7 @@ def elsewhere(program, folder, net, engine):
 def on_the_microbit(net):
     """Return what the emulated micro:bit says."""
     names = {}
-    exec(MODEL, names)
+    exec(MODEL + FRONT, names)
     here = Network(eval(net, names), plain)
     with Microbit() as board:
         twin.move_in(board, here, *trim.pieces("runtime", ["crc32"]), SAMPLES)
