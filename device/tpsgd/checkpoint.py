@@ -78,7 +78,13 @@ def load(checkpoint, network):
 
 
 def save(folder, network, model_crc, run_id, applied):
-    """Write ``network`` to the slot that may be lost and return its generation."""
+    """Write ``network`` to the slot that may be lost and return its generation.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written; the other slot is as it was.
+    """
     last = newest(folder, network, model_crc)
     generation = last.generation + 1 if last else 1
     name = SLOTS[0]
@@ -88,16 +94,26 @@ def save(folder, network, model_crc, run_id, applied):
         HEADER, MAGIC, VERSION, b"\0\0\0", size(network), model_crc, generation, run_id, network.seen, network.total,
         network.state[0], applied,
     )  # fmt: skip
+    try:
+        _write(folder + name, header, _trained(network))
+    except OSError:
+        if not runtime.may_write():
+            raise
+        _write(folder + name, header, _trained(network))
+    return generation
+
+
+def _write(path, header, weights):
+    """Write a slot and have it reach the flash."""
     crc = crc32(header)
-    with open(folder + name, "wb") as file:
+    with open(path, "wb") as file:
         file.write(header)
-        for w in _trained(network):
+        for w in weights:
             file.write(w)
             crc = crc32(w, crc)
         file.write(struct.pack("<I", crc & 0xFFFFFFFF))
         file.flush()
     runtime.sync()
-    return generation
 
 
 def forget(folder):

@@ -202,14 +202,8 @@ class Server:
         """Write a checkpoint. Where that fails the run goes on, and the host is told (SPEC 4)."""
         if self.network is None:
             raise RefusedError(NO_MODEL, "nothing to save")
-        args = self.folder, self.network, self.model_crc, self.run_id, self.applied
         try:
-            try:
-                self.generation = checkpoint.save(*args)
-            except OSError:
-                if not runtime.may_write():
-                    raise
-                self.generation = checkpoint.save(*args)
+            self.generation = checkpoint.save(self.folder, self.network, self.model_crc, self.run_id, self.applied)
             self.failed = 0
         except OSError as error:
             number = error.args[0] if error.args else 0

@@ -86,7 +86,7 @@ def test_a_board_that_answers_nothing(place, monkeypatch):  # noqa: F811
     import tpsgd_host.boards.connect as connect
 
     real = connect.Session
-    monkeypatch.setattr(connect, "Session", lambda port, text: real(port, text, patience=0.3))
+    monkeypatch.setattr(connect, "Session", lambda *a, **k: real(*a, **k, patience=0.3))
     ours, theirs = pty.openpty()
     try:
         text = fails(7, "stream", "train.csv", "--port", os.ttyname(theirs))

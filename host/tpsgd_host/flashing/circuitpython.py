@@ -6,6 +6,7 @@ The ports are told apart by the names of their interfaces (Linux), else by their
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,19 +100,25 @@ def port_of(drive: Drive | None) -> str:
     return ""
 
 
-def circuitpy(named: Path | None, drives: Callable[[], list[Drive]] | None = None) -> Path:
-    """Return CircuitPython's drive: the one named, else the only one there is.
+def circuitpy(named: Path | None, drives: Callable[[], list[Drive]] | None = None, *, seconds: float = 0.0) -> Path:
+    """Return CircuitPython's drive: the one named, else the only one there is, waiting so long for it.
 
     Raises
     ------
     ConfigError
         When there is no such drive, or several.
     """
-    if named is not None:
-        if not named.is_dir():
-            raise ConfigError(f"there is no drive {named}", "tpsgd-host boards shows the drives there are")
-        return named
-    found = [drive.path for drive in (drives or find_drives)() if drive.kind == FLASH]
+    until = time.monotonic() + seconds
+    while True:
+        if named is not None:
+            found = [named] if named.is_dir() else []
+        else:
+            found = [drive.path for drive in (drives or find_drives)() if drive.kind == FLASH]
+        if found or time.monotonic() >= until:
+            break
+        time.sleep(0.3)
+    if named is not None and not found:
+        raise ConfigError(f"there is no drive {named}", "tpsgd-host boards shows the drives there are")
     if len(found) != 1:
         what = "there is no CIRCUITPY drive" if not found else f"there are {len(found)} CIRCUITPY drives"
         raise ConfigError(what, "plug the board in and mount its drive, or name the drive with --drive")

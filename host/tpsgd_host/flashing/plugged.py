@@ -58,6 +58,8 @@ def _port(port: Any, boards: Iterable[BoardProfile]) -> Plugged | None:
         return None
     mark = f"{port.vid:04x}:{port.pid:04x}"
     text = f"{mark} {port.product or port.description or ''}".strip()
+    if getattr(port, "interface", None):  # a board with several ports says here what each is for
+        text += f", {port.interface}"
     for kind, sure, key in (("port", True, "usb"), ("boot", True, "usb_boot"), ("port", False, "bridges")):
         names = tuple(board.name for board in boards if mark in getattr(board, key))
         if names:

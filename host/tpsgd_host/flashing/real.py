@@ -289,7 +289,7 @@ def _onto_drive(
     progress: Progress,
 ) -> Flashed:
     """Copy onto CircuitPython's drive, and look at the board where its port is known and boot.py has been read."""
-    drive = circuitpy(target.drive)
+    drive = circuitpy(target.drive, seconds=START_WITHIN if written else 0.0)
     name = other_program(drive)
     if name:
         ask(f"{drive} has a {name} that is not tpsgd's. {START_CIRCUITPYTHON} will be replaced. Go on?")

@@ -110,6 +110,9 @@ def test_which_drive(drive, tmp_path, model_file):
     for drives, match in (([], "no CIRCUITPY drive"), ([one, one], "2 CIRCUITPY drives")):
         with pytest.raises(ConfigError, match=match):
             circuitpython.circuitpy(None, lambda drives=drives: drives)
+    asked = []
+    late = circuitpython.circuitpy(None, lambda: asked.append(1) or ([one] if len(asked) > 2 else []), seconds=5)
+    assert (late, len(asked)) == (drive, 3)  # new firmware: the drive comes after a while
     assert "no drive" in fails(3, "flash", model_file, "-b", BOARD, "--drive", tmp_path / "nothing")
 
 
