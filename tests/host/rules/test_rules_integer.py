@@ -40,18 +40,35 @@ def images(given: Samples) -> Model:
         Layer("conv", 6, 32, (9, 10), amplitude=90, rows=2, columns=2, stride=1, pool=1, regions=1),
         Layer("output", 10, 24, (7, 8), amplitude=0),
     )
+    return drawn(layers, Layout(8, 8, label="what", group="who"), given, 0, "last")
+
+
+def stacked(rule: str, given: Samples) -> Model:
+    """Return a network of two recurrent layers and an output for samples of 20 x 16."""
+    layers = (
+        Layer("recurrent", 20, 36, (9, 10), leak=2, amplitude=90),
+        Layer("recurrent", 16, 36, (9, 10), leak=1, amplitude=80),
+        Layer("output", 10, 64, (7, 8), amplitude=0),
+    )
+    return drawn(layers, Layout(20, 16, label="what", group="who"), given, 4, rule)
+
+
+def drawn(layers: tuple[Layer, ...], layout: Layout, given: Samples, checkpoints: int, rule: str) -> Model:
+    """Return a model with initial weights."""
     weights = [
         initial_weights(3, i, s.units, s.inputs, 0 if s.kind == "output" else initial_span(s, 1.0))
         for i, s in enumerate(layers)
     ]
-    layout = Layout(8, 8, label="what", group="who")
-    return Model("images", 3, layout, given.classes, layers, fit(given.values, "std", False, 3.0), tuple(weights))
+    scaling = fit(given.values, "std", False, 3.0)
+    return Model("drawn", 3, layout, given.classes, layers, scaling, tuple(weights), checkpoints, rule)
 
 
 def model(task: str, rule: str, given: Samples) -> Model:
-    """Return a shipped task's network for other data, or one of conv layers."""
+    """Return a shipped task's network for other data, or one of conv layers or of two recurrent ones."""
     if task == "images":
         return images(given)
+    if task == "stacked":
+        return stacked(rule, given)
     text = (resources.files("tpsgd_host.tasks") / f"{task}.toml").read_text()
     text = text.replace('rule = "checkpoint"', f'rule = "{rule}"')
     return build_model(parse_config(text, f"{task}.toml"), given)
@@ -59,10 +76,15 @@ def model(task: str, rule: str, given: Samples) -> Model:
 
 @pytest.mark.parametrize(
     ("task", "rule", "steps", "channels"),
-    [("digits", "last", 8, 8), ("images", "last", 8, 8), *(("fsdd", rule, 20, 16) for rule in RULES)],
+    [
+        ("digits", "last", 8, 8),
+        ("images", "last", 8, 8),
+        ("stacked", "checkpoint", 20, 16),
+        *(("fsdd", rule, 20, 16) for rule in RULES),
+    ],
 )
 def test_predictions_follow_the_integer_network(task: str, rule: str, steps: int, channels: int) -> None:
-    noise = 0.5 if task == "images" else 2.0  # few units see the whole image there
+    noise = {"images": 0.5, "stacked": 1.0}.get(task, 2.0)  # few units, or more to follow
     given, held_out = (samples(10, steps, channels, 300, seed, noise) for seed in (1, 2))
     integer = model(task, rule, given)
     architecture = Architecture.from_model(integer)
