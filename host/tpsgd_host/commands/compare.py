@@ -4,93 +4,50 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 
 from tpsgd_host.commands.options import FILE, data_options, json_option, layout_of
-from tpsgd_host.comparison import RULES, Comparison, Problem, compare, file_problem, task_problem
-from tpsgd_host.comparison.folder import make_folder, write_folder
+from tpsgd_host.comparison import RULES, compare, file_problem
+from tpsgd_host.comparison import folder as comparison_folder
+from tpsgd_host.comparison import shift_report as report
+from tpsgd_host.comparison.domains import without_column
 from tpsgd_host.comparison.jobs import cores
-from tpsgd_host.comparison.results import document
+from tpsgd_host.comparison.newclass import study_new_class
+from tpsgd_host.comparison.results import Comparison, document
+from tpsgd_host.comparison.shift import study_shift
+from tpsgd_host.comparison.shift_results import Shift
+from tpsgd_host.comparison.sources import Source, find_config, task_sources
+from tpsgd_host.comparison.study import Progress
 from tpsgd_host.comparison.tables import LEGEND, heading, how_chosen, markdown, terminal_table
 from tpsgd_host.comparison.view import ProgressView
-from tpsgd_host.config import Config, load_config
-from tpsgd_host.errors import ConfigError, DataError, DependencyError
+from tpsgd_host.errors import ConfigError
 from tpsgd_host.native.binding import library
-from tpsgd_host.settings import read_document
-from tpsgd_host.tasks.task import NAMES, load_task
+from tpsgd_host.tasks.task import NAMES
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 EPOCHS = 20  # on a user's own data, as README's example
+TEST_SPLIT = 0.2
 
 
 @dataclass(frozen=True)
-class Found:
-    """A problem, the text of its TOML, and what came of it."""
+class Output:
+    """How results are shown and kept."""
 
-    problem: Problem
-    toml: str
-    comparison: Comparison
+    as_json: bool
+    as_markdown: bool
+    folder: Path | None
 
-
-def find_config(data: Path, model: Path | None) -> Config:
-    """Return the network to compare on ``data``: the one named, else the only one beside the data or here.
-
-    Raises
-    ------
-    ConfigError
-        When there is none, or several.
-    """
-    if model is not None:
-        if model.suffix == ".tpsgd":
-            raise ConfigError(
-                f"{model} holds one network with its weights; a comparison draws anew for every seed.",
-                f"Name the TOML that it was made from: --model {model.with_suffix('.toml').name}",
-            )
-        return load_config(model)
-    found = sorted({path.resolve() for folder in (data.parent, Path()) for path in folder.glob("*.toml")})
-    models = [path for path in found if _is_model(path)]
-    if len(models) == 1:
-        return load_config(models[0])
-    if models:
-        names = ", ".join(path.name for path in models)
-        raise ConfigError(f"Several networks are here: {names}.", f"Name one: --model {models[0].name}")
-    raise ConfigError(
-        f"There is no network to compare on {data}: no model's TOML beside it or here, and no --model.",
-        f"Begin one with: tpsgd-host new {data.stem} --data {data}",
-    )
-
-
-def _is_model(path: Path) -> bool:
-    try:
-        return {"data", "layer"} <= set(read_document(path).values)
-    except ConfigError:
-        return False
-
-
-def suite(
-    names: Sequence[str], data_dir: Path | None, epochs: int | None
-) -> tuple[list[tuple[Problem, str]], list[str]]:
-    """Return the tasks that can be loaded, and a remark on each that cannot.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Tasks that must be there; empty: all whose data are at hand.
-    """
-    tasks, missing = [], []
-    for name in names or NAMES:
-        try:
-            tasks.append((task_problem(name, data_dir, epochs), load_task(name, data_dir).toml))
-        except (DataError, DependencyError) as error:
-            if names:
-                raise
-            missing.append(f"{name} left out: {error.message} {error.hint}")
-    return tasks, missing
+    @property
+    def quiet(self) -> bool:
+        """Whether standard output is for results alone."""
+        return self.as_json or self.as_markdown
 
 
 def _rules(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:  # noqa: ARG001
@@ -106,40 +63,45 @@ def _rules(context: click.Context, option: click.Parameter, value: str | None) -
     return tuple(rule for rule in RULES if rule in names)
 
 
+def _source_options(function: F) -> F:
+    """What is compared on."""
+    for option in reversed((
+        click.option("--model", "-m", type=FILE, metavar="FILE",
+                     help="TOML of the network.  [default: the only one beside DATA or here]"),
+        click.option("--suite", "whole_suite", is_flag=True,
+                     help="Instead of DATA: all tasks whose data are at hand."),
+        click.option("--task", "tasks", multiple=True, type=click.Choice(NAMES),
+                     help="Instead of DATA: this task; may be repeated."),
+        click.option("--data", "data_dir", type=FILE, metavar="DIR",
+                     help="Folder of the data that no package ships (fsdd, wand, mnist)."),
+        click.option("--epochs", "-e", type=click.IntRange(1),
+                     help=f"Passes over the training samples.  [default: {EPOCHS}, or the task's]"),
+        click.option("--test", type=FILE, metavar="FILE", help="Test samples."),
+        click.option("--test-split", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
+                     help="Share of DATA's recordings to test on instead, class by class.  "
+                          f"[default: {TEST_SPLIT}]"),
+        click.option("--split-seed", default=1, show_default=True, help="Seed of that choice."),
+        click.option("--shuffle-seed", type=click.IntRange(0), default=1, show_default=True,
+                     help="Seed of the order of the samples; 0 keeps the file's."),
+    )):  # fmt: skip
+        function = option(function)
+    return function
+
+
 @click.command("compare")
 @click.argument("data", type=FILE, required=False)
-@click.option(
-    "--model", "-m", type=FILE, metavar="FILE", help="TOML of the network.  [default: the only one beside DATA or here]"
-)
-@click.option("--suite", "whole_suite", is_flag=True, help="Compare on all tasks whose data are at hand instead.")
-@click.option("--task", "tasks", multiple=True, type=click.Choice(NAMES), help="Compare on this task; may be repeated.")
-@click.option(
-    "--data", "data_dir", type=FILE, metavar="DIR", help="Folder of the data that no package ships (fsdd, wand, mnist)."
-)
-@click.option(
-    "--rules", callback=_rules, metavar="A,B,...", help=f"Who takes part, of {', '.join(RULES)}.  [default: all]"
-)
+@_source_options
+@click.option("--rules", callback=_rules, metavar="A,B,...", help="Who takes part, as listed above.  [default: all]")
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Networks of each contestant.")
 @click.option(
-    "--epochs",
-    "-e",
-    type=click.IntRange(1),
-    help=f"Passes over the training samples.  [default: {EPOCHS}, or the task's]",
+    "--shift", metavar="COLUMN", help="Adapt to a new speaker or wearer instead: COLUMN says whom a row is from."
 )
-@click.option("--test", type=FILE, metavar="FILE", help="Test samples.")
+@click.option("--new-class", is_flag=True, help="Add a class to a trained network instead.")
 @click.option(
-    "--test-split",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    metavar="SHARE",
-    help="Share of DATA's recordings to test on instead, class by class.  [default: 0.2]",
-)
-@click.option("--split-seed", default=1, show_default=True, help="Seed of that choice.")
-@click.option(
-    "--shuffle-seed",
-    type=click.IntRange(0),
-    default=1,
-    show_default=True,
-    help="Seed of the order of the samples; 0 keeps the file's.",
+    "--held-out",
+    multiple=True,
+    metavar="NAME",
+    help="With --shift or --new-class: whom or what to hold out; may be repeated.  [default: each in turn]",
 )
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one a core]")
 @click.option("--out", "-o", type=FILE, metavar="DIR", help="Keep figures, tables and pictures in this folder.")
@@ -147,14 +109,14 @@ def _rules(context: click.Context, option: click.Parameter, value: str | None) -
 @data_options
 @json_option
 def command(
-    data: Path | None, model: Path | None, whole_suite: bool, tasks: tuple[str, ...], data_dir: Path | None,
-    rules: tuple[str, ...], seeds: int, epochs: int | None, jobs: int | None, out: Path | None,
-    as_markdown: bool, as_json: bool, **files: Any,
+    data: Path | None, rules: tuple[str, ...], seeds: int, shift: str | None, new_class: bool,
+    held_out: tuple[str, ...], jobs: int | None, out: Path | None, as_markdown: bool, as_json: bool, **named: Any,
 ) -> None:  # fmt: skip
     """Compare tpSGD with backprop and its rivals: the same network, the same samples, on this computer.
 
-    The learning rate of every contestant is chosen on recordings held out of the training part. The test part is looked
-    at once, at the end. The table says what each reaches and what it takes; the sentences under it say what that means.
+    The learning rates of every contestant are chosen on recordings held out of the training part. The test part is
+    looked at once, at the end. The table says what each reaches and what it takes; the sentences under it say what that
+    means.
 
     \b
     int-tpsgd   what a board computes            tpsgd-l2, tpsgd-l1  the same rule in floats
@@ -165,73 +127,125 @@ def command(
     Examples:
       tpsgd-host compare data.csv --out compared
       tpsgd-host compare data.csv --model gestures.toml --rules int-tpsgd,int-frozen,bp
+      tpsgd-host compare data.csv --shift wearer
       tpsgd-host compare --suite --data DIR --markdown
     """
-    quiet = as_json or as_markdown
-    if (data is None) == (not tasks and not whole_suite):
+    _check(data, as_json, as_markdown, shift, new_class, held_out, named)
+    output = Output(as_json, as_markdown, comparison_folder.make_folder(out) if out is not None else None)
+    sources = _sources(data, shift, output, named)
+    if library() is None and not output.quiet:
+        click.echo("note: no compiled trainer is here; NumPy simulates the integers, some 30 times slower", err=True)
+    workers = jobs or cores()
+    if shift is None and not new_class:
+        _compare(sources, rules, seeds, workers, output)
+        return
+    for source in sources:
+
+        def study(progress: Progress, source: Source = source) -> Shift:
+            options: dict[str, Any] = {"held_out": held_out, "seeds": seeds, "jobs": workers, "progress": progress}
+            if shift is None:
+                return study_new_class(source.problem, **options)
+            return study_shift(source.problem, *source.domains(shift), shift, **options)
+
+        _study(source, study, output)
+
+
+def _check(
+    data: Path | None, as_json: bool, as_markdown: bool, shift: str | None, new_class: bool,
+    held_out: tuple[str, ...], named: dict[str, Any],
+) -> None:  # fmt: skip
+    """Refuse options that contradict each other."""
+    if (data is None) == (not named["tasks"] and not named["whole_suite"]):
         raise click.UsageError("Name either a data file, or --suite, or tasks with --task.")
     if as_json and as_markdown:
         raise click.UsageError("--json and --markdown exclude each other.")
-    folder = make_folder(out) if out is not None else None
-    problems = _problems(data, model, tasks, data_dir, epochs, files, quiet)
-    if library() is None and not quiet:
-        click.echo(
-            "note: no compiled trainer is installed; integers are simulated by NumPy, some 30 times slower", err=True
-        )
-    console = Console(highlight=False)
-    found: list[Found] = []
-    for problem, toml in problems:
-        with ProgressView(problem.name, quiet=as_json) as view:
-            one = compare(problem, rules, seeds=seeds, jobs=jobs or cores(), progress=view.report)
-        found.append(Found(problem, toml, one))
-        if not quiet:
-            show(console, one)
-        if folder is not None:  # after each: what is done is kept when the next is interrupted
-            write_folder(folder, [(f.problem, f.toml, f.comparison) for f in found], _command_line())
-    if as_json:
-        click.echo(json.dumps(document([f.comparison for f in found]), indent=2))
-    elif as_markdown:
-        click.echo(markdown([f.comparison for f in found]), nl=False)
-    else:
-        console.print(LEGEND, style="dim")
-        if folder is not None:
-            click.echo(f"figures, tables and pictures are in {folder}")
+    if shift is not None and new_class:
+        raise click.UsageError("--shift and --new-class exclude each other.")
+    if held_out and shift is None and not new_class:
+        raise click.UsageError("--held-out goes with --shift or --new-class.")
+    if (shift is not None or new_class) and data is None and len(named["tasks"]) != 1:
+        raise click.UsageError("--shift and --new-class take a data file, or one --task.")
+    if named["test"] is not None and named["test_split"] is not None:
+        raise ConfigError("--test and --test-split both name test samples", "Use one of them.")
 
 
-def _problems(
-    data: Path | None, model: Path | None, tasks: tuple[str, ...], data_dir: Path | None, epochs: int | None,
-    files: dict[str, Any], quiet: bool,
-) -> list[tuple[Problem, str]]:  # fmt: skip
-    """Return what to compare on, each with the text of its TOML."""
+def _sources(data: Path | None, shift: str | None, output: Output, named: dict[str, Any]) -> list[Source]:
+    """Return what to compare on."""
     if data is None:
-        problems, missing = suite(tasks, data_dir, epochs)
+        sources, missing = task_sources(named["tasks"], named["data_dir"], named["epochs"])
         for remark in missing:
             click.echo(remark, err=True)
-        if not problems:
-            raise DataError("No task's data are at hand.", "pip install 'tpsgd[demo]', or name a folder: --data DIR")
-        return problems
-    if files["test"] is not None and files["test_split"] is not None:
-        raise ConfigError("--test and --test-split both name test samples", "Use one of them.")
-    config = find_config(data, model)
-    if not quiet:
+        return sources
+    config = find_config(data, named["model"])
+    if not output.quiet:
         click.echo(f"network: {config.source}", err=True)
+    layout = layout_of(config.layout, named["label"], named["group"], named["columns"])
+    if shift is not None and not layout.columns:
+        layout = replace(layout, columns=without_column(data, shift, layout))
     problem = file_problem(
-        data, config, test=files["test"], test_split=files["test_split"] or 0.2, split_seed=files["split_seed"],
-        epochs=epochs or EPOCHS, shuffle_seed=files["shuffle_seed"], bad_rows=files["bad_rows"],
-        layout=layout_of(config.layout, files["label"], files["group"], files["columns"]),
+        data, config, test=named["test"], test_split=named["test_split"] or TEST_SPLIT,
+        split_seed=named["split_seed"], epochs=named["epochs"] or EPOCHS, shuffle_seed=named["shuffle_seed"],
+        bad_rows=named["bad_rows"], layout=layout,
     )  # fmt: skip
-    return [(problem, Path(config.source).read_text(encoding="utf-8-sig"))]
+    return [Source(problem, Path(config.source).read_text(encoding="utf-8-sig"), data, named["test"])]
+
+
+def _compare(sources: list[Source], rules: tuple[str, ...], seeds: int, jobs: int, output: Output) -> None:
+    """Compare rules on every source, show what came of it, and keep it."""
+    console = Console(highlight=False)
+    found: list[Comparison] = []
+    for source in sources:
+        with ProgressView(source.problem.name, quiet=output.as_json) as view:
+            found.append(compare(source.problem, rules, seeds=seeds, jobs=jobs, progress=view.report))
+        if not output.quiet:
+            show(console, found[-1])
+        if output.folder is not None:  # after each: what is done is kept when the next is interrupted
+            done = [(s.problem, s.toml, one) for s, one in zip(sources, found, strict=False)]
+            comparison_folder.write_folder(output.folder, done, _command_line())
+    if output.as_json:
+        click.echo(json.dumps(document(found), indent=2))
+    elif output.as_markdown:
+        click.echo(markdown(found), nl=False)
+    else:
+        console.print(LEGEND, style="dim")
+        _tell_folder(output)
 
 
 def show(console: Console, one: Comparison) -> None:
     """Print a comparison."""
-    console.print(f"\n[bold]{heading(one)}[/bold]", soft_wrap=False)
-    console.print(how_chosen(one))
+    console.print(f"\n{heading(one)}", style="bold", markup=False)
+    console.print(how_chosen(one), markup=False)
     console.print(terminal_table(one))
     for sentence in one.verdict:
-        console.print(sentence)
+        console.print(sentence, markup=False)
     for note in one.notes:
-        console.print(f"note: {note}")
+        console.print(f"note: {note}", markup=False)
+
+
+def _study(source: Source, study: Callable[[Progress], Shift], output: Output) -> None:
+    """Study what a trained network makes of somebody or something new, show what came of it, and keep it."""
+    with ProgressView(source.problem.name, quiet=output.as_json) as view:
+        one = study(view.report)
+    if output.folder is not None:
+        report.write_folder(output.folder, one, source.toml, _command_line())
+    if output.as_json:
+        click.echo(json.dumps(one.as_dict(), indent=2))
+    elif output.as_markdown:
+        click.echo(report.markdown(one), nl=False)
+    else:
+        console = Console(highlight=False)
+        console.print(f"\n{report.heading(one)}\n", style="bold", markup=False)
+        for table in report.terminal_tables(one):
+            console.print(table)
+        for sentence in one.verdict():
+            console.print(sentence, markup=False)
+        console.print(report.legend(one), style="dim")
+        _tell_folder(output)
+
+
+def _tell_folder(output: Output) -> None:
+    if output.folder is not None:
+        click.echo(f"figures, tables and pictures are in {output.folder}")
 
 
 def _command_line() -> list[str]:

@@ -6,6 +6,8 @@ Shapes: R old samples a class, N classes, T steps, C channels.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,23 +21,41 @@ from tpsgd_host.model import Layer, Model, Weights, initial_weights, memory
 from tpsgd_host.runs.executor import Bytes
 from tpsgd_host.simulator import Simulator
 
-EPOCHS = (10, 40, 100)  # passes over the few samples
-SHIFTS = ((5,), (6,), (7,), (6, 7, 8))  # of the output layer
-SLOWER = (2, 4)  # hidden layers learn by shifts so much larger
+PASSES = (30, 120)  # over the few samples
+SHIFTS = (5, 6, 7)  # of the output layer
+SLOWER = 3  # hidden layers learn by shifts so much larger
 ADAPTOR_UNITS = 32
 
 
 @dataclass(frozen=True, order=True)
 class Tuning:
-    """How to adapt: update shifts of the output, by how much larger those of other layers are, and passes."""
+    """How to adapt: update shift of the output layer (that of others is larger by ``SLOWER``), and passes."""
 
-    shifts: tuple[int, ...]
-    slower: int
-    epochs: int
+    shift: int
+    passes: int
 
     def __str__(self) -> str:
-        slower = f", hidden +{self.slower}" if self.slower else ""
-        return f"shifts {'/'.join(map(str, self.shifts))}{slower}, {self.epochs} passes"
+        return f"shift {self.shift}, {self.passes} passes"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A tuning that was chosen, and its mean accuracy on new and old ones where it was."""
+
+    tuning: Tuning
+    new: float
+    old: float
+
+
+#: What was chosen, by way and number of samples.
+Choices: TypeAlias = dict[tuple[str, int], Choice]
+
+
+def chosen(found: dict[Tuning, list[tuple[float, float]]], old: bool) -> Choice:
+    """Return the tuning whose (new, old) pairs of accuracies are best, the old ones counted or not."""
+    means = {tuning: (fmean(n for n, _ in pairs), fmean(o for _, o in pairs)) for tuning, pairs in found.items()}
+    best = max(sorted(means), key=lambda tuning: means[tuning][0] + (means[tuning][1] if old else 0.0))
+    return Choice(best, *means[best])
 
 
 @dataclass(frozen=True)
@@ -50,6 +70,8 @@ class Way:
         Units of a dense layer that is put before the output and learns with it; 0 for none.
     old : int
         R, samples a class of the known ones that are kept and learned again among the new.
+    untrained : bool
+        Whether the hidden layers were never trained, on the known ones neither.
     """
 
     name: str
@@ -57,18 +79,25 @@ class Way:
     body: bool = False
     adaptor: int = 0
     old: int = 0
+    untrained: bool = False
 
     def tunings(self) -> tuple[Tuning, ...]:
         """Return what to choose from."""
-        slower = SLOWER if self.body or self.adaptor else (0,)
-        return tuple(Tuning(shifts, s, epochs) for epochs in EPOCHS for shifts in SHIFTS for s in slower)
+        return tuple(Tuning(shift, passes) for passes in PASSES for shift in SHIFTS)
 
-    def start(self, base: Model, known: Samples, epochs: int, shuffle_seed: int) -> Model:
-        """Return the network that is to be adapted: ``base``, or what an adaptor makes of it on the known samples."""
-        if not self.adaptor:
-            return base
-        model = _with_adaptor(base, self.adaptor)
-        return train_model(model, known, epochs, shuffle_seed)
+    def start(self, drawn: Model, base: Model, known: Samples, epochs: int, shuffle_seed: int) -> Model:
+        """Return the network that is to be adapted, trained on the known samples.
+
+        Parameters
+        ----------
+        drawn, base : Model
+            The network before and after it was trained on them.
+        """
+        if self.untrained:
+            return train_model(_with_frozen_body(drawn), known, epochs, shuffle_seed)
+        if self.adaptor:
+            return train_model(_with_adaptor(base, self.adaptor), known, epochs, shuffle_seed)
+        return base
 
     def model(self, start: Model, tuning: Tuning) -> Model:
         """Return the network as it adapts: layers that stay keep one byte a weight."""
@@ -77,7 +106,7 @@ class Way:
         weights: list[Weights] = []
         for i, (layer, w) in enumerate(zip(start.layers, start.weights, strict=True)):
             last = i == len(start.layers) - 1
-            shifts = tuple(min(15, s + (0 if last else tuning.slower)) for s in tuning.shifts)
+            shifts = (tuning.shift + (0 if last else SLOWER),)
             if layer.frozen or not (self.body or i >= len(start.layers) - learning):
                 layers.append(replace(layer, shifts=shifts, frozen=True))
                 weights.append(w if layer.frozen else freeze(w))
@@ -92,11 +121,14 @@ class Way:
         return memory(self.model(start, self.tunings()[0])).total + self.old * len(start.classes) * (size + 1)
 
 
+LAST_LAYER = Way("last", "last layer")
+
 WAYS = (
-    Way("last", "last layer"),
+    LAST_LAYER,
+    Way("untrained", "last layer, body untrained", untrained=True),
     Way("all", "all layers", body=True),
     Way("adaptor", "adaptor and last layer", adaptor=ADAPTOR_UNITS),
-    Way("replay", "last layer, 5 old samples a class", old=5),
+    Way("replay", "last layer, 5 old a class", old=5),
 )
 
 
@@ -123,6 +155,13 @@ def few(samples: Samples, count: int, seed: int) -> npt.NDArray[np.int64]:
     return np.concatenate(drawn).astype(np.int64)
 
 
+def _with_frozen_body(model: Model) -> Model:
+    """Return a network whose hidden layers keep one byte a weight, and do not learn."""
+    layers = tuple(replace(layer, frozen=True) for layer in model.layers[:-1])
+    weights = (w if layer.frozen else freeze(w) for layer, w in zip(model.layers, model.weights[:-1], strict=False))
+    return replace(model, layers=(*layers, model.layers[-1]), weights=(*weights, model.weights[-1]))
+
+
 def _with_adaptor(base: Model, units: int) -> Model:
     """Return ``base`` with its body frozen, a fresh dense layer before the output, and an output that begins anew."""
     output = base.layers[-1]
@@ -131,6 +170,9 @@ def _with_adaptor(base: Model, units: int) -> Model:
     index = len(base.layers) - 1
     drawn = initial_weights(base.seed, index, units, adaptor.inputs, initial_span(adaptor, 1.0))
     empty = initial_weights(base.seed, index + 1, output.units, units, 0)
-    body = tuple(replace(layer, frozen=True) for layer in base.layers[:-1])
-    still = (w if layer.frozen else freeze(w) for layer, w in zip(base.layers, base.weights[:-1], strict=False))
-    return replace(base, layers=(*body, adaptor, replace(output, inputs=units)), weights=(*still, drawn, empty))
+    body = _with_frozen_body(base)
+    return replace(
+        body,
+        layers=(*body.layers[:-1], adaptor, replace(output, inputs=units)),
+        weights=(*body.weights[:-1], drawn, empty),
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.load import TABLES
 from tpsgd_host.data.names import listing
 from tpsgd_host.data.records import open_csv
@@ -67,3 +68,11 @@ def _array(path: Path, column: str) -> dict[int, str]:
     if not values:
         raise DataError(f"{path} has no array {column!r} to shift by.", f"It holds {listing(names)}.")
     return dict(enumerate(values, 1))
+
+
+def without_column(path: Path, column: str, layout: Layout) -> tuple[str, ...]:
+    """Return the value columns of a table whose layout names none, when one more column holds no values."""
+    if path.suffix.lower() not in TABLES:
+        return ()
+    header = open_csv(path).header
+    return tuple(name for name in header if name not in (layout.label, layout.group, column))

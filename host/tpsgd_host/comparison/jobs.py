@@ -51,6 +51,7 @@ class Workers(Generic[Common, Job, Result]):
         self._work, self._common, self._jobs = work, common, jobs
         self._pool: ProcessPoolExecutor | None = None
         self._reports: Any = None
+        self._batch = 0
 
     def __enter__(self) -> Workers[Common, Job, Result]:
         if self._jobs > 1:
@@ -82,8 +83,9 @@ class Workers(Generic[Common, Job, Result]):
         """
         if self._pool is None:
             return self._run_here(jobs, weights, progress)
+        self._batch += 1
         with _single_threaded():
-            futures = [self._pool.submit(_apply, i, job) for i, job in enumerate(jobs)]
+            futures = [self._pool.submit(_apply, self._batch, i, job) for i, job in enumerate(jobs)]
         shares = [0.0] * len(jobs)
         waiting: set[Future[Result]] = set(futures)
         while waiting:
@@ -110,12 +112,14 @@ class Workers(Generic[Common, Job, Result]):
         return results
 
     def _news(self) -> Iterator[tuple[int, float]]:
-        """Yield what the workers have reported."""
+        """Yield what the workers have reported of the present jobs."""
         while True:
             try:
-                yield self._reports.get_nowait()
+                batch, number, share = self._reports.get_nowait()
             except queue.Empty:
                 return
+            if batch == self._batch:  # a report may come after its job's end
+                yield number, share
 
 
 def cores() -> int:
@@ -166,7 +170,7 @@ def _begin(work: Any, common: Any, reports: Any, parent: int) -> None:
     _state.update(work=work, common=common, reports=reports, parent=parent)
 
 
-def _apply(number: int, job: Any) -> Any:
+def _apply(batch: int, number: int, job: Any) -> Any:
     """Work on a job in a process of the pool."""
     last = time.monotonic()
 
@@ -176,6 +180,6 @@ def _apply(number: int, job: Any) -> Any:
             last = time.monotonic()
             if os.getppid() != _state["parent"]:
                 os._exit(1)  # nobody waits for the result any more
-            _state["reports"].put((number, share))
+            _state["reports"].put((batch, number, share))
 
     return _state["work"](_state["common"], job, report)

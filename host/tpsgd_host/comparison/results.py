@@ -33,7 +33,7 @@ class Trained:
     diverged : ndarray of bool, shape (settings, seeds)
         Networks whose weights left the range of numbers.
     seconds : float
-        All of it took.
+        Of processor time that all of it took.
     """
 
     accuracies: npt.NDArray[np.float64]
@@ -72,7 +72,7 @@ class Entry:
     bytes : int
         RAM that training takes on a board; of the float rules with four bytes a number.
     seconds : float
-        Training one network took on this computer.
+        Of processor time that training one network took on this computer.
     diverged : int
         Test networks whose weights left the range of numbers.
     """

@@ -1,7 +1,7 @@
 """Adapting to somebody new: train on all but one speaker or wearer, adapt on a few samples of that one.
 
-How to adapt (update shifts, passes) is chosen among the known ones: each of them is left out in turn, adapted to as if
-new, and counted on. Who is really new has no say in it.
+How to adapt (update shift, passes) is chosen among the known ones, on their training recordings: each of them is left
+out in turn, adapted to as if new, and counted on. Neither who is really new nor the test part has a say in it.
 
 Legend: n samples a class to adapt on.
 """
@@ -10,54 +10,84 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.build import build_model
-from tpsgd_host.comparison.adapting import WAYS, Tuning, Way, few, train_model, trained
+from tpsgd_host.comparison.adapting import WAYS, Choices, Tuning, Way, chosen, few, train_model, trained
 from tpsgd_host.comparison.domains import Domains
 from tpsgd_host.comparison.integer import accuracy, records
 from tpsgd_host.comparison.jobs import Workers
-from tpsgd_host.comparison.problem import Problem
+from tpsgd_host.comparison.problem import VALIDATION_SHARE, Problem
 from tpsgd_host.comparison.shift_results import Adapted, HeldOut, Shift
 from tpsgd_host.comparison.study import Progress
 from tpsgd_host.data.names import listing, suggestion
 from tpsgd_host.data.order import permutation
 from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.split import split
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model import Model
 from tpsgd_host.simulator import Simulator
 
 COUNTS = (1, 2, 3, 5, 10, 20)
 CHOOSERS = 3  # known ones that are left out in turn to choose by, at most
-CHOOSING_SEEDS = 2
 MOST_HELD_OUT = 6  # where the user names none
 
 
 @dataclass(frozen=True)
-class Setup:
-    """What all jobs of a study need: the samples, and whom each is from."""
+class Sides:
+    """Samples to train and to test on, and whom each is from."""
 
-    problem: Problem
+    train: Samples
+    test: Samples
     train_domains: Domains
     test_domains: Domains
-    counts: tuple[int, ...]
-    ways: tuple[Way, ...]
 
     def known(self, without: Sequence[str]) -> tuple[Samples, Samples]:
         """Return what is trained and tested on of all but some."""
-        problem = self.problem
-        return (
-            problem.train.take(_where(self.train_domains, without, inside=False)),
-            problem.test.take(_where(self.test_domains, without, inside=False)),
-        )
+        train = self.train.take(_where(self.train_domains, without, inside=False))
+        return train, self.test.take(_where(self.test_domains, without, inside=False))
 
     def new(self, name: str) -> Samples:
-        """Return all samples of one, of training and test part."""
-        train = self.problem.train.take(_where(self.train_domains, (name,), inside=True))
-        return _joined(train, self.problem.test.take(_where(self.test_domains, (name,), inside=True)))
+        """Return all samples of one, of both sides."""
+        train = self.train.take(_where(self.train_domains, (name,), inside=True))
+        return _joined(train, self.test.take(_where(self.test_domains, (name,), inside=True)))
+
+    def choosing(self) -> Sides:
+        """Return the two sides to choose on: both are of the training side, and share no recording.
+
+        Each one's samples are divided by themselves: nobody has a say in how another's are.
+        """
+        domains = np.array(self.train_domains, object)
+        inside = np.zeros(len(domains), bool)
+        for name in set(self.train_domains):
+            own = np.flatnonzero(domains == name)
+            part = self.train.take(own)
+            aside = set(split(part, VALIDATION_SHARE, 1)[1].groups)
+            inside[own] = [group in aside for group in part.groups]
+        return Sides(
+            self.train.take(np.flatnonzero(~inside)), self.train.take(np.flatnonzero(inside)),
+            tuple(domains[~inside]), tuple(domains[inside]),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all jobs of a study need.
+
+    Attributes
+    ----------
+    choosing, testing : Sides
+        The samples that tunings are chosen on, all of the training part; and those of the final runs.
+    """
+
+    problem: Problem
+    choosing: Sides
+    testing: Sides
+    counts: tuple[int, ...]
+    ways: tuple[Way, ...]
 
 
 @dataclass(frozen=True)
@@ -73,15 +103,24 @@ class Job:
     without: tuple[str, ...]
     targets: tuple[str, ...]
     seed: int
-    choices: dict[tuple[str, int], Tuning] | None = None
+    choices: Choices | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: accuracies before, and of every (target, way, n, tuning) on new and on old ones."""
+    """What came of a job: accuracies on new and on old ones.
 
-    known: float
-    unseen: dict[str, float]
+    Attributes
+    ----------
+    before : dict
+        By (target, way).
+    adapted : dict
+        By (target, way, n, tuning).
+    bytes : dict
+        By way.
+    """
+
+    before: dict[tuple[str, str], tuple[float, float]]
     adapted: dict[tuple[str, str, int, Tuning], tuple[float, float]]
     bytes: dict[str, int]
 
@@ -95,6 +134,7 @@ def study_shift(
     held_out: Sequence[str] = (),
     seeds: int = 5,
     ways: Sequence[Way] = WAYS,
+    counts: Sequence[int] = COUNTS,
     jobs: int = 1,
     progress: Progress = lambda done, of, text: None,
 ) -> Shift:
@@ -111,6 +151,8 @@ def study_shift(
         Whom to hold out, by default everybody, six at most.
     seeds : int
         Networks, and draws of the few samples, for each.
+    counts : sequence of int
+        n; those that not everybody has enough samples for are left out.
     jobs : int
         Processes; the figures do not depend on it.
 
@@ -123,11 +165,14 @@ def study_shift(
     """
     names = sorted(set(train_domains) & set(test_domains))
     held = _held_out(names, held_out, column)
-    setup = Setup(problem, train_domains, test_domains, (), tuple(ways))
-    setup = replace(setup, counts=_counts(setup, names))
+    testing = Sides(problem.train, problem.test, train_domains, test_domains)
+    choosing = testing.choosing()
+    setup = Setup(problem, choosing, testing, _counts(problem, choosing, names, counts), tuple(ways))
     first = problem.config.seed
     choosers = {one: _choosers(one, names) for one in held}
-    looks = _choosing_jobs(choosers, range(first + 1000, first + 1000 + CHOOSING_SEEDS))
+    # Where few can be left out, each is with several networks.
+    networks = ceil(CHOOSERS / min(CHOOSERS, len(names) - 1))
+    looks = _choosing_jobs(choosers, range(first + 1000, first + 1000 + networks))
     weights = [float(len(job.targets)) for job in looks]
     final = len(held) * seeds
     total = sum(weights) + 0.1 * final
@@ -141,7 +186,7 @@ def study_shift(
     groups = [outcomes[i * seeds : (i + 1) * seeds] for i in range(len(held))]
     results = tuple(_held(one, choices[one], group, setup) for one, group in zip(held, groups, strict=True))
     return Shift(
-        problem.name, problem.network, column, tuple(names), setup.counts, tuple(range(first, first + seeds)),
+        "shift", problem.name, problem.network, column, tuple(names), setup.counts, tuple(range(first, first + seeds)),
         tuple((way.name, way.title, outcomes[0].bytes[way.name]) for way in ways), problem.data, results,
     )  # fmt: skip
 
@@ -161,15 +206,14 @@ def _held_out(names: list[str], wanted: Sequence[str], column: str) -> list[str]
     return list(dict.fromkeys(wanted)) or names[:MOST_HELD_OUT]
 
 
-def _counts(setup: Setup, names: list[str]) -> tuple[int, ...]:
+def _counts(problem: Problem, sides: Sides, names: list[str], wanted: Sequence[int]) -> tuple[int, ...]:
     """Return the numbers of samples a class that everybody has, as many again being left to test on."""
-    least = min(
-        int(np.bincount(setup.new(name).labels, minlength=len(setup.problem.train.classes)).min()) for name in names
-    )
-    counts = tuple(n for n in COUNTS if 2 * n <= least)
+    classes = len(problem.train.classes)
+    least = min(int(np.bincount(sides.new(name).labels, minlength=classes).min()) for name in names)
+    counts = tuple(n for n in sorted(wanted) if 2 * n <= least)
     if not counts:
         raise DataError(
-            f"{setup.problem.name}: somebody has {least} samples of some class, two are the least.",
+            f"{problem.name}: somebody has {least} samples of some class in the training part, two are the least.",
             "Record more of each class with each.",
         )
     return counts
@@ -191,59 +235,56 @@ def _choosing_jobs(choosers: dict[str, list[str]], seeds: Sequence[int]) -> list
     return [Job(pair, tuple(sorted(to)), seed) for pair, to in sorted(targets.items()) for seed in seeds]
 
 
-def _choices(
-    one: str, known: list[str], jobs: list[Job], outcomes: list[Outcome], setup: Setup
-) -> dict[tuple[str, int], Tuning]:
+def _choices(one: str, known: list[str], jobs: list[Job], outcomes: list[Outcome], setup: Setup) -> Choices:
     """Return the tuning of each way and n that did best on the known ones when they were left out instead."""
-    scores: dict[tuple[str, int], dict[Tuning, list[float]]] = {}
+    scores: dict[tuple[str, int], dict[Tuning, list[tuple[float, float]]]] = {}
     for job, outcome in zip(jobs, outcomes, strict=True):
-        if one not in job.without:
-            continue
-        for (target, way, n, tuning), (new, old) in outcome.adapted.items():
-            if target != one and target in known:
-                kept = next(w for w in setup.ways if w.name == way).old
-                # Who keeps old samples wants the old ones as much as the new.
-                score = (new + old) / 2 if kept else new
-                scores.setdefault((way, n), {}).setdefault(tuning, []).append(score)
-    return {key: max(sorted(found), key=lambda t: fmean(found[t])) for key, found in scores.items()}
+        if one in job.without:
+            for (target, way, n, tuning), pair in outcome.adapted.items():
+                if target != one and target in known:
+                    scores.setdefault((way, n), {}).setdefault(tuning, []).append(pair)
+    keeps = {way.name for way in setup.ways if way.old}
+    # Who keeps old samples wants the old ones as much as the new.
+    return {key: chosen(found, old=key[0] in keeps) for key, found in scores.items()}
 
 
-def _held(one: str, choices: dict[tuple[str, int], Tuning], outcomes: list[Outcome], setup: Setup) -> HeldOut:
+def _held(one: str, choices: Choices, outcomes: list[Outcome], setup: Setup) -> HeldOut:
     adapted = []
     for way in setup.ways:
+        adapted.append(Adapted.of(way.name, 0, [outcome.before[one, way.name] for outcome in outcomes]))
         for n in setup.counts:
-            tuning = choices[way.name, n]
-            pairs = [outcome.adapted[one, way.name, n, tuning] for outcome in outcomes]
-            adapted.append(Adapted(way.name, n, str(tuning), tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)))
-    known = tuple(outcome.known for outcome in outcomes)
-    return HeldOut(one, known, tuple(outcome.unseen[one] for outcome in outcomes), tuple(adapted))
+            choice = choices[way.name, n]
+            pairs = [outcome.adapted[one, way.name, n, choice.tuning] for outcome in outcomes]
+            adapted.append(Adapted.of(way.name, n, pairs, choice))
+    return HeldOut(one, tuple(adapted))
 
 
 def _work(setup: Setup, job: Job, report: Callable[[float], None]) -> Outcome:
     """Train a network without some, and adapt it to each target in every way."""
     problem = setup.problem
-    known, tests = setup.known(job.without)
-    blank = build_model(replace(problem.config, seed=job.seed), known)
-    base = train_model(blank, known, problem.epochs, problem.shuffle_seed)
-    report(0.1)
-    starts = {way.name: way.start(base, known, problem.epochs, problem.shuffle_seed) for way in setup.ways}
-    unseen: dict[str, float] = {}
+    sides = setup.choosing if job.choices is None else setup.testing
+    known, tests = sides.known(job.without)
+    drawn = build_model(replace(problem.config, seed=job.seed), known)
+    base = train_model(drawn, known, problem.epochs, problem.shuffle_seed)
+    report(0.05)
+    starts = {way.name: way.start(drawn, base, known, problem.epochs, problem.shuffle_seed) for way in setup.ways}
+    before: dict[tuple[str, str], tuple[float, float]] = {}
     adapted: dict[tuple[str, str, int, Tuning], tuple[float, float]] = {}
     steps, done = len(job.targets) * len(setup.ways) * len(setup.counts), 0
     for target in job.targets:
-        new = setup.new(target)
+        new = sides.new(target)
         pool, rest = _pool(new, max(setup.counts), job.seed)
-        unseen[target] = _accuracy(base, rest)
         for way in setup.ways:
+            start = starts[way.name]
+            before[target, way.name] = _accuracy(start, rest), _accuracy(start, tests)
             for n in setup.counts:
-                tunings = way.tunings() if job.choices is None else (job.choices[way.name, n],)
+                tunings = way.tunings() if job.choices is None else (job.choices[way.name, n].tuning,)
                 for tuning in tunings:
-                    model = _adapt(way, starts[way.name], tuning, new, pool[:, :n].ravel(), known, job.seed)
+                    model = _adapt(way, start, tuning, new, pool[:, :n].ravel(), known, job.seed)
                     adapted[target, way.name, n, tuning] = _accuracy(model, rest), _accuracy(model, tests)
                 done += 1
                 report(0.1 + 0.9 * done / steps)
-    sizes = {way.name: way.bytes(starts[way.name]) for way in setup.ways}
-    return Outcome(_accuracy(base, tests), unseen, adapted, sizes)
+    return Outcome(before, adapted, {way.name: way.bytes(starts[way.name]) for way in setup.ways})
 
 
 def _adapt(
@@ -255,7 +296,7 @@ def _adapt(
     if way.old:
         samples = _joined(samples, known.take(few(known, way.old, seed)))
     data = model.scaling.encode(samples.values)
-    return model.with_weights(trained(model, data, samples.labels, tuning.epochs, seed).weights())
+    return model.with_weights(trained(model, data, samples.labels, tuning.passes, seed).weights())
 
 
 def _accuracy(model: Model, samples: Samples) -> float:

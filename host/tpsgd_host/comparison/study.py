@@ -238,8 +238,8 @@ class _Tracker:
 def _work(common: Common, job: Job, report: Callable[[float], None]) -> Trained:
     """Train the networks of a job."""
     problem = common.problem
-    since = time.perf_counter()
+    since = time.process_time()
     trained = common.contestants[job.contestant].train(
         problem.config, job.part, job.settings, job.epochs, problem.shuffle_seed, report
     )
-    return replace(trained, seconds=time.perf_counter() - since)
+    return replace(trained, seconds=time.process_time() - since)

@@ -15,9 +15,9 @@ HEADS = ("contestant", "test accuracy", "bytes", "time", "hidden rate", "output 
 
 LEGEND = (
     "Test accuracy in percent, mean and deviation over the seeds. Bytes: RAM that training takes on a board, floats "
-    "with four bytes a number. Time: to train one network on this computer, integers in C and floats in NumPy; it says "
-    "nothing about a board. Rates: update shifts (8/9/10 is 2^-8, then 2^-9, then 2^-10), or the first rate, which is "
-    "halved as often; chosen by the accuracy on validation parts. The test part was used once."
+    "with four bytes a number. Time: processor time to train one network here, integers in C and floats in NumPy; it "
+    "says nothing about a board. Rates: update shifts (8/9/10 is 2^-8, then 2^-9, then 2^-10), or the first rate, which "
+    "is halved as often; chosen by the accuracy on validation parts. The test part was used once."
 )
 
 
@@ -50,7 +50,7 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
     parts = [overview(comparisons), LEGEND] if len(comparisons) > 1 else [LEGEND]
     for one in comparisons:
         rows = [cells(entry) for entry in one.entries]
-        parts += [f"## {one.problem}", f"{heading(one)}; {how_chosen(one)}.", _markdown_table(HEADS, rows)]
+        parts += [f"## {one.problem}", f"{heading(one)}; {how_chosen(one)}.", markdown_table(HEADS, rows)]
         parts.append("\n".join(f"- {sentence}" for sentence in (*one.verdict, *one.notes)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -63,7 +63,7 @@ def overview(comparisons: Sequence[Comparison]) -> str:
     for one in comparisons:
         entries = [one.entry(name) for name in names]
         rows.append([one.problem, one.network, *(spread(entry) if entry else "-" for entry in entries)])
-    return _markdown_table(("task", "network", *(titles[name] for name in names)), rows)
+    return markdown_table(("task", "network", *(titles[name] for name in names)), rows)
 
 
 def cells(entry: Entry) -> list[str]:
@@ -84,7 +84,8 @@ def _seeds(one: Comparison) -> str:
     return "1 seed" if len(one.seeds) == 1 else f"{len(one.seeds)} seeds"
 
 
-def _markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as Markdown."""
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines)

@@ -1,0 +1,103 @@
+"""The output layer by itself, in the device's integers: what it sees, and how it learns, all rows or some.
+
+Boards train whole layers; here a row can be left alone, to find out whether that would be worth something.
+
+Shapes: S samples, N classes (rows), n inputs of the output layer and its bias.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd import runtime
+from tpsgd.modelfile import Model as DeviceModel
+from tpsgd.network import build
+from tpsgd.softmax import TABLE
+from tpsgd_host.data.order import epochs as orders
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.model import OFFSET, Model
+
+Integers = npt.NDArray[np.int64]
+
+LEAST, MOST = -32640, 32639  # of a weight (SPEC 1.1)
+TOP = 127
+
+_SOFTMAX = np.zeros(256, np.int64)
+_SOFTMAX[: len(TABLE)] = np.frombuffer(TABLE, np.uint8)
+
+
+def features(model: Model, samples: Samples) -> Integers:
+    """Return what the output layer sees of each sample, shape (S, n), the bias' 127 last: by the device's own code."""
+    file = io.BytesIO(model.to_bytes())
+    numbers = {name: number for number, name in runtime.ENGINES.items()}
+    network: Any = build(file, DeviceModel(file), runtime.engine(numbers["np"]))
+    data = model.scaling.encode(samples.values)
+    seen = np.zeros((len(data), model.layers[-1].inputs + 1), np.int64)
+    for i, row in enumerate(data):
+        network.sample[: len(row)] = row.tobytes()
+        network.test()
+        seen[i] = network.output[1]
+    return seen
+
+
+class Readout:
+    """An output layer; it learns as SPEC 1.3 says.
+
+    Attributes
+    ----------
+    v : ndarray of int64, shape (N, n)
+        Weights.
+    """
+
+    def __init__(self, v: Integers, shift: int) -> None:
+        self.v, self.shift = v.copy(), shift
+
+    @classmethod
+    def of(cls, model: Model) -> Readout:
+        """Return that of a network whose output layer is not frozen."""
+        return cls(model.weights[-1].astype(np.int64) - OFFSET, model.layers[-1].shift)
+
+    def with_row(self) -> Readout:
+        """Return this layer with one class more, whose weights are all 0."""
+        return Readout(np.vstack([self.v, np.zeros((1, self.v.shape[1]), np.int64)]), self.shift)
+
+    def classify(self, x: Integers) -> Integers:
+        """Return the class of each of S samples."""
+        found: Integers = self._sums(x).argmax(axis=1)
+        return found
+
+    def learn(
+        self, x: Integers, y: Integers, shift: int, passes: int, seed: int, rows: Sequence[int] | None = None
+    ) -> None:
+        """Learn samples, shuffled anew for each pass.
+
+        Parameters
+        ----------
+        x : ndarray, shape (S, n)
+        y : ndarray, shape (S,)
+        shift : int
+            The update shift.
+        rows : sequence of int, optional
+            Rows that learn, by default all.
+        """
+        learning = np.arange(len(self.v)) if rows is None else np.array(rows)
+        half = 1 << (shift - 1)
+        for order in orders(len(y), passes, seed):
+            for i in order:
+                z = self._sums(x[i : i + 1])[0]
+                q = _SOFTMAX[np.minimum((z.max() - z) >> 1, 255)]
+                total = int(q.sum())
+                e = -((TOP * q + (total >> 1)) // total)
+                e[y[i]] += TOP
+                new = self.v[learning] + ((e[learning, None] * x[i] + half) >> shift)
+                self.v[learning] = np.clip(new, LEAST, MOST)
+
+    def _sums(self, x: Integers) -> Integers:
+        hi = ((self.v + 128) >> 8).astype(np.float64)  # a float64 product of such numbers is exact, and fast
+        z: Integers = (x.astype(np.float64) @ hi.T).astype(np.int64) >> self.shift
+        return z

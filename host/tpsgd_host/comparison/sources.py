@@ -1,0 +1,95 @@
+"""From what a user names on the command line to problems: a data file with its network, or tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tpsgd_host.comparison.domains import Domains, file_domains, task_domains
+from tpsgd_host.comparison.problem import Problem, task_problem
+from tpsgd_host.config import Config, load_config
+from tpsgd_host.errors import ConfigError, DataError, DependencyError
+from tpsgd_host.settings import read_document
+from tpsgd_host.tasks.task import NAMES, load_task
+
+
+@dataclass(frozen=True)
+class Source:
+    """A problem and where it comes from.
+
+    Attributes
+    ----------
+    toml : str
+        Text of the network's TOML.
+    data, test : Path or None
+        The files; ``test`` None where the test part was split from ``data``, ``data`` None for a task.
+    """
+
+    problem: Problem
+    toml: str
+    data: Path | None = None
+    test: Path | None = None
+
+    def domains(self, column: str) -> tuple[Domains, Domains]:
+        """Return whom the samples of training and test part are from."""
+        train, test = self.problem.train, self.problem.test
+        if self.data is None:
+            return task_domains(self.problem.name, column, train), task_domains(self.problem.name, column, test)
+        return file_domains(self.data, column, train), file_domains(self.test or self.data, column, test)
+
+
+def find_config(data: Path, model: Path | None) -> Config:
+    """Return the network to compare on ``data``: the one named, else the only one beside the data or here.
+
+    Raises
+    ------
+    ConfigError
+        When there is none, or several.
+    """
+    if model is not None:
+        if model.suffix == ".tpsgd":
+            raise ConfigError(
+                f"{model} holds one network with its weights; a comparison draws anew for every seed.",
+                f"Name the TOML that it was made from: --model {model.with_suffix('.toml').name}",
+            )
+        return load_config(model)
+    folders = dict.fromkeys(folder.resolve() for folder in (data.parent, Path()))
+    models = [path for folder in folders for path in sorted(folder.glob("*.toml")) if _is_model(path)]
+    if len(models) == 1:
+        return load_config(models[0])
+    if models:
+        names = ", ".join(path.name for path in models)
+        raise ConfigError(f"Several networks are here: {names}.", f"Name one: --model {models[0].name}")
+    raise ConfigError(
+        f"There is no network to compare on {data}: no model's TOML beside it or here, and no --model.",
+        f"Begin one with: tpsgd-host new {data.stem} --data {data}",
+    )
+
+
+def task_sources(names: Sequence[str], data_dir: Path | None, epochs: int | None) -> tuple[list[Source], list[str]]:
+    """Return the tasks named, or all whose data are at hand, and a remark on each that was left out.
+
+    Raises
+    ------
+    DataError, DependencyError
+        When the data of a task that was named are not at hand, or those of all.
+    """
+    sources, missing = [], []
+    for name in names or NAMES:
+        try:
+            sources.append(Source(task_problem(name, data_dir, epochs), load_task(name, data_dir).toml))
+        except (DataError, DependencyError) as error:
+            if names:
+                raise
+            missing.append(f"{name} is left out: {error.message} {error.hint}")
+    if not sources:
+        raise DataError("No task's data are at hand.", "pip install 'tpsgd[demo]', or name a folder: --data DIR")
+    return sources, missing
+
+
+def _is_model(path: Path) -> bool:
+    try:
+        return {"data", "layer"} <= set(read_document(path).values)
+    except ConfigError:
+        return False

@@ -1,0 +1,162 @@
+"""Adapting to somebody new, on handwritten digits as three scanners would give them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tpsgd_host.build import build_model
+from tpsgd_host.comparison import task_problem
+from tpsgd_host.comparison.adapting import PASSES, SHIFTS, WAYS, Tuning, few, train_model
+from tpsgd_host.comparison.domains import file_domains, task_domains
+from tpsgd_host.comparison.shift import Sides, study_shift
+from tpsgd_host.errors import ConfigError, DataError, DependencyError
+from tpsgd_host.model import parse_model
+
+SCANNERS = ("askew", "faint", "plain")
+LAST, UNTRAINED, ALL, ADAPTOR, REPLAY = WAYS
+
+
+def scanned(samples):
+    """A third of the samples each: as they are, a pixel to the right, with half the contrast."""
+    values = samples.values.copy()
+    domains = [SCANNERS[i % 3] for i in range(len(samples))]
+    for i, domain in enumerate(domains):
+        if domain == "askew":
+            values[i] = np.roll(values[i], 1, axis=1)
+        elif domain == "faint":
+            values[i] = values[i] / 2
+    return replace(samples, values=values), tuple(domains)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    try:
+        problem = task_problem("digits", epochs=5)
+    except DependencyError as error:
+        pytest.skip(f"{error.message} {error.hint}")
+    train, train_domains = scanned(problem.train.take(np.arange(900)))
+    test, test_domains = scanned(problem.test)
+    return replace(problem, train=train, test=test), train_domains, test_domains
+
+
+def study(digits, **options):
+    problem, train, test = digits
+    given = {"ways": (LAST, REPLAY), "seeds": 1, "held_out": ("askew",), "counts": (2, 10, 500), **options}
+    return study_shift(problem, train, test, "scanner", **given)
+
+
+@pytest.fixture(scope="module")
+def studied(digits):
+    return study(digits)
+
+
+def tunings(shift):
+    return {(h.name, a.way, a.count): a.tuning for h in shift.held_out for a in h.adapted}
+
+
+def test_samples_of_the_new_one_help(studied):
+    assert studied.mean("last", 10) > studied.mean("last", 0) + 0.2
+    assert studied.mean("replay", 10, old=True) > studied.mean("last", 10, old=True), "old samples keep the old"
+    assert studied.counts == (2, 10), "nobody has 500"
+    assert [a.count for a in studied.held_out[0].adapted if a.way == "last"] == [0, 2, 10]
+
+
+def test_the_same_again_with_several_processes(digits, studied):
+    assert study(digits, jobs=2) == studied
+
+
+def test_who_is_new_has_no_say_in_how_to_adapt(digits, studied):
+    problem, train, test = digits
+    dice = np.random.default_rng(1)
+    labels = problem.train.labels.copy()
+    new = np.array([domain == "askew" for domain in train])
+    labels[new] = dice.permutation(labels[new])
+    other = study((replace(problem, train=replace(problem.train, labels=labels)), train, test))
+    assert tunings(other) == tunings(studied)
+    assert other.held_out != studied.held_out
+
+
+def test_the_test_part_has_no_say_in_how_to_adapt(digits, studied):
+    problem, train, test = digits
+    dice = np.random.default_rng(1)
+    noise = replace(problem.test, labels=dice.permutation(problem.test.labels))
+    other = study((replace(problem, test=noise), train, test))
+    assert tunings(other) == tunings(studied)
+    assert other.held_out != studied.held_out
+
+
+def test_choosing_is_on_training_recordings(digits):
+    problem, train, test = digits
+    sides = Sides(problem.train, problem.test, train, test).choosing()
+    assert not set(sides.train.groups) & set(sides.test.groups)
+    assert set(sides.train.groups) | set(sides.test.groups) == set(problem.train.groups)
+    assert len(sides.train_domains) == len(sides.train) and len(sides.test_domains) == len(sides.test)
+    for one in (sides.known(("askew",))[0], sides.new("faint")):
+        assert not set(one.groups) & set(problem.test.groups)
+    assert {problem.train.groups.index(g) % 3 for g in sides.new("faint").groups} == {SCANNERS.index("faint")}
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_every_way_is_a_model_that_a_board_can_load(digits, way):
+    problem = digits[0]
+    drawn = build_model(problem.config, problem.train)
+    start = way.start(drawn, train_model(drawn, problem.train, 1, 1), problem.train, 1, 1)
+    model = way.model(start, Tuning(SHIFTS[0], PASSES[0]))
+    assert parse_model(model.to_bytes(), "it").weights_crc == model.weights_crc
+    frozen = [layer.frozen for layer in model.layers]
+    assert frozen == {"all": [False] * 3, "adaptor": [True, True, False, False]}.get(way.name, [True, True, False])
+    kept = 5 * 10 * 65 if way is REPLAY else 0
+    assert way.bytes(start) - kept == LAST.bytes(start) or way in (ALL, ADAPTOR)
+
+
+def test_few_samples_of_each_class(digits):
+    train = digits[0].train
+    chosen = few(train, 3, 1)
+    assert np.bincount(train.labels[chosen]).tolist() == [3] * 10
+    assert not np.array_equal(chosen, few(train, 3, 2))
+
+
+def test_what_cannot_be_studied(digits):
+    problem, train, test = digits
+    two = tuple("plain" if domain == "faint" else domain for domain in train)
+    with pytest.raises(DataError, match="three are needed"):
+        study((problem, two, tuple("plain" if domain == "faint" else domain for domain in test)))
+    with pytest.raises(ConfigError, match="no scanner 'ascew'") as caught:
+        study(digits, held_out=("ascew",))
+    assert "'askew'" in caught.value.hint
+    rare = tuple("faint" if i < 12 else ("askew", "plain")[i % 2] for i in range(len(train)))
+    with pytest.raises(DataError, match="two are the least"):
+        study((problem, rare, test))
+
+
+def test_verdict(studied):
+    first, second, *_ = studied.verdict()
+    assert first.startswith("A scanner that the network does not know is classified at ")
+    assert "10 samples a class bring that to " in second and "within 3 points" in second
+
+
+def test_whom_a_row_is_from(digits, tmp_path):
+    samples = digits[0].train.take(np.arange(3))
+    path = tmp_path / "rows.csv"
+    path.write_text("who,x,label\nann,1,a\nbob,2,a\n,3,b\n")
+    lined = replace(samples, lines=np.array([2, 3, 2]))
+    assert file_domains(path, "who", lined) == ("ann", "bob", "ann")
+    with pytest.raises(DataError, match="line 4: column 'who' is empty"):
+        file_domains(path, "who", replace(samples, lines=np.array([2, 3, 4])))
+    with pytest.raises(DataError, match="whom"):
+        file_domains(path, "whom", lined)
+    np.savez(tmp_path / "rows.npz", who=np.array(["ann", "bob", "cy"]))
+    assert file_domains(tmp_path / "rows.npz", "who", replace(samples, lines=np.array([3, 1, 2]))) == (
+        "cy",
+        "ann",
+        "bob",
+    )
+    with pytest.raises(DataError, match="no array 'when'"):
+        file_domains(tmp_path / "rows.npz", "when", lined)
+    spoken = replace(samples, groups=("3_jackson_7", "1_lucas_0", "3_jackson_9"))
+    assert task_domains("fsdd", "speaker", spoken) == ("jackson", "lucas", "jackson")
+    with pytest.raises(ConfigError, match="no column 'age'"):
+        task_domains("fsdd", "age", spoken)
