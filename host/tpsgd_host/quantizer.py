@@ -248,8 +248,15 @@ def _check(network: FloatNetwork, config: Config, classes: int) -> None:
     if config.layers:
         found = [layer.units for layer in layers]
         described = [layer.units or classes for layer in config.layers]
-        kinds = (config.layers[0].kind == "recurrent") == network.recurrent
-        if found != described or not kinds or config.layers[-1].kind != "output":
+        kinds = ["dense" if layer.recurrent is None else "recurrent" for layer in layers[:-1]] + ["output"]
+        strange = {layer.kind for layer in config.layers} - set(kinds)
+        if "conv" in strange:
+            raise ConfigError(
+                f"{config.source} describes conv layers: a trained network is imported with dense layers only, "
+                "or with one recurrent layer in front",
+                "Train conv layers from scratch: tpsgd-host quantize the TOML itself.",
+            )
+        if found != described or kinds != [layer.kind for layer in config.layers]:
             raise ConfigError(
                 f"{config.source} describes layers of {described} units, the network has {found}",
                 "Correct the [[layer]] tables, or leave them out: the layers come from the network.",

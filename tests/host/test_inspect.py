@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import model
+from networks import conv_model, model, stacked_model
 
 from tpsgd_host.checkpoint import parse_checkpoint
 from tpsgd_host.commands.inspect import command, inspect
@@ -35,6 +35,20 @@ def test_a_model_is_shown_whole(tmp_path: Path) -> None:
     for part in ("small", "rest, wave, tap", f"{made.crc:08x}", f"{made.weights_crc:08x}", f"{memory(made).total:,}"):
         assert part in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_conv_and_stacked_models_are_shown(tmp_path: Path) -> None:
+    """Kernel, pooling and the map that is left; the shape in a word."""
+    conv_model().save(tmp_path / "c.tpsgd")
+    text = CliRunner().invoke(command, [str(tmp_path / "c.tpsgd")], catch_exceptions=False).output
+    for part in ("CNN 12x10x2-6@3x3/2-5@2x3s2-7-3", "3 x 3 x 2, stride 1, pooled by 2 to 5 x 4 x 6", "map 1"):
+        assert part in text
+    assert max(map(len, text.splitlines())) <= 80
+    said = json.loads(CliRunner().invoke(command, [str(tmp_path / "c.tpsgd"), "--json"], catch_exceptions=False).output)
+    assert [layer["kernel"] for layer in said["layers"]] == [[3, 3], [2, 3], None, None]
+    stacked_model().save(tmp_path / "s.tpsgd")
+    text = CliRunner().invoke(command, [str(tmp_path / "s.tpsgd")], catch_exceptions=False).output
+    assert "RNN 4-9-6-3 K=2" in text and "rule checkpoint" in text
 
 
 def test_a_model_as_json(tmp_path: Path) -> None:

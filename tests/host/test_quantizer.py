@@ -114,6 +114,17 @@ def test_hidden_layers_are_frozen_unless_the_configuration_describes_them() -> N
         quantize_network(network, other, samples())
 
 
+def test_conv_layers_are_not_imported() -> None:
+    """A description of conv layers does not go with a trained network."""
+    text = (
+        '[data]\nsteps = 2\nchannels = 2\n[[layer]]\nkind = "conv"\nunits = 6\nkernel = 2\n[[layer]]\nkind = "output"\n'
+    )
+    with pytest.raises(ConfigError, match="conv layers"):
+        quantize_network(
+            float_network((4, 6, 3), "tanh"), parse_config(text, "x", layers=False), samples(steps=2, channels=2)
+        )
+
+
 def test_update_shifts_follow_the_forward_shift() -> None:
     """Update shifts follow the forward shift."""
     shifts = []

@@ -18,8 +18,9 @@ from tpsgd_host.tasks import NAMES, Task, load_task, shipped, write_csv
 from tpsgd_host.tasks.speech import BANDS, features
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-NEEDS = {"fsdd": "fsdd-4speakers.npz", "wand": "wand/negative.csv", "mnist": "mnist-10k.npz"}
-SHIPPED = ("gesture", "voice", "digits")
+MNIST = "mnist-10k.npz"
+NEEDS = {"fsdd": "fsdd-4speakers.npz", "wand": "wand/negative.csv", "mnist": MNIST, "mnist-cnn": MNIST}
+SHIPPED = ("gesture", "voice", "digits", "digits-cnn")
 
 
 def load(name: str) -> Task:
@@ -51,6 +52,8 @@ def accuracy(task: Task) -> float:
         ("fsdd", 1800, 200, 10),
         ("wand", 400, 120, 3),
         ("mnist", 8000, 2000, 10),
+        ("digits-cnn", 1438, 359, 10),
+        ("mnist-cnn", 8000, 2000, 10),
     ],
 )
 def test_samples(name: str, train: int, test: int, classes: int) -> None:
@@ -106,7 +109,7 @@ def test_goal(name: str) -> None:
 def test_files_give_the_same_samples(name: str, tmp_path: Path) -> None:
     """What write_csv writes loads as the same model and the same encoded samples."""
     task = load(name)
-    if name == "mnist":  # a hundred of its 10,000 rows show the same
+    if name.startswith("mnist"):  # a hundred of its 10,000 rows show the same
         task = replace(task, **_first_rows(task, 100))
     train_csv, test_csv, toml = write_csv(task, tmp_path / "new" / "folder")
     assert [path.name for path in (train_csv, test_csv, toml)] == ["train.csv", "test.csv", "model.toml"]

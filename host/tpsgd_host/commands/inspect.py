@@ -93,16 +93,18 @@ def show_model(model: Model, console: Console) -> None:
         target = "-" if layer["amplitude"] is None else f"±{layer['amplitude']}"
         loss = f"{layer['loss'] or 'softmax'}{' ' + str(layer['l1']) if layer['l1'] else ''}"
         shifts = "frozen" if layer["frozen"] else " ".join(map(str, layer["update_shifts"]))
-        kind = layer["kind"]
-        if layer["kernel"]:
-            rows, columns = layer["kernel"]
-            kind += f" {rows}x{columns}, stride {layer['stride']}, pool {layer['pool']}, regions {layer['regions']}"
         layers.add_row(
-            kind, str(layer["inputs"]), str(layer["units"]), str(layer["shift"]), str(layer["leak"]), target,
+            layer["kind"], str(layer["inputs"]), str(layer["units"]), str(layer["shift"]), str(layer["leak"]), target,
             loss, shifts, f"{layer['bytes']:,}", str(layer["largest"]),
         )  # fmt: skip
     console.print(layers)
     console.print("n inputs, m units, S forward shift, k leak; |hi| the largest weight as the forward pass reads it")
+    for layer, shape in zip(said["layers"], model.maps, strict=False):
+        rows, columns = layer["kernel"]
+        console.print(
+            f"conv: kernel {rows} x {columns} x {shape.depth}, stride {layer['stride']}, pooled by {layer['pool']} to "
+            f"{shape.rows} x {shape.columns} x {layer['units']}; learns in {layer['regions']} regions each way"
+        )
     if model.recurrent:
         console.print(f"{model.checkpoints} checkpoints, rule {model.rule}")
     spanned = f"{model.total:,} samples" if model.total else "a run, whatever its length"

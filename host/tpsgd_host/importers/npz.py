@@ -162,6 +162,12 @@ def _pairs(arrays: dict[str, Any], source: str) -> list[_Pair]:
     names = list(arrays)
     if all(_NATURAL.search(name) for name in names):  # W0, b0, W1, or fc1.weight: the numbers order them
         names.sort(key=lambda name: [int(number) for number in _NATURAL.findall(name)])
+    for name in names:
+        if arrays[name].ndim in (3, 4):
+            raise ModelError(
+                f"{source}: {name} of shape {arrays[name].shape} looks like a conv layer's weights",
+                "Conv layers are not imported: describe them in a TOML and train them from scratch.",
+            )
     matrices = [name for name in names if _numbers(arrays[name], name, source).ndim == 2]
     vectors = [name for name in names if arrays[name].ndim == 1]
     if not matrices or len(vectors) not in (0, len(matrices)) or len(matrices) + len(vectors) != len(names):

@@ -110,6 +110,20 @@ TASKS = {
         source="mnist-10k.npz, 10,000 digits of MNIST, the last 2,000 held out",
         goal=0.0,
     ),
+    "digits-cnn": _Entry(
+        "Handwritten digits of 8 x 8 pixels, by conv layers",
+        lambda _data, layout: split_table(shipped.digits(), layout, TEST_FRACTION, SPLIT_SEED),
+        epochs=20,
+        source="digits, in the package scikit-learn (BSD-3-Clause), a fifth of each digit held out",
+        goal=0.95,
+    ),
+    "mnist-cnn": _Entry(
+        "Handwritten digits of 28 x 28 pixels, by conv layers",
+        lambda data, _layout: folder.handwriting(data),
+        epochs=8,
+        source="mnist-10k.npz, 10,000 digits of MNIST, the last 2,000 held out",
+        goal=0.0,
+    ),
 }
 
 NAMES = tuple(TASKS)
