@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from networks import conv_model, stacked_model
 
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.boards.flash import flash
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.model import Layer, Model, initial_weights, memory
+from tpsgd_host.runs.executor import Records
+from tpsgd_host.simulator import Simulator
 
 
 def recurrent_model(channels, units, classes, steps, checkpoints):
@@ -33,6 +36,24 @@ def test_a_spoken_digits_network_trains_in_eight_kilobytes(tmp_path, interpreter
     assert report.state_planned < report.state_measured <= 8192
 
 
+@pytest.mark.parametrize("made", [conv_model(), stacked_model()], ids=["CNN", "two recurrent layers"])
+def test_the_plan_of_conv_and_stacked_layers_is_kept_on_the_board(made, tmp_path, interpreter):
+    made.save(tmp_path / "m.tpsgd")
+    report = flash(tmp_path / "m.tpsgd", folder=tmp_path / "board")
+    assert report.state_planned == memory(made).total
+    # objects and blocks of 32 bytes come on top
+    assert report.state_planned < report.state_measured < 2 * report.state_planned + 2048
+    data = np.random.default_rng(1).integers(1, 256, (60, made.layout.steps * made.layout.channels)).astype(np.uint8)
+    records = Records(np.zeros(60, np.uint8), (np.arange(60) % 3).astype(np.uint8), data)
+    crcs = []
+    with connect("virtual", folder=tmp_path / "board") as board:
+        for executor in (board, Simulator(made)):
+            executor.begin(1, 60, fresh=True)
+            list(executor.apply(records))
+            crcs.append(executor.finish().weights_crc)
+    assert crcs[0] == crcs[1] != made.weights_crc
+
+
 @pytest.mark.parametrize("steps", [20, 200])
 def test_memory_does_not_grow_with_the_sequence_but_for_the_sample_itself(steps):
     short, long = memory(recurrent_model(6, 32, 4, 20, 4)), memory(recurrent_model(6, 32, 4, steps, 4))
@@ -40,8 +61,6 @@ def test_memory_does_not_grow_with_the_sequence_but_for_the_sample_itself(steps)
 
 
 def test_the_state_does_not_grow_while_it_trains(tmp_path, interpreter):
-    from tpsgd_host.runs.executor import Records
-
     model = recurrent_model(16, 32, 10, 20, 4)
     model.save(tmp_path / "m.tpsgd")
     flash(tmp_path / "m.tpsgd", folder=tmp_path / "board")

@@ -206,10 +206,28 @@ def test_flipped_byte_is_refused():
 
 def test_bad_field_with_a_right_crc():
     """A field that cannot be, in a file whose CRC is right, is refused or read, and nothing else happens."""
-    for case in (0, 1):
+    for case in (0, 1, 24, 25, 31):
         data = cases.model_bytes(case)[:-4]
         end = Model(io.BytesIO(cases.model_bytes(case))).header
         for at in range(end):
             for value in (0, 1, 0x7F, 0xFF):
-                bad = data[:at] + bytes([value]) + data[at + 1 :]
-                refused(bad + struct.pack("<I", crc32(bad) & 0xFFFFFFFF))
+                refused(sealed(data, at, value))
+
+
+def sealed(data, at, value):
+    """Return a model file, given without its CRC, with one byte changed and a CRC that is right."""
+    bad = data[:at] + bytes([value]) + data[at + 1 :]
+    return bad + struct.pack("<I", crc32(bad) & 0xFFFFFFFF)
+
+
+def test_layers_that_do_not_fit_are_refused():
+    """Kernels of nothing, layers of a kind that cannot stand where they do, windows where there is no kernel."""
+    kind, regions, rows, stride, pool = 0, 11, 20, 22, 23
+    for case, layer, field, values in (
+        (29, 0, rows, (0, 200)), (29, 0, stride, (0,)), (29, 0, pool, (0, 200)), (29, 0, regions, (0, 16)),
+        (29, 0, kind, (0, 1, 2)), (29, 1, kind, (0, 1, 2)), (24, 0, kind, (0, 2, 3)), (24, 1, kind, (0, 2, 3, 4)),
+        (24, 0, pool, (1,)), (0, 0, regions, (1,)), (0, 0, rows, (1,)),
+    ):  # fmt: skip
+        data = cases.model_bytes(case)[:-4]
+        for value in values:
+            assert refused(sealed(data, 44 + 24 * layer + field, value)), (case, layer, field, value)

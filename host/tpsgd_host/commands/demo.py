@@ -103,10 +103,10 @@ def demo(
 def command(name: str, out: Path | None, heap: int | None, epochs: int | None, as_json: bool) -> None:
     """Watch a board learn: real data, the real MicroPython interpreter, no hardware.
 
-    gesture: movements of a wrist; voice: nine speakers by one vowel; digits: handwriting; digits-cnn: the same by a conv
-    layer. The data come from installed packages: pip install 'tpsgd[demo]'. What the demo makes stays in a folder, and
-    it shows the commands to make it yourself. At the end the board's weights are compared with a simulation of the same
-    run, bit for bit.
+    gesture: movements of a wrist; voice: nine speakers by one vowel; digits: handwriting; digits-cnn: the same by a
+    conv layer. The data come from installed packages: pip install 'tpsgd[demo]'. What the demo makes stays in a folder,
+    and it shows the commands to make it yourself. At the end the board's weights are compared with a simulation of the
+    same run, bit for bit.
 
     \b
     Example:
