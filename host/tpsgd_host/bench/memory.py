@@ -6,10 +6,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tpsgd_host.bench.accuracy import HEAP
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.boards.flash import flash
 from tpsgd_host.build import build_model
+from tpsgd_host.comparison.board import HEAP
 from tpsgd_host.config import parse_config
 from tpsgd_host.errors import BoardError, FitError, PortError
 from tpsgd_host.model import Model, memory

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from statistics import fmean
 
 import click
 from rich import box
@@ -16,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from tpsgd_host import __version__
-from tpsgd_host.bench.accuracy import AccuracyResult, deviation, measure_accuracy, summary
 from tpsgd_host.bench.depth import KINDS, RULES, DepthResult, measure_depth
 from tpsgd_host.bench.depth import TASKS as IMAGES
 from tpsgd_host.bench.link import measure_link
@@ -26,6 +24,7 @@ from tpsgd_host.bench.memory import measure_memory
 from tpsgd_host.bench.timing import FLAGS, MATRIX, ROUNDS, SIZES, measure, network
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.comparison.jobs import cores
+from tpsgd_host.comparison.tables import spread
 from tpsgd_host.tasks.task import NAMES
 
 DATA_OPTION = click.option(
@@ -38,66 +37,13 @@ HOW_TIMED = f"nanoseconds: the best of {ROUNDS} rounds, one engine after the oth
 
 @click.group("bench")
 def command() -> None:
-    """Measure accuracy, speed and memory.
+    """Measure speed and memory, and what depth costs. Accuracy is measured by tpsgd-host compare.
 
     \b
     Examples:
-      tpsgd-host bench accuracy gesture voice digits
+      tpsgd-host bench kernels
       tpsgd-host bench step --json
     """
-
-
-@command.command("accuracy")
-@click.argument("tasks", nargs=-1, type=click.Choice(NAMES))
-@DATA_OPTION
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Runs of each network.")
-@click.option(
-    "--board/--no-board",
-    "on_board",
-    default=True,
-    show_default=True,
-    help="Train the first seed on the virtual board too, and compare the weights.",
-)
-@json_option
-def accuracy(tasks: tuple[str, ...], data_dir: Path | None, seeds: int, on_board: bool, as_json: bool) -> None:
-    """Train TASKS with several seeds, with and without their hidden layers.
-
-    "Frozen" is the same network with its hidden layers left as they were drawn: what is above it was learned by tpSGD.
-
-    \b
-    Example:
-      tpsgd-host bench accuracy gesture --seeds 3
-    """
-    results = []
-    for name in tasks or ("gesture", "voice", "digits"):
-        if not as_json:
-            click.echo(f"{name} ...", err=True)
-        results.append(measure_accuracy(name, data_dir, seeds, on_board))
-    if as_json:
-        click.echo(json.dumps({**_taken(), "results": [r.as_dict() for r in results]}, indent=2))
-        return
-    console = Console(highlight=False)
-    console.print(_accuracy_table(results))
-    console.print(summary(results))
-
-
-def _accuracy_table(results: list[AccuracyResult]) -> Table:
-    equal = all(r.board for r in results)
-    caption = "test accuracy in %, mean and deviation over seeds"
-    caption += "; board: first seed, weights as simulated, bit for bit" if equal else ""
-    table = _table(caption, "task", "network", "samples", "epochs", "trained", "frozen", "board", "bytes")
-    for r in results:
-        board = r.board
-        table.add_row(
-            r.task, r.network.replace("RNN ", "").replace("MLP ", ""), f"{r.train_samples}+{r.test_samples}",
-            str(r.epochs), _spread(r.trained), _spread(r.frozen), f"{100 * board.accuracy:.1f}" if board else "-",
-            f"{board.state_bytes if board else r.planned_bytes:,}",
-        )  # fmt: skip
-    return table
-
-
-def _spread(values: tuple[float, ...]) -> str:
-    return f"{100 * fmean(values):.1f}±{100 * deviation(values):.1f}"
 
 
 @command.command("depth")
@@ -139,7 +85,7 @@ def _depth_table(results: list[DepthResult]) -> Table:
     for i in range(0, len(results), len(RULES)):
         row = results[i : i + len(RULES)]
         first = row[0]
-        table.add_row(first.task, first.kind, str(first.depth), *(_spread(r.accuracies) for r in row))
+        table.add_row(first.task, first.kind, str(first.depth), *(spread(r.accuracies) for r in row))
     return table
 
 

@@ -16,6 +16,7 @@ from tpsgd_host.commands.options import FILE, data_options, json_option, layout_
 from tpsgd_host.comparison import RULES, compare, file_problem
 from tpsgd_host.comparison import folder as comparison_folder
 from tpsgd_host.comparison import shift_report as report
+from tpsgd_host.comparison.board import run_on_board
 from tpsgd_host.comparison.domains import without_column
 from tpsgd_host.comparison.jobs import cores
 from tpsgd_host.comparison.newclass import study_new_class
@@ -24,7 +25,7 @@ from tpsgd_host.comparison.shift import study_shift
 from tpsgd_host.comparison.shift_results import Shift
 from tpsgd_host.comparison.sources import Source, find_config, task_sources
 from tpsgd_host.comparison.study import Progress
-from tpsgd_host.comparison.tables import LEGEND, heading, how_chosen, markdown, terminal_table
+from tpsgd_host.comparison.tables import LEGEND, heading, how_chosen, markdown, sentences, terminal_table
 from tpsgd_host.comparison.view import ProgressView
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.native.binding import library
@@ -94,6 +95,9 @@ def _source_options(function: F) -> F:
 @click.option("--rules", callback=_rules, metavar="A,B,...", help="Who takes part, as listed above.  [default: all]")
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Networks of each contestant.")
 @click.option(
+    "--board", "on_board", is_flag=True, help="Train the first seed on the virtual board too, and compare the weights."
+)
+@click.option(
     "--shift", metavar="COLUMN", help="Adapt to a new speaker or wearer instead: COLUMN says whom a row is from."
 )
 @click.option("--new-class", is_flag=True, help="Add a class to a trained network instead.")
@@ -109,7 +113,7 @@ def _source_options(function: F) -> F:
 @data_options
 @json_option
 def command(
-    data: Path | None, rules: tuple[str, ...], seeds: int, shift: str | None, new_class: bool,
+    data: Path | None, rules: tuple[str, ...], seeds: int, on_board: bool, shift: str | None, new_class: bool,
     held_out: tuple[str, ...], jobs: int | None, out: Path | None, as_markdown: bool, as_json: bool, **named: Any,
 ) -> None:  # fmt: skip
     """Compare tpSGD with backprop and its rivals: the same network, the same samples, on this computer.
@@ -119,9 +123,9 @@ def command(
     means.
 
     \b
-    int-tpsgd   what a board computes            tpsgd-l2, tpsgd-l1  the same rule in floats
-    int-frozen  the output layer alone           frozen              the output layer alone, in floats
-    bp          backprop (through time)          dfa, fa, drtp       other rules without backprop
+    int-tpsgd   what a board computes    tpsgd-l2, tpsgd-l1  the same in floats
+    int-frozen  the output layer alone   frozen              the same in floats
+    bp          backprop (through time)  dfa, fa, drtp       rivals of backprop
 
     \b
     Examples:
@@ -130,14 +134,14 @@ def command(
       tpsgd-host compare data.csv --shift wearer
       tpsgd-host compare --suite --data DIR --markdown
     """
-    _check(data, as_json, as_markdown, shift, new_class, held_out, named)
+    _check(data, rules, on_board, as_json, as_markdown, shift, new_class, held_out, named)
     output = Output(as_json, as_markdown, comparison_folder.make_folder(out) if out is not None else None)
     sources = _sources(data, shift, output, named)
     if library() is None and not output.quiet:
         click.echo("note: no compiled trainer is here; NumPy simulates the integers, some 30 times slower", err=True)
     workers = jobs or cores()
     if shift is None and not new_class:
-        _compare(sources, rules, seeds, workers, output)
+        _compare(sources, rules, seeds, on_board, workers, output)
         return
     for source in sources:
 
@@ -151,8 +155,8 @@ def command(
 
 
 def _check(
-    data: Path | None, as_json: bool, as_markdown: bool, shift: str | None, new_class: bool,
-    held_out: tuple[str, ...], named: dict[str, Any],
+    data: Path | None, rules: tuple[str, ...], on_board: bool, as_json: bool, as_markdown: bool, shift: str | None,
+    new_class: bool, held_out: tuple[str, ...], named: dict[str, Any],
 ) -> None:  # fmt: skip
     """Refuse options that contradict each other."""
     if (data is None) == (not named["tasks"] and not named["whole_suite"]):
@@ -161,6 +165,8 @@ def _check(
         raise click.UsageError("--json and --markdown exclude each other.")
     if shift is not None and new_class:
         raise click.UsageError("--shift and --new-class exclude each other.")
+    if on_board and not any(name.startswith("int-") for name in rules):
+        raise click.UsageError("--board needs an integer rule: --rules int-tpsgd,...")
     if held_out and shift is None and not new_class:
         raise click.UsageError("--held-out goes with --shift or --new-class.")
     if (shift is not None or new_class) and data is None and len(named["tasks"]) != 1:
@@ -190,13 +196,19 @@ def _sources(data: Path | None, shift: str | None, output: Output, named: dict[s
     return [Source(problem, Path(config.source).read_text(encoding="utf-8-sig"), data, named["test"])]
 
 
-def _compare(sources: list[Source], rules: tuple[str, ...], seeds: int, jobs: int, output: Output) -> None:
+def _compare(
+    sources: list[Source], rules: tuple[str, ...], seeds: int, on_board: bool, jobs: int, output: Output
+) -> None:
     """Compare rules on every source, show what came of it, and keep it."""
     console = Console(highlight=False)
     found: list[Comparison] = []
     for source in sources:
         with ProgressView(source.problem.name, quiet=output.as_json) as view:
-            found.append(compare(source.problem, rules, seeds=seeds, jobs=jobs, progress=view.report))
+            one = compare(source.problem, rules, seeds=seeds, jobs=jobs, progress=view.report)
+            if on_board:
+                view.report(1, 1, "training on the virtual board")
+                one = replace(one, board=run_on_board(source.problem, one))
+        found.append(one)
         if not output.quiet:
             show(console, found[-1])
         if output.folder is not None:  # after each: what is done is kept when the next is interrupted
@@ -216,10 +228,8 @@ def show(console: Console, one: Comparison) -> None:
     console.print(f"\n{heading(one)}", style="bold", markup=False)
     console.print(how_chosen(one), markup=False)
     console.print(terminal_table(one))
-    for sentence in one.verdict:
+    for sentence in sentences(one):
         console.print(sentence, markup=False)
-    for note in one.notes:
-        console.print(f"note: {note}", markup=False)
 
 
 def _study(source: Source, study: Callable[[Progress], Shift], output: Output) -> None:

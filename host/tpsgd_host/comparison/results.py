@@ -102,6 +102,18 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class BoardRun:
+    """The run of one seed on the virtual board: test accuracy, CRC of the weights, bytes of training state."""
+
+    name: str
+    seed: int
+    accuracy: float
+    crc: int
+    state_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All contestants on one problem.
 
@@ -113,6 +125,8 @@ class Comparison:
         Samples that were validated on, over all folds.
     verdict : tuple of str
         Sentences.
+    board : BoardRun or None
+        A run on the virtual board, which gave the same weights.
     """
 
     problem: str
@@ -129,6 +143,7 @@ class Comparison:
     entries: tuple[Entry, ...]
     verdict: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    board: BoardRun | None = None
 
     def entry(self, name: str) -> Entry | None:
         """Return a contestant's figures, None where it did not take part."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import fmean, stdev
 
 from rich import box
 from rich.table import Table
@@ -16,8 +16,8 @@ HEADS = ("contestant", "test accuracy", "bytes", "time", "hidden rate", "output 
 LEGEND = (
     "Test accuracy in percent, mean and deviation over the seeds. Bytes: RAM that training takes on a board, floats "
     "with four bytes a number. Time: processor time to train one network here, integers in C and floats in NumPy; it "
-    "says nothing about a board. Rates: update shifts (8/9/10 is 2^-8, then 2^-9, then 2^-10), or the first rate, which "
-    "is halved as often; chosen by the accuracy on validation parts. The test part was used once."
+    "says nothing about a board. Rates: update shifts (8/9/10 is 2^-8, then 2^-9, then 2^-10), or the first rate, "
+    "which is halved as often; chosen by the accuracy on validation parts. The test part was used once."
 )
 
 
@@ -51,8 +51,19 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
     for one in comparisons:
         rows = [cells(entry) for entry in one.entries]
         parts += [f"## {one.problem}", f"{heading(one)}; {how_chosen(one)}.", markdown_table(HEADS, rows)]
-        parts.append("\n".join(f"- {sentence}" for sentence in (*one.verdict, *one.notes)))
+        parts.append("\n".join(f"- {sentence}" for sentence in sentences(one)))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def sentences(one: Comparison) -> list[str]:
+    """Return all that is to be said under a table."""
+    said = [*one.verdict, *(f"Note: {note}." for note in one.notes)]
+    if one.board is not None:
+        said.append(
+            f"Seed {one.board.seed} trained on the virtual board too, to the same weights, bit for bit (CRC "
+            f"{one.board.crc:08x}), in {one.board.state_bytes:,} bytes."
+        )
+    return said
 
 
 def overview(comparisons: Sequence[Comparison]) -> str:
@@ -62,22 +73,22 @@ def overview(comparisons: Sequence[Comparison]) -> str:
     rows = []
     for one in comparisons:
         entries = [one.entry(name) for name in names]
-        rows.append([one.problem, one.network, *(spread(entry) if entry else "-" for entry in entries)])
+        rows.append([one.problem, one.network, *(spread(entry.accuracies) if entry else "-" for entry in entries)])
     return markdown_table(("task", "network", *(titles[name] for name in names)), rows)
 
 
 def cells(entry: Entry) -> list[str]:
     """Return a contestant's row."""
     return [
-        entry.title, spread(entry), f"{entry.bytes:,}", duration(entry.seconds), entry.rates[0] or "-", entry.rates[1],
-        f"{100 * entry.validation:.1f}",
+        entry.title, spread(entry.accuracies), f"{entry.bytes:,}", duration(entry.seconds), entry.rates[0] or "-",
+        entry.rates[1], f"{100 * entry.validation:.1f}",
     ]  # fmt: skip
 
 
-def spread(entry: Entry) -> str:
+def spread(accuracies: Sequence[float]) -> str:
     """Return mean and deviation in percent."""
-    mean = f"{100 * fmean(entry.accuracies):.1f}"
-    return mean if len(entry.accuracies) < 2 else f"{mean} ± {100 * entry.deviation:.1f}"
+    mean = f"{100 * fmean(accuracies):.1f}"
+    return mean if len(accuracies) < 2 else f"{mean} ± {100 * stdev(accuracies):.1f}"
 
 
 def _seeds(one: Comparison) -> str:

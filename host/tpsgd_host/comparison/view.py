@@ -74,7 +74,7 @@ class ProgressView:
     def _left(self) -> str:
         """Return how long it will take yet, in words."""
         passed = self._clock() - self._since
-        if passed < _EARLY or not self._share:
+        if passed < _EARLY or not 0 < self._share < 1:
             return ""
         return f"{duration(passed / self._share * (1 - self._share))} left"
 

@@ -91,6 +91,22 @@ def test_the_folder_has_what_it_takes_to_repeat(place):
     assert all(row["fold 1"] == "" for row in split if row["part"] == "test")
 
 
+def test_the_virtual_board_gives_the_same_weights(place, interpreter):
+    said = json.loads(call("train.csv", *QUICK, "--rules", "int-tpsgd", "--board", "--json"))["comparisons"][0]
+    assert said["board"]["seed"] == 1 and said["board"]["accuracy"] == said["entries"][0]["accuracies"][0]
+    assert said["board"]["state_bytes"] > said["entries"][0]["bytes"]
+
+
+def test_a_board_that_differs_is_told(gesture, interpreter, monkeypatch):
+    from tpsgd_host.comparison import board, compare
+    from tpsgd_host.errors import MismatchError
+
+    one = compare(replace(gesture, epochs=1), ("int-frozen",), seeds=1)
+    monkeypatch.setattr(board, "crc32", lambda data: 0x12345678)
+    with pytest.raises(MismatchError, match="the simulation's 12345678"):
+        board.run_on_board(replace(gesture, epochs=1), one)
+
+
 def test_markdown(place):
     text = call("train.csv", *QUICK, "--rules", "int-tpsgd,int-frozen", "--markdown")
     assert "| contestant | test accuracy |" in text and "| tpSGD, integers | " in text
@@ -119,6 +135,7 @@ def test_networks_are_found_or_asked_for(place):
         (("train.csv", "--shift", "who", "--new-class"), "exclude each other"),
         (("train.csv", "--held-out", "ann"), "--held-out goes with"),
         (("--suite", "--new-class"), "one --task"),
+        (("--suite", "--board", "--rules", "bp"), "--board needs an integer rule"),
         (("train.csv", "--rules", "int-tpsgd,bpp"), "no rule 'bpp'"),
         (("train.csv", "--rules", ","), "name one or more"),
     ],

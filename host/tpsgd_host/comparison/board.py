@@ -1,0 +1,67 @@
+"""The same run on the virtual board: it must end with the weights that were simulated, bit for bit."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from zlib import crc32
+
+from tpsgd_host.boards.connect import connect
+from tpsgd_host.boards.flash import flash
+from tpsgd_host.build import build_model
+from tpsgd_host.comparison.contestants import contestant
+from tpsgd_host.comparison.integer import IntegerContestant, accuracy, learn, records
+from tpsgd_host.comparison.problem import Problem
+from tpsgd_host.comparison.results import BoardRun, Comparison
+from tpsgd_host.errors import ConfigError, MismatchError
+from tpsgd_host.model import Model
+from tpsgd_host.runs.driver import Schedule, drive
+from tpsgd_host.simulator import Simulator
+
+#: How much heap the virtual board gets: this is about the weights, not about memory.
+HEAP = 1 << 20
+
+
+def run_on_board(problem: Problem, one: Comparison) -> BoardRun:
+    """Train the first seed of the first integer contestant on the virtual board, with the rates that were chosen.
+
+    Raises
+    ------
+    MismatchError
+        When the board's weights differ from the simulation's.
+    ConfigError
+        When no integer contestant took part.
+    DependencyError
+        When there is no MicroPython for this computer.
+    """
+    entry = next((entry for entry in one.entries if entry.integer), None)
+    if entry is None:
+        raise ConfigError("No integer rule takes part, and a board computes no other.", "Name one: --rules int-tpsgd")
+    ours = contestant(entry.name)
+    assert isinstance(ours, IntegerContestant)
+    model = build_model(ours.configure(problem.config, entry.setting, one.seeds[0]), problem.train)
+    simulator = Simulator(model)
+    for _ in learn(simulator, model, problem.train, problem.epochs, problem.shuffle_seed):
+        pass
+    expected = crc32(simulator.weights())
+    ended = _on_board(problem, model, entry.name)
+    if ended.crc != expected or ended.accuracy != accuracy(simulator, records(model, problem.test)):
+        raise MismatchError(
+            f"{problem.name}: the board's weights have CRC {ended.crc:08x}, the simulation's {expected:08x}",
+            "this must not happen: please report it",
+        )
+    return ended
+
+
+def _on_board(problem: Problem, model: Model, name: str) -> BoardRun:
+    """Train on the virtual board, in a folder that is gone afterwards."""
+    epochs = problem.epochs
+    schedule = Schedule(problem.train, problem.test, epochs, problem.shuffle_seed, test_every=epochs)
+    with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
+        folder = Path(place)
+        model.save(folder / "model.tpsgd")
+        flash(folder / "model.tpsgd", folder=folder / "board", heap=HEAP)
+        with connect("virtual", folder=folder / "board", heap=HEAP) as board:
+            ended, outcome = drive(board, model, schedule, [], 0)
+    state = int(str(outcome.details["state_bytes"]))
+    return BoardRun(name, model.seed, ended.test_accuracy or 0.0, outcome.weights_crc, state, ended.seconds)
