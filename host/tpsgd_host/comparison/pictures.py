@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from tpsgd_host.comparison.results import Comparison
+from tpsgd_host.comparison.tables import seeds_text
 from tpsgd_host.runs.plots import COLOURS, Dash, save
 
 _SOLID: Dash = (0.0, ())
@@ -71,7 +72,7 @@ def plot_curves(one: Comparison, path: Path) -> None:
     axes.set_ylabel("right before it was learned")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylim(top=1.01)
-    _dress(axes, f"{one.problem}: {one.network}, training samples, mean of {_seeds(one)}")
+    _dress(axes, f"{one.problem}: {one.network}, training samples, mean of {seeds_text(one.seeds)}")
     figure.legend(loc="outside right upper", frameon=False)
     save(figure, path)
 
@@ -104,7 +105,3 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _size(size: float) -> str:
     return f"{size / 1000:g} kB" if size >= 1000 else f"{size:g} B"
-
-
-def _seeds(one: Comparison) -> str:
-    return "1 seed" if len(one.seeds) == 1 else f"{len(one.seeds)} seeds"

@@ -12,7 +12,7 @@ from rich import box
 from rich.table import Table
 
 from tpsgd_host.comparison.shift_results import Shift, spoken_of
-from tpsgd_host.comparison.tables import markdown_table
+from tpsgd_host.comparison.tables import markdown_table, seeds_text
 from tpsgd_host.runs.log import write_atomic, write_json
 
 _LEGEND = (
@@ -45,7 +45,7 @@ def legend(one: Shift) -> str:
 def heading(one: Shift) -> str:
     """Say what was studied."""
     names = ", ".join(held.name for held in one.held_out)
-    return f"{one.problem}: {one.network}, {one.column} held out in turn: {names}; {len(one.seeds)} seeds"
+    return f"{one.problem}: {one.network}, {one.column} held out in turn: {names}; {seeds_text(one.seeds)}"
 
 
 def terminal_tables(one: Shift) -> list[Table]:

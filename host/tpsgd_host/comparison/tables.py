@@ -25,7 +25,7 @@ def heading(one: Comparison) -> str:
     """Say what was compared on what."""
     return (
         f"{one.problem}: {one.network}, {len(one.classes)} classes, {one.train_samples:,} samples to learn and "
-        f"{one.test_samples:,} to test, {one.epochs} epochs, {_seeds(one)}"
+        f"{one.test_samples:,} to test, {one.epochs} epochs, {seeds_text(one.seeds)}"
     )
 
 
@@ -91,8 +91,9 @@ def spread(accuracies: Sequence[float]) -> str:
     return mean if len(accuracies) < 2 else f"{mean} ± {100 * stdev(accuracies):.1f}"
 
 
-def _seeds(one: Comparison) -> str:
-    return "1 seed" if len(one.seeds) == 1 else f"{len(one.seeds)} seeds"
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Return how many seeds there were, in words."""
+    return "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
 
 
 def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -177,7 +177,7 @@ def test_a_shift_by_a_column_of_the_file(place):
     ))  # fmt: skip
     arguments = ("worn.csv", "--epochs", "4", "--seeds", "1", "--jobs", "1", "--shift", "wearer", "--test-split", "0.3")
     text = " ".join(call(*arguments, "--held-out", "b", "--out", "found").split())
-    assert "wearer held out in turn: b; 1 seeds" in text and "last layer" in text
+    assert "wearer held out in turn: b; 1 seed" in text and "last layer" in text
     assert {p.name for p in (place / "found").iterdir()} == {
         "README.md", "accuracies.csv", "gesture.toml", "result.json", "shift.png", "tables.md",
     }  # fmt: skip
