@@ -31,7 +31,7 @@ RULES = ("tpsgd", "bp", "dfa", "drtp", "frozen")
 
 UNITS = 64  # of a dense layer
 FILTERS = (8, 16)  # of a conv layer in the first half of the network, and in the second
-REGIONS = 2
+REGIONS = 15  # more than most maps have places: a target for nearly every value
 LARGEST_SIDE = 16  # larger images are halved
 
 HIDDEN_RATES = (2.0**-12, 2.0**-10, 2.0**-8, 2.0**-6, 2.0**-4)

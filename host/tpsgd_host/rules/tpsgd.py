@@ -3,7 +3,8 @@
 Lomnitz, Daniels, Zhang, Piacentino, *Learning with Local Gradients at the Edge*, arXiv:2208.08503, with the choices of
 SPEC 1.3: targets of plus or minus A, hidden layers without the slope of their activation, and the steps at which a
 recurrent layer learns. A conv layer's output is cut into regions with targets of their own, and each unit learns at the
-pixel where it was the largest in a region. (The integer network updates region by region; here all are summed.)
+pixel where it was the largest in a region. The mean over regions counts, so that one rate suits layers of any size; the
+integer network updates region by region, each with the layer's whole rate.
 
 Legend: R networks, B samples at once, m units, N classes.
 """
@@ -79,7 +80,9 @@ class TargetProjection:
         out = layer.out.reshape(layer.nets, layer.batch, -1, m)
         if len(parts) == out.shape[2]:  # a region is one value of each unit
             column = y[:, None] + np.arange(len(parts)) * classes
-            layer.learn(layer.spread(self._error(out, targets[:, column])), layer.x)
+            e = self._error(out, targets[:, column])
+            e /= len(parts)
+            layer.learn(layer.spread(e), layer.x)
             return
         e = np.zeros_like(out)
         net, sample, unit = np.ogrid[: layer.nets, : layer.batch, :m]
@@ -88,6 +91,7 @@ class TargetProjection:
             largest = backwards[out[:, :, backwards].argmax(axis=2)]
             a = out[net, sample, largest, unit]
             e[net, sample, largest, unit] = self._error(a, targets[:, y + c * classes])
+        e /= len(parts)
         layer.learn(layer.spread(e), layer.x)
 
     def _sequence(self, layer: Recurrent, signal: Floats, y: Indices, targets: Floats) -> None:

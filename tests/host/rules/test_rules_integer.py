@@ -94,6 +94,8 @@ def test_predictions_follow_the_integer_network(task: str, rule: str, steps: int
     course = shuffled(x, given.labels.astype(np.int64), EPOCHS, SHUFFLE, phases)
     # v += e*x >> s in units of 127*127 and 2**-(S + 8)
     rates = [127**2 / 2.0 ** (layer.shifts[0] + layer.shift + 8) for layer in integer.layers]
+    if task == "images":
+        rates[0] *= 4  # the rate of the mean over four regions, each of which has the integers' whole rate
     start = model_weights(integer)
     # The second network has another seed's targets: what the first one has in common with the integers is no chance.
     seeds = [integer.seed, integer.seed + 1]

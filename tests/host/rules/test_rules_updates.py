@@ -223,7 +223,7 @@ def test_tpsgd_of_conv_layers(architecture: Architecture, regions: int) -> None:
                     for u in range(shape.units):
                         best = sorted(places, key=lambda at, u=u, out=out: out[at][u])[-1]
                         patch = run.inputs[i][latest(run, i, best, u, shape)]
-                        change[u] += (t[u] - out[best][u]) * patch
+                        change[u] += (t[u] - out[best][u]) * patch / (down * across)
             w[i] += RATE * change
         w[-1] += RATE * np.outer(output_error(architecture, run.p, label), run.inputs[-1])
     assert_learned(learner, w, before)
