@@ -183,7 +183,7 @@ def test_a_recurrent_network_needs_to_know_its_steps(tmp_path: Path, data: Path)
         ({"W1": np.full((3, 12), np.nan)}, "not finite"),
         ({"W1": np.array([{}], dtype=object)}, "cannot be read"),
         ({"W1": np.array(["a"])}, "no numbers"),
-        ({"W2": np.zeros((2, 2, 2))}, "no layers"),
+        ({"W2": np.zeros((2, 2, 2))}, "looks like a conv layer"),
         ({"activation": "gelu"}, "'gelu' is not known"),
         ({"std": np.ones(3), "mean": np.ones(4)}, "mean has 4"),
     ],
