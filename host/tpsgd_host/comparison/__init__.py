@@ -5,8 +5,21 @@
 """
 
 from tpsgd_host.comparison.contestants import RULES
+from tpsgd_host.comparison.newclass import study_new_class
 from tpsgd_host.comparison.problem import Problem, file_problem, task_problem
 from tpsgd_host.comparison.results import Comparison
+from tpsgd_host.comparison.shift import study_shift
+from tpsgd_host.comparison.shift_results import Shift
 from tpsgd_host.comparison.study import compare
 
-__all__ = ["RULES", "Comparison", "Problem", "compare", "file_problem", "task_problem"]
+__all__ = [
+    "RULES",
+    "Comparison",
+    "Problem",
+    "Shift",
+    "compare",
+    "file_problem",
+    "study_new_class",
+    "study_shift",
+    "task_problem",
+]

@@ -20,13 +20,12 @@ from tpsgd_host.comparison.adapting import WAYS, Choices, Tuning, Way, chosen, f
 from tpsgd_host.comparison.domains import Domains
 from tpsgd_host.comparison.integer import accuracy, records
 from tpsgd_host.comparison.jobs import Workers
-from tpsgd_host.comparison.problem import VALIDATION_SHARE, Problem
+from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.shift_results import Adapted, HeldOut, Shift
+from tpsgd_host.comparison.sides import Sides, draw, joined
 from tpsgd_host.comparison.study import Progress
 from tpsgd_host.data.names import listing, suggestion
-from tpsgd_host.data.order import permutation
 from tpsgd_host.data.samples import Samples
-from tpsgd_host.data.split import split
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model import Model
 from tpsgd_host.simulator import Simulator
@@ -34,43 +33,6 @@ from tpsgd_host.simulator import Simulator
 COUNTS = (1, 2, 3, 5, 10, 20)
 CHOOSERS = 3  # known ones that are left out in turn to choose by, at most
 MOST_HELD_OUT = 6  # where the user names none
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Samples to train and to test on, and whom each is from."""
-
-    train: Samples
-    test: Samples
-    train_domains: Domains
-    test_domains: Domains
-
-    def known(self, without: Sequence[str]) -> tuple[Samples, Samples]:
-        """Return what is trained and tested on of all but some."""
-        train = self.train.take(_where(self.train_domains, without, inside=False))
-        return train, self.test.take(_where(self.test_domains, without, inside=False))
-
-    def new(self, name: str) -> Samples:
-        """Return all samples of one, of both sides."""
-        train = self.train.take(_where(self.train_domains, (name,), inside=True))
-        return _joined(train, self.test.take(_where(self.test_domains, (name,), inside=True)))
-
-    def choosing(self) -> Sides:
-        """Return the two sides to choose on: both are of the training side, and share no recording.
-
-        Each one's samples are divided by themselves: nobody has a say in how another's are.
-        """
-        domains = np.array(self.train_domains, object)
-        inside = np.zeros(len(domains), bool)
-        for name in set(self.train_domains):
-            own = np.flatnonzero(domains == name)
-            part = self.train.take(own)
-            aside = set(split(part, VALIDATION_SHARE, 1)[1].groups)
-            inside[own] = [group in aside for group in part.groups]
-        return Sides(
-            self.train.take(np.flatnonzero(~inside)), self.train.take(np.flatnonzero(inside)),
-            tuple(domains[~inside]), tuple(domains[inside]),
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -273,7 +235,7 @@ def _work(setup: Setup, job: Job, report: Callable[[float], None]) -> Outcome:
     steps, done = len(job.targets) * len(setup.ways) * len(setup.counts), 0
     for target in job.targets:
         new = sides.new(target)
-        pool, rest = _pool(new, max(setup.counts), job.seed)
+        pool, rest = draw(new, max(setup.counts), job.seed)
         for way in setup.ways:
             start = starts[way.name]
             before[target, way.name] = _accuracy(start, rest), _accuracy(start, tests)
@@ -294,40 +256,10 @@ def _adapt(
     model = way.model(start, tuning)
     samples = new.take(chosen)
     if way.old:
-        samples = _joined(samples, known.take(few(known, way.old, seed)))
+        samples = joined(samples, known.take(few(known, way.old, seed)))
     data = model.scaling.encode(samples.values)
     return model.with_weights(trained(model, data, samples.labels, tuning.passes, seed).weights())
 
 
 def _accuracy(model: Model, samples: Samples) -> float:
     return accuracy(Simulator(model), records(model, samples))
-
-
-def _pool(new: Samples, most: int, seed: int) -> tuple[npt.NDArray[np.int64], Samples]:
-    """Draw ``most`` samples a class to adapt on, (N, most), and return them with the samples to test on.
-
-    Recordings come in an order drawn by the seed. A recording that gives a sample to adapt on gives none to test on,
-    unless it is the only one of its class left.
-    """
-    groups = list(dict.fromkeys(new.groups))
-    place = {groups[g]: i for i, g in enumerate(permutation(len(groups), seed))}
-    order = sorted(range(len(new)), key=lambda i: (place[new.groups[i]], i))
-    rows = [[i for i in order if new.labels[i] == y][:most] for y in range(len(new.classes))]
-    chosen = np.array(rows, np.int64)
-    used = {new.groups[i] for i in chosen.ravel()}
-    taken = set(chosen.ravel().tolist())
-    clean = [i for i in range(len(new)) if new.groups[i] not in used]
-    if set(new.labels[clean].tolist()) != set(new.labels.tolist()):
-        clean = [i for i in range(len(new)) if i not in taken]
-    return chosen, new.take(np.array(clean, np.int64))
-
-
-def _where(domains: Domains, names: Sequence[str], inside: bool) -> npt.NDArray[np.int64]:
-    return np.flatnonzero(np.array([(domain in names) == inside for domain in domains], bool))
-
-
-def _joined(one: Samples, other: Samples) -> Samples:
-    return replace(
-        one, values=np.concatenate([one.values, other.values]), labels=np.concatenate([one.labels, other.labels]),
-        groups=one.groups + other.groups, lines=np.concatenate([one.lines, other.lines]),
-    )  # fmt: skip

@@ -58,8 +58,12 @@ class _Search:
 
     def next(self, config: Config) -> tuple[Setting, ...]:
         """Return what to try next, nothing when the best has been tried from all sides."""
-        wanted = self.contestant.around(self._best_short()[0]) if self.short else self.contestant.settings()
-        return tuple(s for s in wanted if s not in self.short and self.contestant.valid(config, s))
+        one = self.contestant
+        wanted = one.around(self._best_short()[0]) if self.short else one.settings()
+        tried = {one.describe(config, s) for s in self.short}
+        # Where hidden layers do not learn, settings that differ in their rates alone are one.
+        new = {one.describe(config, s): s for s in reversed(wanted) if one.valid(config, s)}
+        return tuple(s for s in wanted if s in new.values() and one.describe(config, s) not in tried)
 
     def finalists(self) -> tuple[Setting, ...]:
         """Return the settings to train in full, the best first."""

@@ -62,7 +62,7 @@ def verdict(entries: Sequence[Entry], test_samples: int) -> tuple[str, ...]:
     backprop, still = by_name.get("bp"), by_name.get("int-frozen")
     if backprop is not None:
         sentences.append(_against(ours, backprop, "backprop", test_samples))
-    if still is not None:
+    if still is not None and still.bytes != ours.bytes:  # else nothing else learns anyway
         sentences.append(_hidden(ours, still, test_samples))
     rivals = [by_name[name] for name in _DFA_KIND if name in by_name]
     if rivals:

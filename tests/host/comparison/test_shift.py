@@ -11,7 +11,8 @@ from tpsgd_host.build import build_model
 from tpsgd_host.comparison import task_problem
 from tpsgd_host.comparison.adapting import PASSES, SHIFTS, WAYS, Tuning, few, train_model
 from tpsgd_host.comparison.domains import file_domains, task_domains
-from tpsgd_host.comparison.shift import Sides, study_shift
+from tpsgd_host.comparison.shift import study_shift
+from tpsgd_host.comparison.sides import Sides, draw
 from tpsgd_host.errors import ConfigError, DataError, DependencyError
 from tpsgd_host.model import parse_model
 
@@ -117,6 +118,19 @@ def test_few_samples_of_each_class(digits):
     chosen = few(train, 3, 1)
     assert np.bincount(train.labels[chosen]).tolist() == [3] * 10
     assert not np.array_equal(chosen, few(train, 3, 2))
+
+
+def test_a_recording_that_is_adapted_to_is_not_tested_on(digits):
+    """Two samples of every class in each recording: the draw takes recordings whole, in an order of the seed's."""
+    train = digits[0].train
+    order = np.concatenate([np.flatnonzero(train.labels == y)[:20] for y in range(10)])
+    names = tuple(f"r{i % 20 // 2}" for i in range(200))
+    new = replace(train.take(order), groups=names)
+    chosen, rest = draw(new, 4, 1)
+    assert chosen.shape == (10, 4) and (new.labels[chosen] == np.arange(10)[:, None]).all()
+    used = {new.groups[i] for i in chosen.ravel()}
+    assert len(used) == 2 and not used & set(rest.groups) and len(rest) == 160
+    assert not np.array_equal(chosen, draw(new, 4, 3)[0])
 
 
 def test_what_cannot_be_studied(digits):

@@ -95,6 +95,18 @@ def test_the_search_goes_on_until_the_best_is_surrounded(gesture):
     assert {epochs for _, _, epochs in spy.calls} == {short_run(gesture.epochs), gesture.epochs}
 
 
+def test_nothing_is_tried_twice_where_hidden_layers_do_not_learn(gesture):
+    hidden, output = gesture.config.layers
+    still = replace(gesture.config, layers=(replace(hidden, frozen=True), output))
+    comparison = compare(replace(gesture, config=still), ("int-tpsgd", "int-frozen", "bp"), seeds=1)
+    for found in comparison.entries:
+        rates = [tried.rates for tried in found.tried if tried.epochs == 2]
+        assert len(rates) == len(set(rates)) and all(hidden == "" for hidden, _ in rates)
+    ours, frozen, _ = comparison.entries
+    assert (ours.accuracies, ours.tried, ours.bytes) == (frozen.accuracies, frozen.tried, frozen.bytes)
+    assert not any("hidden layers" in sentence for sentence in comparison.verdict)
+
+
 def test_validation_parts_are_whole_recordings_of_the_training_part(gesture):
     parts = validation_parts(gesture)
     assert len(parts) == 5, "small data are validated on several times"
