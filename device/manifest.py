@@ -20,6 +20,7 @@ MODULES = (
     "cdc.py",
     "checkpoint.py",
     "convolution.py",
+    "feedback.py",
     "frames.py",
     "generator.py",
     "kernels_np.py",

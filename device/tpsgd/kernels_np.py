@@ -25,6 +25,7 @@ _targets = {}
 
 __all__ = [
     "activations",
+    "backward",
     "best",
     "clamp",
     "draw",
@@ -36,6 +37,7 @@ __all__ = [
     "part",
     "places",
     "pool",
+    "pull",
     "put",
     "rest",
     "softmax",
@@ -203,10 +205,35 @@ def update(w, x, how, e):
     words, left, right = w[1], w[3], w[4]
     left[:, 0] = e
     right[0] = x * 0.5 ** (how & 15)
-    m = how >> 16
+    m = how >> 16 & 0x7FF
     rows = max(1, ARRAY_CELLS // (how >> 5 & 0x7FF))
     for i in range(0, m, rows):
         block = words[i : i + rows]
         new = np.floor(np.dot(left[i : i + rows], right))
         new += block
         block[:] = np.minimum(np.maximum(new, 256.0), 65535.0)
+
+
+def backward(w, x, how, e):
+    """Do as :func:`update`, and leave in ``x`` what the errors ask of the layer before, with the weights as they were.
+
+    f_j = clamp((sum_i hi_ij * e_i) >> r), 0 where x_j is 127 or -127; r = how >> 27.
+    """
+    high = w[0]
+    n = how >> 5 & 0x7FF
+    total = np.zeros(n)
+    for i in range(0, how >> 16 & 0x7FF, _EXACT):
+        g = e[i : i + _EXACT]
+        m = len(g)
+        total += np.dot(g.reshape((1, m)), high[i : i + m])[0] - 128.0 * np.dot(g, np.ones(m))
+    update(w, x, how, e)
+    inside = ((x > -127.0) * 1.0) * ((x < 127.0) * 1.0)
+    x[:] = np.minimum(np.maximum(np.floor(total * 0.5 ** (how >> 27)), -127.0), 127.0) * inside
+    x[n - 1] = 127.0
+
+
+def pull(f, z, p, j):
+    """e_i = f_i, ``f`` read from j & 0xFFFF on; with j >> 16 it is 0 where z_i is saturated."""
+    at = j & 0xFFFF
+    new = f[at : at + p[M]]
+    z[:] = new * ((z > -127.0) * 1.0) * ((z < 127.0) * 1.0) if j >> 16 else new

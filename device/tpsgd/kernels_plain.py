@@ -7,7 +7,8 @@ Legend. m units, n inputs of a layer, the bias counted (its input is the last on
     z   m int32: sums of the forward pass, then the errors e, in the same place
     h16 m uint16, state of the leaky units + 32768
     p   parameters of the layer, uint32, at the indices M to BASE below
-    how m << 16 | n << 5 | frozen << 4 | shift: what the two functions that matter most need, in one small integer
+    how m << 16 | n << 5 | frozen << 4 | shift: what the two functions that matter most need, in one small integer;
+        for ``backward`` r << 27 with it
 
 Inline assembler takes four arguments at most, so no function here has more. Every engine has these functions and
 computes the same bits. x, z and h16 are the engine's own kind of buffer.
@@ -25,6 +26,7 @@ M, N, AMPLITUDE, L1, LEAK, BASE = range(6)
 
 __all__ = [
     "activations",
+    "backward",
     "best",
     "clamp",
     "draw",
@@ -36,6 +38,7 @@ __all__ = [
     "part",
     "places",
     "pool",
+    "pull",
     "put",
     "rest",
     "softmax",
@@ -200,3 +203,33 @@ def update(w, x, how, e):
             w[at] = u & 255
             w[at + 1] = u >> 8
             at += 2
+
+
+def backward(w, x, how, e):
+    """Do as :func:`update`, and leave in ``x`` what the errors ask of the layer before, with the weights as they were.
+
+    f_j = clamp((sum_i hi_ij * e_i) >> r), 0 where x_j is 127 or -127; r = how >> 27.
+    """
+    m = how >> 16 & 0x7FF
+    n = how >> 5 & 0x7FF
+    s = how & 15
+    half = 1 << (s - 1)
+    for j in range(n):
+        value = x[j] - 128
+        total = 0
+        for at in range(2 * j, 2 * m * n, 2 * n):
+            g = e[at // (2 * n)]
+            total += (w[at + 1] - 128) * g
+            u = (w[at] | w[at + 1] << 8) + ((g * value + half) >> s)
+            u = max(256, min(65535, u))
+            w[at] = u & 255
+            w[at + 1] = u >> 8
+        if j < n - 1:  # the bias stays
+            x[j] = 128 if value in (127, -127) else max(-127, min(127, total >> (how >> 27))) + 128
+
+
+def pull(f, z, p, j):
+    """e_i = f_i, ``f`` read from j & 0xFFFF on; with j >> 16 it is 0 where z_i is saturated."""
+    at = j & 0xFFFF
+    for i in range(p[M]):
+        z[i] = 0 if j >> 16 and not -127 < z[i] < 127 else f[at + i] - 128

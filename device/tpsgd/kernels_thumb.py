@@ -25,6 +25,7 @@ _table = bytearray(TABLE)
 
 __all__ = [
     "activations",
+    "backward",
     "best",
     "clamp",
     "draw",
@@ -36,6 +37,7 @@ __all__ = [
     "part",
     "places",
     "pool",
+    "pull",
     "put",
     "rest",
     "softmax",
@@ -314,6 +316,116 @@ def update(r0, r1, r2, r3):
     b(in4)
     label(done)
     data(2, 0xB005)  # add sp, 20
+    mov(r0, 0)
+
+
+# Column by column: the sum that the layer before gets, with the weights as they were, and the update as above.
+# r0 weight, r1 shift, r2 its high byte, r3 error, r4 input, r5 sum, r6 error and product, r7 weight; r12 bytes of a row,
+# lr end of the errors.
+@micropython.asm_thumb
+def backward(r0, r1, r2, r3):
+    lsl(r5, r2, 16)
+    lsr(r5, r5, 21)  # n
+    lsl(r6, r5, 1)
+    mov(r12, r6)
+    sub(r5, 1)
+    lsl(r5, r5, 2)
+    add(r5, r5, r1)  # the bias
+    lsl(r6, r2, 5)
+    lsr(r6, r6, 21)  # m
+    lsl(r6, r6, 2)
+    add(r6, r6, r3)
+    mov(lr, r6)
+    lsr(r6, r2, 27)  # r
+    push({r0, r1, r3, r5, r6})  # stack: first weight, x, e, the bias, r
+    mov(r1, 15)
+    and_(r1, r2)
+    label(row)
+    data(2, 0x9800, 0x9E01, 0x9B02)  # r0 = first weight, r6 = x, r3 = e
+    ldr(r4, [r6, 0])
+    mov(r5, 0)
+    label(one)
+    data(2, 0xCB40)  # ldm r3!, {r6}
+    ldrh(r7, [r0, 0])
+    lsr(r2, r7, 8)
+    sub(r2, 128)
+    mul(r2, r6)
+    add(r5, r5, r2)
+    mul(r6, r4)
+    asr(r6, r1)
+    adc(r6, r7)
+    asr(r7, r6, 8)
+    sub(r7, 1)
+    cmp(r7, 254)
+    bhi(low)
+    label(in0)
+    strh(r6, [r0, 0])
+    data(2, 0x4460, 0x4573)  # add r0, r12; cmp r3, lr
+    bne(one)
+    data(2, 0x9E01, 0x9F03)  # r6 = x, r7 = the bias
+    cmp(r6, r7)
+    beq(done)
+    data(2, 0x9A04)  # r2 = r
+    asr(r5, r2)
+    mov(r2, 127)
+    cmp(r5, r2)
+    ble(go)
+    mov(r5, r2)
+    label(go)
+    cmp(r4, r2)
+    beq(zero)
+    neg(r2, r2)
+    cmp(r5, r2)
+    bge(wide)
+    mov(r5, r2)
+    label(wide)
+    cmp(r4, r2)
+    bne(end)
+    label(zero)
+    mov(r5, 0)
+    label(end)
+    data(2, 0xC620, 0x9601, 0x9800)  # stm r6!, {r5}; x = r6; r0 = first weight
+    add(r0, 2)
+    data(2, 0x9000)  # first weight = r0
+    b(row)
+    # out of range: 256 for a negative weight, all ones for another
+    label(low)
+    asr(r6, r7, 31)
+    mvn(r6, r6)
+    mov(r7, 1)
+    lsl(r7, r7, 8)
+    orr(r6, r7)
+    b(in0)
+    label(done)
+    data(2, 0xB005)  # add sp, 20
+    mov(r0, 0)
+
+
+# pull(f, z, p, masked << 16 | j)
+@micropython.asm_thumb
+def pull(r0, r1, r2, r3):
+    lsr(r6, r3, 16)
+    lsl(r3, r3, 16)
+    lsr(r3, r3, 14)
+    add(r0, r0, r3)
+    ldr(r2, [r2, 0])
+    mov(r7, 127)
+    neg(r7, r7)
+    label(row)
+    data(2, 0xC810)  # ldm r0!, {r4}
+    cmp(r6, 0)
+    beq(go)
+    ldr(r5, [r1, 0])
+    cmp(r5, 127)
+    bge(zero)
+    cmp(r5, r7)
+    bgt(go)
+    label(zero)
+    mov(r4, 0)
+    label(go)
+    data(2, 0xC110)  # stm r1!, {r4}
+    sub(r2, 1)
+    bne(row)
     mov(r0, 0)
 
 

@@ -19,6 +19,7 @@ _state = array("I", [0])
 
 __all__ = [
     "activations",
+    "backward",
     "best",
     "clamp",
     "draw",
@@ -30,6 +31,7 @@ __all__ = [
     "part",
     "places",
     "pool",
+    "pull",
     "put",
     "rest",
     "softmax",
@@ -311,3 +313,56 @@ def update(w: ptr16, x: ptr8, s: int, e: ptr32):
             w = ptr16(int(w) + 2)
             x = ptr8(int(x) + 1)
             j -= 1
+
+
+@micropython.viper
+def backward(w: ptr16, x: ptr8, s: int, e: ptr32):
+    """Do as :func:`update`, and leave in ``x`` what the errors ask of the layer before; see ``kernels_plain``."""
+    shift = s & 15  # s is ``how`` and becomes the weight at hand
+    half = 1 << (shift - 1)
+    n = s >> 5 & 0x7FF
+    m = s >> 16 & 0x7FF
+    r = s >> 27
+    begin = int(w)
+    j = 0
+    while j < n:
+        v = x[j] - 128
+        total = 0
+        w = ptr16(begin + j + j)
+        i = 0
+        while i < m:
+            g = ((e[i] + 256) & 511) - 256
+            s = w[0]
+            total += ((s >> 8) - 128) * g
+            s += (g * v + half) >> shift
+            if s < 256:
+                s = 256
+            elif s > 65535:
+                s = 65535
+            w[0] = s
+            w = ptr16(int(w) + n + n)
+            i += 1
+        total >>= r
+        if total > 127:
+            total = 127
+        elif total < -127:
+            total = -127
+        if v == 127 or v == -127:
+            total = 0
+        j += 1
+        if j < n:  # the bias stays
+            x[j - 1] = total + 128
+
+
+@micropython.viper
+def pull(f: ptr8, z: ptr32, p: ptr32, j: int):
+    """e_i = f_i, ``f`` read from j & 0xFFFF on; with j >> 16 it is 0 where z_i is saturated."""
+    f = ptr8(int(f) + (j & 0xFFFF))
+    masked = j >> 16
+    for i in range(p[0]):
+        v = ((z[i] + 0x1000000) & 0x1FFFFFF) - 0x1000000
+        g = f[i] - 128
+        if masked:
+            if v > 126 or v < -126:
+                g = 0
+        z[i] = g

@@ -41,8 +41,8 @@ class LayerSpec:
         if self.kind == OUTPUT:
             _check(self.amplitude == self.loss == self.l1 == 0, "target of an output layer")
         else:
-            _check(1 <= self.amplitude <= 127, "target amplitude", self.amplitude)
-            _check(self.loss <= 1, "loss", self.loss)
+            _check((self.kind == CONV) <= self.amplitude <= 127, "target amplitude", self.amplitude)
+            _check(self.loss <= (self.amplitude > 0), "loss", self.loss)
             _check((1 <= self.l1 <= 127) if self.loss else self.l1 == 0, "l1 constant", self.l1)
         _check(self.leak <= 7 if self.kind == RECURRENT else self.leak == 0, "leak", self.leak)
         window = (self.rows, self.columns, self.stride, self.pool, self.regions)
@@ -102,11 +102,16 @@ class Model:
         rows, width, depth = self.steps, self.channels, 0  # of the map that a conv layer reads
         below = self.channels
         before = first = self.layers[0].kind
+        feedback = False
         self.front = _module(first)
         for i, layer in enumerate(self.layers):
             kind = layer.kind
             _check((kind == OUTPUT) == (i == last) and kind <= CONV, "kind of layer", i)
             _check(kind in (DENSE, OUTPUT) or kind == before, "conv or recurrent layer behind another kind", i)
+            if i and kind != OUTPUT:
+                _check(feedback <= (layer.amplitude == 0), "target behind a layer that learns from feedback", i)
+                _check(kind != RECURRENT or feedback == (layer.amplitude == 0), "target in a stack", i)
+            feedback = layer.amplitude == 0
             before = kind
             if kind == RECURRENT:
                 _check(1 <= self.checkpoints <= 16 and self.checkpoints <= self.steps, "checkpoints", self.checkpoints)

@@ -83,7 +83,12 @@ class Network:
         self.front = stage and (model.front.run, stage + (x,), count)  # noqa: RUF005 - old interpreters
         self.first = None if stage or x is over else x
         self.dense = tuple([steps[i] + (steps[i + 1][1],) for i in range(len(steps) - 1)])
-        self.output = steps[-1]
+        back = None
+        if count + len(steps) > 1 and not model.layers[-2].amplitude:
+            from tpsgd.feedback import chain
+
+            back = chain(self, model, steps, count)
+        self.output = steps[-1] + (back,)  # noqa: RUF005 - old interpreters
         #: ``how`` of each layer for update in the present phase (0: leave alone).
         self.rates = [0] * len(self.layers)
         self.begin(model.total)
@@ -103,11 +108,20 @@ class Network:
         """Set the update shifts for the present phase and find where it ends."""
         phases = len(self.layers[0].shifts)
         phase = min(phases - 1, self.seen * phases // self.total) if self.total else 0
-        i = 0
-        for layer in self.layers:  # no enumerate: the heap may be locked
+        i = len(self.layers)
+        behind = 0
+        while i:
+            i -= 1
+            layer = self.layers[i]
             shift = layer.shifts[phase]
-            self.rates[i] = shift and layer.how & -16 | shift
-            i += 1  # noqa: SIM113 - enumerate allocates
+            rate = shift and layer.how & -16 | shift
+            if behind and not layer.p[2]:  # feedback: the layer behind hands on what it asks for
+                if rate and self.rates[i + 1]:
+                    self.rates[i + 1] |= max(1, min(7, behind - 1)) << 27
+                else:
+                    rate = 0
+            self.rates[i] = rate
+            behind = layer.how & 15 or 1
         self.phase_end = -1  # never
         if self.total and phase < phases - 1:
             self.phase_end = (self.total * (phase + 1) + phases - 1) // phases
@@ -138,15 +152,18 @@ class Network:
         for w, x, how, z, p, a in self.dense:
             forward(w, x, how, z)
             clamp(z, a, p)
-            if rates and rates[i]:
+            if rates and rates[i] and p[2]:
                 error(a, z, p, y)
                 update(w, x, rates[i], z)
             i += 1
-        w, x, how, z, p = self.output
+        w, x, how, z, p, back = self.output
         forward(w, x, how, z)
         result = softmax(z, p, y)
         if rates and rates[i]:
-            update(w, x, rates[i], z)
+            if back is None:
+                update(w, x, rates[i], z)
+            elif result & 255 < 127:  # else there is no error
+                back[0](back[1], rates, y)
         return result
 
     def weights(self):

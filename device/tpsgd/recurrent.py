@@ -5,6 +5,8 @@ Legend: C channels, T steps, K checkpoints, N classes of the model; n inputs (bi
 
 from tpsgd.modelfile import CHECKPOINT, EVERY, LAST, RANDOM, RECURRENT
 
+_FEEDBACK = 4  # in place of a rule
+
 
 def stack(network, model, z):
     """Return (number of recurrent layers, None, what :func:`run` takes but for the inputs of the next layer).
@@ -23,13 +25,17 @@ def stack(network, model, z):
                  k.activations(m + 1), k.states(m), below)
             )  # fmt: skip
             below = m
-    stage = (k, network.state, network.sample, model.channels, model.steps, model.checkpoints, model.rule,
+    rule = model.rule if model.layers[0].amplitude else _FEEDBACK
+    stage = (k, network.state, network.sample, model.channels, model.steps, model.checkpoints, rule,
              model.classes, tuple(layers))  # fmt: skip
     return len(layers), None, stage
 
 
-def run(stage, y, rates):
-    """Run the T steps through all layers and lay the last one's K checkpoints side by side for the next layer."""
+def run(stage, y, rates, again=False):
+    """Run the T steps through all layers and lay the last one's K checkpoints side by side for the next layer.
+
+    ``again``: those inputs hold feedback instead; run a second time and learn from it at each checkpoint.
+    """
     k, state, sample, channels, steps, count, rule, classes, layers, out = stage
     put = k.put
     forward = k.forward
@@ -39,7 +45,6 @@ def run(stage, y, rates):
     i = 0
     for layer in layers:
         k.rest(layer[5], layer[6], layer[4])
-        move(layer[5], layer[1], layer[7], layer[4][0])
         if rates and rates[i]:
             learns = rule
         i += 1  # noqa: SIM113 - enumerate allocates
@@ -53,6 +58,7 @@ def run(stage, y, rates):
     for t in range(steps):
         i = 0
         for w, x, how, z, p, h, h16, at in layers:
+            move(h, x, at, p[0])
             if i:
                 move(below, x, 0, at)
             else:
@@ -62,10 +68,30 @@ def run(stage, y, rates):
             if (t == chosen or learns == EVERY or (learns == CHECKPOINT and t == mark)) and rates[i]:
                 k.error(h, z, p, done * classes + y if rule == CHECKPOINT else y)
                 k.update(w, x, rates[i], z)
-            move(h, x, at, p[0])
             below = h
             i += 1  # noqa: SIM113 - enumerate allocates
         if t == mark:
-            move(h, out, done * p[0], p[0])
+            if again:
+                _learn(k, layers, rates, out, done * p[0])
+            else:
+                move(h, out, done * p[0], p[0])
             done += 1
             mark = (done + 1) * steps // count - 1
+
+
+def _learn(k, layers, rates, f, j):
+    """Update the layers from the last one down, whose feedback is ``f`` from j on; z is the last one's."""
+    i = len(layers) - 1
+    while i >= 0:
+        w, x, how, z, p, _, _, _ = layers[i]
+        if i < len(layers) - 1:
+            k.forward(w, x, how, z)
+        k.pull(f, z, p, 1 << 16 | j)
+        if rates[i] >> 27 == 0:
+            if rates[i]:
+                k.update(w, x, rates[i], z)
+            return
+        k.backward(w, x, rates[i], z)
+        f = x
+        j = 0
+        i -= 1

@@ -115,6 +115,29 @@ def test_put_move_and_draw(board, source):
     assert board.run("print([draw(s,1000)for _ in range(5)],s[0])").strip() == f"{drawn} {state[0]}"
 
 
+def test_backward_and_pull(board, source):
+    dice = random.Random(11)
+    board.run(START)
+    load(board, ("backward", "pull"), source)
+    for m, n, shift, r in ((3, 2, 1, 1), (2, 9, 5, 7), (1, 3, 9, 4), (11, 5, 15, 3)):
+        ends = [1, 255, dice.randint(1, 255)]
+        stored = bytearray([dice.choice(ends) if dice.random() < 0.5 else dice.randint(1, 255) for _ in range(n - 1)])
+        stored.append(255)
+        w = bytearray(rows(dice, m, n, 0))
+        how = r << 27 | m << 16 | n << 5 | shift
+        e = [dice.choice([0, -127, 127, dice.randint(-127, 127)]) for _ in range(m)]
+        board.run(f"w=bytearray({bytes(w)!r})\nx=array('i',{words(stored)})\nz=array('i',{e})\n_=backward(w,x,{how},z)")
+        plain.backward(w, stored, how, e)
+        assert board.run("print(list(w),list(x))").strip() == f"{list(w)} {words(stored)}"
+    f = bytes([dice.randint(1, 255) for _ in range(9)])
+    z = [126, -126, 127, -127, 5000, -5000, 0]
+    for masked in (0, 1):
+        e = list(z)
+        plain.pull(f, e, (len(z),), masked << 16 | 2)
+        script = f"z=array('i',{z})\n_=pull(array('i',{words(f)}),z,array('I',[{len(z)}]),{masked << 16 | 2})"
+        assert board.run(script + "\nprint(list(z))").strip() == str(e)
+
+
 def test_put_into_the_middle(board, source):
     board.run(START)
     load(board, ("put",), source)

@@ -30,11 +30,20 @@ def built(here):
  P=[array('I',p)for p in {[list(layer.p) for layer in layers]}]
  N.sample={sample}
  {first}
- N.dense=({"".join(step + "," for step in steps)});N.output=W[{last}],X[{last}],{layers[-1].how},z,P[{last}]
+ N.dense=({"".join(step + "," for step in steps)});N.output=W[{last}],X[{last}],{layers[-1].how},z,P[{last}],{back(here)}
  N.rates={here.rates};N.k=k;N.seen=0;N.phase_end=-1
  N.kernels=put,forward,clamp,error,softmax,update
  N.classes={here.classes}
 """
+
+
+def back(here):
+    """Return the source of what follows the output's error: what :func:`feedback.sweep` takes, or None."""
+    if here.output[5] is None:
+        return "None"
+    chain = here.output[5][1][3]
+    layers = "".join([f"({i},W[{i}],X[{i}],z,P[{i}])," for i, _, _, _, _ in chain])
+    return f"(sweep,(backward,pull,update,({layers}),N.front))"
 
 
 def has_steps(here):
@@ -77,9 +86,12 @@ def move_in(board, here, *scripts):
     board.shorten = trim.shortener(LONG)
     board.run(IMPORTS)
     needed = trim.pieces("network", ["Network.train", "Network._run"])
-    kernels = set(KERNELS) - {"move", "rest", "leak", "draw", "pool", "best"}
+    kernels = set(KERNELS) - {"move", "rest", "leak", "draw", "pool", "best", "backward", "pull"}
+    if here.output[5]:
+        needed += trim.pieces("feedback", ["sweep"])
+        kernels |= {"backward", "pull"}
     if here.front and has_steps(here):
-        needed += trim.pieces("recurrent", ["run"])
+        needed += trim.pieces("recurrent", ["run", "_learn"] if "pull" in kernels else ["run"])
         kernels |= {"move", "rest", "leak"}
         kernels -= set() if here.dense else {"clamp"}
     elif here.front:

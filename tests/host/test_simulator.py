@@ -90,6 +90,8 @@ def models(draw: st.DrawFn) -> Model:
         units = draw(st.integers(1, 40))
         layers.append(_layer(draw, "dense", units, inputs, phases))
         inputs = units
+    if draw(st.booleans()):
+        layers = _fed(layers)
     layers.append(_layer(draw, "output", classes, inputs, phases))
     weights = tuple(
         rng.integers(1, 256, (w.units, w.inputs + 1), dtype=np.uint8)
@@ -102,6 +104,11 @@ def models(draw: st.DrawFn) -> Model:
         tuple(layers), Scaling(np.zeros(1, np.float32), np.ones(1, np.float32)), weights, checkpoints,
         draw(st.sampled_from(RULES)), draw(st.integers(0, 30)),
     )  # fmt: skip
+
+
+def _fed(layers: list[Layer]) -> list[Layer]:
+    """Return the layers with all but the conv ones learning from feedback."""
+    return [w if w.kind == "conv" else replace(w, amplitude=0, loss="l2", l1=0) for w in layers]
 
 
 def _conv(draw: st.DrawFn, rows: int, width: int, phases: int, layers: list[Layer]) -> int:

@@ -12,8 +12,10 @@ from tpsgd.modelfile import HEADER, HEADER_SIZE, LAYER, VERSION, Model
 from tpsgd.network import build
 from tpsgd.runtime import crc32
 
-#: Up to 23: dense layers, in every other case behind one recurrent layer; then stacked and conv layers in turn.
-CASES = 44
+#: Up to 23: dense layers, in every other case behind one recurrent layer; then stacked and conv layers in turn; from
+#: 44 on layers that learn from feedback, among all the others.
+CASES = 64
+FEEDBACK = 44
 SAMPLES = 40
 
 
@@ -42,6 +44,9 @@ def describe(case):
     phases = dice.roll(1, 4)
     conv = case >= 24 and case % 2
     recurrent = (1 if case < 24 else 2 + case % 3 // 2) if case % 2 == (case < 24) else 0
+    if case >= FEEDBACK:
+        conv = case % 4 == 1
+        recurrent = 1 + case % 3 // 2 if case % 2 == 0 else 0
     steps = dice.roll(4, 9) if recurrent or conv else dice.roll(1, 3)
     channels = dice.roll(1, 9)
     checkpoints = dice.roll(1, 4) if recurrent else 0
@@ -59,6 +64,8 @@ def describe(case):
         units = dice.roll(1, 40)
         layers.append(_layer(dice, 0, units, inputs, phases))
         inputs = units
+    if case >= FEEDBACK:
+        _feed(layers, last=dice.roll(0, 3) == 0)
     layers.append(_layer(dice, 2, classes, inputs, phases))
     return steps, channels, classes, checkpoints, case // 2 % 4 if recurrent else 0, phases, layers
 
@@ -83,6 +90,16 @@ def _maps(dice, count, rows, phases, layers):
         columns = columns // pool if columns > 1 else 1
         depth = units
     return channels, rows * columns * depth
+
+
+def _feed(layers, last):
+    """Let the layers behind the conv layers learn from feedback; ``last``: the last one alone, or the whole stack."""
+    for i in range(len(layers) - 1, -1, -1):
+        kind = layers[i][0]
+        stacked = kind == 1 and i + 1 < len(layers) and layers[i + 1][0] == 1
+        if kind == 3 or (last and i + 1 < len(layers) and not stacked):
+            return
+        layers[i] = layers[i][:5] + (0, 0, 0) + layers[i][8:]
 
 
 def _layer(dice, kind, units, inputs, phases, window=(0, 0, 0, 0, 0)):

@@ -49,7 +49,7 @@ class _Network(ctypes.Structure):
             for name in ("layers", "steps", "channels", "classes", "checkpoints", "rule", "phases")
         ),
         *((name, ctypes.c_uint32) for name in ("seen", "total", "state")),
-        *((name, ctypes.c_void_p) for name in ("z", "top", "where")),
+        *((name, ctypes.c_void_p) for name in ("z", "f", "top", "where")),
         ("layer", _Layer * MAX_LAYERS),
     )
 
@@ -114,6 +114,7 @@ class NativeTrainer:
         )  # fmt: skip
         widest = max(layer.units for layer in model.layers)
         net.z = self._buffer(widest, np.int32)
+        net.f = self._buffer(max(layer.inputs for layer in model.layers) + 1, np.int32)
         net.top = self._buffer(widest, np.uint8)
         net.where = self._buffer(widest, np.uint32)
         for i, layer in enumerate(model.layers):

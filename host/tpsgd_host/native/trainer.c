@@ -8,6 +8,7 @@
  *   frozen  (m, n) uint8, hi + 128: weights of a layer that does not
  *   x       (n,) uint8, activation + 128; the last is 255
  *   z       (m,) int32: sums of the forward pass, then the errors e, in the same place
+ *   f       (n - 1,) int32: feedback, what the errors of a layer ask of the one before
  *   h16     (m,) uint16, state of a leaky unit + 32768; h (m,) uint8, its activation + 128
  *   data    (R, T*C) uint8, results (R, 2) uint8: predicted class, p_y
  *
@@ -35,7 +36,7 @@ typedef struct {
     int32_t inputs;              /* n */
     int32_t shift;               /* S of the forward pass */
     int32_t leak;                /* k */
-    int32_t amplitude;           /* A */
+    int32_t amplitude;           /* A; 0 in a layer that learns from feedback, and in the output */
     int32_t l1;                  /* c; 0 for l2 */
     uint32_t base;               /* where the targets' generator starts */
     uint8_t shifts[MAX_PHASES];  /* s of each phase */
@@ -67,6 +68,7 @@ typedef struct {
     uint32_t total;       /* announced for it; 0 unknown */
     uint32_t state;       /* the run's generator */
     int32_t *z;           /* (m,) of the widest layer */
+    int32_t *f;           /* (n,) of the widest layer */
     uint8_t *top;         /* (m,) of the widest layer: largest activation of each filter in a region */
     uint32_t *where;      /* (m,) of the widest layer: the byte of the map where that patch begins */
     tpsgd_layer layer[MAX_LAYERS];
@@ -200,12 +202,65 @@ static void softmax(int32_t *z, int32_t m, int32_t y, uint8_t *result)
     z[y] += 127;
 }
 
-/* s of a layer in a phase; 0 where it does not learn, or nothing does */
-static int32_t learns(const tpsgd_layer *layer, int32_t phase) { return phase < 0 ? 0 : layer->shifts[phase]; }
+/* Update a layer, and leave in its x what its errors e ask of the layer before, with the weights as they were (SPEC
+ * 1.3, feedback): f_j = clamp((sum_i hi_ij * e_i) >> r), 0 where x_j is 127 or -127 */
+static void backward(const tpsgd_layer *layer, const int32_t *restrict e, int32_t *restrict f, int32_t s)
+{
+    const int32_t m = layer->units, n = layer->inputs;
+    const int32_t r = layer->shift < 2 ? 1 : layer->shift > 8 ? 7 : layer->shift - 1;
+    memset(f, 0, (size_t)n * sizeof *f);
+    for (int32_t i = 0; i < m; i++) {
+        const uint16_t *w = layer->w + (size_t)i * n;
+        for (int32_t j = 0; j < n; j++)
+            f[j] += (int16_t)((w[j] >> 8) - 128) * (int16_t)e[i];
+    }
+    tpsgd_update(layer->w, layer->x, e, m, n, s);
+    for (int32_t j = 0; j < n - 1; j++)
+        layer->x[j] = layer->x[j] == 255 || layer->x[j] == 1 ? 128 : (uint8_t)(clamp(f[j] >> r) + 128);
+}
+
+/* e_i = f_i, 0 where z_i is saturated and ``masked`` */
+static void pull(const uint8_t *f, int32_t *z, int32_t m, int masked)
+{
+    for (int32_t i = 0; i < m; i++)
+        z[i] = masked && (z[i] >= 127 || z[i] <= -127) ? 0 : f[i] - 128;
+}
+
+/* Whether layer l learns from feedback */
+static int feeds(const tpsgd_network *net, int32_t l) { return l < net->layers - 1 && !net->layer[l].amplitude; }
+
+/* s of each layer in a phase: 0 where it does not learn, as with feedback from a layer that does not */
+static void find_rates(const tpsgd_network *net, int32_t phase, uint8_t *rates)
+{
+    for (int32_t l = net->layers - 1; l >= 0; l--) {
+        rates[l] = phase < 0 ? 0 : net->layer[l].shifts[phase];
+        if (feeds(net, l) && !rates[l + 1])
+            rates[l] = 0;
+    }
+}
+
+/* Learn from e in z, which is layer l's, and go down from there as far as there is feedback; return where it ended */
+static int32_t sweep(tpsgd_network *net, int32_t l, int32_t lowest, const uint8_t *rates, int masked)
+{
+    for (;; l--) {
+        const tpsgd_layer *layer = &net->layer[l];
+        if (!l || !feeds(net, l - 1) || !rates[l - 1]) {
+            if (rates[l])
+                tpsgd_update(layer->w, layer->x, net->z, layer->units, layer->inputs, rates[l]);
+            return l;
+        }
+        backward(layer, net->z, net->f, rates[l]);
+        if (l == lowest)
+            return l - 1;
+        if (masked)
+            forward(layer - 1, net->z);
+        pull(layer->x, net->z, layer[-1].units, masked);
+    }
+}
 
 /* The T steps of the recurrent layers; the last one's K checkpoints lie side by side in the next layer's inputs
- * afterwards. Returns the number of layers. */
-static int32_t run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t y, int32_t phase)
+ * afterwards. ``again``: feedback lies there instead, and they learn from it. Returns the number of layers. */
+static int32_t run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint8_t *rates, int again)
 {
     const int32_t T = net->steps, C = net->channels, K = net->checkpoints;
     int32_t rule = -1, layers = 0, done = 0;
@@ -213,11 +268,12 @@ static int32_t run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t 
         const tpsgd_layer *layer = &net->layer[layers];
         for (int32_t i = 0; i < layer->units; i++)
             layer->h16[i] = 32768;
-        memset(layer->x + layer->inputs - 1 - layer->units, 128, (size_t)layer->units);
-        if (learns(layer, phase))
+        memset(layer->h, 128, (size_t)layer->units);
+        if (rates[layers] && !feeds(net, layers))
             rule = net->rule;
     }
     const int32_t chosen = rule == LAST ? T - 1 : rule == RANDOM ? draw(&net->state, T) : -1;
+    uint8_t *out = net->layer[layers].x;
     for (int32_t t = 0; t < T; t++) {
         const int at_checkpoint = t == (done + 1) * T / K - 1;
         const int now = t == chosen || rule == EVERY || (rule == CHECKPOINT && at_checkpoint);
@@ -226,18 +282,24 @@ static int32_t run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t 
         for (int32_t l = 0; l < layers; l++) {
             const tpsgd_layer *layer = &net->layer[l];
             memcpy(layer->x, below, width);
+            memcpy(layer->x + width, layer->h, (size_t)layer->units);
             forward(layer, net->z);
             leak(layer, net->z, layer->h16, layer->h);
-            if (now && learns(layer, phase)) {
+            if (now && rates[l]) {
                 error(layer, layer->h, net->z, rule == CHECKPOINT ? done * net->classes + y : y);
-                tpsgd_update(layer->w, layer->x, net->z, layer->units, layer->inputs, learns(layer, phase));
+                tpsgd_update(layer->w, layer->x, net->z, layer->units, layer->inputs, rates[l]);
             }
-            memcpy(layer->x + width, layer->h, (size_t)layer->units);
             below = layer->h;
             width = (size_t)layer->units;
         }
-        if (at_checkpoint)
-            memcpy(net->layer[layers].x + width * done++, below, width);
+        if (!at_checkpoint)
+            continue;
+        if (again) {
+            pull(out + width * done++, net->z, (int32_t)width, 1);
+            sweep(net, layers - 1, 0, rates, 1);
+        } else {
+            memcpy(out + width * done++, below, width);
+        }
     }
     return layers;
 }
@@ -285,7 +347,7 @@ static void run_region(tpsgd_network *net, const tpsgd_layer *layer, const uint8
 }
 
 /* The conv layers; the last one's map lies in the next layer's inputs afterwards. Returns the number of layers. */
-static int32_t run_conv(tpsgd_network *net, const uint8_t *sample, int32_t y, int32_t phase)
+static int32_t run_conv(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint8_t *rates)
 {
     int32_t l = 0;
     size_t size = 0;
@@ -293,7 +355,7 @@ static int32_t run_conv(tpsgd_network *net, const uint8_t *sample, int32_t y, in
         const tpsgd_layer *layer = &net->layer[l];
         for (int32_t g = 0; g < layer->regions; g++)
             for (int32_t f = 0; f < layer->beside; f++)
-                run_region(net, layer, sample, g, f, y, learns(layer, phase));
+                run_region(net, layer, sample, g, f, y, rates[l]);
         sample = layer->map;
         size = (size_t)layer->rows * layer->columns * layer->units;
     }
@@ -301,32 +363,32 @@ static int32_t run_conv(tpsgd_network *net, const uint8_t *sample, int32_t y, in
     return l;
 }
 
-/* One record: a forward pass and, for s > 0, each layer's update right behind its own part of it */
-static void run(tpsgd_network *net, const uint8_t *sample, int32_t y, int32_t phase, uint8_t *result)
+/* One record: a forward pass and, where a layer learns, its update right behind its own part of it; feedback last */
+static void run(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint8_t *rates, uint8_t *result)
 {
     int32_t first = 0;
     if (net->layer[0].kind == RECURRENT)
-        first = run_recurrent(net, sample, y, phase);
+        first = run_recurrent(net, sample, y, rates, 0);
     else if (net->layer[0].kind == CONV)
-        first = run_conv(net, sample, y, phase);
+        first = run_conv(net, sample, y, rates);
     else
         memcpy(net->layer[0].x, sample, (size_t)net->steps * net->channels);
-    for (int32_t l = first; l < net->layers; l++) {
+    const int32_t last = net->layers - 1;
+    for (int32_t l = first; l < last; l++) {
         const tpsgd_layer *layer = &net->layer[l];
-        const int32_t s = learns(layer, phase);
+        uint8_t *a = net->layer[l + 1].x;
         forward(layer, net->z);
-        if (layer->kind == OUTPUT) {
-            softmax(net->z, layer->units, y, result);
-        } else {
-            uint8_t *a = net->layer[l + 1].x;
-            for (int32_t i = 0; i < layer->units; i++)
-                a[i] = (uint8_t)(clamp(net->z[i]) + 128);
-            if (s)
-                error(layer, a, net->z, y);
+        for (int32_t i = 0; i < layer->units; i++)
+            a[i] = (uint8_t)(clamp(net->z[i]) + 128);
+        if (rates[l] && !feeds(net, l)) {
+            error(layer, a, net->z, y);
+            tpsgd_update(layer->w, layer->x, net->z, layer->units, layer->inputs, rates[l]);
         }
-        if (s)
-            tpsgd_update(layer->w, layer->x, net->z, layer->units, layer->inputs, s);
     }
+    forward(&net->layer[last], net->z);
+    softmax(net->z, net->layer[last].units, y, result);
+    if (rates[last] && result[1] < 127 && sweep(net, last, first, rates, 0) < first)
+        run_recurrent(net, sample, y, rates, 1); /* with p_y = 127 there is no error */
 }
 
 static int32_t present_phase(const tpsgd_network *net)
@@ -343,12 +405,11 @@ API void tpsgd_apply(tpsgd_network *net, const uint8_t *ops, const uint8_t *labe
 {
     const size_t width = (size_t)net->steps * net->channels;
     for (int32_t r = 0; r < R; r++) {
-        int32_t phase = -1;
-        if (ops[r] != TEST_OP) {
-            phase = present_phase(net);
+        uint8_t rates[MAX_LAYERS];
+        find_rates(net, ops[r] == TEST_OP ? -1 : present_phase(net), rates);
+        if (ops[r] != TEST_OP)
             net->seen++;
-        }
-        run(net, data + width * r, labels[r], phase, results + 2 * (size_t)r);
+        run(net, data + width * r, labels[r], rates, results + 2 * (size_t)r);
     }
 }
 

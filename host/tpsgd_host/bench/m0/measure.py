@@ -64,7 +64,7 @@ BUILD = """def build(N):
 FILL = """def fill(N,D):
  N.seen=0;N.phase_end=-1;N.front=None;N.size=60;N.sample=bytearray(61)
  for i in range(60):N.sample[i]=i*37%255+1
- N.rates=[d[2]+4 for d in D];N.dense=D[:2];N.output=D[2][:5]
+ N.rates=[d[2]+4 for d in D];N.dense=D[:2];N.output=D[2][:5]+(None,)
  N.kernels=put,forward,clamp,error,softmax,update
 """
 
