@@ -21,7 +21,7 @@ from tpsgd_host.comparison.domains import without_column
 from tpsgd_host.comparison.jobs import cores
 from tpsgd_host.comparison.newclass import study_new_class
 from tpsgd_host.comparison.results import Comparison, document
-from tpsgd_host.comparison.shift import study_shift
+from tpsgd_host.comparison.shift import ready_model, study_shift
 from tpsgd_host.comparison.shift_results import Shift
 from tpsgd_host.comparison.sources import Source, find_config, task_sources
 from tpsgd_host.comparison.study import Progress
@@ -237,7 +237,8 @@ def _study(source: Source, study: Callable[[Progress], Shift], output: Output) -
     with ProgressView(source.problem.name, quiet=output.as_json) as view:
         one = study(view.report)
     if output.folder is not None:
-        report.write_folder(output.folder, one, source.toml, _command_line())
+        ready = ready_model(source.problem, one) if one.kind == "shift" else None
+        report.write_folder(output.folder, one, source.toml, _command_line(), ready)
     if output.as_json:
         click.echo(json.dumps(one.as_dict(), indent=2))
     elif output.as_markdown:

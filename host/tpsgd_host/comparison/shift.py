@@ -8,9 +8,11 @@ Legend: n samples a class to adapt on.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,7 @@ from tpsgd_host.comparison.domains import Domains
 from tpsgd_host.comparison.integer import accuracy, records
 from tpsgd_host.comparison.jobs import Workers
 from tpsgd_host.comparison.problem import Problem
-from tpsgd_host.comparison.shift_results import Adapted, HeldOut, Shift
+from tpsgd_host.comparison.shift_results import Adapted, HeldOut, Shift, spoken_of
 from tpsgd_host.comparison.sides import Sides, draw, joined
 from tpsgd_host.comparison.study import Progress
 from tpsgd_host.data.names import listing, suggestion
@@ -151,6 +153,35 @@ def study_shift(
         "shift", problem.name, problem.network, column, tuple(names), setup.counts, tuple(range(first, first + seeds)),
         tuple((way.name, way.title, outcomes[0].bytes[way.name]) for way in ways), problem.data, results,
     )  # fmt: skip
+
+
+def ready_model(problem: Problem, one: Shift) -> tuple[Model, int]:
+    """Return a network to flash and adapt: trained on all training samples, then set up as was found best.
+
+    Ways that need old samples are left aside: the samples of the new one are all that a board needs for this.
+
+    Returns
+    -------
+    model : Model
+    passes : int
+        Over the samples of the new one.
+    """
+    ways = {way.name: way for way in WAYS if not way.old}
+    n = spoken_of(one.counts)
+    found = [
+        (a.validation[0], a.way, a.tuning)
+        for held in one.held_out
+        for a in held.adapted
+        if a.count == n and a.way in ways
+    ]
+    means = {name: fmean(score for score, way, _ in found if way == name) for name in {way for _, way, _ in found}}
+    name = max(sorted(means), key=lambda name: means[name])
+    tunings = Counter(tuning for _, way, tuning in found if way == name)
+    (tuning,) = (t for t in ways[name].tunings() if str(t) == tunings.most_common(1)[0][0])
+    drawn = build_model(problem.config, problem.train)
+    base = train_model(drawn, problem.train, problem.epochs, problem.shuffle_seed)
+    start = ways[name].start(drawn, base, problem.train, problem.epochs, problem.shuffle_seed)
+    return ways[name].model(start, tuning), tuning.passes
 
 
 def _held_out(names: list[str], wanted: Sequence[str], column: str) -> list[str]:

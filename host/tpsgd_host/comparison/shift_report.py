@@ -13,6 +13,7 @@ from rich.table import Table
 
 from tpsgd_host.comparison.shift_results import Shift, spoken_of
 from tpsgd_host.comparison.tables import markdown_table, seeds_text
+from tpsgd_host.model import Model
 from tpsgd_host.runs.log import write_atomic, write_json
 
 _LEGEND = (
@@ -34,6 +35,13 @@ What `tpsgd-host compare` found, and how to find it again:
 - `tables.md`: tables and verdict
 - `accuracies.csv`: one row for each network that was adapted
 - `shift.png`: accuracy against the number of samples, on the new one and on the old ones
+"""
+
+READY = """\
+- `{file}`: trained on all training samples, and set up to adapt as was found best. With samples of a new one:
+
+      tpsgd-host flash {file}
+      tpsgd-host stream new.csv --epochs {passes}
 """
 
 
@@ -71,12 +79,19 @@ def markdown(one: Shift) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def write_folder(folder: Path, one: Shift, toml: str, command: Sequence[str]) -> None:
-    """Write figures, tables and the picture of a study."""
+def write_folder(
+    folder: Path, one: Shift, toml: str, command: Sequence[str], ready: tuple[Model, int] | None = None
+) -> None:
+    """Write figures, tables and the picture of a study, and the network to adapt with its passes."""
+    readme = README.format(command=shlex.join(command))
+    if ready is not None:
+        model, passes = ready
+        model.save(folder / f"{one.problem}-adapt.tpsgd")
+        readme += READY.format(file=f"{one.problem}-adapt.tpsgd", passes=passes)
     write_json(folder / "result.json", {**one.as_dict(), "command": list(command)})
     for name, text in (
-        ("tables.md", markdown(one)), ("README.md", README.format(command=shlex.join(command))),
-        ("accuracies.csv", _accuracies(one)), (f"{one.problem}.toml", toml),
+        ("tables.md", markdown(one)), ("README.md", readme), ("accuracies.csv", _accuracies(one)),
+        (f"{one.problem}.toml", toml),
     ):  # fmt: skip
         write_atomic(folder / name, text.encode())
     from tpsgd_host.comparison.shift_picture import plot_shift  # matplotlib takes a while

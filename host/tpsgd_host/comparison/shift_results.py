@@ -108,12 +108,12 @@ class Shift:
         way, title, size = self.best(n, old=False)
         known, new = self.mean(way, 0, True), self.mean(way, n)
         gap = 100 * (known - new)
-        within = f"within {NEAR:.0f} points" if gap <= NEAR else f"not within {NEAR:.0f} points"
+        within = "" if gap <= 0 else f": within {NEAR:.0f} points" if gap <= NEAR else f": not within {NEAR:.0f} points"
         said = [
             f"A {self.column} that the network does not know is classified at {_percent(self.mean(way, 0))}, those it "
             f"knows at {_percent(known)}.",
             f"{n} sample{'s' if n > 1 else ''} a class bring that to {_percent(new)} ({title}, {size:,} bytes), "
-            f"{_relation(gap)} the known ones: {within}. The old ones are then at {_percent(self.mean(way, n, True))}.",
+            f"{_relation(gap)} the known ones{within}. The old ones are then at {_percent(self.mean(way, n, True))}.",
         ]
         both, title, size = self.best(n, old=True)
         if both != way:

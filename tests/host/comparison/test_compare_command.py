@@ -19,6 +19,7 @@ from tpsgd_host.cli import cli
 from tpsgd_host.comparison import pictures
 from tpsgd_host.comparison.tables import markdown, overview
 from tpsgd_host.errors import DependencyError
+from tpsgd_host.model import load_model
 from tpsgd_host.tasks import load_task, write_csv
 
 QUICK = ("--epochs", "4", "--seeds", "2", "--jobs", "1")
@@ -179,8 +180,11 @@ def test_a_shift_by_a_column_of_the_file(place):
     text = " ".join(call(*arguments, "--held-out", "b", "--out", "found").split())
     assert "wearer held out in turn: b; 1 seed" in text and "last layer" in text
     assert {p.name for p in (place / "found").iterdir()} == {
-        "README.md", "accuracies.csv", "gesture.toml", "result.json", "shift.png", "tables.md",
+        "README.md", "accuracies.csv", "gesture-adapt.tpsgd", "gesture.toml", "result.json", "shift.png", "tables.md",
     }  # fmt: skip
+    model = load_model(place / "found" / "gesture-adapt.tpsgd")
+    assert len({shift for layer in model.layers for shift in layer.shifts}) <= 2 and not model.layers[-1].frozen
+    assert "flash gesture-adapt.tpsgd" in (place / "found" / "README.md").read_text()
     said = json.loads((place / "found" / "result.json").read_text())
     assert said["kind"] == "shift" and said["domains"] == ["a", "b", "c"] and said["verdict"]
 
