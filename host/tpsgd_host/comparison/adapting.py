@@ -165,7 +165,10 @@ def _with_frozen_body(model: Model) -> Model:
 def _with_adaptor(base: Model, units: int) -> Model:
     """Return ``base`` with its body frozen, a fresh dense layer before the output, and an output that begins anew."""
     output = base.layers[-1]
-    given = LayerConfig("dense", units, tuple(min(15, s + 2) for s in output.shifts), amplitude=127)
+    # Behind layers without targets (amplitude 0: they learn from feedback) there can be none with.
+    targets = len(base.layers) < 2 or base.layers[-2].amplitude > 0
+    shifts = tuple(min(15, s + 2) for s in output.shifts)
+    given = LayerConfig("dense", units, shifts, amplitude=127 if targets else 0)
     adaptor = build_layer(given, output.inputs, len(base.classes))
     index = len(base.layers) - 1
     drawn = initial_weights(base.seed, index, units, adaptor.inputs, initial_span(adaptor, 1.0))

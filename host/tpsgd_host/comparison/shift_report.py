@@ -117,12 +117,12 @@ def _tables(one: Shift) -> list[tuple[str, list[str], list[list[str]]]]:
 
 
 def _tunings(one: Shift) -> tuple[list[str], list[list[str]]]:
-    rows = [
-        [held.name, title, *(a.tuning for a in held.adapted if a.way == name and a.count)]
-        for held in one.held_out
-        for name, title, _ in one.ways
-    ]
-    return [one.column, "way", *(f"{n} a class" for n in one.counts)], rows
+    n = spoken_of(one.counts)
+    rows = []
+    for held in one.held_out:
+        tunings = {a.way: a.tuning for a in held.adapted if a.count == n}
+        rows.append([held.name, *(tunings[name] for name, _, _ in one.ways)])
+    return [f"{one.column}, {n} a class", *(title for _, title, _ in one.ways)], rows
 
 
 def _accuracies(one: Shift) -> str:
