@@ -16,7 +16,7 @@ from tpsgd_host.comparison.verdict import verdict
 from tpsgd_host.config import Config
 from tpsgd_host.errors import ConfigError
 
-ROUNDS = 3  # of looking for better settings around the best
+ROUNDS = 4  # of looking for better settings around the best
 SHORT = 4  # these rounds train for a fourth of the epochs
 FINALISTS = 3  # settings that are then trained in full, and chosen from
 
@@ -119,11 +119,11 @@ def compare(
         searches = _choose(problem, contestants, parts, workers, tracker)
         tests = _test(searches, final, problem.epochs, workers, tracker)
     entries = tuple(_entry(problem, search, tested) for search, tested in zip(searches, tests, strict=True))
-    note = validation_note(problem, parts)
+    notes = [*problem.notes, validation_note(problem, parts), _edge_note(problem, searches)]
     return Comparison(
         problem.name, problem.network, problem.train.classes, len(problem.train), len(problem.test), problem.epochs,
         final.seeds, problem.shuffle_seed, len(parts), sum(len(part.test) for part in parts), problem.data, entries,
-        verdict(entries, len(problem.test)), (*problem.notes, *([note] if note else [])),
+        verdict(entries, len(problem.test)), tuple(filter(None, notes)),
     )  # fmt: skip
 
 
@@ -152,6 +152,12 @@ def _choose(
         run(f"looking for learning rates, {number} of {ROUNDS}", short_run(problem.epochs), wanted, full=False)
     run("choosing learning rates", problem.epochs, [search.finalists() for search in searches], full=True)
     return searches
+
+
+def _edge_note(problem: Problem, searches: list[_Search]) -> str:
+    """Say whose best rates were not tried from all sides when the rounds were over, or nothing."""
+    titles = [search.contestant.title for search in searches if search.next(problem.config)]
+    return f"better rates than those that were tried may exist for: {'; '.join(titles)}" if titles else ""
 
 
 def _test(

@@ -93,6 +93,9 @@ def test_the_search_goes_on_until_the_best_is_surrounded(gesture):
     (entry,) = compare(gesture, [spy], seeds=1).entries
     assert entry.setting == (2.0, -2.0)
     assert {epochs for _, _, epochs in spy.calls} == {short_run(gesture.epochs), gesture.epochs}
+    assert compare(gesture, [Spy((2.0, -2.0))], seeds=1).notes == ()
+    (note,) = compare(gesture, [Spy((9.0, -9.0))], seeds=1).notes
+    assert note == "better rates than those that were tried may exist for: spy"
 
 
 def test_nothing_is_tried_twice_where_hidden_layers_do_not_learn(gesture):
