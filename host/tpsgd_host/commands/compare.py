@@ -123,9 +123,11 @@ def command(
     means.
 
     \b
-    int-tpsgd   what a board computes    tpsgd-l2, tpsgd-l1  the same in floats
+    int-tpsgd   the network as its TOML says: what a board computes
+    int-label   the same, hidden layers with targets of their own (no feedback)
     int-frozen  the output layer alone   frozen              the same in floats
-    bp          backprop (through time)  dfa, fa, drtp       rivals of backprop
+    bp          backprop (through time)  tpsgd-l2, tpsgd-l1  tpSGD in floats
+    dfa, fa, drtp                        rivals of backprop
 
     \b
     Examples:

@@ -30,6 +30,9 @@ class Contestant(Protocol):
     title: str
     integer: bool
 
+    def applies(self, config: Config) -> bool:
+        """Whether this is a contestant of its own on a network, or another one under a second name."""
+
     def settings(self) -> tuple[Setting, ...]:
         """Return the settings to try first; of two that do equally well the earlier is taken."""
 
@@ -53,7 +56,8 @@ class Contestant(Protocol):
 
 
 CONTESTANTS: tuple[Contestant, ...] = (
-    IntegerContestant("int-tpsgd", "tpSGD, integers", frozen=False),
+    IntegerContestant("int-tpsgd", "tpSGD, integers"),
+    IntegerContestant("int-label", "own targets, integers", labels=True),
     IntegerContestant("int-frozen", "frozen, integers", frozen=True),
     FloatContestant("bp", "backprop", "bp"),
     FloatContestant("tpsgd-l2", "tpSGD, floats, l2", "tpsgd", "l2"),

@@ -44,6 +44,10 @@ class FloatContestant:
     def __init__(self, name: str, title: str, rule: str, loss: str | LayerLoss = "l2") -> None:
         self.name, self.title, self.rule, self.loss = name, title, rule, loss
 
+    def applies(self, config: Config) -> bool:  # noqa: ARG002 - to every network
+        """Whether there is something to compare."""
+        return True
+
     def settings(self) -> tuple[Setting, ...]:
         """Return the rates to try first."""
         return tuple((0.0 if self._still else rate, rate) for rate in RATES)

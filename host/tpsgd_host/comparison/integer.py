@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tpsgd_host.build import build_model
 from tpsgd_host.comparison.problem import Part
 from tpsgd_host.comparison.results import Setting, Trained
-from tpsgd_host.config import Config, LayerConfig
+from tpsgd_host.config import AMPLITUDES, Config, LayerConfig
 from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.model import Model, memory
@@ -25,7 +25,7 @@ LEAST, MOST = 1, 15  # update shifts (SPEC 1.3)
 
 
 class IntegerContestant:
-    """Integer tpSGD, all of it or with the hidden layers left as they were drawn.
+    """The integers that a board computes: the network as its TOML says, or with other hidden layers.
 
     A setting is a pair of offsets to the update shifts in the model's TOML: (hidden layers, output layer).
 
@@ -33,13 +33,19 @@ class IntegerContestant:
     ----------
     name, title : str
     frozen : bool
-        Whether only the output layer learns.
+        Whether the hidden layers stay as they were drawn.
+    labels : bool
+        Whether hidden layers that would learn from feedback get targets of their own: the paper's rule.
     """
 
     integer = True
 
-    def __init__(self, name: str, title: str, frozen: bool) -> None:
-        self.name, self.title, self.frozen = name, title, frozen
+    def __init__(self, name: str, title: str, frozen: bool = False, labels: bool = False) -> None:
+        self.name, self.title, self.frozen, self.labels = name, title, frozen, labels
+
+    def applies(self, config: Config) -> bool:
+        """Whether this is something else than the network as it is."""
+        return not self.labels or any(_feedback(layer) for layer in config.layers[:-1])
 
     def settings(self) -> tuple[Setting, ...]:
         """Return the offsets to try first, the likeliest first: of two that do equally well the earlier is taken."""
@@ -88,7 +94,10 @@ class IntegerContestant:
         """Return the network with the update shifts of a setting and a seed of its own."""
         hidden = [self._layer(layer, setting[0]) for layer in config.layers[:-1]]
         output = replace(config.layers[-1], shifts=_shifted(config.layers[-1], setting[1]))
-        return replace(config, seed=seed, layers=(*hidden, output))
+        training = config.training
+        if self.labels and _feedback(config.layers[0]):
+            training = replace(training, rule="checkpoint")
+        return replace(config, seed=seed, training=training, layers=(*hidden, output))
 
     def bytes(self, config: Config, samples: Samples) -> int:
         """Return what training takes on a board, the buffers of the link among them."""
@@ -97,7 +106,8 @@ class IntegerContestant:
     def _layer(self, layer: LayerConfig, offset: int | float) -> LayerConfig:
         if self._still(layer):
             return replace(layer, frozen=True)
-        return replace(layer, shifts=_shifted(layer, offset))
+        amplitude = AMPLITUDES[layer.kind] if self.labels and _feedback(layer) else layer.amplitude
+        return replace(layer, shifts=_shifted(layer, offset), amplitude=amplitude)
 
     def _still(self, layer: LayerConfig) -> bool:
         return self.frozen or layer.frozen
@@ -127,6 +137,11 @@ def accuracy(simulator: Simulator, check: Records) -> float:
     """Return the share of records that are classified rightly, 0 to 1."""
     right: npt.NDArray[np.bool_] = simulator.evaluate(check)[:, 0] == check.labels
     return float(right.mean())
+
+
+def _feedback(layer: LayerConfig) -> bool:
+    """Whether a layer learns from the error of the layer behind it (SPEC 1.3)."""
+    return layer.kind != "output" and not layer.frozen and not layer.amplitude
 
 
 def _shifted(layer: LayerConfig, offset: int | float) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ _DOTTED: Dash = (0.0, (1, 1))
 #: Colour, mark and dash by name; integers are drawn heavier. Contestants of a user's own take what is left.
 _STYLES: dict[str, tuple[str, str, Dash]] = {
     "int-tpsgd": (COLOURS[0], "o", _SOLID),
+    "int-label": (COLOURS[4], "o", _SOLID),
     "int-frozen": (COLOURS[1], "s", _SOLID),
     "bp": (COLOURS[6], "^", _DASHED),
     "tpsgd-l2": (COLOURS[4], "D", _DASHED),

@@ -109,7 +109,8 @@ def compare(
     ConfigError
         When no contestant is named, or one that is not known.
     """
-    contestants = tuple(contestant(rule) if isinstance(rule, str) else rule for rule in rules)
+    named = tuple(contestant(rule) if isinstance(rule, str) else rule for rule in rules)
+    contestants = tuple(one for one in named if one.applies(problem.config))
     if not contestants:
         raise ConfigError("There is no rule to compare.", "Name some with --rules, or leave it out.")
     parts = validation_parts(problem)

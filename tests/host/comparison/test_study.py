@@ -36,6 +36,9 @@ class Spy:
     def __init__(self, best):
         self.best, self.calls = best, []
 
+    def applies(self, config):
+        return True
+
     def settings(self):
         return ((0.0, 0.0),)
 
@@ -150,6 +153,21 @@ def test_a_layer_loss_of_ones_own(gesture):
     own = FloatContestant("own", "clipped", "tpsgd", loss)
     comparison = compare(replace(gesture, epochs=2), [own], seeds=1)
     assert calls and comparison.entries[0].title == "clipped"
+
+
+def test_targets_of_their_own_instead_of_feedback(gesture):
+    hidden, output = gesture.config.layers
+    both = {}
+    for amplitude in (0, 80):
+        config = replace(gesture.config, layers=(replace(hidden, amplitude=amplitude), output))
+        both[amplitude] = compare(replace(gesture, config=config), ("int-tpsgd", "int-label"), seeds=1)
+    feedback, label = both[0].entries
+    assert [e.name for e in both[80].entries] == ["int-tpsgd"], "the same under a second name"
+    assert feedback.tried != label.tried
+    ours = contestant("int-label").configure(
+        replace(gesture.config, layers=(replace(hidden, amplitude=0), output)), (0, 0), 1
+    )
+    assert ours.layers[0].amplitude == 80 and ours.training.rule == "checkpoint"
 
 
 def test_unknown_rules():
