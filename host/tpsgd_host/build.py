@@ -84,7 +84,7 @@ def build_layer(given: LayerConfig, inputs: int, classes: int) -> Layer:
         shifts=given.shifts,
         shift=given.shift,
         leak=given.leak,
-        amplitude=0 if given.kind == "output" else given.amplitude,
+        amplitude=given.amplitude,
         loss=given.loss,
         l1=given.l1,
         frozen=given.frozen,

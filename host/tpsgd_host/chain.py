@@ -62,6 +62,8 @@ def layer_inputs(layers: Sequence[LayerConfig], steps: int, channels: int, check
         if layer.kind in FRONT and before != layer.kind:
             hint = f"Layers of kind {layer.kind!r} come first, and nothing but them before a dense layer."
             raise MisfitError(index, "kind", f"is {layer.kind} behind a {before} one", hint)
+        if index:
+            _check_feedback(index, layers[index - 1], layer)
         if layer.kind == "recurrent":
             inputs = below + layer.units
         elif layer.kind == "conv":
@@ -78,6 +80,20 @@ def layer_inputs(layers: Sequence[LayerConfig], steps: int, channels: int, check
         elif shape and layer.kind == "conv":
             inputs *= shape.rows * shape.columns
     return tuple(found)
+
+
+def _check_feedback(index: int, before: LayerConfig, layer: LayerConfig) -> None:
+    """Refuse targets where feedback cannot pass, or where a stack would learn in two ways."""
+    if layer.frozen and not before.frozen and not before.amplitude:
+        hint = f'Freeze number {index} as well, or give it target = "label".'
+        raise MisfitError(index, "frozen", "is frozen, and the one before learns from its feedback", hint)
+    if not before.amplitude and layer.amplitude:
+        hint = f'Give number {index} target = "label" as well, or this one target = "feedback".'
+        raise MisfitError(index, "target", 'has target = "label" behind one that learns from feedback', hint)
+    if before.kind == layer.kind == "recurrent" and before.amplitude and not layer.amplitude:
+        raise MisfitError(
+            index, "target", "learns from feedback on top of a recurrent one that does not", "Give both one target."
+        )
 
 
 def _conv(

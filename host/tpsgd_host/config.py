@@ -20,7 +20,7 @@ MOST_PHASES = 8
 CHECKPOINTS = 4  # where a recurrent model does not say
 SHIFTS = (8, 9, 10)
 LEAK = 2  # these two as docs/ACCURACY.md found them best
-AMPLITUDES = {"recurrent": 80, "dense": 127, "output": 100, "conv": 127}
+AMPLITUDES = {"recurrent": 80, "dense": 127, "conv": 127}
 REGIONS = 3  # of a conv layer in each direction
 LARGEST = 3.4028234e38  # of a float32
 
@@ -29,10 +29,11 @@ DATA_KEYS = (
     "label", "group", "columns", "steps", "channels", "windows", "window", "hop", "resample", "rate", "scale",
     "per_channel", "sigmas", "offset", "gain",
 )  # fmt: skip
-TRAINING_KEYS = ("shifts", "rule", "checkpoints", "total")
+TARGETS = ("feedback", "label")
+TRAINING_KEYS = ("shifts", "target", "rule", "checkpoints", "total")
 CONV_KEYS = ("kernel", "depth", "stride", "pool", "regions")
 LAYER_KEYS = (
-    "kind", "units", "shift", "leak", "amplitude", "loss", "l1", "shifts", "frozen", "init", *CONV_KEYS,
+    "kind", "units", "shift", "leak", "target", "amplitude", "loss", "l1", "shifts", "frozen", "init", *CONV_KEYS,
 )  # fmt: skip
 
 
@@ -66,6 +67,8 @@ class LayerConfig:
     ----------
     units : int
         0 for the output layer, which has one unit a class.
+    amplitude : int
+        0 for a layer that learns from feedback, and for the output layer.
     init : float
         Initial range of the weights, a multiple of ``sqrt(3/n)`` (which gives z the spread of the inputs).
     kernel : tuple of int
@@ -99,8 +102,11 @@ class TrainingConfig:
     ----------
     shifts : tuple of int, length P
         Update shifts, one a phase, of every layer that names none of its own.
+    target : {"feedback", "label"}
+        What hidden layers learn from that do not say themselves: the error of the layer behind them, or targets of
+        their own.
     rule : {"last", "checkpoint", "random", "every"}
-        Steps that train a recurrent layer.
+        Steps that train a recurrent layer towards targets of its own.
     checkpoints : int
         K; 0 without a recurrent layer.
     total : int
@@ -108,6 +114,7 @@ class TrainingConfig:
     """
 
     shifts: tuple[int, ...] = SHIFTS
+    target: str = "feedback"
     rule: str = "last"
     checkpoints: int = 0
     total: int = 0
@@ -170,15 +177,19 @@ def _config(document: Document, chained: bool) -> Config:
     classes = model.texts("classes", 2, 255)
     layout = _layout(data)
     shifts = training.integers("shifts", SHIFTS, 0, 15, MOST_PHASES)
-    layers = tuple(_layer(table, shifts) for table in tables)
+    target = training.choice("target", "feedback", TARGETS)
+    layers = tuple(_layer(table, shifts, target) for table in tables)
     recurrent = bool(layers) and layers[0].kind == "recurrent"
+    if recurrent and not layers[0].amplitude:
+        why = 'is for recurrent layers with target = "label": from feedback they learn at every checkpoint'
+        training.refuse(("rule",), why)
     config = Config(
         name=model.text("name", Path(document.source).stem, empty=False),
         seed=model.integer("seed", 1, 1, 2**32 - 1),
         classes=classes,
         layout=layout,
         scale=_scale(data, layout.channels),
-        training=_training(training, shifts, recurrent or not chained, layout.steps),
+        training=_training(training, shifts, target, recurrent or not chained, layout.steps),
         layers=layers,
         source=document.source,
     )
@@ -244,23 +255,31 @@ def _scale(data: Table, channels: int) -> ScaleConfig:
     return scale
 
 
-def _training(table: Table, shifts: tuple[int, ...], recurrent: bool, steps: int) -> TrainingConfig:
+def _training(table: Table, shifts: tuple[int, ...], target: str, recurrent: bool, steps: int) -> TrainingConfig:
     if not recurrent:
         table.refuse(("rule", "checkpoints"), "has a meaning only with a recurrent layer")
     most = min(16, steps)
     return TrainingConfig(
         shifts=shifts,
+        target=target,
         rule=table.choice("rule", "last", RULES),
         checkpoints=table.integer("checkpoints", min(CHECKPOINTS, most), 1, most),
         total=table.integer("total", 0, 0, 2**32 - 1),
     )
 
 
-def _layer(table: Table, shifts: tuple[int, ...]) -> LayerConfig:
+def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:
     kind = table.choice("kind", None, KINDS)
     output = kind == "output"
     if output:
-        table.refuse(("amplitude", "loss", "l1"), "is a setting of hidden layers: the output learns from its softmax")
+        why = "is a setting of hidden layers: the output learns from its softmax"
+        table.refuse(("target", "amplitude", "loss", "l1"), why)
+    target = "label" if kind == "conv" else table.choice("target", target, TARGETS)
+    if kind == "conv":
+        table.refuse(("target",), "is a setting of dense and recurrent layers: a conv layer has targets of its own")
+    elif target == "feedback" and not output:
+        why = 'is a setting of layers with target = "label", and this one learns from feedback'
+        table.refuse(("amplitude", "loss", "l1"), why)
     if kind != "recurrent":
         table.refuse(("leak",), "is a setting of recurrent layers")
     if kind != "conv":
@@ -278,7 +297,7 @@ def _layer(table: Table, shifts: tuple[int, ...]) -> LayerConfig:
         shifts=own,
         shift=table.integer("shift", 5, 0, 15),
         leak=table.integer("leak", LEAK if kind == "recurrent" else 0, 0, 7),
-        amplitude=table.integer("amplitude", AMPLITUDES[kind], 1, 127),
+        amplitude=table.integer("amplitude", AMPLITUDES[kind], 1, 127) if target == "label" and not output else 0,
         loss=loss,
         l1=table.integer("l1", 64, 1, 127) if loss == "l1" else 0,
         frozen=table.flag("frozen", False),

@@ -57,7 +57,7 @@ total = 0  # training samples that the phases divide, where a run does not say; 
 
 _RECURRENT_RULE = """\
 checkpoints = {checkpoints}  # K, 1..16: the next layer sees the state at so many moments, spread evenly over the sample
-rule = "last"  # steps that train the recurrent layer: "last", "checkpoint" (each of them), "random" (one) or "every"
+# rule = "checkpoint"  # with target = "label": steps that train the recurrent layer; "last", "random" (one) or "every"
 """
 
 _RECURRENT = """\
@@ -67,8 +67,9 @@ kind = "recurrent"
 units = {units}  # 1..1024: more tell finer patterns apart; memory grows with units*(units + channels)
 leak = 2  # 0..7: the state moves by 1/2**leak of the way at each step; higher remembers longer
 shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
-amplitude = 80  # 1..127: how far from 0 the training targets lie; lower keeps units out of saturation
-loss = "l2"  # "l2": the farther from the target the stronger the push; "l1": always the same, l1 = 1..127
+target = "feedback"  # learns from the error of the layer behind; "label": targets of its own, nothing is sent back
+# amplitude = 80  # with target = "label", 1..127: how far from 0 the targets lie
+# loss = "l2"  # with target = "label": "l2", the farther the stronger the push; "l1", always the same: l1 = 1..127
 frozen = false  # true: keeps its initial weights, one byte instead of two each; compare to see what training adds
 init = 1.0  # initial range of the weights; 1.0 keeps the spread of the values from layer to layer
 """
@@ -97,12 +98,13 @@ _DEPTH = "depth = 1  # values of a pixel: 3 for colours that lie side by side\n"
 
 _DENSE = """\
 
-[[layer]]  # hidden layer: learns targets of its own, nothing is sent back from the output
+[[layer]]  # hidden layer
 kind = "dense"
 units = {units}  # 1..1024: more tell finer patterns apart; memory grows with units*(units before + 1)
 shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
-amplitude = 127  # 1..127: how far from 0 the training targets lie; at 127 a unit that has arrived rests
-loss = "l2"  # "l2": the farther from the target the stronger the push; "l1": always the same, l1 = 1..127
+target = "feedback"  # learns from the error of the layer behind; "label": targets of its own, nothing is sent back
+# amplitude = 127  # with target = "label", 1..127: how far from 0 the targets lie
+# loss = "l2"  # with target = "label": "l2", the farther the stronger the push; "l1", always the same: l1 = 1..127
 frozen = false  # true: keeps its initial weights, one byte instead of two each; compare to see what training adds
 init = 1.0  # initial range of the weights; 1.0 keeps the spread of the values from layer to layer
 """

@@ -71,7 +71,8 @@ def _layer(layer: Layer, weights: Weights) -> dict[str, Any]:
     output = layer.kind == "output"
     return {
         "kind": layer.kind, "inputs": layer.inputs, "units": layer.units, "shift": layer.shift, "leak": layer.leak,
-        "amplitude": None if output else layer.amplitude, "loss": None if output else layer.loss,
+        "target": None if output else "label" if layer.amplitude else "feedback",
+        "amplitude": layer.amplitude or None, "loss": layer.loss if layer.amplitude else None,
         "l1": layer.l1 or None, "kernel": [layer.rows, layer.columns] if layer.kind == "conv" else None,
         "stride": layer.stride or None, "pool": layer.pool or None, "regions": layer.regions or None,
         "update_shifts": list(layer.shifts), "frozen": layer.frozen, "bytes": weights.nbytes,
@@ -90,8 +91,8 @@ def show_model(model: Model, console: Console) -> None:
     headings = ("layer", "n", "m", "S", "k", "target", "loss", "shifts", "bytes", "|hi|")
     layers = Table(*headings, box=box.SIMPLE)
     for layer in said["layers"]:
-        target = "-" if layer["amplitude"] is None else f"±{layer['amplitude']}"
-        loss = f"{layer['loss'] or 'softmax'}{' ' + str(layer['l1']) if layer['l1'] else ''}"
+        target = f"±{layer['amplitude']}" if layer["amplitude"] else layer["target"] or "-"
+        loss = "-" if target == "feedback" else f"{layer['loss'] or 'softmax'} {layer['l1'] or ''}".strip()
         shifts = "frozen" if layer["frozen"] else " ".join(map(str, layer["update_shifts"]))
         layers.add_row(
             layer["kind"], str(layer["inputs"]), str(layer["units"]), str(layer["shift"]), str(layer["leak"]), target,
@@ -106,7 +107,8 @@ def show_model(model: Model, console: Console) -> None:
             f"{shape.rows} x {shape.columns} x {layer['units']}; learns in {layer['regions']} regions each way"
         )
     if model.recurrent:
-        console.print(f"{model.checkpoints} checkpoints, rule {model.rule}")
+        rule = f"rule {model.rule}" if model.layers[0].amplitude else "at which the recurrent layers learn from feedback"
+        console.print(f"{model.checkpoints} checkpoints, {rule}")
     spanned = f"{model.total:,} samples" if model.total else "a run, whatever its length"
     console.print(f"the schedule spans {spanned}")
     _show_data(model, console)

@@ -56,8 +56,8 @@ class Contestant(Protocol):
 
 
 CONTESTANTS: tuple[Contestant, ...] = (
-    IntegerContestant("int-tpsgd", "tpSGD, integers"),
-    IntegerContestant("int-label", "own targets, integers", labels=True),
+    IntegerContestant("int-tpsgd", "tpsgd, integers"),
+    IntegerContestant("int-label", "tpSGD targets, integers", labels=True),
     IntegerContestant("int-frozen", "frozen, integers", frozen=True),
     FloatContestant("bp", "backprop", "bp"),
     FloatContestant("tpsgd-l2", "tpSGD, floats, l2", "tpsgd", "l2"),

@@ -86,10 +86,10 @@ def _against(ours: Entry, other: Entry, name: str, test_samples: int) -> str:
     ram = _ram(ours.bytes, other.bytes)
     if gap.noise is None or gap.sure:
         if gap.points < 0:
-            return f"tpSGD on integers costs you {_points(gap)} against {name}{ram}."
+            return f"tpsgd costs you {_points(gap)} against {name}{ram}."
         if gap.points > 0:
-            return f"tpSGD on integers gains {_points(gap)} on {name}{ram}."
-    return f"tpSGD on integers is level with {name} ({_signed(gap)}, within the noise){ram}."
+            return f"tpsgd gains {_points(gap)} on {name}{ram}."
+    return f"tpsgd is level with {name} ({_signed(gap)}, within the noise){ram}."
 
 
 def _hidden(ours: Entry, still: Entry, test_samples: int) -> str:

@@ -11,6 +11,7 @@ from tpsgd_host.model import Model
 
 KINDS = ("dense", "recurrent", "conv", "output")
 STEPS = ("last", "checkpoint", "random", "every")
+AMPLITUDES = {"dense": 127, "recurrent": 90}  # of tpSGD's targets where the integer network has none: it has feedback
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Architecture:
         layers = []
         for layer in model.layers:
             frozen = layer.frozen or not any(layer.shifts)
-            shape = LayerShape(layer.kind, layer.units, layer.inputs, layer.leak, layer.amplitude / 127, frozen)
+            amplitude = layer.amplitude or AMPLITUDES.get(layer.kind, 0)
+            shape = LayerShape(layer.kind, layer.units, layer.inputs, layer.leak, amplitude / 127, frozen)
             if layer.kind == "conv":
                 kernel = layer.rows, layer.columns
                 depth = layer.inputs // (layer.rows * layer.columns)
@@ -101,7 +103,8 @@ class Architecture:
                 )
             layers.append(shape)
         layout = model.layout
-        return cls(layout.steps, layout.channels, len(model.classes), model.checkpoints, model.rule, tuple(layers))
+        rule = model.rule if model.layers[0].amplitude else "checkpoint"
+        return cls(layout.steps, layout.channels, len(model.classes), model.checkpoints, rule, tuple(layers))
 
     def marks(self) -> tuple[int, ...]:
         """Return the K steps after which a checkpoint is taken (SPEC 1.2)."""

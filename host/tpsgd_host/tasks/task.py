@@ -106,7 +106,7 @@ TASKS = {
     "mnist": _Entry(
         "Handwritten digits of 28 x 28 pixels",
         lambda data, _layout: folder.handwriting(data),
-        epochs=8,
+        epochs=16,
         source="mnist-10k.npz, 10,000 digits of MNIST, the last 2,000 held out",
         goal=0.0,
     ),

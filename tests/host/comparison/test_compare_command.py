@@ -47,7 +47,7 @@ def test_a_data_file_is_enough(place):
     assert "network: " in text and "model.toml" in text
     assert "32 samples to learn and 8 to test, 4 epochs, 2 seeds" in " ".join(text.split())
     for words in (
-        "tpSGD, integers",
+        "tpsgd, integers",
         "frozen, integers",
         "backprop",
         "against backprop",
@@ -110,7 +110,7 @@ def test_a_board_that_differs_is_told(gesture, interpreter, monkeypatch):
 
 def test_markdown(place):
     text = call("train.csv", *QUICK, "--rules", "int-tpsgd,int-frozen", "--markdown")
-    assert "| contestant | test accuracy |" in text and "| tpSGD, integers | " in text
+    assert "| contestant | test accuracy |" in text and "| tpsgd, integers | " in text
     assert text.count("\n| ") == 3, "a head and two rows"
 
 

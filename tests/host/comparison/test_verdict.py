@@ -29,9 +29,9 @@ def said(*entries, samples=1000):
 @pytest.mark.parametrize(
     ("backprop", "wanted"),
     [
-        (moved(0.012), "tpSGD on integers costs you 1.2 points (±0.2) against backprop and trains in 11x less RAM"),
-        (moved(-0.02), "tpSGD on integers gains 2.0 points (±0.2) on backprop and trains in 11x less RAM"),
-        ((0.89, 0.93, 0.90, 0.93, 0.90), "tpSGD on integers is level with backprop (-0.2 points ±"),
+        (moved(0.012), "tpsgd costs you 1.2 points (±0.2) against backprop and trains in 11x less RAM"),
+        (moved(-0.02), "tpsgd gains 2.0 points (±0.2) on backprop and trains in 11x less RAM"),
+        ((0.89, 0.93, 0.90, 0.93, 0.90), "tpsgd is level with backprop (-0.2 points ±"),
     ],
 )
 def test_against_backprop(backprop, wanted):
