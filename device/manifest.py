@@ -28,6 +28,7 @@ MODULES = (
     "learner.py",
     "modelfile.py",
     "network.py",
+    "newclass.py",
     "plan.py",
     "recurrent.py",
     "runtime.py",

@@ -20,6 +20,18 @@ RANGES = {"f": (-3.4028234e38, 3.4028234e38), "h": (-32768, 32767)}
 _NAMES_BEFORE_CLASSES = 3
 
 
+def _opened(path):
+    """Open a model file; where a power cut has left none, the one that was to replace it."""
+    try:
+        return open(path, "rb")
+    except OSError:
+        from tpsgd import newclass
+
+        if not newclass.recover(path):
+            raise
+    return open(path, "rb")
+
+
 class Learner:
     """A network that is fed readings, predicts and learns.
 
@@ -51,25 +63,33 @@ class Learner:
     def __init__(self, path="model.tpsgd", longest=0, readings="f", engine=0):
         self._path = path
         self._folder = path[: path.rfind("/") + 1]
-        with open(path, "rb") as file:
+        k = runtime.engine(engine)
+        with _opened(path) as file:
             model = Model(file)
-            self._read_names(file, model)
             self._make_window(model, longest, readings)
-            k = runtime.engine(engine)
-            need = plan.total(plan.buffers(model, plan.WORDS[k.NAME]))
-            free = runtime.heap()[1]
-            if free and need > free:
-                raise MemoryError("the model needs %d bytes to train, %d are free" % (need, free))
-            self.network = build(file, model, k)
-        self._model_crc = model.crc
-        self.accuracy = self.probability = 0.0
-        self._known = self._applied = 0
-        self._unsaved = False
+            self._build(file, model, k)
+        self._restart()
         last = checkpoint.newest(self._folder, self.network, model.crc)
         if last:
             checkpoint.load(last, self.network)
             self._applied = last.applied
         self.clear()
+
+    def _build(self, file, model, k):
+        """Make the network, its class names and scales."""
+        self._read_names(file, model)
+        need = plan.total(plan.buffers(model, plan.WORDS[k.NAME]))
+        free = runtime.heap()[1]
+        if free and need > free:
+            raise MemoryError("the model needs %d bytes to train, %d are free" % (need, free))
+        self.network = build(file, model, k)
+        self._model_crc = model.crc
+
+    def _restart(self):
+        """Count from the weights of the model file on."""
+        self.accuracy = self.probability = 0.0
+        self._known = self._applied = 0
+        self._unsaved = False
 
     def _read_names(self, file, model):
         """Read scales and class names, which the trainer itself has no use for."""
@@ -168,9 +188,24 @@ class Learner:
             model.weights(file, self.network.weights())
         self.network.begin(model.total)
         checkpoint.forget(self._folder)
-        self.accuracy = self.probability = 0.0
-        self._known = self._applied = 0
-        self._unsaved = False
+        self._restart()
+
+    def add_class(self, name):
+        """Add a class; what was learned goes into the model file, which is written anew (SPEC 1.8).
+
+        ``network`` is another one from then on. A window that was fed may be learned as one of the new class.
+        """
+        from tpsgd import newclass
+
+        newclass.add(self._path, self.network, self.classes, name)
+        k = self.network.k
+        sample = bytes(self.network.sample)
+        self.network = None  # room for the larger one
+        with open(self._path, "rb") as file:
+            self._build(file, Model(file), k)
+        self.network.sample[:] = sample
+        checkpoint.forget(self._folder)
+        self._restart()
 
     def _class(self, label):
         """Return the number of a class."""

@@ -37,12 +37,13 @@ def run():
     """Run every test; return 1 if one failed, else 0."""
     import test_golden
     import test_learner
+    import test_newclass
 
     from tpsgd import runtime
 
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     say("running on " + runtime.machine())
-    for suite in (test_golden, test_learner):
+    for suite in (test_golden, test_learner, test_newclass):
         for name in sorted(dir(suite)):
             if name.startswith("test_"):
                 verdict, why = attempt(getattr(suite, name), test_golden.SkipTest)

@@ -1,0 +1,160 @@
+"""One class more for a trained network: its model file is written anew, whole or not at all (SPEC 1.8).
+
+Legend: N classes before; n inputs of the output layer, the bias counted.
+"""
+
+import struct
+from os import remove, rename
+
+from tpsgd import plan, runtime
+from tpsgd.modelfile import HEADER_SIZE, LAYER_SIZE, Model
+from tpsgd.runtime import crc32
+
+NEW = ".new"
+MOST = 255  # classes, and bytes of a name
+
+_CHUNK = 128
+
+
+def add(path, network, classes, name):
+    """Write the model file anew: ``network`` as it is now, with a class ``name`` behind its ``classes``.
+
+    Raises
+    ------
+    ValueError
+        When there can be no such class, or the output layer does not learn.
+    MemoryError
+        When the larger network would not fit.
+    OSError
+        When the file cannot be written. The model file is as it was after any of the three.
+    """
+    raw = _checked(classes, name)
+    with open(path, "rb") as file:
+        model = Model(file)
+        if model.layers[-1].frozen:
+            raise ValueError("the output layer is frozen: it cannot learn a new class")
+        try:
+            try:
+                _write(path + NEW, file, model, network, raw)
+            except OSError:
+                if not runtime.may_write():
+                    raise
+                _write(path + NEW, file, model, network, raw)
+            _check_room(path + NEW, model, plan.WORDS[network.k.NAME])
+        except (OSError, MemoryError, ValueError):
+            _discard(path + NEW)
+            raise
+    try:
+        rename(path + NEW, path)
+    except OSError:  # a file system that renames over no file; recover() helps where the power fails here
+        remove(path)
+        rename(path + NEW, path)
+    runtime.sync()
+
+
+def recover(path):
+    """Put the new model file in the place of one that is missing; return whether there was a new one."""
+    try:
+        with open(path + NEW, "rb") as file:
+            Model(file)
+    except OSError:
+        return False
+    rename(path + NEW, path)
+    return True
+
+
+def row(w, count, n):
+    """Return the weights of the new row as stored: the mean of the ``count`` rows of n in ``w``."""
+    mean = bytearray(2 * n)
+    for j in range(n):
+        u = 0
+        for at in range(2 * j, 2 * n * count, 2 * n):
+            u += w[at] | w[at + 1] << 8
+        struct.pack_into("<H", mean, 2 * j, u // count)
+    return mean
+
+
+def _checked(classes, name):
+    """Return the bytes of a class name that may be added."""
+    if not isinstance(name, str):
+        raise ValueError("a class name is a str, not %r" % (name,))
+    raw = name.encode()
+    if not 0 < len(raw) <= MOST:
+        raise ValueError("a class name of %d bytes; it has 1 to %d" % (len(raw), MOST))
+    if name in classes:
+        raise ValueError("there is a class %r already" % (name,))
+    if len(classes) >= MOST:
+        raise ValueError("there are %d classes, the most that a model has" % len(classes))
+    return raw
+
+
+def _write(path, file, model, network, name):
+    """Write the new model file; all but the weights is copied from the old ``file``."""
+    count = model.classes
+    at = model.strings
+    for _ in range(3 + count):
+        at = _behind(file, at)
+    file.seek(at)
+    end = at + 2
+    for _ in range(struct.unpack("<H", file.read(2))[0]):
+        end = _behind(file, end)
+    header = end + 1 + len(name)
+    pad = -header % 4
+    header += pad
+    if header > 0xFFFF:
+        raise ValueError("the names and scales of the model would take %d bytes, 65535 is the most" % header)
+    file.seek(0)
+    head = bytearray(file.read(HEADER_SIZE + LAYER_SIZE * len(model.layers)))
+    n = model.layers[-1].inputs + 1
+    struct.pack_into("<HI", head, 6, header, header - model.header + model.length + 2 * n)
+    head[20] = count + 1
+    struct.pack_into("<H", head, len(head) - LAYER_SIZE + 2, count + 1)
+    with open(path, "wb") as out:
+        crc = _put(out, head, 0)
+        crc = _copy(file, len(head), at, out, crc)
+        crc = _put(out, bytes((len(name),)) + name, crc)
+        crc = _copy(file, at, end, out, crc)
+        crc = _put(out, bytes(pad), crc)
+        for w in network.weights():
+            crc = _put(out, w, crc)
+        crc = _put(out, row(network.layers[-1].w, count, n), crc)
+        out.write(struct.pack("<I", crc & 0xFFFFFFFF))
+        out.flush()
+    runtime.sync()
+
+
+def _check_room(path, old, word):
+    """Read the new file back, and see that its network has room when the old one has gone."""
+    with open(path, "rb") as file:
+        need = plan.total(plan.buffers(Model(file), word)) - plan.total(plan.buffers(old, word))
+    free = runtime.heap()[1]
+    if free and need > free:
+        raise MemoryError("one class more needs %d bytes, %d are free" % (need, free))
+
+
+def _behind(file, at):
+    """Return the place behind the string at ``at``."""
+    file.seek(at)
+    return at + 1 + file.read(1)[0]
+
+
+def _copy(file, at, end, out, crc):
+    """Copy a part of a file in small pieces; return the CRC gone on."""
+    file.seek(at)
+    while at < end:
+        raw = file.read(min(_CHUNK, end - at))
+        crc = _put(out, raw, crc)
+        at += len(raw)
+    return crc
+
+
+def _put(out, raw, crc):
+    out.write(raw)
+    return crc32(raw, crc)
+
+
+def _discard(path):
+    try:
+        remove(path)
+    except OSError:
+        pass

@@ -1,0 +1,306 @@
+"""A class that a Learner adds: what it keeps, what it learns, what a power cut leaves (SPEC 1.8)."""
+
+import os
+import struct
+from array import array
+
+from cases import Dice
+from test_learner import FOLDER, refused, remove
+
+from tpsgd import Learner, newclass
+from tpsgd.modelfile import HEADER, LAYER, VERSION, Model
+from tpsgd.runtime import crc32
+
+PATH = FOLDER + "newclass-test.tpsgd"
+
+#: Where the readings of each class lie; the last one is added.
+PLACES = {"rest": (-60, -60), "wave": (60, -60), "tap": (60, 60)}
+HIDDEN = 12
+
+
+class PowerCutError(Exception):
+    """The power fails: nothing behind it runs."""
+
+
+class Failing:
+    """A file whose write number ``left`` fails half way."""
+
+    def __init__(self, path, mode, left, error):
+        self.file = open(path, mode)
+        self.left = left
+        self.error = error
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+
+    def write(self, raw):
+        if self.left[0] == 0:
+            self.file.write(bytes(raw)[: len(raw) // 2])
+            raise self.error
+        self.left[0] -= 1
+        self.file.write(raw)
+
+    def flush(self):
+        self.file.flush()
+
+
+class Sabotage:
+    """Has names of the module mean something else for a while."""
+
+    def __init__(self, **names):
+        self.names = names
+
+    def __enter__(self):
+        self.before = {name: getattr(newclass, name, None) for name in self.names}
+        for name, value in self.names.items():
+            setattr(newclass, name, value)
+
+    def __exit__(self, *error):
+        for name, value in self.before.items():
+            setattr(newclass, name, open if name == "open" else value)
+
+
+def failing(left, error):
+    """Return an ``open`` that gives such files to who writes."""
+    return lambda path, mode: Failing(path, mode, left, error) if mode == "wb" else open(path, mode)
+
+
+def write_model(frozen=0, feedback=True, columns=b"\x02\0\x02ax\x02ay"):
+    """Write a model of rows of 2 channels: a hidden layer, and an output that knows nothing."""
+    dice = Dice(3)
+    shifts = b"\x06" + bytes(7)
+    body = struct.pack(LAYER, 0, 0, HIDDEN, 2, 5, 0, 0 if feedback else 100, 0, 0, 0) + shifts + bytes(4)
+    body += struct.pack(LAYER, 2, frozen, 2, HIDDEN, 5, 0, 0, 0, 0, 0) + shifts + bytes(4)
+    body += struct.pack("<ff", 0.0, 1.0) + b"\x04test\x05label\x00\x04rest\x04wave" + columns
+    body += bytes(-(44 + len(body)) % 4)
+    weights = b"".join([struct.pack("<H", 32896 + dice.roll(-9000, 9000)) for _ in range(3 * HIDDEN)])
+    weights += bytes([128]) * (2 * (HIDDEN + 1)) if frozen else struct.pack("<H", 32896) * (2 * (HIDDEN + 1))
+    head = struct.pack(
+        HEADER, b"TPSG", VERSION, 2, 44 + len(body), 44 + len(body) + len(weights) + 4, 5, 1, 2, 2, 0, 0, 1, 0, 0, 1,
+        0, 0, 0.0, 0,
+    )  # fmt: skip
+    data = head + body + weights
+    for name in (FOLDER + "slot0.ckpt", FOLDER + "slot1.ckpt", PATH + ".new"):
+        remove(name)
+    with open(PATH, "wb") as file:
+        file.write(data + struct.pack("<I", crc32(data) & 0xFFFFFFFF))
+
+
+def present(one, name, dice, learn=True):
+    """Feed a reading near the place of a class; learn it, or return what is predicted."""
+    x, y = PLACES[name]
+    one.feed((x + dice.roll(-25, 25), y + dice.roll(-25, 25)))
+    return one.learn(name) if learn else one.predict()
+
+
+def taught(**options):
+    """Return a Learner that knows two classes, and has saved that."""
+    write_model(**options)
+    one = Learner(PATH)
+    dice = Dice(1)
+    for i in range(60):
+        present(one, ("rest", "wave")[i & 1], dice)
+    one.save()
+    return one
+
+
+def predictions(one):
+    """Return what is predicted over the places of all classes, with what probability."""
+    dice = Dice(9)
+    return [(present(one, name, dice, learn=False), one.probability) for name in PLACES for _ in range(20)]
+
+
+def contents(path):
+    """Return a file's bytes, None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def test_the_old_classes_stay_and_the_new_one_is_learned():
+    """Predictions right after adding are those before; a few samples teach the class, and a few old ones keep them."""
+    for feedback in (True, False):
+        one = taught(feedback=feedback)
+        before = [name for name, _ in predictions(one)]
+        assert before[:40] == ["rest"] * 20 + ["wave"] * 20
+        one.add_class("tap")
+        assert one.classes == ("rest", "wave", "tap")
+        assert (one.seen, one.accuracy, one.network.classes) == (0, 0.0, 3)
+        assert [name for name, _ in predictions(one)] == before
+        dice = Dice(2)
+        for i in range(30):
+            present(one, ("tap", "rest", "wave")[i % 3], dice)
+        right = [name for name in PLACES for _ in range(20)]
+        assert [name for name, _ in predictions(one)] == right
+
+
+def test_what_was_learned_is_in_the_new_file():
+    """All old weights are where they were, saved or not; the new row is the mean of the old ones."""
+    one = taught()
+    present(one, "rest", Dice(4))  # not saved
+    hidden, output = [bytes(w) for w in one.network.weights()]
+    one.add_class("tap")
+    found = [bytes(w) for w in one.network.weights()]
+    assert found[0] == hidden
+    assert found[1][: len(output)] == output
+    rows = array("H", output)
+    mean = [(rows[j] + rows[j + HIDDEN + 1]) // 2 for j in range(HIDDEN + 1)]
+    assert list(array("H", found[1][len(output) :])) == mean
+    assert contents(PATH + ".new") is None
+    assert not one.save()
+
+
+def test_it_is_there_after_a_restart():
+    """With what was learned and saved since; forget() goes back to the moment of adding."""
+    one = taught()
+    one.add_class("tap")
+    added = one.network.crc()
+    assert contents(FOLDER + "slot0.ckpt") is None
+    again = Learner(PATH)
+    assert (again.classes, again.network.crc(), again.seen) == (one.classes, added, 0)
+    present(again, "tap", Dice(5))
+    assert again.save()
+    last = Learner(PATH)
+    assert (last.network.crc(), last.seen) == (again.network.crc(), 1) != (added, 0)
+    last.forget()
+    assert (last.network.crc(), last.classes) == (added, ("rest", "wave", "tap"))
+
+
+def test_a_reading_fed_before_may_be_learned_after():
+    """The sample goes over to the new network."""
+    one = taught()
+    one.feed((60, 60))
+    one.add_class("tap")
+    one.learn("tap")
+    assert list(one.network.sample[:2]) == [188, 188]
+
+
+def test_one_class_after_the_other_and_names_of_any_length():
+    """The padding of the header takes every value; names in all alphabets; columns stay."""
+    for columns in (b"\0\0", b"\x02\0\x02ax\x02ay"):
+        one = taught(columns=columns)
+        names = ["a" * i for i in range(1, 6)] + ["gru\u00df", "\u624b", "z" * 255]
+        for name in names:
+            one.add_class(name)
+        assert Learner(PATH).classes == ("rest", "wave") + tuple(names)  # noqa: RUF005 - old interpreters
+        data = contents(PATH)
+        assert columns in data[: struct.unpack_from("<H", data, 6)[0]]
+        assert present(one, "rest", Dice(6), learn=False) == "rest"
+
+
+def test_what_cannot_be_added():
+    """The model file stays as it was."""
+    one = taught()
+    before = contents(PATH), one.network.crc()
+    for name, said in (
+        ("wave", "already"), ("", "0 bytes"), ("x" * 256, "256 bytes"), ("\u624b" * 86, "258 bytes"), (3, "not 3"),
+    ):  # fmt: skip
+        assert said in refused(one.add_class, name)
+    count = 2
+    while count < 255:
+        one.add_class("class " + str(count))
+        count += 1
+    assert "255 classes" in refused(one.add_class, "one more")
+    assert len(Learner(PATH).classes) == 255
+    one = taught()
+    assert (contents(PATH), one.network.crc()) == before
+    write_model(frozen=1)
+    assert "frozen" in refused(Learner(PATH).add_class, "tap")
+    write_model()
+    assert "65535" in refused(newclass._write, PATH + ".new", *_full())
+
+
+def _full():
+    """Return what ``_write`` takes, of a model that has no room for a name."""
+    file = open(PATH, "rb")
+    model = Model(file)
+    one = Learner(PATH)
+    return file, model, one.network, bytes(65500)
+
+
+def test_power_cuts_at_every_write():
+    """What is found afterwards is the old model with its checkpoint, or the new one, whole."""
+    cuts = 0
+    while True:
+        one = taught()
+        old = one.network.crc()
+        left = [cuts]
+        try:
+            with Sabotage(open=failing(left, PowerCutError())):
+                one.add_class("tap")
+        except PowerCutError:
+            after = Learner(PATH)
+            assert (after.network.crc(), after.classes, after.seen) == (old, ("rest", "wave"), 60)
+            after.add_class("tap")  # over what the cut has left
+            assert Learner(PATH).classes == ("rest", "wave", "tap")
+            cuts += 1
+            continue
+        break
+    assert cuts > 6
+    assert Learner(PATH).classes == ("rest", "wave", "tap")
+
+
+def test_power_cuts_at_the_rename():
+    """Before it, and between the two steps of a file system that renames over no file."""
+    real = newclass.rename
+
+    def cut(old, new):
+        raise PowerCutError
+
+    def cut_when_removed(old, new):
+        if contents(new) is None:
+            raise PowerCutError
+        raise OSError(17)
+
+    def over_no_file(old, new):
+        if contents(new) is not None:
+            raise OSError(17)
+        real(old, new)
+
+    for rename, classes in ((cut, 2), (cut_when_removed, 3), (over_no_file, 3)):
+        one = taught()
+        old = one.network.crc()
+        try:
+            with Sabotage(rename=rename):
+                one.add_class("tap")
+        except PowerCutError:
+            pass
+        after = Learner(PATH)
+        assert len(after.classes) == classes, rename
+        assert (after.network.crc() == old) == (classes == 2)
+        assert after.network.weights()[0] == one.network.weights()[0]
+        assert contents(PATH) is not None
+
+
+def test_a_flash_that_is_full():
+    """The Learner goes on as it was, and leaves nothing behind."""
+    for at in range(7):
+        one = taught()
+        old = one.network.crc()
+        try:
+            with Sabotage(open=failing([at], OSError(28))):
+                one.add_class("tap")
+            raise AssertionError("written")
+        except OSError as error:
+            assert error.args[0] == 28
+        assert contents(PATH + ".new") is None
+        assert (one.classes, one.network.crc()) == (("rest", "wave"), old)
+        present(one, "wave", Dice(7))
+        assert Learner(PATH).network.crc() == old
+
+
+def test_no_model_at_all():
+    """Neither file: as ever."""
+    write_model()
+    os.remove(PATH)
+    try:
+        Learner(PATH)
+    except OSError as error:
+        assert error.args[0] == 2
+    else:
+        raise AssertionError("opened")
