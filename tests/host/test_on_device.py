@@ -32,6 +32,7 @@ windows = "recording"
 {cut}
 [training]
 shifts = [6, 8]
+target = "label"
 rule = "random"
 total = {total}
 [[layer]]

@@ -85,7 +85,7 @@ def _depth_table(results: list[DepthResult]) -> Table:
     for i in range(0, len(results), len(RULES)):
         row = results[i : i + len(RULES)]
         first = row[0]
-        table.add_row(first.task, first.kind, str(first.depth), *(spread(r.accuracies) for r in row))
+        table.add_row(first.task, first.kind, str(first.depth), *(spread(r.accuracies).replace(" ± ", "±") for r in row))
     return table
 
 

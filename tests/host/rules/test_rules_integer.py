@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
 import pytest
 
 from tpsgd_host.build import build_model, initial_span
-from tpsgd_host.config import parse_config
+from tpsgd_host.config import AMPLITUDES, parse_config
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.scaling import fit
@@ -20,6 +21,7 @@ from tpsgd_host.runs.executor import TEST, TRAIN, Records
 from tpsgd_host.simulator import Simulator
 
 EPOCHS, SHUFFLE = 6, 4
+FEEDBACK = "feedback"
 
 
 def samples(classes: int, steps: int, channels: int, count: int, seed: int, noise: float = 2.0) -> Samples:
@@ -70,8 +72,16 @@ def model(task: str, rule: str, given: Samples) -> Model:
     if task == "stacked":
         return stacked(rule, given)
     text = (resources.files("tpsgd_host.tasks") / f"{task}.toml").read_text()
-    text = text.replace('rule = "checkpoint"', f'rule = "{rule}"')
-    return build_model(parse_config(text, f"{task}.toml"), given)
+    config = parse_config(text, f"{task}.toml")
+    if rule != FEEDBACK:  # targets of their own
+        hidden = [
+            replace(layer, amplitude=AMPLITUDES[layer.kind], shifts=tuple(s + 3 for s in layer.shifts))
+            for layer in config.layers[:-1]
+        ]
+        config = replace(
+            config, layers=(*hidden, config.layers[-1]), training=replace(config.training, rule=rule)
+        )  # fmt: skip
+    return build_model(config, given)
 
 
 @pytest.mark.parametrize(
