@@ -5,31 +5,28 @@ Shapes: R old samples a class, N classes, T steps, C channels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from tpsgd_host.build import build_layer, freeze, initial_span
 from tpsgd_host.comparison.integer import present
-from tpsgd_host.config import LayerConfig
 from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
-from tpsgd_host.model import Layer, Model, Weights, initial_weights, memory
+from tpsgd_host.model import Model, memory
 from tpsgd_host.runs.executor import Bytes
 from tpsgd_host.simulator import Simulator
+from tpsgd_host.surgery import ADAPTOR_UNITS, with_adaptor, with_learning, with_shifts
 
 PASSES = (30, 120)  # over the few samples
 SHIFTS = (5, 6, 7)  # of the output layer
-SLOWER = 3  # hidden layers learn by shifts so much larger
-ADAPTOR_UNITS = 32
 
 
 @dataclass(frozen=True, order=True)
 class Tuning:
-    """How to adapt: update shift of the output layer (that of others is larger by ``SLOWER``), and passes."""
+    """How to adapt: update shift of the output layer (the others learn slower, see ``with_shifts``), and passes."""
 
     shift: int
     passes: int
@@ -67,7 +64,8 @@ class Way:
     body : bool
         Whether the hidden layers learn too.
     adaptor : int
-        Units of a dense layer that is put before the output and learns with it; 0 for none.
+        Units, or as many as there are classes, of a dense layer that is put before the output and learns with it; 0
+        for none.
     old : int
         R, samples a class of the known ones that are kept and learned again among the new.
     untrained : bool
@@ -94,26 +92,15 @@ class Way:
             The network before and after it was trained on them.
         """
         if self.untrained:
-            return train_model(_with_frozen_body(drawn), known, epochs, shuffle_seed)
+            return train_model(with_learning(drawn, 1), known, epochs, shuffle_seed)
         if self.adaptor:
-            return train_model(_with_adaptor(base, self.adaptor), known, epochs, shuffle_seed)
+            return with_adaptor(base, max(self.adaptor, len(base.classes)))
         return base
 
     def model(self, start: Model, tuning: Tuning) -> Model:
         """Return the network as it adapts: layers that stay keep one byte a weight."""
-        learning = 1 + bool(self.adaptor)  # layers from the end
-        layers: list[Layer] = []
-        weights: list[Weights] = []
-        for i, (layer, w) in enumerate(zip(start.layers, start.weights, strict=True)):
-            last = i == len(start.layers) - 1
-            shifts = (tuning.shift + (0 if last else SLOWER),)
-            if layer.frozen or not (self.body or i >= len(start.layers) - learning):
-                layers.append(replace(layer, shifts=shifts, frozen=True))
-                weights.append(w if layer.frozen else freeze(w))
-            else:
-                layers.append(replace(layer, shifts=shifts))
-                weights.append(w)
-        return replace(start, layers=tuple(layers), weights=tuple(weights))
+        learning = len(start.layers) if self.body else 1 + bool(self.adaptor)
+        return with_shifts(with_learning(start, learning), (tuning.shift,))
 
     def bytes(self, start: Model) -> int:
         """Return the RAM that adapting takes on a board, the kept samples with it."""
@@ -153,29 +140,3 @@ def few(samples: Samples, count: int, seed: int) -> npt.NDArray[np.int64]:
     dice = np.random.default_rng(seed)
     drawn = [dice.permutation(np.flatnonzero(samples.labels == y))[:count] for y in range(len(samples.classes))]
     return np.concatenate(drawn).astype(np.int64)
-
-
-def _with_frozen_body(model: Model) -> Model:
-    """Return a network whose hidden layers keep one byte a weight, and do not learn."""
-    layers = tuple(replace(layer, frozen=True) for layer in model.layers[:-1])
-    weights = (w if layer.frozen else freeze(w) for layer, w in zip(model.layers, model.weights[:-1], strict=False))
-    return replace(model, layers=(*layers, model.layers[-1]), weights=(*weights, model.weights[-1]))
-
-
-def _with_adaptor(base: Model, units: int) -> Model:
-    """Return ``base`` with its body frozen, a fresh dense layer before the output, and an output that begins anew."""
-    output = base.layers[-1]
-    # Behind layers without targets (amplitude 0: they learn from feedback) there can be none with.
-    targets = len(base.layers) < 2 or base.layers[-2].amplitude > 0
-    shifts = tuple(min(15, s + 2) for s in output.shifts)
-    given = LayerConfig("dense", units, shifts, amplitude=127 if targets else 0)
-    adaptor = build_layer(given, output.inputs, len(base.classes))
-    index = len(base.layers) - 1
-    drawn = initial_weights(base.seed, index, units, adaptor.inputs, initial_span(adaptor, 1.0))
-    empty = initial_weights(base.seed, index + 1, output.units, units, 0)
-    body = _with_frozen_body(base)
-    return replace(
-        body,
-        layers=(*body.layers[:-1], adaptor, replace(output, inputs=units)),
-        weights=(*body.weights[:-1], drawn, empty),
-    )

@@ -21,6 +21,7 @@ from tpsgd.softmax import TABLE
 from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.model import OFFSET, Model
+from tpsgd_host.surgery import mean_row
 
 Integers = npt.NDArray[np.int64]
 
@@ -63,8 +64,8 @@ class Readout:
         return cls(model.weights[-1].astype(np.int64) - OFFSET, model.layers[-1].shift)
 
     def with_row(self) -> Readout:
-        """Return this layer with one class more, whose weights are all 0."""
-        return Readout(np.vstack([self.v, np.zeros((1, self.v.shape[1]), np.int64)]), self.shift)
+        """Return this layer with one class more, as it begins on a board."""
+        return Readout(np.vstack([self.v, mean_row(self.v)]), self.shift)
 
     def classify(self, x: Integers) -> Integers:
         """Return the class of each of S samples."""
