@@ -25,6 +25,7 @@ COMMANDS = {
     "eval": "evaluate",
     "monitor": "monitor",
     "pull": "pull",
+    "adapt": "adapt",
     "reset-model": "reset_model",
     "erase": "erase",
     "plot": "plot",
