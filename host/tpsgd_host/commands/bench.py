@@ -79,13 +79,15 @@ def depth(
 
 def _depth_table(results: list[DepthResult]) -> Table:
     table = _table(
-        "test accuracy in %, mean and deviation over seeds; floats, one sample at a time", "task", "network",
-        "layers", *RULES,
+        "test accuracy in %, mean and deviation over seeds; floats, one sample at a time", "network",
+        "layers", *RULES, left=1,
     )  # fmt: skip
     for i in range(0, len(results), len(RULES)):
         row = results[i : i + len(RULES)]
         first = row[0]
-        table.add_row(first.task, first.kind, str(first.depth), *(spread(r.accuracies).replace(" ± ", "±") for r in row))
+        table.add_row(
+            f"{first.task} {first.kind}", str(first.depth), *(spread(r.accuracies).replace(" ± ", "±") for r in row)
+        )
     return table
 
 
