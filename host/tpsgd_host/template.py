@@ -66,6 +66,7 @@ _RECURRENT = """\
 kind = "recurrent"
 units = {units}  # 1..1024: more tell finer patterns apart; memory grows with units*(units + channels)
 leak = 2  # 0..7: the state moves by 1/2**leak of the way at each step; higher remembers longer
+shifts = {shifts}  # learns more slowly than the output layer
 shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
 target = "feedback"  # learns from the error of the layer behind; "label": targets of its own, nothing is sent back
 # amplitude = 80  # with target = "label", 1..127: how far from 0 the targets lie
@@ -101,6 +102,7 @@ _DENSE = """\
 [[layer]]  # hidden layer
 kind = "dense"
 units = {units}  # 1..1024: more tell finer patterns apart; memory grows with units*(units before + 1)
+shifts = {shifts}  # learns more slowly than the output layer
 shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
 target = "feedback"  # learns from the error of the layer behind; "label": targets of its own, nothing is sent back
 # amplitude = 127  # with target = "label", 1..127: how far from 0 the targets lie
@@ -173,7 +175,8 @@ def render(draft: Draft) -> str:
         if draft.kind == "cnn":
             parts.append(_conv(draft, index, units))
         else:
-            parts.append((_RECURRENT if draft.kind == "rnn" and not index else _DENSE).format(units=units))
+            text = _RECURRENT if draft.kind == "rnn" and not index else _DENSE
+            parts.append(text.format(units=units, shifts=_slower(draft.shifts)))
     return "".join([*parts, _OUTPUT])
 
 
@@ -187,8 +190,13 @@ def _conv(draft: Draft, index: int, units: int) -> str:
         kernel_says=_IMAGE_KERNEL if image else _STEPS_KERNEL,
         depth=_DEPTH if image and not index else "",
         pool=pool,
-        shifts=[min(15, shift + 1) for shift in draft.shifts],
+        shifts=_slower(draft.shifts),
     )
+
+
+def _slower(shifts: Sequence[int]) -> list[int]:
+    """Return update shifts of half the rate."""
+    return [min(15, shift + 1) if shift else 0 for shift in shifts]
 
 
 def quote(text: str) -> str:
