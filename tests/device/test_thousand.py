@@ -34,6 +34,8 @@ NETS = {
     "CNN": "conv(model(6,5,0,0,3,[spec(4,6,0,127,b'\\x08'),spec(3,16,0,0,b'\\x07')]),(3,2,1,2,2))",
     "two recurrent layers": "stacked(model(5,6,2,1,3,[spec(6,12,1,100,b'\\x09'),spec(5,11,2,80,b'\\x09'),"
     "spec(3,10,0,0,b'\\x07')]))",
+    "RNN of feedback": "stacked(model(4,5,2,1,3,[spec(6,11,1,0,b'\\x09'),spec(3,12,0,0,b'\\x07')]))",
+    "MLP of feedback": "model(1,30,0,0,4,[spec(10,30,0,0,b'\\x08'),spec(7,10,0,0,b'\\x08'),spec(4,7,0,0,b'\\x07')])",
     "MLP": "model(1,40,0,0,4,[spec(12,40,0,100,b'\\x08'),spec(4,12,0,0,b'\\x07')])",
     "RNN": "stacked(model(5,16,2,1,4,[spec(16,32,1,100,b'\\x09'),spec(4,32,0,0,b'\\x07')]))",
 }

@@ -97,9 +97,11 @@ def move_in(board, here, *scripts):
     elif here.front:
         needed += trim.pieces("convolution", ["_FRESH", "_forward", "_learn", "run"])
         kernels |= {"move", "pool", "best"}
+    if not any(layer.p[2] for layer in here.layers):  # none has targets of its own
+        kernels -= {"error"}
     for piece in (*needed, *scripts, built(here)):
         send(board, piece)
     load(board, kernels | {"draw"}, trim.assembled)
     load_softmax(board)
-    if "clamp" not in kernels:
-        board.run("clamp=None")
+    for name in {"clamp", "error"} - kernels:
+        board.run(f"{name}=None")
