@@ -15,6 +15,7 @@ PATH = FOLDER + "newclass-test.tpsgd"
 
 #: Where the readings of each class lie; the last one is added.
 PLACES = {"rest": (-60, -60), "wave": (60, -60), "tap": (60, 60)}
+NAMES = ("rest", "wave", "tap")
 HIDDEN = 12
 
 
@@ -110,7 +111,7 @@ def taught(**options):
 def predictions(one):
     """Return what is predicted over the places of all classes, with what probability."""
     dice = Dice(9)
-    return [(present(one, name, dice, learn=False), one.probability) for name in PLACES for _ in range(20)]
+    return [(present(one, name, dice, learn=False), one.probability) for name in NAMES for _ in range(20)]
 
 
 def contents(path):
@@ -135,7 +136,7 @@ def test_the_old_classes_stay_and_the_new_one_is_learned():
         dice = Dice(2)
         for i in range(30):
             present(one, ("tap", "rest", "wave")[i % 3], dice)
-        right = [name for name in PLACES for _ in range(20)]
+        right = [name for name in NAMES for _ in range(20)]
         assert [name for name, _ in predictions(one)] == right
 
 
