@@ -320,8 +320,8 @@ def update(r0, r1, r2, r3):
 
 
 # Column by column: the sum that the layer before gets, with the weights as they were, and the update as above.
-# r0 weight, r1 shift, r2 its high byte, r3 error, r4 input, r5 sum, r6 error and product, r7 weight; r12 bytes of a row,
-# lr end of the errors.
+# r0 weight, r1 shift, r2 its high byte, r3 error, r4 input, r5 sum, r6 error and product, r7 weight; r12 bytes of a
+# row, lr end of the errors.
 @micropython.asm_thumb
 def backward(r0, r1, r2, r3):
     lsl(r5, r2, 16)

@@ -362,7 +362,6 @@ def pull(f: ptr8, z: ptr32, p: ptr32, j: int):
     for i in range(p[0]):
         v = ((z[i] + 0x1000000) & 0x1FFFFFF) - 0x1000000
         g = f[i] - 128
-        if masked:
-            if v > 126 or v < -126:
-                g = 0
+        if masked and (v > 126 or v < -126):
+            g = 0
         z[i] = g

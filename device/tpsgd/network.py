@@ -88,7 +88,7 @@ class Network:
             from tpsgd.feedback import chain
 
             back = chain(self, model, steps, count)
-        self.output = steps[-1] + (back,)  # noqa: RUF005 - old interpreters
+        self.output = steps[-1] + (back,)
         #: ``how`` of each layer for update in the present phase (0: leave alone).
         self.rates = [0] * len(self.layers)
         self.begin(model.total)

@@ -30,7 +30,8 @@ def built(here):
  P=[array('I',p)for p in {[list(layer.p) for layer in layers]}]
  N.sample={sample}
  {first}
- N.dense=({"".join(step + "," for step in steps)});N.output=W[{last}],X[{last}],{layers[-1].how},z,P[{last}],{back(here)}
+ N.dense=({"".join(step + "," for step in steps)});N.output=W[{last}],X[{last}],{layers[-1].how},z,P[{last}],\
+{back(here)}
  N.rates={here.rates};N.k=k;N.seen=0;N.phase_end=-1
  N.kernels=put,forward,clamp,error,softmax,update
  N.classes={here.classes}

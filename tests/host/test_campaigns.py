@@ -41,9 +41,10 @@ def test_kills_of_board_and_host(tmp_path, interpreter):
     assert kills.repeat("host", lambda seed: kills.host_run(place, seed, []), 1, 500)
 
 
+@pytest.mark.parametrize("what", powercut.BOARDS)
 @pytest.mark.parametrize(("kind", "how"), powercut.WAYS)
-def test_power_cuts_at_every_write_of_a_checkpoint(tmp_path, interpreter, kind, how):
-    assert powercut.cuts(kind, how, 2, 1, tmp_path) > 5
+def test_power_cuts_at_every_write(tmp_path, interpreter, kind, how, what):
+    assert powercut.cuts(kind, how, 2, 1, tmp_path, what) > 5
 
 
 @pytest.mark.parametrize("name", list(fuzz.CAMPAIGNS))

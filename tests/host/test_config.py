@@ -61,6 +61,9 @@ def test_channels_follow_from_the_columns() -> None:
     assert parse_config(rows, "x").training.checkpoints == 0
 
 
+LABEL_BEHIND = '[[layer]]\nkind = "dense"\nunits = 3\ntarget = "label"\n[[layer]]\nkind = "output"'
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
@@ -84,7 +87,7 @@ def test_channels_follow_from_the_columns() -> None:
         ("leak = 1", 'target = "label"\nl1 = 5', 17, 'only with loss = "l1"'),
         ("leak = 1", "amplitude = 50", 16, "this one learns from feedback"),
         ("leak = 1", 'target = "labels"', 16, "Did you mean 'label'?"),
-        ('kind = "output"', 'kind = "dense"\nunits = 3\ntarget = "label"\n[[layer]]\nkind = "output"', 21, "behind one that"),
+        ('[[layer]]\nkind = "output"', LABEL_BEHIND, 21, "behind one that learns from feedback"),
         ('kind = "output"', 'kind = "output"\nfrozen = true', 20, "the one before learns from its feedback"),
         ("leak = 1", "shifts = [8]", 16, "1 phases, [training] 2"),
         ("seed = 3", "seed = 0", 3, "4294967295"),

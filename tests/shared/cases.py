@@ -99,7 +99,7 @@ def _feed(layers, last):
         stacked = kind == 1 and i + 1 < len(layers) and layers[i + 1][0] == 1
         if kind == 3 or (last and i + 1 < len(layers) and not stacked):
             return
-        layers[i] = layers[i][:5] + (0, 0, 0) + layers[i][8:]
+        layers[i] = layers[i][:5] + (0, 0, 0) + layers[i][8:]  # noqa: RUF005 - old interpreters
 
 
 def _layer(dice, kind, units, inputs, phases, window=(0, 0, 0, 0, 0)):

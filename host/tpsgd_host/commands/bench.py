@@ -132,15 +132,17 @@ def kernels(as_json: bool) -> None:
 
 def _kernels_emulated() -> Table:
     table = _table(
-        "instructions a MAC and a weight updated; what a row costs besides is in it",
+        "instructions a MAC and a weight updated, without and with feedback; what a row costs besides is in it",
         "where",
         "engine",
         "rows of",
         "per MAC",
         "per weight",
+        "with feedback",
     )
     for cost in m0.kernel_costs():
-        table.add_row("micro:bit, emulated", "thumb", str(cost.n), f"{cost.forward:.2f}", f"{cost.update:.2f}")
+        figures = (f"{cost.forward:.2f}", f"{cost.update:.2f}", f"{cost.backward:.2f}")
+        table.add_row("micro:bit, emulated", "thumb", str(cost.n), *figures)
     return table
 
 

@@ -107,7 +107,7 @@ def show_model(model: Model, console: Console) -> None:
             f"{shape.rows} x {shape.columns} x {layer['units']}; learns in {layer['regions']} regions each way"
         )
     if model.recurrent:
-        rule = f"rule {model.rule}" if model.layers[0].amplitude else "at which the recurrent layers learn from feedback"
+        rule = f"rule {model.rule}" if model.layers[0].amplitude else "at which they learn from feedback"
         console.print(f"{model.checkpoints} checkpoints, {rule}")
     spanned = f"{model.total:,} samples" if model.total else "a run, whatever its length"
     console.print(f"the schedule spans {spanned}")

@@ -9,8 +9,8 @@ from tpsgd_host.bench.m0 import trim
 from tpsgd_host.bench.m0.microbit import Microbit, MicrobitError
 
 KERNELS = (
-    "forward", "update", "put", "move", "rest", "clamp", "leak", "error", "_softmax", "draw", "pool", "best", "backward",
-    "pull",
+    "forward", "update", "put", "move", "rest", "clamp", "leak", "error", "_softmax", "draw", "pool", "best",
+    "backward", "pull",
 )  # fmt: skip
 
 START = "from array import array\nimport micropython,gc\n"

@@ -100,11 +100,14 @@ class KernelCost:
         A multiply-accumulate.
     update : float
         A weight.
+    backward : float
+        A weight, updated and asked for feedback.
     """
 
     n: int
     forward: float
     update: float
+    backward: float
 
 
 @dataclass(frozen=True)
@@ -150,21 +153,22 @@ def instructions(us: float) -> float:
 
 
 def measure_kernels(board: Microbit, rows: Sequence[int] = ROWS) -> list[KernelCost]:
-    """Measure forward and update for rows of each length in ``rows``, up to 61, on a fresh board."""
+    """Measure forward, update and backward for rows of each length in ``rows``, up to 61, on a fresh board."""
     board.run(START + CLOCK)
-    load(board, ("forward", "update"), trim.assembled)
+    load(board, ("forward", "update", "backward"), trim.assembled)
     board.run("w=bytearray(2*16*61)\nx=array('i',bytes(244))\nz=array('i',range(1,33))")
     board.run("for i in range(61):x[i]=i*37%255-127\nfor i in range(len(w)):w[i]=i*77&63|96")
 
-    def cost(kernel: str, n: int) -> float:
-        more, one = [int(board.run(f"print(took({kernel},w,x,{m << 16 | n << 5 | 9},z))")) for m in (16, 1)]
+    def cost(kernel: str, n: int, r: int = 0) -> float:
+        more, one = [int(board.run(f"print(took({kernel},w,x,{r << 27 | m << 16 | n << 5 | 9},z))")) for m in (16, 1)]
         return instructions(more - one) / (2 * 15 * n)
 
     found = []
     for n in rows:
         board.run("z=array('i',range(1,33))")  # forward left its sums there
         update = cost("update", n)
-        found.append(KernelCost(n, cost("forward", n), update))
+        backward = cost("backward", n, 4)
+        found.append(KernelCost(n, cost("forward", n), update, backward))
     return found
 
 
