@@ -6,9 +6,10 @@ Legend: C channels, T steps of a sample, W readings of a window.
 import struct
 from array import array
 from math import floor
+from os import remove
 
 from tpsgd import checkpoint, plan, runtime
-from tpsgd.modelfile import Model
+from tpsgd.modelfile import Model, ModelError
 from tpsgd.network import build
 
 #: Samples over which the accuracy looks back, about.
@@ -18,18 +19,6 @@ FADE = 50
 RANGES = {"f": (-3.4028234e38, 3.4028234e38), "h": (-32768, 32767)}
 
 _NAMES_BEFORE_CLASSES = 3
-
-
-def _opened(path):
-    """Open a model file; where a power cut has left none, the one that was to replace it."""
-    try:
-        return open(path, "rb")
-    except OSError:
-        from tpsgd import newclass
-
-        if not newclass.recover(path):
-            raise
-    return open(path, "rb")
 
 
 class Learner:
@@ -64,16 +53,31 @@ class Learner:
         self._path = path
         self._folder = path[: path.rfind("/") + 1]
         k = runtime.engine(engine)
-        with _opened(path) as file:
-            model = Model(file)
-            self._make_window(model, longest, readings)
-            self._build(file, model, k)
+        try:
+            self._load(k, longest, readings)
+        except (OSError, ModelError):
+            from tpsgd import newclass
+
+            if not newclass.recover(path):
+                raise
+            self._load(k, longest, readings)
+        try:
+            remove(path + ".new")  # a power cut may have left it
+        except OSError:
+            pass
         self._restart()
-        last = checkpoint.newest(self._folder, self.network, model.crc)
+        last = checkpoint.newest(self._folder, self.network, self._model_crc)
         if last:
             checkpoint.load(last, self.network)
             self._applied = last.applied
         self.clear()
+
+    def _load(self, k, longest, readings):
+        """Read the model file, and make the window and the network."""
+        with open(self._path, "rb") as file:
+            model = Model(file)
+            self._make_window(model, longest, readings)
+            self._build(file, model, k)
 
     def _build(self, file, model, k):
         """Make the network, its class names and scales."""

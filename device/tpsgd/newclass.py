@@ -4,7 +4,7 @@ Legend: N classes before; n inputs of the output layer, the bias counted.
 """
 
 import struct
-from os import remove, rename
+from os import remove
 
 from tpsgd import plan, runtime
 from tpsgd.modelfile import HEADER_SIZE, LAYER_SIZE, Model
@@ -13,7 +13,7 @@ from tpsgd.runtime import crc32
 NEW = ".new"
 MOST = 255  # classes, and bytes of a name
 
-_CHUNK = 128
+_CHUNK = 256
 
 
 def add(path, network, classes, name):
@@ -26,7 +26,7 @@ def add(path, network, classes, name):
     MemoryError
         When the larger network would not fit.
     OSError
-        When the file cannot be written. The model file is as it was after any of the three.
+        When the file cannot be written. The model file is as it was after any of the three, or can be recovered.
     """
     raw = _checked(classes, name)
     with open(path, "rb") as file:
@@ -44,23 +44,38 @@ def add(path, network, classes, name):
         except (OSError, MemoryError, ValueError):
             _discard(path + NEW)
             raise
-    try:
-        rename(path + NEW, path)
-    except OSError:  # a file system that renames over no file; recover() helps where the power fails here
-        remove(path)
-        rename(path + NEW, path)
-    runtime.sync()
+    _settle(path)
 
 
 def recover(path):
-    """Put the new model file in the place of one that is missing; return whether there was a new one."""
+    """Put the new model file in the place of one that is missing or torn; return whether there was a new one."""
     try:
         with open(path + NEW, "rb") as file:
             Model(file)
-    except OSError:
+    except (OSError, ValueError):
         return False
-    rename(path + NEW, path)
+    runtime.may_write()
+    _settle(path)
     return True
+
+
+def _settle(path):
+    """Copy the new file, which is whole, over the model file, and remove it.
+
+    It is not renamed: a power cut while FAT does so can leave two names for the same blocks.
+    """
+    try:
+        with open(path + NEW, "rb") as file, open(path, "wb") as out:
+            _copy(file, 0, file.seek(0, 2), out, 0)
+            out.flush()
+        runtime.sync()
+        remove(path + NEW)
+    except OSError:  # no room for two of the new size: there is for one
+        from os import rename
+
+        _discard(path)
+        rename(path + NEW, path)
+        runtime.sync()
 
 
 def row(w, count, n):

@@ -1,9 +1,11 @@
-"""Power cuts at every write of a checkpoint, on the FAT and littlefs of a real MicroPython: the board starts, always.
+"""Power cuts at every write of a checkpoint, or of the model file that a new class is in, on the FAT and littlefs of a
+real MicroPython: the board starts, always.
 
 python tests/campaigns/powercut.py
 
 ``powercut_board.py`` does it, in the interpreter: after each cut the file system is mounted again and the device
 program loads; it must find the checkpoint before the cut or, whole, the one under way, and be able to write the next.
+``powercut_class_board.py`` does the same with ``Learner.add_class``.
 """
 
 from __future__ import annotations
@@ -25,11 +27,14 @@ from tpsgd_host.boards.virtual import find_interpreter
 WAYS = [("fat", "stop"), ("fat", "torn"), ("fat", "erased"), ("lfs2", "stop"), ("lfs2", "torn"), ("lfs2", "erased")]
 
 
-def cuts(kind: str, how: str, before: int, case: int, place: Path) -> int:
-    """Cut the power at every write of the checkpoint that follows ``before`` others; return the number of cuts."""
+BOARDS = {"checkpoint": "powercut_board.py", "class": "powercut_class_board.py"}
+
+
+def cuts(kind: str, how: str, before: int, case: int, place: Path, what: str = "checkpoint") -> int:
+    """Cut the power at every write of what follows ``before`` checkpoints; return the number of cuts."""
     model = place / "model.tpsgd"
     model.write_bytes(cases.model_bytes(case))
-    program = str(base.HERE / "powercut_board.py")
+    program = str(base.HERE / BOARDS[what])
     command = [find_interpreter(), "-X", "heapsize=4m", program, kind, how, str(before), str(model)]
     done = subprocess.run(
         command, cwd=place, env={"MICROPYPATH": str(DEVICE.parent)}, capture_output=True, text=True, check=False
@@ -37,7 +42,7 @@ def cuts(kind: str, how: str, before: int, case: int, place: Path) -> int:
     if done.returncode:
         raise AssertionError(f"{kind}, {how}, after {before} checkpoints: {done.stdout}{done.stderr}")
     said = done.stdout.splitlines()[-1]  # before it: complaints of files that the cut left open
-    print(f"{kind:5} {how:7} after {before} checkpoints, network {case}: {said}", flush=True)
+    print(f"{kind:5} {how:7} {what} after {before} checkpoints, network {case}: {said}", flush=True)
     return int(re.match(r"\d+", said)[0])
 
 
@@ -51,7 +56,7 @@ def main() -> int:
         for kind, how in WAYS:
             for case in options.networks:
                 for before in range(4):
-                    total += cuts(kind, how, before, case, Path(place))
+                    total += sum(cuts(kind, how, before, case, Path(place), what) for what in BOARDS)
     print(
         f"{total} power cuts; after each the board started with the newest whole checkpoint, or the model file; where "
         "a block of FAT was left erased, it did so or said what it misses"

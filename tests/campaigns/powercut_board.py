@@ -8,70 +8,10 @@ import gc
 import sys
 
 import vfs
+from powercut_device import BLOCKS, PLACE, Device, make, mount
 
 from tpsgd.frames import Frames
 from tpsgd.serve import RefusedError, Server
-
-BLOCKS = {"fat": (512, 128), "lfs2": (4096, 16)}
-PLACE = "/ram/"
-
-
-class PowerCutError(OSError):
-    pass
-
-
-class Device:
-    """Blocks in RAM whose power fails at the write number ``left``."""
-
-    def __init__(self, data, size):
-        self.data, self.size = data, size
-        self.left, self.how = -1, "stop"
-        self.dead = False  # another has its data: files that the collector closes now reach nothing
-
-    def readblocks(self, block, into, offset=0):
-        if self.dead:
-            return
-        at = block * self.size + offset
-        into[:] = memoryview(self.data)[at : at + len(into)]
-
-    def writeblocks(self, block, out, offset=0):
-        if not self.dead:
-            self._change(block * self.size + offset, out)
-
-    def ioctl(self, what, value):
-        if what == 4:
-            return len(self.data) // self.size
-        if what == 5:
-            return self.size
-        if what == 6 and not self.dead:
-            self._change(value * self.size, b"\xff" * self.size)
-            return 0
-        return 0
-
-    def _change(self, at, new):
-        if self.left == 0:
-            if self.how == "torn":
-                self._put(at, memoryview(new)[: len(new) // 2])
-            elif self.how == "erased":
-                self._put(at, b"\xff" * len(new))
-            self.left = -2  # the power is gone until it is switched on again
-        if self.left == -2:
-            raise PowerCutError(5)
-        if self.left > 0:
-            self.left -= 1
-        self._put(at, new)
-
-    def _put(self, at, new):
-        self.data[at : at + len(new)] = new
-
-
-def mount(device):
-    kind = vfs.VfsFat if KIND == "fat" else vfs.VfsLfs2
-    try:
-        vfs.umount("/ram")
-    except OSError:
-        pass
-    vfs.mount(kind(device), "/ram")
 
 
 class Nobody:
@@ -104,7 +44,7 @@ def cut(before, at, how):
     program finds then is refused with the reason; it never takes part of a file for the whole.
     """
     device = Device(bytearray(before), size)
-    mount(device)
+    mount(device, KIND)
     board = server()
     known = board.network.crc(), board.applied
     learn(board, 3)
@@ -116,7 +56,7 @@ def cut(before, at, how):
     assert done == (not board.failed)
     device.dead = True
     try:
-        mount(Device(bytearray(device.data), size))
+        mount(Device(bytearray(device.data), size), KIND)
         after = server()
     except (OSError, RefusedError):
         if KIND != "fat" or how != "erased":
@@ -137,12 +77,8 @@ def cut(before, at, how):
 
 
 KIND, how, count, path = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-size, blocks = BLOCKS[KIND]
-device = Device(bytearray(size * blocks), size)
-(vfs.VfsFat if KIND == "fat" else vfs.VfsLfs2).mkfs(device)
-mount(device)
-with open(path, "rb") as file, open(PLACE + "model.tpsgd", "wb") as out:
-    out.write(file.read())
+size = BLOCKS[KIND][0]
+device = make(KIND, path)
 board = server()
 flashed = board.network.crc(), board.applied
 for _ in range(count):
