@@ -35,7 +35,7 @@ def _known(profiles: list[BoardProfile]) -> Table:
 @click.command("boards")
 @json_option
 def command(as_json: bool) -> None:
-    r"""Show the boards that are known, and what is plugged in.
+    """Show the boards that are known, and what is plugged in.
 
     A port with a chip such as a CP2102 between says only that something is there: tpsgd-host doctor asks the board.
 

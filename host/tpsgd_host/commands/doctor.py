@@ -21,7 +21,7 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @click.option("--restart", is_flag=True, help="Ask the REPL even where the trainer runs; it ends and starts anew.")
 @json_option
 def command(port: str, baud: int, board_dir: Path | None, heap: int | None, restart: bool, as_json: bool) -> None:
-    r"""Look at a board: port, firmware, ulab, native code, engine, heap, .mpy, flash, link.
+    """Look at a board: port, firmware, ulab, native code, engine, heap, .mpy, flash, link.
 
     Every line is ok, warn or fail, and says what to do. A board whose trainer answers goes on with what it has learned;
     any other program on it is interrupted. Ends with exit code 6 or 7 where something failed.

@@ -147,7 +147,7 @@ def _show_data(model: Model, console: Console) -> None:
 @click.argument("model", type=FILE)
 @json_option
 def command(model: Path, as_json: bool) -> None:
-    r"""Show what is in a model file, or in a checkpoint that was copied from a board.
+    """Show what is in a model file, or in a checkpoint that was copied from a board.
 
     \b
     Example:

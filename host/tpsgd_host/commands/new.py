@@ -215,7 +215,7 @@ def command(
     group: str,
     force: bool,
 ) -> None:
-    r"""Begin a model: write a TOML file that explains itself.
+    """Begin a model: write a TOML file that explains itself.
 
     With --data the file fits the columns, classes and recordings of your CSV.
 

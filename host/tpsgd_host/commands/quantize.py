@@ -276,7 +276,7 @@ def command(
     model: Path, data: Path, out: Path | None, config: Path | None, classes: tuple[str, ...], inputs: Inputs,
     activation: str, label: str | None, group: str | None, columns: str | None, bad_rows: BadRows, as_json: bool,
 ) -> None:  # fmt: skip
-    r"""Make the integer model that a board runs, and say what it costs.
+    """Make the integer model that a board runs, and say what it costs.
 
     MODEL is a TOML from tpsgd-host new, or a network that was trained elsewhere, .npz or .onnx.
 
