@@ -115,6 +115,15 @@ def test_adapt_prints_what_its_readme_shows():
     assert ram[1] < 0.75 * ram[0]
 
 
+def test_adapt_does_what_its_readme_says(tmp_path, monkeypatch, interpreter):
+    pytest.importorskip("sktime", reason="the gesture task needs sktime: pip install 'tpsgd[demo]'")
+    monkeypatch.chdir(tmp_path)
+    commands, said = re.findall(r"```\n(.*?)```", read("adapt/README.md"), re.S)[:2]
+    printed = [call(*line.split("#")[0].split()[1:]) for line in commands.splitlines()]
+    assert said in printed[2]
+    assert float(re.search(r"prequential ([\d.]+)%", printed[-1])[1]) > 90
+
+
 def test_adapts_two_models_differ_in_one_line():
     both = [set(read(f"adapt/{name}.toml").splitlines()[1:]) for name in ("all", "frozen")]
     assert both[0] - both[1] == {'name = "all"'}

@@ -174,3 +174,21 @@ def test_the_guide_names_what_there_is():
     names = {name for row in rows for name in re.findall(r"`(\w+)", row)} | {"probability"}
     public = {name for name in vars(Learner) if not name.startswith("_")} | {"accuracy", "classes", "network"}
     assert names == public | {"probability"}
+
+
+def test_a_class_that_a_board_has_added_comes_with_the_model_that_is_pulled(tmp_path, monkeypatch, interpreter):
+    from tpsgd_host.commands.pull import pull
+
+    monkeypatch.chdir(tmp_path)
+    made = make(tmp_path, CUTS["mean, windows end to end"][0], 24, float)
+    put_on(tmp_path / "board", made.to_bytes())
+    program = (
+        "from tpsgd import Learner\nlearner = Learner('model.tpsgd')\n"
+        "for t in range(10): learner.feed((t, -t))\n"
+        "learner.learn('still')\nlearner.add_class('wave')\nlearner.learn('wave')\nlearner.save()\n"
+        "print(learner.network.crc())\n"
+    )
+    done = subprocess.run([interpreter, "-c", program], cwd="board", capture_output=True, text=True, timeout=60)
+    _, pulled = pull(tmp_path / "pulled.tpsgd", folder=tmp_path / "board")
+    assert [pulled.weights_crc] == [int(word) for word in done.stdout.split()], done
+    assert pulled.classes == (*made.classes, "wave")
