@@ -129,6 +129,8 @@ class Model:
             else:
                 _check(layer.inputs == inputs, "inputs of layer", i)
                 inputs = layer.units
+        if last and not self.layers[-2].amplitude:
+            import tpsgd.feedback  # noqa: F401 - before the memory of a network is counted
         _check(self.layers[last].units == self.classes, "units of the output layer", self.layers[last].units)
         _check((first == RECURRENT) == (self.checkpoints > 0), "checkpoints", self.checkpoints)
 

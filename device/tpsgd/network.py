@@ -83,12 +83,10 @@ class Network:
         self.front = stage and (model.front.run, stage + (x,), count)  # noqa: RUF005 - old interpreters
         self.first = None if stage or x is over else x
         self.dense = tuple([steps[i] + (steps[i + 1][1],) for i in range(len(steps) - 1)])
-        back = None
-        if count + len(steps) > 1 and not model.layers[-2].amplitude:
-            from tpsgd.feedback import chain
-
-            back = chain(self, model, steps, count)
-        self.output = steps[-1] + (back,)
+        sweep = None
+        if len(model.layers) > 1 and not model.layers[-2].amplitude:
+            from tpsgd.feedback import sweep
+        self.output = steps[-1] + (sweep,)
         #: ``how`` of each layer for update in the present phase (0: leave alone).
         self.rates = [0] * len(self.layers)
         self.begin(model.total)
@@ -156,14 +154,14 @@ class Network:
                 error(a, z, p, y)
                 update(w, x, rates[i], z)
             i += 1
-        w, x, how, z, p, back = self.output
+        w, x, how, z, p, sweep = self.output
         forward(w, x, how, z)
         result = softmax(z, p, y)
         if rates and rates[i]:
-            if back is None:
+            if sweep is None:
                 update(w, x, rates[i], z)
             elif result & 255 < 127:  # else there is no error
-                back[0](back[1], rates, y)
+                sweep(self, rates, y)
         return result
 
     def weights(self):

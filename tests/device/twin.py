@@ -31,20 +31,11 @@ def built(here):
  N.sample={sample}
  {first}
  N.dense=({"".join(step + "," for step in steps)});N.output=W[{last}],X[{last}],{layers[-1].how},z,P[{last}],\
-{back(here)}
+{"sweep" if here.output[5] else None}
  N.rates={here.rates};N.k=k;N.seen=0;N.phase_end=-1
  N.kernels=put,forward,clamp,error,softmax,update
  N.classes={here.classes}
 """
-
-
-def back(here):
-    """Return the source of what follows the output's error: what :func:`feedback.sweep` takes, or None."""
-    if here.output[5] is None:
-        return "None"
-    chain = here.output[5][1][3]
-    layers = "".join([f"({i},W[{i}],X[{i}],z,P[{i}])," for i, _, _, _, _ in chain])
-    return f"(sweep,(backward,pull,update,({layers}),N.front))"
 
 
 def has_steps(here):

@@ -15,10 +15,10 @@ from tpsgd_host.runs.executor import Records
 from tpsgd_host.simulator import Simulator
 
 
-def recurrent_model(channels, units, classes, steps, checkpoints):
-    """Return an untrained RNN."""
+def recurrent_model(channels, units, classes, steps, checkpoints, amplitude=100):
+    """Return an untrained RNN; it learns from feedback with an amplitude of 0."""
     layers = (
-        Layer("recurrent", units, channels + units, (8, 9, 10), leak=1),
+        Layer("recurrent", units, channels + units, (8, 9, 10), leak=1, amplitude=amplitude),
         Layer("output", classes, checkpoints * units, (8, 9, 10)),
     )
     weights = tuple(initial_weights(1, i, layer.units, layer.inputs, 900) for i, layer in enumerate(layers))
@@ -27,8 +27,9 @@ def recurrent_model(channels, units, classes, steps, checkpoints):
     return Model("memory", 1, Layout(steps, channels), names, layers, scaling, weights, checkpoints, "checkpoint")
 
 
-def test_a_spoken_digits_network_trains_in_eight_kilobytes(tmp_path, interpreter):
-    model = recurrent_model(16, 32, 10, 20, 4)
+@pytest.mark.parametrize("amplitude", [100, 0], ids=["label", "feedback"])
+def test_a_spoken_digits_network_trains_in_eight_kilobytes(tmp_path, interpreter, amplitude):
+    model = recurrent_model(16, 32, 10, 20, 4, amplitude)
     model.save(tmp_path / "m.tpsgd")
     report = flash(tmp_path / "m.tpsgd", folder=tmp_path / "board")
     assert report.state_planned == memory(model).total

@@ -22,7 +22,7 @@ IMPORTS = START + "import __main__ as k\nLAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3"
 LONG = [
     "front", "phase_end", "dense", "output", "sample", "_run", "run", "rates", "kernels", "first", "size", "result",
     "forward", "update", "clamp", "_softmax", "softmax", "Network", "train", "seen", "error", "channels", "layers",
-    "stage", "chosen", "learns",
+    "stage", "chosen", "learns", "sweep",
 ]  # fmt: skip
 
 
