@@ -94,21 +94,16 @@ def save(folder, network, model_crc, run_id, applied):
         HEADER, MAGIC, VERSION, b"\0\0\0", size(network), model_crc, generation, run_id, network.seen, network.total,
         network.state[0], applied,
     )  # fmt: skip
-    try:
-        _write(folder + name, header, _trained(network))
-    except OSError:
-        if not runtime.may_write():
-            raise
-        _write(folder + name, header, _trained(network))
+    runtime.store(_write, folder + name, header, network)
     return generation
 
 
-def _write(path, header, weights):
+def _write(path, header, network):
     """Write a slot and have it reach the flash."""
     crc = crc32(header)
     with open(path, "wb") as file:
         file.write(header)
-        for w in weights:
+        for w in _trained(network):
             file.write(w)
             crc = crc32(w, crc)
         file.write(struct.pack("<I", crc & 0xFFFFFFFF))

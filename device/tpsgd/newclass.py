@@ -34,12 +34,7 @@ def add(path, network, classes, name):
         if model.layers[-1].frozen:
             raise ValueError("the output layer is frozen: it cannot learn a new class")
         try:
-            try:
-                _write(path + NEW, file, model, network, raw)
-            except OSError:
-                if not runtime.may_write():
-                    raise
-                _write(path + NEW, file, model, network, raw)
+            runtime.store(_write, path + NEW, file, model, network, raw)
             _check_room(path + NEW, model, plan.WORDS[network.k.NAME])
         except (OSError, MemoryError, ValueError):
             _discard(path + NEW)

@@ -161,6 +161,16 @@ def may_write():
     return True
 
 
+def store(write, *args):
+    """Call ``write`` with ``args``; where it fails and :func:`may_write` helps, once more."""
+    try:
+        write(*args)
+    except OSError:
+        if not may_write():
+            raise
+        write(*args)
+
+
 def console():
     """Return (source, sink, poller, window) of the binary pipe to the host: the console, or CircuitPython's data port.
 

@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.build import build_layer, freeze, initial_span
-from tpsgd_host.config import LayerConfig
+from tpsgd_host.config import MOST_LAYERS, LayerConfig
+from tpsgd_host.data.labels import MOST_CLASSES
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model import OFFSET, Layer, Model, Weights, initial_weights
 
-MOST_LAYERS = 8
-MOST_CLASSES = 255
 LARGEST_SHIFT = 15
 ADAPTOR_UNITS = 32
 PASSED_SHIFT = 6

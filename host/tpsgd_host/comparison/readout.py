@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tpsgd import runtime
+from tpsgd import kernels_np, runtime
 from tpsgd.modelfile import Model as DeviceModel
 from tpsgd.network import build
-from tpsgd.softmax import TABLE
 from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.model import OFFSET, Model
@@ -25,18 +24,11 @@ from tpsgd_host.surgery import mean_row
 
 Integers = npt.NDArray[np.int64]
 
-LEAST, MOST = -32640, 32639  # of a weight (SPEC 1.1)
-TOP = 127
-
-_SOFTMAX = np.zeros(256, np.int64)
-_SOFTMAX[: len(TABLE)] = np.frombuffer(TABLE, np.uint8)
-
 
 def features(model: Model, samples: Samples) -> Integers:
     """Return what the output layer sees of each sample, shape (S, n), the bias' 127 last: by the device's own code."""
     file = io.BytesIO(model.to_bytes())
-    numbers = {name: number for number, name in runtime.ENGINES.items()}
-    network: Any = build(file, DeviceModel(file), runtime.engine(numbers["np"]))
+    network: Any = build(file, DeviceModel(file), runtime.engine(kernels_np.NUMBER))
     data = model.scaling.encode(samples.values)
     seen = np.zeros((len(data), model.layers[-1].inputs + 1), np.int64)
     for i, row in enumerate(data):
@@ -75,7 +67,7 @@ class Readout:
     def learn(
         self, x: Integers, y: Integers, shift: int, passes: int, seed: int, rows: Sequence[int] | None = None
     ) -> None:
-        """Learn samples, shuffled anew for each pass.
+        """Learn samples, shuffled anew for each pass, by the device's own kernels.
 
         Parameters
         ----------
@@ -86,17 +78,19 @@ class Readout:
         rows : sequence of int, optional
             Rows that learn, by default all.
         """
-        learning = np.arange(len(self.v)) if rows is None else np.array(rows)
-        half = 1 << (shift - 1)
+        m, n = self.v.shape
+        stored = bytearray((self.v + OFFSET).astype("<u2").tobytes())
+        kernels: Any = kernels_np
+        w, z, how, parameters = kernels.matrix(stored, m, n, 0), kernels.sums(m), m << 16 | n << 5, (m, n)
+        still = np.zeros(m, np.bool_) if rows is None else ~np.isin(np.arange(m), rows)
+        inputs = x.astype(np.float64)
         for order in orders(len(y), passes, seed):
             for i in order:
-                z = self._sums(x[i : i + 1])[0]
-                q = _SOFTMAX[np.minimum((z.max() - z) >> 1, 255)]
-                total = int(q.sum())
-                e = -((TOP * q + (total >> 1)) // total)
-                e[y[i]] += TOP
-                new = self.v[learning] + ((e[learning, None] * x[i] + half) >> shift)
-                self.v[learning] = np.clip(new, LEAST, MOST)
+                kernels.forward(w, inputs[i], how | self.shift, z)
+                kernels.softmax(z, parameters, int(y[i]))
+                z[still] = 0
+                kernels.update(w, inputs[i], how | shift, z)
+        self.v = np.frombuffer(stored, "<u2").reshape(m, n).astype(np.int64) - OFFSET
 
     def _sums(self, x: Integers) -> Integers:
         hi = ((self.v + 128) >> 8).astype(np.float64)  # a float64 product of such numbers is exact, and fast

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tpsgd_host.rules.conv import Conv
-from tpsgd_host.rules.layers import Dense, Floats, Indices, slope
+from tpsgd_host.rules.layers import Floats, Indices, slope
 from tpsgd_host.rules.network import Network
-from tpsgd_host.rules.projections import projections
+from tpsgd_host.rules.projections import learn, projections
 from tpsgd_host.rules.recurrent import Recurrent
 
 
@@ -40,9 +39,7 @@ class DirectFeedback:
             if isinstance(layer, Recurrent):
                 self._checkpoints(layer, g)
             else:
-                assert isinstance(layer, Dense | Conv)
-                g = layer.spread(g) if isinstance(layer, Conv) else g
-                layer.learn(g * slope(layer.z), layer.x)
+                learn(layer, g)
         output.learn(error, output.x)
         return predicted
 

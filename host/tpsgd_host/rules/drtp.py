@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tpsgd_host.rules.conv import Conv
-from tpsgd_host.rules.layers import Dense, Floats, Indices, slope
+from tpsgd_host.rules.layers import Floats, Indices, slope
 from tpsgd_host.rules.network import Network, run
-from tpsgd_host.rules.projections import projections
+from tpsgd_host.rules.projections import learn, projections
 from tpsgd_host.rules.recurrent import Recurrent
 
 
@@ -37,9 +36,7 @@ class DirectTargets:
             else:
                 run(layer, signal)
                 if layer.trains:
-                    assert isinstance(layer, Dense | Conv)
-                    g = layer.spread(g) if isinstance(layer, Conv) else g
-                    layer.learn(g * slope(layer.z), layer.x)
+                    learn(layer, g)
             signal = network.onward(i)
         output = network.output
         output.forward(signal)

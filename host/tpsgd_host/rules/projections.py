@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from tpsgd_host.rules.conv import Conv
 from tpsgd_host.rules.draws import feedback, per_network
-from tpsgd_host.rules.layers import Floats
+from tpsgd_host.rules.layers import Dense, Floats, Layer, slope
 from tpsgd_host.rules.network import Network
 from tpsgd_host.rules.recurrent import Recurrent
 
@@ -25,6 +26,13 @@ def projections(network: Network, seeds: Sequence[int]) -> list[Floats]:
         values = layer.shape.units * architecture.checkpoints if isinstance(layer, Recurrent) else size
         matrices.append(per_network(seeds, partial(_drawn, i, architecture.classes, values), layer.w.dtype))
     return matrices
+
+
+def learn(layer: Layer, g: Floats) -> None:
+    """Update a dense or conv layer from what is projected onto its outputs, (R, B, size)."""
+    assert isinstance(layer, Dense | Conv)
+    g = layer.spread(g) if isinstance(layer, Conv) else g
+    layer.learn(g * slope(layer.z), layer.x)
 
 
 def _drawn(i: int, classes: int, values: int, seed: int) -> Floats:
