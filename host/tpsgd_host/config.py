@@ -20,7 +20,7 @@ MOST_PHASES = 8
 CHECKPOINTS = 4  # where a recurrent model does not say
 SHIFTS = (7, 8, 9)
 LEAK = 2  # these two as docs/ACCURACY.md found them best
-AMPLITUDES = {"recurrent": 80, "dense": 127, "conv": 127}
+AMPLITUDES = {"recurrent": 80, "dense": 127, "conv": 127}  # label targets lie at plus and minus this
 REGIONS = 3  # of a conv layer in each direction
 LARGEST = 3.4028234e38  # of a float32
 

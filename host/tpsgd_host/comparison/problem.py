@@ -6,6 +6,7 @@ Shapes: S samples, T steps, C channels.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import ceil
 from pathlib import Path
 
@@ -20,12 +21,13 @@ from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.split import split
 from tpsgd_host.errors import DataError
+from tpsgd_host.rules import Architecture
 from tpsgd_host.tasks.task import load_task
 
 VALIDATION_SHARE = 0.2  # of the training part
 VALIDATION_SAMPLES = 300  # small data are split several times over, until so many samples were validated on
 MOST_FOLDS = 5
-NETWORKS = 3  # validated for each setting at least: a single one may be lucky
+NETWORKS = 3  # validated for each setting: a single one may be lucky, unless it has this many times those samples
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,16 @@ class Problem:
     def network(self) -> str:
         """The network in a word."""
         return build_model(self.config, self.train).shape
+
+    @cached_property
+    def multiplies(self) -> int:
+        """Multiply-accumulates of a sample's forward pass."""
+        return Architecture.from_model(build_model(self.config, self.train)).multiplies()
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether samples are gone through step by step."""
+        return self.config.layers[0].kind == "recurrent"
 
 
 @dataclass(frozen=True)
@@ -153,7 +165,7 @@ def validation_parts(problem: Problem) -> tuple[Part, ...]:
     """Carve validation parts from the training part, whole recordings at a time; the test part has no say.
 
     A fifth of each class, once where that is ``VALIDATION_SAMPLES`` samples and up to five times where it is fewer,
-    each time with another seed and other recordings.
+    each time with another seed and other recordings. Where they are many, one network tells enough.
 
     Raises
     ------
@@ -162,7 +174,7 @@ def validation_parts(problem: Problem) -> tuple[Part, ...]:
     """
     first = problem.config.seed
     parts: list[Part] = []
-    folds = 1
+    folds = networks = 1
     while len(parts) < folds:
         try:
             fit, check = split(problem.train, VALIDATION_SHARE, len(parts) + 1)
@@ -174,7 +186,8 @@ def validation_parts(problem: Problem) -> tuple[Part, ...]:
             ) from None
         if not parts:
             folds = min(MOST_FOLDS, ceil(VALIDATION_SAMPLES / len(check)))
-        networks = ceil(NETWORKS / folds)
+            wanted = ceil(NETWORKS * VALIDATION_SAMPLES / (folds * len(check)))
+            networks = min(ceil(NETWORKS / folds), wanted)
         # Other seeds than the final runs have: those would be tested on networks that were chosen for.
         begin = first + 1000 + len(parts) * networks
         parts.append(Part(fit, check, tuple(range(begin, begin + networks))))

@@ -17,7 +17,8 @@ from tpsgd_host.config import Config
 from tpsgd_host.errors import ConfigError
 
 ROUNDS = 4  # of looking for better settings around the best
-SHORT = 4  # these rounds train for a fourth of the epochs
+SHORT = 4  # these rounds train for a fourth of the epochs,
+SHORT_WORK = 2 * 10**9  # or for fewer: forward passes of so many multiply-accumulates, but an epoch at least
 FINALISTS = 3  # settings that are then trained in full, and chosen from
 
 #: Told what is done, of how much, and what is being done: (done, of, text).
@@ -128,9 +129,10 @@ def compare(
     )  # fmt: skip
 
 
-def short_run(epochs: int) -> int:
+def short_run(problem: Problem) -> int:
     """Return the epochs of the runs that look for settings."""
-    return ceil(epochs / SHORT)
+    affordable = SHORT_WORK // (len(problem.train) * problem.multiplies)
+    return max(1, min(ceil(problem.epochs / SHORT), affordable))
 
 
 def _choose(
@@ -150,7 +152,7 @@ def _choose(
 
     for number in range(1, ROUNDS + 1):
         wanted = [search.next(problem.config) for search in searches]
-        run(f"looking for learning rates, {number} of {ROUNDS}", short_run(problem.epochs), wanted, full=False)
+        run(f"looking for learning rates, {number} of {ROUNDS}", short_run(problem), wanted, full=False)
     run("choosing learning rates", problem.epochs, [search.finalists() for search in searches], full=True)
     return searches
 
@@ -192,7 +194,7 @@ def _entry(problem: Problem, search: _Search, tested: Trained) -> Entry:
     one, setting = search.contestant, search.best()
     tried = [
         Tried(one.describe(problem.config, s), epochs, fmean(accuracies))
-        for epochs, found in ((short_run(problem.epochs), search.short), (problem.epochs, search.full))
+        for epochs, found in ((short_run(problem), search.short), (problem.epochs, search.full))
         for s, accuracies in sorted(found.items())
     ]
     return Entry(
@@ -206,15 +208,16 @@ def _entry(problem: Problem, search: _Search, tested: Trained) -> Entry:
 class _Tracker:
     """Runs jobs and tells how far all of it is, the rounds that are still to come among it, as far as one knows."""
 
-    #: Work of a network on one sample, integers in C being 1; floats in lockstep are dearer and share their cost.
-    COSTS = (1.0, 12.0)
+    # Measured in microseconds, a sample: what lockstep spends on calls, in all and for each step; then, for a
+    # thousand multiply-accumulates, a network in lockstep and one in C.
+    CALLS, CALLS_A_STEP, IN_LOCKSTEP, IN_C = 60.0, 25.0, 1.7, 0.7
 
     def __init__(
         self, problem: Problem, contestants: tuple[Contestant, ...], parts: tuple[Part, ...], final: Part,
         progress: Progress,
     ) -> None:  # fmt: skip
-        self._contestants, self._progress = contestants, progress
-        short = short_run(problem.epochs)
+        self._problem, self._contestants, self._progress = problem, contestants, progress
+        short = short_run(problem)
         first = [tuple(s for s in one.settings() if one.valid(problem.config, s)) for one in contestants]
         finalists = [settings[:FINALISTS] for settings in first]
         last = [Job(i, final, ((0.0,),), problem.epochs) for i in range(len(contestants))]
@@ -240,10 +243,13 @@ class _Tracker:
         return [by_place[i] for i in range(len(jobs))]
 
     def _weight(self, job: Job) -> float:
-        integer = self._contestants[job.contestant].integer
-        networks = len(job.settings) * len(job.part.seeds)
-        shared = networks if integer else 3 + 0.3 * networks
-        return self.COSTS[not integer] * shared * len(job.part.train) * job.epochs
+        problem = self._problem
+        thousands = len(job.settings) * len(job.part.seeds) * problem.multiplies / 1000
+        cost = self.IN_C * thousands
+        if not self._contestants[job.contestant].integer:
+            steps = problem.train.values.shape[1] if problem.recurrent else 0
+            cost = self.CALLS + self.CALLS_A_STEP * steps + self.IN_LOCKSTEP * thousands
+        return cost * len(job.part.train) * job.epochs
 
 
 def _work(common: Common, job: Job, report: Callable[[float], None]) -> Trained:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tpsgd_host.config import AMPLITUDES
 from tpsgd_host.model import Model
 
 KINDS = ("dense", "recurrent", "conv", "output")
 STEPS = ("last", "checkpoint", "random", "every")
-AMPLITUDES = {"dense": 127, "recurrent": 90}  # of tpSGD's targets where the integer network has none: it has feedback
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class Architecture:
         layers = []
         for layer in model.layers:
             frozen = layer.frozen or not any(layer.shifts)
+            # tpSGD has targets where the integers learn from feedback.
             amplitude = layer.amplitude or AMPLITUDES.get(layer.kind, 0)
             shape = LayerShape(layer.kind, layer.units, layer.inputs, layer.leak, amplitude / 127, frozen)
             if layer.kind == "conv":
@@ -151,6 +152,18 @@ class Architecture:
             else:
                 sizes.append(layer.units)
         return tuple(sizes)
+
+    def multiplies(self) -> int:
+        """Return the multiply-accumulates of a sample's forward pass."""
+        images = self.images()
+        total = 0
+        for i, layer in enumerate(self.layers):
+            times = self.steps if layer.kind == "recurrent" else 1
+            if layer.kind == "conv":
+                rows, columns = layer.pixels(*images[i][:2])
+                times = rows * columns
+            total += times * layer.parameters
+        return total
 
     def check(self) -> None:
         """Raise ValueError where the layers do not follow from each other."""

@@ -12,7 +12,7 @@ from tpsgd_host.comparison.contestants import contestant
 from tpsgd_host.comparison.floats import FloatContestant
 from tpsgd_host.comparison.problem import validation_parts
 from tpsgd_host.comparison.results import Trained
-from tpsgd_host.comparison.study import short_run
+from tpsgd_host.comparison.study import SHORT_WORK, short_run
 from tpsgd_host.errors import ConfigError, DataError
 
 RULES = ("int-tpsgd", "int-frozen", "frozen")
@@ -95,7 +95,7 @@ def test_the_search_goes_on_until_the_best_is_surrounded(gesture):
     spy = Spy((2.0, -2.0))
     (entry,) = compare(gesture, [spy], seeds=1).entries
     assert entry.setting == (2.0, -2.0)
-    assert {epochs for _, _, epochs in spy.calls} == {short_run(gesture.epochs), gesture.epochs}
+    assert {epochs for _, _, epochs in spy.calls} == {short_run(gesture), gesture.epochs}
     assert compare(gesture, [Spy((2.0, -2.0))], seeds=1).notes == ()
     (note,) = compare(gesture, [Spy((9.0, -9.0))], seeds=1).notes
     assert note == "better rates than those that were tried may exist for: spy"
@@ -120,6 +120,20 @@ def test_validation_parts_are_whole_recordings_of_the_training_part(gesture):
         assert not set(part.train.groups) & set(part.test.groups)
         assert set(part.train.groups) | set(part.test.groups) == set(gesture.train.groups)
     assert len({part.test.groups for part in parts}) == 5
+
+
+def test_large_data_and_wide_networks_are_searched_in_less(gesture):
+    assert all(len(part.seeds) == 1 for part in validation_parts(gesture)), "five parts, a network each"
+    many = gesture.train.take(np.arange(40).repeat(50))  # 2,000 samples, 400 of them to validate on
+    apart = replace(many, groups=tuple(map(str, range(2000))))
+    (part,) = validation_parts(replace(gesture, train=apart))
+    assert len(part.test) == 400 and len(part.seeds) == 3
+    more = replace(gesture, train=apart.take(np.arange(2000).repeat(3)))
+    (part,) = validation_parts(replace(more, train=replace(more.train, groups=tuple(map(str, range(6000))))))
+    assert len(part.test) == 1200 and len(part.seeds) == 1
+    assert short_run(replace(gesture, epochs=100)) == 25
+    assert short_run(replace(more, epochs=100)) == SHORT_WORK // (6000 * gesture.multiplies) == 10
+    assert short_run(replace(gesture, train=many.take(np.arange(2000).repeat(100)))) == 1
 
 
 def test_too_few_recordings_to_choose_by(gesture):
