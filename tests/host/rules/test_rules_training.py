@@ -198,7 +198,7 @@ def test_bytes() -> None:
 def test_multiply_accumulates() -> None:
     """Weights by how often a sample meets them: once, at every step, or at every pixel before pooling."""
     assert DENSE.multiplies() == 6 * 9 + 5 * 7 + 3 * 6
-    assert recurrent(steps=7).multiplies() == 7 * 5 * 10 + 6 * 16 + 3 * 7
+    assert ALL["recurrent"].multiplies() == 7 * 5 * 10 + 6 * 16 + 3 * 7
     assert ALL["conv"].multiplies() == 9 * 7 * 4 * 19 + 3 * 2 * 3 * 17 + 5 * 19 + 3 * 6
     assert ALL["strided"].multiplies() == 5 * 5 * 10 + 4 * 11
 
