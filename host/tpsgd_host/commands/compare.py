@@ -13,19 +13,20 @@ import click
 from rich.console import Console
 
 from tpsgd_host.commands.options import FILE, data_options, json_option, layout_of
-from tpsgd_host.comparison import RULES, compare, file_problem
+from tpsgd_host.comparison import RULES, compare, cross_validate, file_problem, fold_problems
 from tpsgd_host.comparison import folder as comparison_folder
 from tpsgd_host.comparison import shift_report as report
 from tpsgd_host.comparison.board import run_on_board
 from tpsgd_host.comparison.domains import without_column
 from tpsgd_host.comparison.jobs import cores
 from tpsgd_host.comparison.newclass import study_new_class
+from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import Comparison, document
 from tpsgd_host.comparison.shift import ready_model, study_shift
 from tpsgd_host.comparison.shift_results import Shift
 from tpsgd_host.comparison.sources import Source, find_config, task_sources
 from tpsgd_host.comparison.study import Progress
-from tpsgd_host.comparison.tables import LEGEND, heading, how_chosen, markdown, sentences, terminal_table
+from tpsgd_host.comparison.tables import heading, how_chosen, legend, markdown, sentences, terminal_table
 from tpsgd_host.comparison.view import ProgressView
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.native.binding import library
@@ -81,6 +82,9 @@ def _source_options(function: F) -> F:
         click.option("--test-split", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
                      help="Share of DATA's recordings to test on instead, class by class.  "
                           f"[default: {TEST_SPLIT}]"),
+        click.option("--folds", type=click.IntRange(2), metavar="N",
+                     help="Test on every recording instead: on each of N folds, having learned from the others. "
+                          "Takes N times as long, and tells more where recordings are few."),
         click.option("--split-seed", default=1, show_default=True, help="Seed of that choice."),
         click.option("--shuffle-seed", type=click.IntRange(0), default=1, show_default=True,
                      help="Seed of the order of the samples; 0 keeps the file's."),
@@ -133,6 +137,7 @@ def command(
     Examples:
       tpsgd-host compare data.csv --out compared
       tpsgd-host compare data.csv --model gestures.toml --rules int-tpsgd,int-frozen,bp
+      tpsgd-host compare data.csv --folds 5
       tpsgd-host compare data.csv --shift wearer
       tpsgd-host compare --suite --data DIR --markdown
     """
@@ -143,7 +148,8 @@ def command(
         click.echo("note: no compiled trainer is here; NumPy simulates the integers, some 30 times slower", err=True)
     workers = jobs or cores()
     if shift is None and not new_class:
-        _compare(sources, rules, seeds, on_board, workers, output)
+        folded = [_problems(source, named["folds"], named["split_seed"]) for source in sources]
+        _compare(sources, folded, rules, seeds, on_board, workers, output)
         return
     for source in sources:
 
@@ -173,6 +179,11 @@ def _check(
         raise click.UsageError("--held-out goes with --shift or --new-class.")
     if (shift is not None or new_class) and data is None and len(named["tasks"]) != 1:
         raise click.UsageError("--shift and --new-class take a data file, or one --task.")
+    if named["folds"] is not None:
+        if shift is not None or new_class:
+            raise click.UsageError("--folds does not go with --shift or --new-class.")
+        if named["test"] is not None or named["test_split"] is not None:
+            raise click.UsageError("--folds tests on all of DATA: leave out --test and --test-split.")
     if named["test"] is not None and named["test_split"] is not None:
         raise ConfigError("--test and --test-split both name test samples", "Use one of them.")
 
@@ -198,30 +209,39 @@ def _sources(data: Path | None, shift: str | None, output: Output, named: dict[s
     return [Source(problem, Path(config.source).read_text(encoding="utf-8-sig"), data, named["test"])]
 
 
+def _problems(source: Source, folds: int | None, seed: int) -> tuple[Problem, ...]:
+    """Return the problem of a source, or those of its folds."""
+    return (source.problem,) if folds is None else fold_problems(source.problem, folds, seed)
+
+
 def _compare(
-    sources: list[Source], rules: tuple[str, ...], seeds: int, on_board: bool, jobs: int, output: Output
-) -> None:
+    sources: list[Source], folded: list[tuple[Problem, ...]], rules: tuple[str, ...], seeds: int, on_board: bool,
+    jobs: int, output: Output,
+) -> None:  # fmt: skip
     """Compare rules on every source, show what came of it, and keep it."""
     console = Console(highlight=False)
     found: list[Comparison] = []
-    for source in sources:
-        with ProgressView(source.problem.name, quiet=output.as_json) as view:
-            one = compare(source.problem, rules, seeds=seeds, jobs=jobs, progress=view.report)
+    for problems in folded:
+        with ProgressView(problems[0].name, quiet=output.as_json) as view:
+            if len(problems) == 1:
+                one = compare(problems[0], rules, seeds=seeds, jobs=jobs, progress=view.report)
+            else:
+                one = cross_validate(problems, rules, seeds=seeds, jobs=jobs, progress=view.report)
             if on_board:
                 view.report(1, 1, "training on the virtual board")
-                one = replace(one, board=run_on_board(source.problem, one))
+                one = replace(one, board=run_on_board(problems[0], one))
         found.append(one)
         if not output.quiet:
             show(console, found[-1])
         if output.folder is not None:  # after each: what is done is kept when the next is interrupted
-            done = [(s.problem, s.toml, one) for s, one in zip(sources, found, strict=False)]
+            done = [(p, s.toml, one) for p, s, one in zip(folded, sources, found, strict=False)]
             comparison_folder.write_folder(output.folder, done, _command_line())
     if output.as_json:
         click.echo(json.dumps(document(found), indent=2))
     elif output.as_markdown:
         click.echo(markdown(found), nl=False)
     else:
-        console.print(LEGEND, style="dim")
+        console.print(legend(found), style="dim")
         _tell_folder(output)
 
 

@@ -5,6 +5,7 @@
 """
 
 from tpsgd_host.comparison.contestants import RULES
+from tpsgd_host.comparison.crossing import cross_validate, fold_problems
 from tpsgd_host.comparison.newclass import study_new_class
 from tpsgd_host.comparison.problem import Problem, file_problem, task_problem
 from tpsgd_host.comparison.results import Comparison
@@ -18,7 +19,9 @@ __all__ = [
     "Problem",
     "Shift",
     "compare",
+    "cross_validate",
     "file_problem",
+    "fold_problems",
     "study_new_class",
     "study_shift",
     "task_problem",

@@ -21,7 +21,8 @@ What `tpsgd-host compare` found, and how to find it again:
 - `result.json`: everything, with every setting that was tried and how it did on the validation parts
 - `tables.md`: tables and verdicts
 - `accuracies.csv`: one row a network that was tested
-- `NAME.toml`: the network; `NAME-split.csv`: which recordings were trained, validated and tested on
+- `NAME.toml`: the network; `NAME-split.csv`: which recordings were trained, validated and tested on, or in which fold
+  they were tested
 - `NAME-ram.png`, `NAME-curves.png`: accuracy against RAM; how the networks learned
 """
 
@@ -41,8 +42,10 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def write_folder(folder: Path, comparisons: Sequence[tuple[Problem, str, Comparison]], command: Sequence[str]) -> None:
-    """Write everything about comparisons; each comes with its problem and the text of its TOML."""
+def write_folder(
+    folder: Path, comparisons: Sequence[tuple[Sequence[Problem], str, Comparison]], command: Sequence[str]
+) -> None:
+    """Write everything about comparisons; each comes with its problem, or one a fold, and the text of its TOML."""
     from tpsgd_host.comparison.pictures import picture_files  # matplotlib takes a while, and the work is done
 
     found = [comparison for _, _, comparison in comparisons]
@@ -50,9 +53,10 @@ def write_folder(folder: Path, comparisons: Sequence[tuple[Problem, str, Compari
     _write(folder / "tables.md", markdown(found))
     _write(folder / "README.md", README.format(command=shlex.join(command)))
     _write(folder / "accuracies.csv", _accuracies(found))
-    for problem, toml, comparison in comparisons:
-        _write(folder / f"{problem.name}.toml", toml)
-        _write(folder / f"{problem.name}-split.csv", _split(problem))
+    for problems, toml, comparison in comparisons:
+        _write(folder / f"{comparison.problem}.toml", toml)
+        parts = _tested_in(problems) if comparison.crossed else _split(*problems)
+        _write(folder / f"{comparison.problem}-split.csv", parts)
         picture_files(comparison, folder)
 
 
@@ -80,6 +84,13 @@ def _split(problem: Problem) -> str:
     ]
     rows += [(group, "test", *("" for _ in folds)) for group in dict.fromkeys(problem.test.groups)]
     return _csv(("recording", "part", *(f"fold {i}" for i in range(1, len(folds) + 1))), rows)
+
+
+def _tested_in(problems: Sequence[Problem]) -> str:
+    """Return the fold each recording was tested in; none for the only one of its class."""
+    fold = {group: i for i, problem in enumerate(problems, 1) for group in problem.test.groups}
+    everything = dict.fromkeys(problems[0].train.groups + problems[0].test.groups)
+    return _csv(("recording", "tested in fold"), [(group, fold.get(group, "")) for group in everything])
 
 
 def _csv(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -127,6 +127,8 @@ class Comparison:
         Sentences.
     board : BoardRun or None
         A run on the virtual board, which gave the same weights.
+    crossed : tuple of Comparison
+        What each fold of a cross-validation gave; empty where there was one test part.
     """
 
     problem: str
@@ -144,6 +146,7 @@ class Comparison:
     verdict: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     board: BoardRun | None = None
+    crossed: tuple[Comparison, ...] = ()
 
     def entry(self, name: str) -> Entry | None:
         """Return a contestant's figures, None where it did not take part."""
@@ -152,7 +155,7 @@ class Comparison:
     def as_dict(self) -> dict[str, object]:
         """Return everything for JSON."""
         entries = [{**asdict(e), "mean": e.mean, "deviation": e.deviation} for e in self.entries]
-        return {**asdict(self), "entries": entries}
+        return {**asdict(self), "entries": entries, "crossed": [one.as_dict() for one in self.crossed]}
 
 
 def document(comparisons: list[Comparison]) -> dict[str, object]:

@@ -13,26 +13,39 @@ from tpsgd_host.comparison.view import duration
 
 HEADS = ("contestant", "test accuracy", "bytes", "time", "hidden rate", "output rate", "validation")
 
-LEGEND = (
+_LEGEND = (
     "Test accuracy in percent, mean and deviation over the seeds. Bytes: RAM that training takes on a board, floats "
     "with four bytes a number. Time: processor time to train one network here, integers in C and floats in NumPy; it "
     "says nothing about a board. Rates: update shifts (8/9/10 is 2^-8, then 2^-9, then 2^-10), or the first rate, "
-    "which is halved as often; chosen by the accuracy on validation parts. The test part was used once."
+    "which is halved as often; chosen by the accuracy on validation parts. {used}"
 )
+_USED = "The test part was used once."
+_CROSSED = (
+    "Every recording was tested once, by networks that learned from the other folds; rates were chosen among those."
+)
+
+
+def legend(comparisons: Sequence[Comparison]) -> str:
+    """Say what the columns of the tables mean."""
+    return _LEGEND.format(used=_CROSSED if any(one.crossed for one in comparisons) else _USED)
 
 
 def heading(one: Comparison) -> str:
     """Say what was compared on what."""
+    samples = f"{one.train_samples:,} samples to learn and {one.test_samples:,} to test"
+    if one.crossed:
+        samples = f"{one.test_samples:,} samples tested in {len(one.crossed)} folds"
     return (
-        f"{one.problem}: {one.network}, {len(one.classes)} classes, {one.train_samples:,} samples to learn and "
-        f"{one.test_samples:,} to test, {one.epochs} epochs, {seeds_text(one.seeds)}"
+        f"{one.problem}: {one.network}, {len(one.classes)} classes, {samples}, {one.epochs} epochs, "
+        f"{seeds_text(one.seeds)}"
     )
 
 
 def how_chosen(one: Comparison) -> str:
     """Say how learning rates were chosen."""
     times = "once" if one.folds == 1 else f"{one.folds} times anew"
-    return f"rates chosen on a fifth of the training recordings, {times}: {one.validation_samples:,} samples"
+    each = ", for each fold" if one.crossed else ""
+    return f"rates chosen on a fifth of the training recordings, {times}{each}: {one.validation_samples:,} samples"
 
 
 def terminal_table(one: Comparison) -> Table:
@@ -47,7 +60,8 @@ def terminal_table(one: Comparison) -> Table:
 
 def markdown(comparisons: Sequence[Comparison]) -> str:
     """Return all comparisons as Markdown: an overview where there are several, then a table and the verdict of each."""
-    parts = [overview(comparisons), LEGEND] if len(comparisons) > 1 else [LEGEND]
+    parts = [overview(comparisons)] if len(comparisons) > 1 else []
+    parts.append(legend(comparisons))
     for one in comparisons:
         rows = [cells(entry) for entry in one.entries]
         parts += [f"## {one.problem}", f"{heading(one)}; {how_chosen(one)}.", markdown_table(HEADS, rows)]
@@ -59,8 +73,9 @@ def sentences(one: Comparison) -> list[str]:
     """Return all that is to be said under a table."""
     said = [*one.verdict, *(f"Note: {note}." for note in one.notes)]
     if one.board is not None:
+        where = " of the first fold" if one.crossed else ""
         said.append(
-            f"Seed {one.board.seed} trained on the virtual board too, to the same weights, bit for bit (CRC "
+            f"Seed {one.board.seed}{where} trained on the virtual board too, to the same weights, bit for bit (CRC "
             f"{one.board.crc:08x}), in {one.board.state_bytes:,} bytes."
         )
     return said

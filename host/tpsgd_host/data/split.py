@@ -49,6 +49,56 @@ def split(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Sample
     return _part(samples, chosen)
 
 
+def folds(samples: Samples, count: int, seed: int) -> tuple[tuple[Samples, Samples], ...]:
+    """Divide recordings into ``count`` folds, class by class as evenly as they come; test on each, train on the others.
+
+    A class with a single recording is in every training part and in no test part.
+
+    Parameters
+    ----------
+    samples : Samples
+    count : int
+        At least 2.
+    seed : int
+        Selects the recordings of each fold.
+
+    Returns
+    -------
+    tuple of (train, test)
+        Each in the file's order.
+
+    Raises
+    ------
+    DataError
+        If there are more folds than recordings that can be tested, or training loses a class.
+    """
+    sizes = _sizes(samples)
+    members = _members(sizes, seed)
+    fold: dict[str, int] = {}
+    filled = np.zeros((count, len(samples.classes)), np.int64)
+    for label in sorted(members, key=lambda label: (len(members[label]), label)):
+        for group in members[label] if len(members[label]) > 1 else ():
+            if group not in fold:
+                fold[group] = min(range(count), key=lambda i: (filled[i, label], filled[i].sum()))
+                for other, size in sizes[group].items():
+                    filled[fold[group], other] += size
+    parts = tuple(_part(samples, {group for group, own in fold.items() if own == i}) for i in range(count))
+    source = samples.source or "The data"
+    if not all(len(test) for _, test in parts):
+        raise DataError(
+            f"{source}: {count} folds, but only {len(fold)} recordings whose class has another one to learn from.",
+            f"Use {len(fold)} folds at most.",
+        )
+    for train, test in parts:
+        lost = [samples.classes[i] for i in np.setdiff1d(test.labels, train.labels)]
+        if lost:
+            raise DataError(
+                f"{source}: with {count} folds, nothing is left to learn {listing(lost)} from in one of them.",
+                "Record each class in more recordings.",
+            )
+    return parts
+
+
 def split_by_group(samples: Samples, held_out: Sequence[str]) -> tuple[Samples, Samples]:
     """Test on the recordings named, train on the others.
 
@@ -88,16 +138,8 @@ def _part(samples: Samples, test: set[str]) -> tuple[Samples, Samples]:
 
 def _choose(samples: Samples, fraction: float, seed: int) -> set[str]:
     """Return the groups to test on."""
-    sizes: dict[str, dict[int, int]] = {}  # samples of each class in each group
-    for group, label in zip(samples.groups, samples.labels.tolist(), strict=True):
-        inside = sizes.setdefault(group, {})
-        inside[label] = inside.get(label, 0) + 1
-    groups = list(sizes)
-    shuffled = [groups[i] for i in permutation(len(groups), seed)]
-    members: dict[int, list[str]] = {}
-    for group in shuffled:
-        for label in sizes[group]:
-            members.setdefault(label, []).append(group)
+    sizes = _sizes(samples)
+    members = _members(sizes, seed)
     left = {label: len(having) for label, having in members.items()}
     chosen: set[str] = set()
 
@@ -121,3 +163,22 @@ def _choose(samples: Samples, fraction: float, seed: int) -> set[str]:
         if not taken and candidates:
             choose(min(candidates, key=lambda group: sizes[group][label]))
     return chosen
+
+
+def _sizes(samples: Samples) -> dict[str, dict[int, int]]:
+    """Return how many samples of each class are in each group."""
+    sizes: dict[str, dict[int, int]] = {}
+    for group, label in zip(samples.groups, samples.labels.tolist(), strict=True):
+        inside = sizes.setdefault(group, {})
+        inside[label] = inside.get(label, 0) + 1
+    return sizes
+
+
+def _members(sizes: dict[str, dict[int, int]], seed: int) -> dict[int, list[str]]:
+    """Return the groups of each class, shuffled."""
+    groups = list(sizes)
+    members: dict[int, list[str]] = {}
+    for i in permutation(len(groups), seed):
+        for label in sizes[groups[i]]:
+            members.setdefault(label, []).append(groups[i])
+    return members

@@ -92,6 +92,18 @@ def test_the_folder_has_what_it_takes_to_repeat(place):
     assert all(row["fold 1"] == "" for row in split if row["part"] == "test")
 
 
+def test_folds_test_every_recording(place, interpreter):
+    text = call("train.csv", "--folds", "4", *QUICK, "--rules", "int-tpsgd", "--board", "--out", "found")
+    said = " ".join(text.split())
+    assert "40 samples tested in 4 folds" in said and "gesture: fold 4 of 4, training with the rates chosen" in said
+    assert "Seed 1 of the first fold trained on the virtual board too" in said
+    rows = list(csv.DictReader(open(place / "found" / "gesture-split.csv")))
+    assert sorted(row["tested in fold"] for row in rows) == [str(i) for i in (1, 2, 3, 4) for _ in range(10)]
+    (one,) = json.loads((place / "found" / "result.json").read_text())["comparisons"]
+    assert len(one["crossed"]) == 4 and one["test_samples"] == 40
+    assert "Use 40 folds at most" in call("train.csv", "--folds", "41", *QUICK, code=4)
+
+
 def test_the_virtual_board_gives_the_same_weights(place, interpreter):
     said = json.loads(call("train.csv", *QUICK, "--rules", "int-tpsgd", "--board", "--json"))["comparisons"][0]
     assert said["board"]["seed"] == 1 and said["board"]["accuracy"] == said["entries"][0]["accuracies"][0]
@@ -135,6 +147,8 @@ def test_networks_are_found_or_asked_for(place):
         (("train.csv", "--json", "--markdown"), "exclude each other"),
         (("train.csv", "--shift", "who", "--new-class"), "exclude each other"),
         (("train.csv", "--held-out", "ann"), "--held-out goes with"),
+        (("train.csv", "--folds", "5", "--new-class"), "--folds does not go with"),
+        (("train.csv", "--folds", "5", "--test", "test.csv"), "leave out --test"),
         (("--suite", "--new-class"), "one --task"),
         (("--suite", "--board", "--rules", "bp"), "--board needs an integer rule"),
         (("train.csv", "--rules", "int-tpsgd,bpp"), "no rule 'bpp'"),

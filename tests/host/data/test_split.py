@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tpsgd_host.data.samples import Samples
-from tpsgd_host.data.split import split, split_by_group
+from tpsgd_host.data.split import folds, split, split_by_group
 from tpsgd_host.errors import ConfigError, DataError
 
 
@@ -98,3 +98,40 @@ def test_by_group():
     assert "ann, bob, cyd" in caught.value.hint and "Did you mean 'ann'?" in caught.value.hint
     with pytest.raises(DataError, match="none is left"):
         split_by_group(samples, ["ann", "bob", "cyd"])
+
+
+@given(recordings(), st.integers(2, 6), st.integers(0, 99))
+def test_folds_test_every_recording_once(samples, count, seed):
+    owners: dict[int, set[str]] = {}
+    for label, group in zip(samples.labels.tolist(), samples.groups, strict=True):
+        owners.setdefault(label, set()).add(group)
+    shared = [groups for groups in owners.values() if len(groups) > 1]
+    if sum(map(len, shared)) < count:
+        with pytest.raises(DataError, match=f"{count} folds, but only"):
+            folds(samples, count, seed)
+        return
+    parts = folds(samples, count, seed)
+    assert len(parts) == count
+    for train, test in parts:
+        assert sorted([*train.lines, *test.lines]) == samples.lines.tolist()
+        assert not set(train.groups) & set(test.groups)
+        assert set(train.labels.tolist()) == set(owners)
+    tested = [group for _, test in parts for group in dict.fromkeys(test.groups)]
+    assert sorted(tested) == sorted(group for groups in shared for group in groups)
+    again = folds(samples, count, seed)
+    assert [test.lines.tolist() for _, test in again] == [test.lines.tolist() for _, test in parts]
+
+
+def test_folds_are_even_class_by_class():
+    samples = make([i % 3 for i in range(60)], [f"r{i}" for i in range(60)])
+    for _, test in folds(samples, 5, 1):
+        assert np.bincount(test.labels).tolist() == [4, 4, 4]
+    assert folds(samples, 5, 1)[0][1].groups != folds(samples, 5, 2)[0][1].groups
+
+
+def test_folds_of_recordings_with_several_classes_may_be_impossible():
+    assert len(folds(make([0, 1, 0, 2, 1, 2], ["a", "a", "b", "b", "c", "c"]), 3, 1)) == 3
+    pairs = make([0, 1, 0, 1, 2, 2], ["a", "a", "b", "b", "a", "b"])
+    assert len(folds(pairs, 2, 1)) == 2
+    with pytest.raises(DataError, match="nothing is left to learn"):
+        folds(make([0, 1, 1, 0, 2, 2, 3, 3], ["a", "a", "b", "c", "b", "c", "a", "c"]), 2, 1)

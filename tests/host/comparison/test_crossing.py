@@ -1,0 +1,78 @@
+"""Cross-validation: every recording tested once, by networks for which it had no say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tpsgd_host.comparison import cross_validate, fold_problems
+from tpsgd_host.comparison.tables import heading, how_chosen, markdown
+
+RULES = ("int-tpsgd", "int-frozen")
+
+
+@pytest.fixture(scope="module")
+def problems(gesture):
+    return fold_problems(replace(gesture, epochs=2), 4, seed=1)
+
+
+@pytest.fixture(scope="module")
+def crossed(problems):
+    return cross_validate(problems, RULES, seeds=2)
+
+
+def test_folds_take_up_both_parts(gesture, problems):
+    assert [(len(p.train), len(p.test)) for p in problems] == [(60, 20)] * 4
+    tested = [group for p in problems for group in p.test.groups]
+    assert len(set(tested)) == len(tested) == 80, "recordings of one name in both parts are two"
+    every = {v.tobytes() for part in (gesture.train, gesture.test) for v in part.values}
+    assert {v.tobytes() for p in problems for v in p.test.values} == every
+    for p in problems:
+        assert not {v.tobytes() for v in p.train.values} & {v.tobytes() for v in p.test.values}
+        assert np.bincount(p.test.labels).tolist() == [5] * 4
+
+
+def test_accuracies_are_those_of_all_recordings(crossed):
+    assert (crossed.test_samples, crossed.train_samples, len(crossed.crossed)) == (80, 60, 4)
+    for i, entry in enumerate(crossed.entries):
+        folds = [one.entries[i] for one in crossed.crossed]
+        assert entry.accuracies == pytest.approx(np.mean([fold.accuracies for fold in folds], axis=0))
+        assert all(right * 80 == pytest.approx(round(right * 80)) for right in entry.accuracies)
+        assert entry.validation == pytest.approx(np.mean([fold.validation for fold in folds]))
+        assert len(entry.curve) == 2
+        assert all(rate in entry.rates[1] for rate in {fold.rates[1] for fold in folds})
+    assert "80 samples tested in 4 folds" in heading(crossed) and "for each fold" in how_chosen(crossed)
+    assert "Every recording was tested once" in markdown([crossed])
+    assert len(crossed.as_dict()["crossed"][0]["entries"]) == 2
+
+
+def test_rates_of_a_fold_are_blind_to_its_test_part(problems, crossed):
+    dice = np.random.default_rng(1)
+    test = replace(problems[0].test, labels=dice.permutation(problems[0].test.labels))
+    blind = cross_validate((replace(problems[0], test=test), *problems[1:]), RULES, seeds=2)
+    for ours, theirs in zip(blind.crossed, crossed.crossed, strict=True):
+        assert [e.tried for e in ours.entries] == [e.tried for e in theirs.entries]
+    assert blind.crossed[0].entries[0].accuracies != crossed.crossed[0].entries[0].accuracies
+
+
+def test_notes_name_the_folds_that_have_them(problems):
+    def noted(*notes):
+        return tuple(replace(p, notes=own) for p, own in zip(problems, notes, strict=True))
+
+    notes = cross_validate(
+        tuple(replace(p, epochs=1) for p in noted(("all", "odd"), ("all",), ("all", "odd"), ("all",))),
+        ("int-frozen",), seeds=1,
+    ).notes  # fmt: skip
+    assert "all" in notes and "odd (fold 1, 3)" in notes
+
+
+def test_a_fold_of_more_samples_counts_more(crossed):
+    from tpsgd_host.comparison.crossing import merged
+
+    one, two = crossed.crossed[:2]
+    entry = replace(one.entries[0], accuracies=(1.0, 0.5)), replace(two.entries[0], accuracies=(0.0, 0.5))
+    both = merged([replace(one, test_samples=30, entries=entry[:1]), replace(two, test_samples=10, entries=entry[1:])])
+    assert both.entries[0].accuracies == pytest.approx((0.75, 0.5))
+    assert both.test_samples == 40
