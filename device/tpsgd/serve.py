@@ -5,6 +5,7 @@ Data flows one way: frame -> record -> network -> result. Everything is allocate
 
 import struct
 import sys
+from os import remove
 
 from tpsgd import __version__, checkpoint, frames, plan, runtime
 from tpsgd.generator import mix
@@ -236,8 +237,31 @@ class Server:
         except ImportError as error:
             raise RefusedError(NO_ENGINE, str(error) + " cannot run on " + runtime.machine()) from error
         self.network = None
+        path = self.folder + MODEL
         try:
-            file = open(self.folder + MODEL, "rb")  # noqa: SIM115 - a board has no pathlib
+            self._read(path, k)
+        except RefusedError as refused:
+            if refused.code not in (NO_MODEL, BAD_MODEL):
+                raise
+            from tpsgd import newclass
+
+            if not newclass.recover(path):
+                raise
+            self._read(path, k)
+        try:
+            remove(path + ".new")  # a power cut may have left it
+        except OSError:
+            pass
+        self.run_id = self.generation = self.applied = self.reported = self.confirmed = 0
+        last = checkpoint.newest(self.folder, self.network, self.model_crc)
+        if last:
+            self._restore(last)
+            del last
+
+    def _read(self, path, k):
+        """Read the model file and build its network for the engine ``k``."""
+        try:
+            file = open(path, "rb")  # noqa: SIM115 - a board has no pathlib
         except OSError as error:
             raise RefusedError(NO_MODEL, "no " + MODEL + " on the board") from error
         try:
@@ -246,11 +270,6 @@ class Server:
             raise RefusedError(BAD_MODEL, str(error)) from error
         finally:
             file.close()
-        self.run_id = self.generation = self.applied = self.reported = self.confirmed = 0
-        last = checkpoint.newest(self.folder, self.network, self.model_crc)
-        if last:
-            self._restore(last)
-            del last
 
     def _restore(self, last):
         """Put what checkpoint ``last`` says in the place of the present state."""

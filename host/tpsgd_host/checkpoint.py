@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass
 from zlib import crc32
 
+from tpsgd import checkpoint, newclass, serve
 from tpsgd_host.errors import ModelError
 from tpsgd_host.model import Model
 
@@ -13,6 +14,9 @@ MAGIC = b"TPSC"
 VERSION = 1
 HEADER = "<4sB3sIIIIIIII"
 HEADER_SIZE = struct.calcsize(HEADER)
+
+#: What a board's model may leave beside its file: all that goes when another model comes.
+BESIDE = (serve.MODEL + newclass.NEW, *checkpoint.SLOTS)
 
 
 @dataclass(frozen=True)

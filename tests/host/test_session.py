@@ -131,6 +131,34 @@ def test_a_board_without_a_model_says_so(tmp_path):
     assert "flash" in caught.value.hint
 
 
+@pytest.mark.parametrize("torn", [None, 0, 100])
+def test_a_new_model_that_a_power_cut_left_is_taken_up(tmp_path, torn):
+    """SPEC 1.8: PATH.new counts where PATH is missing or torn, and goes where it is not."""
+    whole = cases.model_bytes(2)
+    with LocalBoard(tmp_path, cases.model_bytes(0)) as board:
+        path, new = tmp_path / "model.tpsgd", tmp_path / "model.tpsgd.new"
+        new.write_bytes(whole)
+        path.unlink() if torn is None else path.write_bytes(whole[:torn])
+        info = Session(board.port).hello()
+        assert info.model_crc == int.from_bytes(whole[-4:], "little")
+        assert path.read_bytes() == whole and not new.exists()
+
+
+def test_a_new_model_beside_a_whole_one_goes(tmp_path):
+    whole = cases.model_bytes(0)
+    with LocalBoard(tmp_path, whole) as board:
+        (tmp_path / "model.tpsgd.new").write_bytes(cases.model_bytes(2))
+        assert Session(board.port).hello().model_crc == int.from_bytes(whole[-4:], "little")
+        assert not (tmp_path / "model.tpsgd.new").exists()
+
+
+def test_a_torn_new_model_does_not_count(tmp_path):
+    with LocalBoard(tmp_path, b"") as board:
+        (tmp_path / "model.tpsgd.new").write_bytes(cases.model_bytes(0)[:-1])
+        with pytest.raises(ModelError, match="magic"):
+            Session(board.port).hello()
+
+
 def test_an_engine_that_cannot_run_here_is_refused(tmp_path):
     with LocalBoard(tmp_path, cases.model_bytes(0)) as board, pytest.raises(BoardError, match="thumb"):
         Session(board.port).hello(engine=5)

@@ -9,10 +9,11 @@ import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tpsgd import checkpoint, serve
+from tpsgd import serve
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.boards.virtual import SETTINGS, default_folder
+from tpsgd_host.checkpoint import BESIDE
 from tpsgd_host.errors import BoardError, DependencyError
 from tpsgd_host.flashing.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYTHON, circuitpy
 from tpsgd_host.flashing.probe import CIRCUITPYTHON
@@ -181,4 +182,4 @@ def _erase_serial(board: str, port: str | None) -> EraseReport:
 
 
 def _files() -> list[str]:
-    return [serve.MODEL, *checkpoint.SLOTS]
+    return [serve.MODEL, *BESIDE]

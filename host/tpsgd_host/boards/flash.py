@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tpsgd import checkpoint, serve
+from tpsgd import serve
 from tpsgd_host.boards.connect import VIRTUAL, connect
 from tpsgd_host.boards.profiles import BoardProfile, fits, load_profile
 from tpsgd_host.boards.virtual import MAIN, SETTINGS, configured_heap, default_folder, interpreter_mpy
+from tpsgd_host.checkpoint import BESIDE
 from tpsgd_host.errors import BoardError, ConfigError, FitError, MismatchError
 from tpsgd_host.flashing import real
 from tpsgd_host.flashing.mpy import PACKAGE, MpyFormat, package_files, why_not
@@ -205,8 +206,8 @@ def _write_all(place: Path, files: dict[str, bytes], progress: Callable[[str, in
     """Write files into the board's folder, verified, and forget what an earlier model learned."""
     try:
         (place / PACKAGE).mkdir(parents=True, exist_ok=True)
-        for slot in checkpoint.SLOTS:
-            (place / slot).unlink(missing_ok=True)
+        for name in BESIDE:
+            (place / name).unlink(missing_ok=True)
         (place / "main.py").unlink(missing_ok=True)
         for stale in set((place / PACKAGE).iterdir()) - {place / name for name in files}:
             if stale.suffix in (".py", ".mpy", ".part"):

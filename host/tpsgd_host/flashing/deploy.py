@@ -12,7 +12,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tpsgd import checkpoint, serve
+from tpsgd import serve
+from tpsgd_host.checkpoint import BESIDE
 from tpsgd_host.errors import BoardError, FitError, MismatchError
 from tpsgd_host.flashing.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYTHON, boot_state
 from tpsgd_host.flashing.drives import flush
@@ -64,7 +65,7 @@ def check_room(files: dict[str, bytes], free: int, place: str) -> None:
 def clean_program(files: dict[str, bytes]) -> str:
     """Return the program that makes room for ``files`` on a board."""
     keep = [path.partition("/")[2] for path in files if path.startswith(f"{PACKAGE}/")]
-    return CLEAN.format(files=(START, *checkpoint.SLOTS), package=PACKAGE, keep=keep)
+    return CLEAN.format(files=(START, *BESIDE), package=PACKAGE, keep=keep)
 
 
 def copy_commands(remote: Remote, files: dict[str, bytes]) -> list[list[str]]:
@@ -127,7 +128,7 @@ def deploy_drive(drive: Path, files: dict[str, bytes], progress: Progress) -> No
     try:
         replaced = sum((drive / name).stat().st_size for name in files if (drive / name).is_file())
         check_room(files, shutil.disk_usage(drive).free + replaced, str(drive))
-        for name in (start, *checkpoint.SLOTS):
+        for name in (start, *BESIDE):
             (drive / name).unlink(missing_ok=True)
         (drive / PACKAGE).mkdir(exist_ok=True)
         for stale in set((drive / PACKAGE).iterdir()) - keep:
