@@ -123,7 +123,8 @@ def to_samples(named: NamedSamples, classes: Sequence[str] | None, rejects: Reje
     codes = [number.get(label, -1) for label in named.labels]
     for i in (i for i, code in enumerate(codes) if code < 0):
         label = named.labels[i]
-        hint = f"The classes: {listing(names)}.{suggestion(label, names)}"
+        near = suggestion(label, names) or " To give a trained model one more: tpsgd-host adapt --add-class NAME."
+        hint = f"The classes: {listing(names)}.{near}"
         rejects.add(int(named.lines[i]), f"the label {reprlib.repr(label)} is none of the {len(names)} classes", hint)
     keep = np.array([i for i, code in enumerate(codes) if code >= 0], np.int64)
     rejects.require(len(keep))

@@ -51,6 +51,9 @@ def test_label_unknown_to_the_model(write):
     assert f"{path}, line 3: the label 'dwon' is none of the 2 classes" in caught.value.message
     assert "down, up" in caught.value.hint and "Did you mean 'down'?" in caught.value.hint
     assert "--bad-rows skip" in caught.value.hint
+    with pytest.raises(DataError) as caught:
+        load_samples(path, XY, classes=("left", "up"))
+    assert "one more: tpsgd-host adapt --add-class NAME." in caught.value.hint
     samples = load_samples(path, XY, classes=("down", "up"), bad_rows="skip")
     assert samples.labels.tolist() == [1]
     assert [row.line for row in samples.bad_rows] == [3]
