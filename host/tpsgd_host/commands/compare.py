@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
 
 from tpsgd_host.commands.options import FILE, data_options, json_option, layout_of
 from tpsgd_host.comparison import RULES, compare, cross_validate, file_problem, fold_problems
-from tpsgd_host.comparison import folder as comparison_folder
-from tpsgd_host.comparison import shift_report as report
 from tpsgd_host.comparison.board import run_on_board
 from tpsgd_host.comparison.domains import without_column
+from tpsgd_host.comparison.folder import make_folder
 from tpsgd_host.comparison.jobs import cores
 from tpsgd_host.comparison.newclass import study_new_class
+from tpsgd_host.comparison.output import Kept, Output
 from tpsgd_host.comparison.problem import Problem
-from tpsgd_host.comparison.results import Comparison, document
-from tpsgd_host.comparison.shift import ready_model, study_shift
-from tpsgd_host.comparison.shift_results import Shift
+from tpsgd_host.comparison.shift import study_shift
 from tpsgd_host.comparison.sources import Source, find_config, task_sources
-from tpsgd_host.comparison.study import Progress
-from tpsgd_host.comparison.tables import heading, how_chosen, legend, markdown, sentences, terminal_table
 from tpsgd_host.comparison.view import ProgressView
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.native.binding import library
@@ -36,20 +29,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 EPOCHS = 20  # on a user's own data, as README's example
 TEST_SPLIT = 0.2
-
-
-@dataclass(frozen=True)
-class Output:
-    """How results are shown and kept."""
-
-    as_json: bool
-    as_markdown: bool
-    folder: Path | None
-
-    @property
-    def quiet(self) -> bool:
-        """Whether standard output is for results alone."""
-        return self.as_json or self.as_markdown
 
 
 def _rules(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:  # noqa: ARG001
@@ -142,7 +121,7 @@ def command(
       tpsgd-host compare --suite --data DIR --markdown
     """
     _check(data, rules, on_board, as_json, as_markdown, shift, new_class, held_out, named)
-    output = Output(as_json, as_markdown, comparison_folder.make_folder(out) if out is not None else None)
+    output = Output(as_json, as_markdown, make_folder(out) if out is not None else None)
     sources = _sources(data, shift, output, named)
     if library() is None and not output.quiet:
         click.echo("note: no compiled trainer is here; NumPy simulates the integers, some 30 times slower", err=True)
@@ -151,15 +130,14 @@ def command(
         folded = [_problems(source, named["folds"], named["split_seed"]) for source in sources]
         _compare(sources, folded, rules, seeds, on_board, workers, output)
         return
-    for source in sources:
-
-        def study(progress: Progress, source: Source = source) -> Shift:
-            options: dict[str, Any] = {"held_out": held_out, "seeds": seeds, "jobs": workers, "progress": progress}
-            if shift is None:
-                return study_new_class(source.problem, **options)
-            return study_shift(source.problem, *source.domains(shift), shift, **options)
-
-        _study(source, study, output)
+    (source,) = sources
+    with ProgressView(source.problem.name, quiet=output.as_json) as view:
+        options: dict[str, Any] = {"held_out": held_out, "seeds": seeds, "jobs": workers, "progress": view.report}
+        if shift is None:
+            found = study_new_class(source.problem, **options)
+        else:
+            found = study_shift(source.problem, *source.domains(shift), shift, **options)
+    output.study(source, found)
 
 
 def _check(
@@ -218,69 +196,18 @@ def _compare(
     sources: list[Source], folded: list[tuple[Problem, ...]], rules: tuple[str, ...], seeds: int, on_board: bool,
     jobs: int, output: Output,
 ) -> None:  # fmt: skip
-    """Compare rules on every source, show what came of it, and keep it."""
-    console = Console(highlight=False)
-    found: list[Comparison] = []
-    for problems in folded:
+    """Compare rules on every source."""
+    done: list[Kept] = []
+    for source, problems in zip(sources, folded, strict=True):
         with ProgressView(problems[0].name, quiet=output.as_json) as view:
+            options: dict[str, Any] = {"seeds": seeds, "jobs": jobs, "progress": view.report}
             if len(problems) == 1:
-                one = compare(problems[0], rules, seeds=seeds, jobs=jobs, progress=view.report)
+                one = compare(problems[0], rules, **options)
             else:
-                one = cross_validate(problems, rules, seeds=seeds, jobs=jobs, progress=view.report)
+                one = cross_validate(problems, rules, **options)
             if on_board:
                 view.report(1, 1, "training on the virtual board")
                 one = replace(one, board=run_on_board(problems[0], one))
-        found.append(one)
-        if not output.quiet:
-            show(console, found[-1])
-        if output.folder is not None:  # after each: what is done is kept when the next is interrupted
-            done = [(p, s.toml, one) for p, s, one in zip(folded, sources, found, strict=False)]
-            comparison_folder.write_folder(output.folder, done, _command_line())
-    if output.as_json:
-        click.echo(json.dumps(document(found), indent=2))
-    elif output.as_markdown:
-        click.echo(markdown(found), nl=False)
-    else:
-        console.print(legend(found), style="dim")
-        _tell_folder(output)
-
-
-def show(console: Console, one: Comparison) -> None:
-    """Print a comparison."""
-    console.print(f"\n{heading(one)}", style="bold", markup=False)
-    console.print(how_chosen(one), markup=False)
-    console.print(terminal_table(one))
-    for sentence in sentences(one):
-        console.print(sentence, markup=False)
-
-
-def _study(source: Source, study: Callable[[Progress], Shift], output: Output) -> None:
-    """Study what a trained network makes of somebody or something new, show what came of it, and keep it."""
-    with ProgressView(source.problem.name, quiet=output.as_json) as view:
-        one = study(view.report)
-    if output.folder is not None:
-        ready = ready_model(source.problem, one) if one.kind == "shift" else None
-        report.write_folder(output.folder, one, source.toml, _command_line(), ready)
-    if output.as_json:
-        click.echo(json.dumps(one.as_dict(), indent=2))
-    elif output.as_markdown:
-        click.echo(report.markdown(one), nl=False)
-    else:
-        console = Console(highlight=False)
-        console.print(f"\n{report.heading(one)}\n", style="bold", markup=False)
-        for table in report.terminal_tables(one):
-            console.print(table)
-        for sentence in one.verdict():
-            console.print(sentence, markup=False)
-        console.print(report.legend(one), style="dim")
-        _tell_folder(output)
-
-
-def _tell_folder(output: Output) -> None:
-    if output.folder is not None:
-        click.echo(f"figures, tables and pictures are in {output.folder}")
-
-
-def _command_line() -> list[str]:
-    """Return the command as it was given."""
-    return ["tpsgd-host", *sys.argv[1:]]
+        done.append((problems, source.toml, one))
+        output.add(done)
+    output.close([one for _, _, one in done])

@@ -1,0 +1,106 @@
+"""What came of a comparison or study: printed as text, Markdown or JSON, and kept in a folder."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from tpsgd_host.comparison import folder as comparison_folder
+from tpsgd_host.comparison import shift_report as report
+from tpsgd_host.comparison.problem import Problem
+from tpsgd_host.comparison.results import Comparison, document
+from tpsgd_host.comparison.shift import ready_model
+from tpsgd_host.comparison.shift_results import Shift
+from tpsgd_host.comparison.sources import Source
+from tpsgd_host.comparison.tables import heading, how_chosen, legend, markdown, sentences, terminal_table
+
+#: A comparison with its problem, or one a fold, and the text of its TOML.
+Kept = tuple[Sequence[Problem], str, Comparison]
+
+
+@dataclass(frozen=True)
+class Output:
+    """How results are shown and kept.
+
+    Attributes
+    ----------
+    as_json, as_markdown : bool
+        In place of text.
+    folder : Path or None
+        Where to keep them.
+    """
+
+    as_json: bool
+    as_markdown: bool
+    folder: Path | None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether standard output is for results alone."""
+        return self.as_json or self.as_markdown
+
+    def add(self, done: Sequence[Kept]) -> None:
+        """Show the last comparison that is done, and keep all: so much is left when the next is interrupted."""
+        if not self.quiet:
+            _show(_console(), done[-1][2])
+        if self.folder is not None:
+            comparison_folder.write_folder(self.folder, done, _command_line())
+
+    def close(self, found: list[Comparison]) -> None:
+        """Show what belongs to all comparisons."""
+        if self.as_json:
+            click.echo(json.dumps(document(found), indent=2))
+        elif self.as_markdown:
+            click.echo(markdown(found), nl=False)
+        else:
+            _console().print(legend(found), style="dim")
+            self._tell_folder()
+
+    def study(self, source: Source, one: Shift) -> None:
+        """Keep and show what a trained network makes of somebody or something new."""
+        if self.folder is not None:
+            ready = ready_model(source.problem, one) if one.kind == "shift" else None
+            report.write_folder(self.folder, one, source.toml, _command_line(), ready)
+        if self.as_json:
+            click.echo(json.dumps(one.as_dict(), indent=2))
+        elif self.as_markdown:
+            click.echo(report.markdown(one), nl=False)
+        else:
+            _show_study(_console(), one)
+            self._tell_folder()
+
+    def _tell_folder(self) -> None:
+        if self.folder is not None:
+            click.echo(f"figures, tables and pictures are in {self.folder}")
+
+
+def _show(console: Console, one: Comparison) -> None:
+    console.print(f"\n{heading(one)}", style="bold", markup=False)
+    console.print(how_chosen(one), markup=False)
+    console.print(terminal_table(one))
+    for sentence in sentences(one):
+        console.print(sentence, markup=False)
+
+
+def _show_study(console: Console, one: Shift) -> None:
+    console.print(f"\n{report.heading(one)}\n", style="bold", markup=False)
+    for table in report.terminal_tables(one):
+        console.print(table)
+    for sentence in one.verdict():
+        console.print(sentence, markup=False)
+    console.print(report.legend(one), style="dim")
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+def _command_line() -> list[str]:
+    """Return the command as it was given."""
+    return ["tpsgd-host", *sys.argv[1:]]
