@@ -13,6 +13,8 @@ from tpsgd_host.comparison.view import duration
 
 HEADS = ("contestant", "test accuracy", "bytes", "time", "hidden rate", "output rate", "validation")
 
+FEW = 100  # test samples: one is more than a point
+
 _LEGEND = (
     "Test accuracy in percent, mean and deviation over the seeds. Bytes: RAM that training takes on a board, floats "
     "with four bytes a number. Time: processor time to train one network here, integers in C and floats in NumPy; it "
@@ -72,6 +74,9 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
 def sentences(one: Comparison) -> list[str]:
     """Return all that is to be said under a table."""
     said = [*one.verdict, *(f"Note: {note}." for note in one.notes)]
+    if one.test_samples < FEW and not one.crossed:
+        step = 100 / one.test_samples
+        said.append(f"Each of {one.test_samples} test samples is {step:.1f} points: --folds 5 tests on all recordings.")
     if one.board is not None:
         where = " of the first fold" if one.crossed else ""
         said.append(

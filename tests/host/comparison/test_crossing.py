@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tpsgd_host.comparison import cross_validate, fold_problems
-from tpsgd_host.comparison.tables import heading, how_chosen, markdown
+from tpsgd_host.comparison.tables import heading, how_chosen, markdown, sentences
 
 RULES = ("int-tpsgd", "int-frozen")
 
@@ -45,6 +45,8 @@ def test_accuracies_are_those_of_all_recordings(crossed):
         assert all(rate in entry.rates[1] for rate in {fold.rates[1] for fold in folds})
     assert "80 samples tested in 4 folds" in heading(crossed) and "for each fold" in how_chosen(crossed)
     assert "Every recording was tested once" in markdown([crossed])
+    assert not any("--folds" in said for said in sentences(crossed))
+    assert "Each of 20 test samples is 5.0 points: --folds 5 tests on all recordings." in sentences(crossed.crossed[0])
     assert len(crossed.as_dict()["crossed"][0]["entries"]) == 2
 
 
