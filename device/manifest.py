@@ -32,6 +32,7 @@ MODULES = (
     "plan.py",
     "recurrent.py",
     "runtime.py",
+    "selftest.py",
     "serve.py",
     "softmax.py",
 )

@@ -7,7 +7,7 @@ import pytest
 import twin
 
 from tpsgd import kernels_plain as plain
-from tpsgd import runtime
+from tpsgd import selftest
 from tpsgd_host.bench.m0 import measure, trim
 from tpsgd_host.bench.m0.load import IMPORTS, KERNELS, LONG, START, load, load_softmax, send
 from tpsgd_host.bench.m0.microbit import Microbit, missing
@@ -199,20 +199,32 @@ def test_ram_of_the_reference_net(board, record_property):
     assert used <= 6.5 * 1024
 
 
-def test_boot_self_test(board):
+@pytest.mark.parametrize(
+    ("question", "kernels", "wanted"),
+    [
+        ("learned", ("put", "rest", "forward", "leak", "error", "update", "move", "clamp", "_softmax"),
+         selftest.ANSWER[:2]),
+        ("fed_back", ("put", "forward", "clamp", "error", "backward", "pull", "update"), selftest.ANSWER[2]),
+        ("mapped", ("put", "pool", "best", "draw"), selftest.ANSWER[3]),
+    ],
+)  # fmt: skip
+def test_boot_self_test(board, question, kernels, wanted):
     """What :func:`runtime.engine` asks of an engine before it takes it."""
+    assert set(kernels) <= set(KERNELS)
     board.shorten = trim.shortener(LONG)
     board.run(IMPORTS)
     for module, names in (
-        ("runtime", ["_answer", "crc32"]),
+        ("selftest", [question]),
+        ("runtime", ["crc32"]),
         ("kernels_thumb", ["activations"]),
-        ("kernels_plain", ["sums", "states", "matrix"]),
+        ("kernels_plain", ["sums", "states", "matrix", "places"]),
     ):
         for piece in trim.pieces(module, names):
             send(board, piece)
-    load(board, KERNELS, trim.assembled)
-    load_softmax(board)
-    assert board.run("print(_answer(k))") == str(runtime._ANSWER)
+    load(board, kernels, trim.assembled)
+    if question == "learned":
+        load_softmax(board)
+    assert board.run(f"print({question}(k))") == str(wanted)
 
 
 #: A line is a class (255: only predict) and a sample, two characters a byte; an empty one asks for the weights.

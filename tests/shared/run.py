@@ -38,12 +38,13 @@ def run():
     import test_golden
     import test_learner
     import test_newclass
+    import test_selftest
 
     from tpsgd import runtime
 
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     say("running on " + runtime.machine())
-    for suite in (test_golden, test_learner, test_newclass):
+    for suite in (test_golden, test_learner, test_newclass, test_selftest):
         for name in sorted(dir(suite)):
             if name.startswith("test_"):
                 verdict, why = attempt(getattr(suite, name), test_golden.SkipTest)

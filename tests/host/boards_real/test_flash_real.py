@@ -27,7 +27,7 @@ from tpsgd_host.flashing.probe import START_PROGRAM, parse_facts
 from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.model import load_model
 
-DEVICE = Path(deploy.checkpoint.__file__).parent
+DEVICE = Path(deploy.serve.__file__).parent
 INFO = "UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: {}\n"
 NEVER = ConfigError("nobody should have been asked")
 

@@ -1,0 +1,59 @@
+"""What an engine is asked before it is taken: a function that is wrong in it is found, whichever it is."""
+
+import sys
+
+from tpsgd import kernels_plain, runtime
+
+FUNCTIONS = (
+    "put", "move", "rest", "forward", "clamp", "leak", "error", "softmax", "update", "backward", "pull", "pool", "best",
+    "draw",
+)  # fmt: skip
+
+
+class Broken:
+    """The plain engine, but for one function, which does nothing."""
+
+    def __init__(self, name):
+        for other in dir(kernels_plain):
+            if other[0] != "_":
+                setattr(self, other, getattr(kernels_plain, other))
+        setattr(self, name, lambda *args: 0)
+
+
+def test_every_engine_answers_right():
+    from tpsgd import selftest
+
+    asked = 0
+    for number in runtime.ENGINES:
+        try:
+            k = runtime.engine(number)
+        except ImportError:
+            continue
+        assert selftest.answer(k) == selftest.ANSWER, k.NAME
+        asked += 1
+    assert asked
+
+
+def test_an_engine_with_a_wrong_function_is_found():
+    from tpsgd import selftest
+
+    for name in FUNCTIONS:
+        assert selftest.answer(Broken(name)) != selftest.ANSWER, name
+
+
+def test_an_engine_that_answers_wrong_is_left_out():
+    kept = kernels_plain.pull
+    kernels_plain.pull = lambda *args: None
+    try:
+        runtime.engine(1)
+    except ImportError:
+        return
+    finally:
+        kernels_plain.pull = kept
+    raise AssertionError("the engine was taken")
+
+
+def test_a_board_does_not_keep_the_test():
+    sys.modules.pop("tpsgd.selftest", None)
+    runtime.engine(1)
+    assert ("tpsgd.selftest" in sys.modules) == runtime.HOST
