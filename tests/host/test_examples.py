@@ -108,6 +108,15 @@ def test_python_api_prints_its_table():
     assert all(float(row[-2]) > 60 for row in rows)
 
 
+def test_own_loss_takes_part_in_the_comparison():
+    text = run(EXAMPLES / "own_loss" / "own_loss.py", "--seeds", 2, "--epochs", 8)
+    rows = [line.split() for line in text.splitlines() if " ± " in line]
+    assert [row[:3] for row in rows] == [["tpSGD,", "floats,", word] for word in (rows[0][2], "l1", "l2")]
+    means = [float(row[row.index("±") - 1]) for row in rows]
+    assert "soft l1" in text and means[0] not in means[1:], "a loss of its own"
+    assert all(mean > 40 for mean in means)
+
+
 def test_adapt_prints_what_its_readme_shows():
     text = run(EXAMPLES / "adapt" / "compare.py")
     assert text.splitlines() == re.findall(r"```\n( +learn.*?)```", read("adapt/README.md"), re.S)[0].splitlines()
@@ -131,7 +140,7 @@ def test_adapts_two_models_differ_in_one_line():
 
 
 def test_every_example_is_tested_and_has_a_readme():
-    assert sorted(path.name for path in EXAMPLES.iterdir()) == ["adapt", "own_sensor", "python_api"]
+    assert sorted(path.name for path in EXAMPLES.iterdir()) == ["adapt", "own_loss", "own_sensor", "python_api"]
     for path in EXAMPLES.iterdir():
         assert len(read(f"{path.name}/README.md").splitlines()) < 40
 

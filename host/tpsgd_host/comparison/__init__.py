@@ -6,6 +6,7 @@
 
 from tpsgd_host.comparison.contestants import RULES
 from tpsgd_host.comparison.crossing import cross_validate, fold_problems
+from tpsgd_host.comparison.floats import FloatContestant
 from tpsgd_host.comparison.newclass import study_new_class
 from tpsgd_host.comparison.problem import Problem, file_problem, task_problem
 from tpsgd_host.comparison.results import Comparison
@@ -16,6 +17,7 @@ from tpsgd_host.comparison.study import compare
 __all__ = [
     "RULES",
     "Comparison",
+    "FloatContestant",
     "Problem",
     "Shift",
     "compare",

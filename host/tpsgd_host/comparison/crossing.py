@@ -11,6 +11,7 @@ from statistics import fmean
 
 import numpy as np
 
+from tpsgd_host.comparison.contestants import Contestant
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import Comparison, Entry
 from tpsgd_host.comparison.study import Progress, compare
@@ -27,7 +28,7 @@ def fold_problems(problem: Problem, count: int, seed: int) -> tuple[Problem, ...
 
 def cross_validate(
     problems: Sequence[Problem],
-    rules: Sequence[str],
+    rules: Sequence[str | Contestant],
     *,
     seeds: int = 5,
     jobs: int = 1,

@@ -80,7 +80,7 @@ class _Search:
 
 def compare(
     problem: Problem,
-    rules: Sequence[str] | Sequence[Contestant] = ("int-tpsgd", "int-frozen", "bp"),
+    rules: Sequence[str | Contestant] = ("int-tpsgd", "int-frozen", "bp"),
     *,
     seeds: int = 5,
     jobs: int = 1,
