@@ -91,7 +91,13 @@ def _source_options(function: F) -> F:
     help="With --shift or --new-class: whom or what to hold out; may be repeated.  [default: each in turn]",
 )
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one a core]")
-@click.option("--out", "-o", type=FILE, metavar="DIR", help="Keep figures, tables and pictures in this folder.")
+@click.option(
+    "--out",
+    "-o",
+    type=FILE,
+    metavar="DIR",
+    help="Keep figures, tables, pictures and the network with the chosen rates here.",
+)
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown, and nothing else.")
 @data_options
 @json_option

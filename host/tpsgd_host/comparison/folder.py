@@ -11,8 +11,10 @@ from pathlib import Path
 from tpsgd_host.comparison.problem import Problem, validation_parts
 from tpsgd_host.comparison.results import Comparison, document
 from tpsgd_host.comparison.tables import markdown
+from tpsgd_host.comparison.tuned import has_tuned, tuned_toml
 from tpsgd_host.runs.log import cannot_write, write_atomic, write_json
 
+TUNED = "-tuned.toml"
 README = """\
 What `tpsgd-host compare` found, and how to find it again:
 
@@ -21,7 +23,8 @@ What `tpsgd-host compare` found, and how to find it again:
 - `result.json`: everything, with every setting that was tried and how it did on the validation parts
 - `tables.md`: tables and verdicts
 - `accuracies.csv`: one row a network that was tested
-- `NAME.toml`: the network; `NAME-split.csv`: which recordings were trained, validated and tested on, or in which fold
+- `NAME.toml`: the network; `NAME-tuned.toml`: the same with the rates chosen for tpsgd, for `tpsgd-host quantize`
+- `NAME-split.csv`: which recordings were trained, validated and tested on, or in which fold
   they were tested
 - `NAME-ram.png`, `NAME-curves.png`: accuracy against RAM; how the networks learned
 """
@@ -55,6 +58,8 @@ def write_folder(
     _write(folder / "accuracies.csv", _accuracies(found))
     for problems, toml, comparison in comparisons:
         _write(folder / f"{comparison.problem}.toml", toml)
+        if has_tuned(comparison):
+            _write(folder / f"{comparison.problem}{TUNED}", tuned_toml(problems[0], toml, comparison))
         parts = _tested_in(problems) if comparison.crossed else _split(*problems)
         _write(folder / f"{comparison.problem}-split.csv", parts)
         picture_files(comparison, folder)

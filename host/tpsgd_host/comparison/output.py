@@ -19,6 +19,7 @@ from tpsgd_host.comparison.shift import ready_model
 from tpsgd_host.comparison.shift_results import Shift
 from tpsgd_host.comparison.sources import Source
 from tpsgd_host.comparison.tables import heading, how_chosen, legend, markdown, sentences, terminal_table
+from tpsgd_host.comparison.tuned import has_tuned
 
 #: A comparison with its problem, or one a fold, and the text of its TOML.
 Kept = tuple[Sequence[Problem], str, Comparison]
@@ -61,6 +62,8 @@ class Output:
         else:
             _console().print(legend(found), style="dim")
             self._tell_folder()
+            for one in found:
+                self._tell_tuned(one)
 
     def study(self, source: Source, one: Shift) -> None:
         """Keep and show what a trained network makes of somebody or something new."""
@@ -78,6 +81,12 @@ class Output:
     def _tell_folder(self) -> None:
         if self.folder is not None:
             click.echo(f"figures, tables and pictures are in {self.folder}")
+
+    def _tell_tuned(self, one: Comparison) -> None:
+        """Say what to do next with the rates that were chosen."""
+        if self.folder is not None and has_tuned(one):
+            path = self.folder / f"{one.problem}{comparison_folder.TUNED}"
+            click.echo(f"the rates chosen for tpsgd are in {path}: tpsgd-host quantize {path} --data FILE")
 
 
 def _show(console: Console, one: Comparison) -> None:

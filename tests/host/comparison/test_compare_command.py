@@ -77,8 +77,8 @@ def test_the_folder_has_what_it_takes_to_repeat(place):
     call("train.csv", *QUICK, "--rules", "int-tpsgd,int-frozen", "--out", "found")
     files = {path.name for path in (place / "found").iterdir()}
     assert files == {
-        "README.md", "accuracies.csv", "gesture-curves.png", "gesture-ram.png", "gesture-split.csv", "gesture.toml",
-        "result.json", "tables.md",
+        "README.md", "accuracies.csv", "gesture-curves.png", "gesture-ram.png", "gesture-split.csv",
+        "gesture-tuned.toml", "gesture.toml", "result.json", "tables.md",
     }  # fmt: skip
     for name in ("gesture-curves.png", "gesture-ram.png"):
         assert (place / "found" / name).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
