@@ -19,6 +19,9 @@ _T = (
     2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 )  # fmt: skip
 
+RISING = 0.02  # from one quarter of the epochs to the next, below
+LEARNED = 0.97  # of the training samples: more epochs may help
+
 _DFA_KIND = ("dfa", "fa", "drtp")
 
 
@@ -69,6 +72,7 @@ def verdict(entries: Sequence[Entry], test_samples: int) -> tuple[str, ...]:
         best = max(rivals, key=lambda rival: rival.mean)
         name = best.title if len(rivals) == 1 else f"{best.title}, the best of its rivals"
         sentences.append(_against(ours, best, name, test_samples))
+    sentences += _unfinished(ours)
     if len(ours.accuracies) == 1:
         sentences.append("One seed cannot tell a difference from chance: --seeds 5 can.")
     elif len(ours.accuracies) < 4:
@@ -101,6 +105,20 @@ def _hidden(ours: Entry, still: Entry, test_samples: int) -> str:
         if gap.points < 0:
             return f"Training the hidden layers costs {_points(gap)}: leave them frozen, {bare}."
     return f"Training the hidden layers brings nothing that is more than noise ({_signed(gap)}): {bare}."
+
+
+def _unfinished(ours: Entry) -> list[str]:
+    """Say that more epochs may help where the last quarter of them still did."""
+    quarter = len(ours.curve) // 4
+    if quarter < 2:
+        return []
+    before, last = (fmean(ours.curve[end - quarter :][:quarter]) for end in (-quarter, 0))
+    if last - before < RISING or last > LEARNED:
+        return []
+    return [
+        f"tpsgd was still learning when its {len(ours.curve)} epochs were over ({100 * before:.0f}% right before it was "
+        f"learned, in the last quarter {100 * last:.0f}%): try --epochs {4 * len(ours.curve)}."
+    ]
 
 
 def _ram(ours: int, other: int) -> str:

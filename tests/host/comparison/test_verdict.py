@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tpsgd_host.comparison.results import Entry
@@ -48,6 +50,21 @@ def test_against_backprop(backprop, wanted):
 )
 def test_against_frozen(still, wanted):
     assert wanted in said(entry("int-tpsgd", OURS), entry("int-frozen", still, 600))
+
+
+@pytest.mark.parametrize(
+    ("curve", "told"),
+    [
+        ((0.5, 0.6, 0.7, 0.72, 0.78, 0.78, 0.84, 0.84), True),
+        ((0.5, 0.6, 0.7, 0.72, 0.83, 0.83, 0.84, 0.84), False),  # no longer
+        ((0.5, 0.6, 0.7, 0.72, 0.93, 0.93, 0.98, 0.98), False),  # there is nothing left to learn
+        ((0.5, 0.6, 0.7, 0.84), False),  # too short to tell
+    ],
+)
+def test_epochs_that_were_too_few(curve, told):
+    text = said(replace(entry("int-tpsgd", OURS), curve=curve))
+    assert ("its 8 epochs were over (78% right before it was learned, in the last quarter 84%)" in text) == told
+    assert ("--epochs 32" in text) == told
 
 
 def test_ram_may_be_less_more_or_the_same():
