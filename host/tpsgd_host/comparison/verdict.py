@@ -115,9 +115,10 @@ def _unfinished(ours: Entry) -> list[str]:
     before, last = (fmean(ours.curve[end - quarter :][:quarter]) for end in (-quarter, 0))
     if last - before < RISING or last > LEARNED:
         return []
+    epochs = len(ours.curve)
     return [
-        f"tpsgd was still learning when its {len(ours.curve)} epochs were over ({100 * before:.0f}% right before it was "
-        f"learned, in the last quarter {100 * last:.0f}%): try --epochs {4 * len(ours.curve)}."
+        f"tpsgd was still learning when its {epochs} epochs were over ({100 * before:.0f}% right before it was "
+        f"learned, in the last quarter {100 * last:.0f}%): try --epochs {4 * epochs}."
     ]
 
 
