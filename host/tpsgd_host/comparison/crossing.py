@@ -14,7 +14,8 @@ import numpy as np
 from tpsgd_host.comparison.contestants import Contestant
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import Comparison, Entry
-from tpsgd_host.comparison.study import Progress, compare
+from tpsgd_host.comparison.study import compare
+from tpsgd_host.comparison.training import Progress
 from tpsgd_host.comparison.verdict import verdict
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.split import folds

@@ -25,7 +25,7 @@ from tpsgd_host.comparison.jobs import Workers
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.shift_results import Adapted, HeldOut, Shift, spoken_of
 from tpsgd_host.comparison.sides import Sides, draw, joined
-from tpsgd_host.comparison.study import Progress
+from tpsgd_host.comparison.training import Progress
 from tpsgd_host.data.names import listing, suggestion
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import ConfigError, DataError

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import ceil
 from statistics import fmean
 
 from tpsgd_host.comparison.contestants import Contestant, contestant
-from tpsgd_host.comparison.jobs import Workers
 from tpsgd_host.comparison.problem import Part, Problem, final_part, validation_note, validation_parts
 from tpsgd_host.comparison.results import Comparison, Entry, Setting, Trained, Tried
+from tpsgd_host.comparison.training import Job, Progress, Training, jobs_for
 from tpsgd_host.comparison.verdict import verdict
 from tpsgd_host.config import Config
 from tpsgd_host.errors import ConfigError
@@ -20,27 +19,6 @@ ROUNDS = 4  # of looking for better settings around the best
 SHORT = 4  # these rounds train for a fourth of the epochs,
 SHORT_WORK = 2 * 10**9  # or for fewer: forward passes of so many multiply-accumulates, but an epoch at least
 FINALISTS = 3  # settings that are then trained in full, and chosen from
-
-#: Told what is done, of how much, and what is being done: (done, of, text).
-Progress = Callable[[float, float, str], None]
-
-
-@dataclass(frozen=True)
-class Common:
-    """What all jobs of a comparison need."""
-
-    problem: Problem
-    contestants: tuple[Contestant, ...]
-
-
-@dataclass(frozen=True)
-class Job:
-    """Networks to train: some settings of a contestant on a part of the data."""
-
-    contestant: int
-    part: Part
-    settings: tuple[Setting, ...]
-    epochs: int
 
 
 @dataclass
@@ -116,10 +94,10 @@ def compare(
         raise ConfigError("There is no rule to compare.", "Name some with --rules, or leave it out.")
     parts = validation_parts(problem)
     final = final_part(problem, seeds)
-    with Workers(_work, Common(problem, contestants), jobs) as workers:
-        tracker = _Tracker(problem, contestants, parts, final, progress)
-        searches = _choose(problem, contestants, parts, workers, tracker)
-        tests = _test(searches, final, problem.epochs, workers, tracker)
+    with Training(problem, contestants, jobs, progress) as training:
+        _expect(problem, contestants, parts, final, training)
+        searches = _choose(problem, contestants, parts, training)
+        tests = _test(searches, final, problem.epochs, training)
     entries = tuple(_entry(problem, search, tested) for search, tested in zip(searches, tests, strict=True))
     notes = [*problem.notes, validation_note(problem, parts), _edge_note(problem, searches)]
     return Comparison(
@@ -135,16 +113,25 @@ def short_run(problem: Problem) -> int:
     return max(1, min(ceil(problem.epochs / SHORT), affordable))
 
 
+def _expect(
+    problem: Problem, contestants: tuple[Contestant, ...], parts: tuple[Part, ...], final: Part, training: Training
+) -> None:
+    """Tell how much work there will be, as far as one knows before the first round."""
+    first = [tuple(s for s in one.settings() if one.valid(problem.config, s)) for one in contestants]
+    training.expect(jobs_for(contestants, first, parts, short_run(problem)), ROUNDS)
+    training.expect(jobs_for(contestants, [settings[:FINALISTS] for settings in first], parts, problem.epochs))
+    training.expect(jobs_for(contestants, [settings[:1] for settings in first], (final,), problem.epochs))
+
+
 def _choose(
-    problem: Problem, contestants: tuple[Contestant, ...], parts: tuple[Part, ...],
-    workers: Workers[Common, Job, Trained], tracker: _Tracker,
-) -> list[_Search]:  # fmt: skip
+    problem: Problem, contestants: tuple[Contestant, ...], parts: tuple[Part, ...], training: Training
+) -> list[_Search]:
     """Look for each contestant's best setting on the validation parts."""
     searches = [_Search(one) for one in contestants]
 
     def run(text: str, epochs: int, wanted: list[tuple[Setting, ...]], full: bool) -> None:
-        jobs = _jobs(contestants, wanted, parts, epochs)
-        for job, trained in zip(jobs, tracker.run(workers, jobs, text), strict=True):
+        jobs = jobs_for(contestants, wanted, parts, epochs)
+        for job, trained in zip(jobs, training.run(jobs, text), strict=True):
             search = searches[job.contestant]
             found = search.full if full else search.short
             for setting, accuracies in zip(job.settings, trained.accuracies.tolist(), strict=True):
@@ -163,31 +150,10 @@ def _edge_note(problem: Problem, searches: list[_Search]) -> str:
     return f"better rates than those that were tried may exist for: {'; '.join(titles)}" if titles else ""
 
 
-def _test(
-    searches: list[_Search], final: Part, epochs: int, workers: Workers[Common, Job, Trained], tracker: _Tracker
-) -> list[Trained]:
+def _test(searches: list[_Search], final: Part, epochs: int, training: Training) -> list[Trained]:
     """Train with the settings that were chosen, and look at the test part for the first and only time."""
     jobs = [Job(i, final, (search.best(),), epochs) for i, search in enumerate(searches)]
-    return tracker.run(workers, jobs, "training with the rates chosen")
-
-
-def _jobs(
-    contestants: tuple[Contestant, ...], wanted: list[tuple[Setting, ...]], parts: tuple[Part, ...], epochs: int
-) -> list[Job]:
-    """Return the jobs that train what each contestant wants on all parts."""
-    return [
-        Job(i, part, settings, epochs)
-        for i, one in enumerate(contestants)
-        for settings in _portions(one, wanted[i])
-        for part in parts
-    ]
-
-
-def _portions(one: Contestant, settings: tuple[Setting, ...]) -> list[tuple[Setting, ...]]:
-    """Divide settings into jobs: integers one by one, floats together, for in lockstep many cost little more."""
-    if not settings:
-        return []
-    return [(setting,) for setting in settings] if one.integer else [settings]
+    return training.run(jobs, "training with the rates chosen")
 
 
 def _entry(problem: Problem, search: _Search, tested: Trained) -> Entry:
@@ -203,60 +169,3 @@ def _entry(problem: Problem, search: _Search, tested: Trained) -> Entry:
         tuple(tested.accuracies[0].tolist()), one.bytes(problem.config, problem.train),
         tested.seconds / tested.accuracies.size, int(tested.diverged.sum()),
     )  # fmt: skip
-
-
-class _Tracker:
-    """Runs jobs and tells how far all of it is, the rounds that are still to come among it, as far as one knows."""
-
-    # Measured in microseconds, a sample: what lockstep spends on calls, in all and for each step; then, for a
-    # thousand multiply-accumulates, a network in lockstep and one in C.
-    CALLS, CALLS_A_STEP, IN_LOCKSTEP, IN_C = 60.0, 25.0, 1.7, 0.7
-
-    def __init__(
-        self, problem: Problem, contestants: tuple[Contestant, ...], parts: tuple[Part, ...], final: Part,
-        progress: Progress,
-    ) -> None:  # fmt: skip
-        self._problem, self._contestants, self._progress = problem, contestants, progress
-        short = short_run(problem)
-        first = [tuple(s for s in one.settings() if one.valid(problem.config, s)) for one in contestants]
-        finalists = [settings[:FINALISTS] for settings in first]
-        last = [Job(i, final, ((0.0,),), problem.epochs) for i in range(len(contestants))]
-        self._last = sum(map(self._weight, last)) + sum(
-            map(self._weight, _jobs(contestants, finalists, parts, problem.epochs))
-        )
-        self._searching = ROUNDS * sum(map(self._weight, _jobs(contestants, first, parts, short)))
-        self._done = 0.0
-
-    def run(self, workers: Workers[Common, Job, Trained], jobs: list[Job], text: str) -> list[Trained]:
-        """Run jobs, the longest first, and return what came of them, in their order."""
-        weights = [self._weight(job) for job in jobs]
-        order = sorted(range(len(jobs)), key=lambda i: -weights[i])
-        of = max(self._searching + self._last, self._done + sum(weights))
-
-        def report(done: float) -> None:
-            self._progress(self._done + done, of, text)
-
-        report(0.0)
-        results = workers.run([jobs[i] for i in order], [weights[i] for i in order], report)
-        self._done += sum(weights)
-        by_place = dict(zip(order, results, strict=True))
-        return [by_place[i] for i in range(len(jobs))]
-
-    def _weight(self, job: Job) -> float:
-        problem = self._problem
-        thousands = len(job.settings) * len(job.part.seeds) * problem.multiplies / 1000
-        cost = self.IN_C * thousands
-        if not self._contestants[job.contestant].integer:
-            steps = problem.train.values.shape[1] if problem.recurrent else 0
-            cost = self.CALLS + self.CALLS_A_STEP * steps + self.IN_LOCKSTEP * thousands
-        return cost * len(job.part.train) * job.epochs
-
-
-def _work(common: Common, job: Job, report: Callable[[float], None]) -> Trained:
-    """Train the networks of a job."""
-    problem = common.problem
-    since = time.process_time()
-    trained = common.contestants[job.contestant].train(
-        problem.config, job.part, job.settings, job.epochs, problem.shuffle_seed, report
-    )
-    return replace(trained, seconds=time.process_time() - since)

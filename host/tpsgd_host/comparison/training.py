@@ -1,0 +1,122 @@
+"""Networks of a comparison in training: jobs for several processes, with progress over all that is to come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+from tpsgd_host.comparison.contestants import Contestant
+from tpsgd_host.comparison.jobs import Workers
+from tpsgd_host.comparison.problem import Part, Problem
+from tpsgd_host.comparison.results import Setting, Trained
+
+# What training takes, measured, in microseconds a sample: calls of NumPy, for networks in lockstep together, in all and
+# for each step; then for a thousand multiply-accumulates, a network in lockstep and one in C.
+CALLS, CALLS_A_STEP, IN_LOCKSTEP, IN_C = 60.0, 25.0, 1.7, 0.7
+
+#: Told what is done, of how much, and what is being done: (done, of, text).
+Progress = Callable[[float, float, str], None]
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all jobs of a comparison need."""
+
+    problem: Problem
+    contestants: tuple[Contestant, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Networks to train: some settings of a contestant on a part of the data."""
+
+    contestant: int
+    part: Part
+    settings: tuple[Setting, ...]
+    epochs: int
+
+
+def jobs_for(
+    contestants: Sequence[Contestant], wanted: Sequence[tuple[Setting, ...]], parts: Sequence[Part], epochs: int
+) -> list[Job]:
+    """Return the jobs that train on all parts what each contestant wants: ``wanted`` has its settings."""
+    return [
+        Job(i, part, settings, epochs)
+        for i, one in enumerate(contestants)
+        for settings in _portions(one, wanted[i])
+        for part in parts
+    ]
+
+
+class Training:
+    """Trains networks and tells how far all of it is; a context manager.
+
+    Parameters
+    ----------
+    processes : int
+    progress : callable
+    """
+
+    def __init__(
+        self, problem: Problem, contestants: tuple[Contestant, ...], processes: int, progress: Progress
+    ) -> None:
+        self._problem, self._contestants, self._progress = problem, contestants, progress
+        self._workers = Workers(_work, Common(problem, contestants), processes)
+        self._expected = self._done = 0.0
+
+    def __enter__(self) -> Training:
+        self._workers.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._workers.__exit__(kind, error, trace)
+
+    def expect(self, jobs: Sequence[Job], times: int = 1) -> None:
+        """Count on so much work; where more comes than was expected the end moves away."""
+        self._expected += times * sum(map(self._weight, jobs))
+
+    def run(self, jobs: Sequence[Job], text: str) -> list[Trained]:
+        """Run jobs, the longest first, and return what came of them, in their order."""
+        weights = [self._weight(job) for job in jobs]
+        order = sorted(range(len(jobs)), key=lambda i: -weights[i])
+        of = max(self._expected, self._done + sum(weights))
+
+        def report(done: float) -> None:
+            self._progress(self._done + done, of, text)
+
+        report(0.0)
+        results = self._workers.run([jobs[i] for i in order], [weights[i] for i in order], report)
+        self._done += sum(weights)
+        by_place = dict(zip(order, results, strict=True))
+        return [by_place[i] for i in range(len(jobs))]
+
+    def _weight(self, job: Job) -> float:
+        """Return about how long a job takes."""
+        problem = self._problem
+        thousands = len(job.settings) * len(job.part.seeds) * problem.multiplies / 1000
+        cost = IN_C * thousands
+        if not self._contestants[job.contestant].integer:
+            steps = problem.train.values.shape[1] if problem.recurrent else 0
+            cost = CALLS + CALLS_A_STEP * steps + IN_LOCKSTEP * thousands
+        return cost * len(job.part.train) * job.epochs
+
+
+def _portions(one: Contestant, settings: tuple[Setting, ...]) -> list[tuple[Setting, ...]]:
+    """Divide settings into jobs: integers one by one, floats together, for in lockstep many cost little more."""
+    if not settings:
+        return []
+    return [(setting,) for setting in settings] if one.integer else [settings]
+
+
+def _work(common: Common, job: Job, report: Callable[[float], None]) -> Trained:
+    """Train the networks of a job."""
+    problem = common.problem
+    since = time.process_time()
+    trained = common.contestants[job.contestant].train(
+        problem.config, job.part, job.settings, job.epochs, problem.shuffle_seed, report
+    )
+    return replace(trained, seconds=time.process_time() - since)
