@@ -4,93 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import click
-import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.connect import BoardText
-from tpsgd_host.boards.line import Line, open_line
+from tpsgd_host.boards.line import open_line
 from tpsgd_host.commands.options import FILE, board_options, data_options, layout_of
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
-from tpsgd_host.data.samples import UNKNOWN, Samples
+from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import BoardError, PortError
-from tpsgd_host.link.session import Session
-from tpsgd_host.link.wire import Decoder
 from tpsgd_host.model import Model
-from tpsgd_host.runs.executor import TEST, Records
 from tpsgd_host.runs.live import clean
 from tpsgd_host.runs.report import percent
+from tpsgd_host.runs.watch import Event, Guess, Said, Stands, Watch
 
-#: Seconds that a board has to answer as the device program; a board that was reset by opening its port needs some.
-PATIENCE = 5.0
-
-_SILENT = "the board has not answered"
 _BAR = 20
-
-
-@dataclass(frozen=True)
-class Said:
-    """A line that the board printed."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Stands:
-    """How the device program stands; heap in bytes.
-
-    Attributes
-    ----------
-    applied, seen : int
-        Samples applied in its present run, and those learned among them.
-    weights_crc : int
-        CRC-32 over the weights.
-    """
-
-    applied: int
-    seen: int
-    weights_crc: int
-    heap_used: int
-    heap_free: int
-    engine: str
-    machine: str
-
-
-@dataclass(frozen=True)
-class Guess:
-    """What the board makes of a sample.
-
-    Attributes
-    ----------
-    line : int
-        Of the data file.
-    label : str or None
-        What the file says it is.
-    predicted : str
-    probability : float
-        Of the predicted class, 0 to 1.
-    """
-
-    line: int
-    label: str | None
-    predicted: str
-    probability: float
-
-    @property
-    def right(self) -> bool | None:
-        """Whether the prediction is the label; None without one."""
-        return None if self.label is None else self.label == self.predicted
-
-
-Event: TypeAlias = Said | Stands | Guess
 
 
 @dataclass
@@ -169,10 +105,10 @@ def monitor(
     deadline = time.monotonic() + seconds if seconds is not None else float("inf")
     with open_line(port, folder, heap, baud, listen) as line:
         try:
-            watch = _Watch(line, text, hand_on, every, deadline)
+            watch = Watch(line, text, hand_on, every, deadline)
             summary.answered = not listen and watch.greet(needed=data is not None)
             if data is not None:
-                watch.classify(data, names, bad_rows, pause)
+                watch.classify(partial(_samples, data, names, bad_rows), pause)
             else:
                 watch.idle()
         except PortError as error:
@@ -193,90 +129,9 @@ def monitor(
     return summary
 
 
-class _Watch:
-    """A line that is being watched; ``board`` is None where the device program does not answer."""
-
-    def __init__(
-        self, line: Line, text: BoardText, show: Callable[[Event], None], every: float, deadline: float
-    ) -> None:
-        self._port, self._text, self._show = line.port, text, show
-        self._every, self._deadline = every, deadline
-        self._session = Session(line.port, text, patience=min(PATIENCE, max(0.2, deadline - time.monotonic())))
-        self._decoder = Decoder()
-        self.board: Board | None = None
-
-    def greet(self, needed: bool) -> bool:
-        """Open a session with the device program; return whether there is one."""
-        try:
-            self.board = Board(self._session)
-        except BoardError as error:
-            if needed or not error.message.startswith(_SILENT):
-                raise
-            return False
-        self._ask()
-        return True
-
-    def idle(self) -> None:
-        """Show what comes until the deadline."""
-        while self._listen(self._every):
-            if self.board:
-                self._ask()
-
-    def classify(
-        self, data: Path, names: tuple[str | None, str | None, str | None], bad_rows: BadRows, pause: float
-    ) -> None:
-        """Show what the board makes of the samples in a file."""
-        assert self.board is not None
-        model = self.board.model()
-        samples = load_samples(data, layout_of(model.layout, *names), model.classes, bad_rows, require_labels=False)
-        self.board.begin(0, 0, fresh=False)
-        for guess in _guesses(self.board, model, samples):
-            self._show(guess)
-            if not self._listen(pause):
-                return
-        self._ask()
-
-    def settle(self) -> None:
-        """Hear the answer to what was under way when the user broke in, so that the goodbye is understood."""
-        if self.board:
-            try:
-                self.board.finish(save=False)
-            except (BoardError, PortError):
-                pass  # it may be the silence of the board that made the user break in
-
-    def part(self) -> None:
-        """Say goodbye to the device program."""
-        try:
-            self._session.bye()
-        except PortError:
-            pass  # nobody is there any more
-
-    def _ask(self) -> None:
-        """Ask how the board stands and show it."""
-        assert self.board is not None
-        outcome, info = self.board.finish(save=False), self.board.info
-        used, free = (int(str(outcome.details[key])) for key in ("heap_used", "heap_free"))
-        self._show(Stands(outcome.applied, outcome.seen, outcome.weights_crc, used, free, info.engine, info.machine))
-
-    def _listen(self, seconds: float) -> bool:
-        """Show what the board prints for so many seconds; return whether there is time left."""
-        until = min(time.monotonic() + seconds, self._deadline)
-        while (left := until - time.monotonic()) > 0:
-            for item in self._decoder.feed(self._port.read(min(left, 0.1))):
-                if isinstance(item, bytes):  # a frame is an answer that came twice
-                    self._text(item.decode(errors="replace"))
-        return time.monotonic() < self._deadline
-
-
-def _guesses(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
-    """Have the board classify samples, each sent when the one before has been answered."""
-    stored = model.scaling.encode(samples.values)
-    op, unknown = np.array([TEST], np.uint8), np.array([UNKNOWN], np.uint8)  # unknown: the probability of its own guess
-    for i, label in enumerate(samples.labels.tolist()):
-        for results in board.apply(Records(op, unknown, stored[i : i + 1])):
-            for predicted, chance in results.tolist():
-                name = None if label == UNKNOWN else model.classes[label]
-                yield Guess(int(samples.lines[i]), name, model.classes[predicted], chance / 127)
+def _samples(data: Path, names: tuple[str | None, str | None, str | None], bad_rows: BadRows, model: Model) -> Samples:
+    """Return the samples of a file as a model takes them."""
+    return load_samples(data, layout_of(model.layout, *names), model.classes, bad_rows, require_labels=False)
 
 
 class _View:
