@@ -11,6 +11,7 @@ from typing import Any
 
 from tpsgd_host.chain import MOST_INPUTS, MisfitError, layer_inputs
 from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.scaling import SIGMAS
 from tpsgd_host.model import KINDS, LOSSES, RESAMPLINGS, RULES, WINDOWS
 from tpsgd_host.settings import Document, Table, read_document
 
@@ -18,7 +19,7 @@ SCALES = ("std", "minmax", "fixed")
 MOST_LAYERS = 8
 MOST_PHASES = 8
 CHECKPOINTS = 4  # where a recurrent model does not say
-SHIFTS = (7, 8, 9)
+SHIFTS = (6, 7, 8)
 LEAK = 2  # these two as docs/ACCURACY.md found them best
 AMPLITUDES = {"recurrent": 80, "dense": 127, "conv": 127}  # label targets lie at plus and minus this
 REGIONS = 3  # of a conv layer in each direction
@@ -54,7 +55,7 @@ class ScaleConfig:
 
     method: str = "std"
     per_channel: bool = True
-    sigmas: float = 3.0
+    sigmas: float = SIGMAS
     offset: tuple[float, ...] = (0.0,)
     gain: tuple[float, ...] = (1.0,)
 
@@ -203,7 +204,8 @@ def _config(document: Document, chained: bool) -> Config:
 def _layout(data: Table) -> Layout:
     """Return the data's layout; C follows from the columns where it is not given."""
     windows: Any = data.choice("windows", "row", WINDOWS)
-    resampling: Any = data.choice("resample", "linear", RESAMPLINGS)
+    usual = "mean" if windows == "recording" else "linear"
+    resampling: Any = data.choice("resample", usual, RESAMPLINGS)
     label, group = data.text("label", "label", empty=False), data.text("group", "")
     columns = data.texts("columns", 0, MOST_INPUTS * 4)
     for name, key in ((label, "label"), (group, "group")):
@@ -244,7 +246,7 @@ def _scale(data: Table, channels: int) -> ScaleConfig:
     scale = ScaleConfig(
         method=method,
         per_channel=data.flag("per_channel", True),
-        sigmas=data.real("sigmas", 3.0, 0.01, 1000.0),
+        sigmas=data.real("sigmas", SIGMAS, 0.01, 1000.0),
         offset=data.reals("offset", 0.0, -LARGEST, LARGEST),
         gain=data.reals("gain", 1.0, -LARGEST, LARGEST),
     )

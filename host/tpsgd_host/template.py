@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.scaling import SIGMAS
 
 _HEAD = """\
 # {name}: a neural network that learns on a microcontroller.
@@ -38,7 +39,7 @@ _RECORDING = """\
 windows = "recording"  # a row is one reading, a recording many; "row": each row is a whole sample
 steps = {steps}  # T, 1..4096: each recording or window is resampled to so many steps; more: finer, slower, more memory
 window = {window}  # readings in a window; 0: each recording is one sample, whatever its length
-{hop}resample = "linear"  # between readings; "mean": the average of each step, better where they are many and noisy
+{hop}resample = "mean"  # the average of the readings of each step; "linear": single readings, or between two
 rate = 0.0  # readings a second (Hz), a note for whoever samples the sensor; 0: unknown
 """
 
@@ -48,7 +49,7 @@ _NO_HOP = "# hop = 0  # readings between the starts of two windows, where there 
 _SCALE = """\
 scale = "std"  # readings to -127..127: "std": mean and spread; "minmax": the extremes; "fixed": offset and gain
 per_channel = true  # an offset and a gain for each channel; false: one pair, where channels are alike (pixels, audio)
-sigmas = 3.0  # with "std": so many standard deviations fill the range, what is beyond is clamped
+sigmas = {sigmas}  # with "std": so many standard deviations fill the range, what is beyond is clamped
 
 [training]
 shifts = {shifts}  # learning rate 2**-shift for each phase of training, 1..15: one more halves it; 0: no learning then
@@ -168,7 +169,7 @@ def render(draft: Draft) -> str:
     else:
         hop = _HOP.format(hop=layout.hop) if layout.window else _NO_HOP
         parts.append(_RECORDING.format(steps=layout.steps, window=layout.window, hop=hop))
-    parts.append(_SCALE.format(shifts=list(draft.shifts)))
+    parts.append(_SCALE.format(shifts=list(draft.shifts), sigmas=SIGMAS))
     if draft.kind == "rnn":
         parts.append(_RECURRENT_RULE.format(checkpoints=draft.checkpoints))
     for index, units in enumerate(draft.hidden):

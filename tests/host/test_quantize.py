@@ -44,7 +44,7 @@ def test_from_new_to_a_model_file(data: Path, tmp_path: Path) -> None:
     assert report.memory.total == memory(report.model).total
     assert (report.float_accuracy, report.integer_accuracy) == (None, None)
     assert 0.5 < report.used <= 1
-    assert 0 < report.clamped < 0.02  # 3 standard deviations
+    assert 0 < report.clamped < 0.06  # 2 standard deviations
 
 
 def test_a_constant_channel_is_told(tmp_path: Path) -> None:

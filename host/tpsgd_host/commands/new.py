@@ -12,7 +12,7 @@ import click
 
 from tpsgd_host.config import CHECKPOINTS, SHIFTS, parse_config
 from tpsgd_host.data.labels import class_names
-from tpsgd_host.data.layout import Layout, Windows
+from tpsgd_host.data.layout import Layout, Resampling, Windows
 from tpsgd_host.data.load import TABLES
 from tpsgd_host.data.names import listing
 from tpsgd_host.data.summary import TableSummary, summarize
@@ -23,6 +23,7 @@ Kind: TypeAlias = Literal["mlp", "rnn", "cnn"]
 
 STEPS = 16  # of a recording, where the user does not say
 HIDDEN = {"mlp": (32, 16), "rnn": (32,), "cnn": (8, 16)}
+CNN_SHIFTS = (8, 9, 10)  # of the output layer, which has more inputs than elsewhere
 KERNEL = 3
 EXAMPLE = ("x", "y", "z")  # columns where no data are given
 
@@ -96,7 +97,7 @@ def new_model(
         classes=classes,
         kind=kind,
         hidden=units,
-        shifts=SHIFTS,
+        shifts=CNN_SHIFTS if kind == "cnn" else SHIFTS,
         checkpoints=min(CHECKPOINTS, layout.steps),
         file=shlex.quote(str(path)),
         data=shlex.quote(str(data)) if data else "RECORDINGS.csv",
@@ -130,7 +131,7 @@ def _layout(
 ) -> tuple[Layout, tuple[str, ...]]:
     """Return the layout and the classes that options and data make."""
     if summary is None:
-        return Layout(steps or STEPS, len(EXAMPLE), "recording", window=window, hop=hop).named(
+        return Layout(steps or STEPS, len(EXAMPLE), "recording", "mean", window, hop).named(
             label or "label", group or "recording", EXAMPLE
         ), ()
     group = group or summary.group
@@ -157,7 +158,8 @@ def _layout(
             )
     steps = steps or STEPS
     channels = len(columns) // steps if windows == "row" else len(columns)
-    layout = Layout(steps, channels, windows, "linear", window, hop, 0.0, summary.label, group, columns)
+    resampling: Resampling = "mean" if windows == "recording" else "linear"
+    layout = Layout(steps, channels, windows, resampling, window, hop, 0.0, summary.label, group, columns)
     return layout, class_names(list(summary.label_counts), "the data")
 
 

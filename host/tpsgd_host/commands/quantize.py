@@ -15,7 +15,7 @@ from rich.table import Table
 from tpsgd_host.boards.profiles import Fit, fits
 from tpsgd_host.build import build_model
 from tpsgd_host.commands.options import FILE, data_options, json_option, layout_of
-from tpsgd_host.config import Config, load_config
+from tpsgd_host.config import Config, ScaleConfig, load_config
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.names import listing
@@ -29,6 +29,7 @@ from tpsgd_host.runs.executor import TEST, Bytes, Records
 from tpsgd_host.simulator import Simulator
 
 NETWORKS = (".npz", ".onnx")
+TRAINED_SIGMAS = 3.0  # a trained network knows readings beyond two standard deviations, and wants them
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,8 @@ def _config(source: Path, config: Path | None, network: FloatNetwork | None) -> 
             f"{source} is a recurrent network: how are its steps cut from the data?",
             "Say so in a TOML (tpsgd-host new NAME --kind rnn writes one) and name it with --config.",
         )
-    return Config(source.stem[:60] or "model", 1, (), Layout(1, network.layers[0].inputs), source=str(source))
+    layout, scale = Layout(1, network.layers[0].inputs), ScaleConfig(sigmas=TRAINED_SIGMAS)
+    return Config(source.stem[:60] or "model", 1, (), layout, scale, source=str(source))
 
 
 def _compare(report: QuantizeReport, network: FloatNetwork, stored: Bytes, inputs: Inputs) -> QuantizeReport:
