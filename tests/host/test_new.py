@@ -78,6 +78,8 @@ def test_recordings_make_an_rnn(tmp_path: Path) -> None:
         ("ax", "ay"),
     )
     assert (layout.window, layout.hop, layout.steps) == (8, 4, 4)
+    assert (layout.resampling, config.scale.sigmas) == ("mean", 2.0), "what docs/ACCURACY.md found good"
+    assert [layer.shifts for layer in config.layers] == [(7, 8, 9), (6, 7, 8)]
     assert config.layers[0].kind == "recurrent"
     assert len(load_samples(data, layout, config.classes)) == 12 * 4
 
