@@ -80,11 +80,14 @@ STEP = """class Spec:
     def nbytes(self):
         return 2 * self.units * (self.inputs + 1)
 class Model:
-    seed, total = 7, 0
+    seed, total, front = 7, 0, None
     def __init__(self, steps, channels, checkpoints, rule, *layers):
         self.steps, self.channels, self.checkpoints, self.rule = steps, channels, checkpoints, rule
         self.layers = [Spec(*layer) for layer in layers]
         self.classes = layers[-1][1]
+        if checkpoints:
+            from tpsgd import recurrent
+            self.front = recurrent
 def fill(net):
     for layer in net.layers:
         w = layer.w
@@ -101,11 +104,16 @@ NETS = {
     "60-32-16-6": "Model(1, 60, 0, 0, (0, 32, 60, 0, 100, 8), (0, 16, 32, 0, 100, 8), (2, 6, 16, 0, 0, 8))",
     "RNN 16-32 last": "Model(20, 16, 4, 0, (1, 32, 48, 1, 100, 9), (2, 6, 128, 0, 0, 8))",
     "RNN 16-32 checkpoint": "Model(20, 16, 4, 1, (1, 32, 48, 1, 100, 9), (2, 6, 128, 0, 0, 8))",
+    "60-32-16-6 feedback": "Model(1, 60, 0, 0, (0, 32, 60, 0, 0, 8), (0, 16, 32, 0, 0, 8), (2, 6, 16, 0, 0, 8))",
+    "RNN 16-32 feedback": "Model(20, 16, 4, 1, (1, 32, 48, 1, 0, 9), (2, 6, 128, 0, 0, 8))",
 }
 
 #: Cycles that must do: (forward a weight, update a weight, a training step of each net). The interpreter's part of a
 #: step varies by a tenth with the names that are loaded, hence the room.
-LIMITS = {"viper": (29, 64, (330e3, 1500e3, 1850e3)), "thumb": (8, 15, (100e3, 490e3, 580e3))}
+LIMITS = {
+    "viper": (29, 64, (330e3, 1500e3, 1850e3, 370e3, 3250e3)),
+    "thumb": (8, 15, (100e3, 490e3, 580e3, 117e3, 1120e3)),
+}
 
 
 @pytest.fixture(scope="module")
