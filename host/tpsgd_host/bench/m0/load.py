@@ -43,7 +43,22 @@ def send(board: Microbit, piece: str) -> None:
             if "MemoryError" not in str(error) or pad == 0:
                 raise
         finally:
-            board.run("pad=0\ngc.collect()")
+            _let_go(board)
+
+
+def _let_go(board: Microbit) -> None:
+    """Free the padding; where a full heap has no room to read even that, again: what the last reading left is gone."""
+    for _ in range(4):
+        try:
+            board.run("pad=0")
+            break
+        except MicrobitError as error:
+            if "MemoryError" not in str(error):
+                raise
+            last = error
+    else:
+        raise last
+    board.run("gc.collect()")
 
 
 def load(
