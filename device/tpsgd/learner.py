@@ -6,10 +6,9 @@ Legend: C channels, T steps of a sample, W readings of a window.
 import struct
 from array import array
 from math import floor
-from os import remove
 
 from tpsgd import checkpoint, plan, runtime
-from tpsgd.modelfile import Model, ModelError
+from tpsgd.modelfile import Model, ModelError, load_or_recover
 from tpsgd.network import build
 
 #: Samples over which the accuracy looks back, about.
@@ -53,18 +52,7 @@ class Learner:
         self._path = path
         self._folder = path[: path.rfind("/") + 1]
         k = runtime.engine(engine)
-        try:
-            self._load(k, longest, readings)
-        except (OSError, ModelError):
-            from tpsgd import newclass
-
-            if not newclass.recover(path):
-                raise
-            self._load(k, longest, readings)
-        try:
-            remove(path + ".new")  # a power cut may have left it
-        except OSError:
-            pass
+        load_or_recover(path, (OSError, ModelError), self._load, k, longest, readings)
         self._restart()
         last = checkpoint.newest(self._folder, self.network, self._model_crc)
         if last:

@@ -4,6 +4,7 @@ Legend: C channels, T steps, K checkpoints, N classes, P phases, n inputs and m 
 """
 
 import struct
+from os import remove
 
 from tpsgd.runtime import crc32
 
@@ -16,6 +17,8 @@ LAYER_SIZE = 24
 
 DENSE, RECURRENT, OUTPUT, CONV = 0, 1, 2, 3
 LAST, CHECKPOINT, RANDOM, EVERY = 0, 1, 2, 3
+
+NEW = ".new"  # behind the path of a model file: another that is about to take its place (SPEC 1.8)
 
 _CHUNK = 256
 
@@ -161,6 +164,25 @@ class Model:
         file.seek(self.header)
         for buffer in buffers:
             _check(file.readinto(buffer) == len(buffer), "length while reading weights")
+
+
+def load_or_recover(path, wrong, load, *args):
+    """Call ``load`` with ``args``; where it raises ``wrong``, again with what a power cut left (SPEC 1.8), if anything.
+
+    What was left goes, once there is a model.
+    """
+    try:
+        load(*args)
+    except wrong:
+        from tpsgd import newclass
+
+        if not newclass.recover(path):
+            raise
+        load(*args)
+    try:
+        remove(path + NEW)
+    except OSError:
+        pass
 
 
 def _module(kind):

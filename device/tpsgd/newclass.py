@@ -7,10 +7,9 @@ import struct
 from os import remove
 
 from tpsgd import plan, runtime
-from tpsgd.modelfile import HEADER_SIZE, LAYER_SIZE, Model
+from tpsgd.modelfile import HEADER_SIZE, LAYER_SIZE, NEW, Model
 from tpsgd.runtime import crc32
 
-NEW = ".new"
 MOST = 255  # classes, and bytes of a name
 
 _CHUNK = 256

@@ -5,11 +5,10 @@ Data flows one way: frame -> record -> network -> result. Everything is allocate
 
 import struct
 import sys
-from os import remove
 
 from tpsgd import __version__, checkpoint, frames, plan, runtime
 from tpsgd.generator import mix
-from tpsgd.modelfile import Model
+from tpsgd.modelfile import Model, load_or_recover
 from tpsgd.network import UNKNOWN, build
 
 PROTOCOL = 1
@@ -27,6 +26,10 @@ class RefusedError(Exception):
     def __init__(self, code, text):
         super().__init__(text)
         self.code = code
+
+
+class UnreadableError(RefusedError):
+    """There is no model file, or it is damaged."""
 
 
 class Server:
@@ -238,20 +241,7 @@ class Server:
             raise RefusedError(NO_ENGINE, str(error) + " cannot run on " + runtime.machine()) from error
         self.network = None
         path = self.folder + MODEL
-        try:
-            self._read(path, k)
-        except RefusedError as refused:
-            if refused.code not in (NO_MODEL, BAD_MODEL):
-                raise
-            from tpsgd import newclass
-
-            if not newclass.recover(path):
-                raise
-            self._read(path, k)
-        try:
-            remove(path + ".new")  # a power cut may have left it
-        except OSError:
-            pass
+        load_or_recover(path, UnreadableError, self._read, path, k)
         self.run_id = self.generation = self.applied = self.reported = self.confirmed = 0
         last = checkpoint.newest(self.folder, self.network, self.model_crc)
         if last:
@@ -263,11 +253,11 @@ class Server:
         try:
             file = open(path, "rb")  # noqa: SIM115 - a board has no pathlib
         except OSError as error:
-            raise RefusedError(NO_MODEL, "no " + MODEL + " on the board") from error
+            raise UnreadableError(NO_MODEL, "no " + MODEL + " on the board") from error
         try:
             self._build(file, k)
         except ValueError as error:
-            raise RefusedError(BAD_MODEL, str(error)) from error
+            raise UnreadableError(BAD_MODEL, str(error)) from error
         finally:
             file.close()
 

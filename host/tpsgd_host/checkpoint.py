@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from zlib import crc32
 
-from tpsgd import checkpoint, newclass, serve
+from tpsgd import checkpoint, modelfile, serve
 from tpsgd_host.errors import ModelError
 from tpsgd_host.model import Model
 
@@ -16,7 +16,7 @@ HEADER = "<4sB3sIIIIIIII"
 HEADER_SIZE = struct.calcsize(HEADER)
 
 #: What a board's model may leave beside its file: all that goes when another model comes.
-BESIDE = (serve.MODEL + newclass.NEW, *checkpoint.SLOTS)
+BESIDE = (serve.MODEL + modelfile.NEW, *checkpoint.SLOTS)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tpsgd_host.chain import MOST_INPUTS, MisfitError, layer_inputs
-from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.layout import USUAL, Layout
 from tpsgd_host.data.scaling import SIGMAS
 from tpsgd_host.model import KINDS, LOSSES, RESAMPLINGS, RULES, WINDOWS
 from tpsgd_host.settings import Document, Table, read_document
@@ -204,8 +204,7 @@ def _config(document: Document, chained: bool) -> Config:
 def _layout(data: Table) -> Layout:
     """Return the data's layout; C follows from the columns where it is not given."""
     windows: Any = data.choice("windows", "row", WINDOWS)
-    usual = "mean" if windows == "recording" else "linear"
-    resampling: Any = data.choice("resample", usual, RESAMPLINGS)
+    resampling: Any = data.choice("resample", USUAL[windows], RESAMPLINGS)
     label, group = data.text("label", "label", empty=False), data.text("group", "")
     columns = data.texts("columns", 0, MOST_INPUTS * 4)
     for name, key in ((label, "label"), (group, "group")):

@@ -39,7 +39,7 @@ _RECORDING = """\
 windows = "recording"  # a row is one reading, a recording many; "row": each row is a whole sample
 steps = {steps}  # T, 1..4096: each recording or window is resampled to so many steps; more: finer, slower, more memory
 window = {window}  # readings in a window; 0: each recording is one sample, whatever its length
-{hop}resample = "mean"  # the average of the readings of each step; "linear": single readings, or between two
+{hop}resample = {resample}  # "mean": the average of the readings of a step; "linear": single ones, or between two
 rate = 0.0  # readings a second (Hz), a note for whoever samples the sensor; 0: unknown
 """
 
@@ -168,7 +168,9 @@ def render(draft: Draft) -> str:
         parts.append(_ROW.format(steps=layout.steps))
     else:
         hop = _HOP.format(hop=layout.hop) if layout.window else _NO_HOP
-        parts.append(_RECORDING.format(steps=layout.steps, window=layout.window, hop=hop))
+        parts.append(
+            _RECORDING.format(steps=layout.steps, resample=quote(layout.resampling), window=layout.window, hop=hop)
+        )
     parts.append(_SCALE.format(shifts=list(draft.shifts), sigmas=SIGMAS))
     if draft.kind == "rnn":
         parts.append(_RECURRENT_RULE.format(checkpoints=draft.checkpoints))

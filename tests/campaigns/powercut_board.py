@@ -4,11 +4,10 @@ Arguments: fat or lfs2, how the write under way ends (stop: it is not made; torn
 left erased), checkpoints written before, a model file.
 """
 
-import gc
 import sys
 
 import vfs
-from powercut_device import BLOCKS, PLACE, Device, make, mount
+from powercut_device import BLOCKS, PLACE, Device, cut_everywhere, make, mount
 
 from tpsgd.frames import Frames
 from tpsgd.serve import RefusedError, Server
@@ -86,14 +85,4 @@ for _ in range(count):
     board._save()
 vfs.umount("/ram")
 before = bytes(device.data)
-found = {"old": 0, "new": 0, "refused": 0}
-at = 0
-while True:
-    what = cut(before, at, how)
-    gc.collect()
-    if what is None:
-        break
-    found[what] += 1
-    at += 1
-refused = f", {found['refused']} were refused with the reason" if found["refused"] else ""
-print(f"{at} cuts, {found['old']} found the checkpoint before, {found['new']} the new one{refused}")
+cut_everywhere(lambda at: cut(before, at, how), "checkpoint before")

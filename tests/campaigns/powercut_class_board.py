@@ -1,10 +1,9 @@
 """Cut the power at every write of the model file that a new class is in; arguments as of ``powercut_board.py``."""
 
-import gc
 import sys
 
 import vfs
-from powercut_device import BLOCKS, PLACE, Device, make, mount
+from powercut_device import BLOCKS, PLACE, Device, cut_everywhere, make, mount
 
 from tpsgd import Learner
 
@@ -82,14 +81,4 @@ one = learner()
 learn(one, 3)
 one.add_class("new")
 new = state(one)
-found = {"old": 0, "new": 0, "refused": 0}
-at = 0
-while True:
-    what = cut(at)
-    gc.collect()
-    if what is None:
-        break
-    found[what] += 1
-    at += 1
-refused = f", {found['refused']} were refused with the reason" if found["refused"] else ""
-print(f"{at} cuts, {found['old']} found the old model, {found['new']} the new one{refused}")
+cut_everywhere(cut, "old model")

@@ -1,5 +1,7 @@
 """A block device in RAM whose power fails, for MicroPython's real file systems."""
 
+import gc
+
 import vfs
 
 BLOCKS = {"fat": (512, 128), "lfs2": (4096, 16)}
@@ -80,3 +82,21 @@ def mount(device, name):
     except OSError:
         pass
     vfs.mount(kind_of(name)(device), "/ram")
+
+
+def cut_everywhere(cut, old):
+    """Cut at write after write until ``cut(at)`` returns None, for all of it was written; print what was found.
+
+    ``cut`` returns "old", "new" or "refused"; ``old`` says what the old state is.
+    """
+    found = {"old": 0, "new": 0, "refused": 0}
+    at = 0
+    while True:
+        what = cut(at)
+        gc.collect()
+        if what is None:
+            break
+        found[what] += 1
+        at += 1
+    refused = f", {found['refused']} were refused with the reason" if found["refused"] else ""
+    print(f"{at} cuts, {found['old']} found the {old}, {found['new']} the new one{refused}")

@@ -12,7 +12,7 @@ import click
 
 from tpsgd_host.config import CHECKPOINTS, SHIFTS, parse_config
 from tpsgd_host.data.labels import class_names
-from tpsgd_host.data.layout import Layout, Resampling, Windows
+from tpsgd_host.data.layout import USUAL, Layout, Windows
 from tpsgd_host.data.load import TABLES
 from tpsgd_host.data.names import listing
 from tpsgd_host.data.summary import TableSummary, summarize
@@ -131,7 +131,7 @@ def _layout(
 ) -> tuple[Layout, tuple[str, ...]]:
     """Return the layout and the classes that options and data make."""
     if summary is None:
-        return Layout(steps or STEPS, len(EXAMPLE), "recording", "mean", window, hop).named(
+        return Layout(steps or STEPS, len(EXAMPLE), "recording", USUAL["recording"], window, hop).named(
             label or "label", group or "recording", EXAMPLE
         ), ()
     group = group or summary.group
@@ -158,8 +158,7 @@ def _layout(
             )
     steps = steps or STEPS
     channels = len(columns) // steps if windows == "row" else len(columns)
-    resampling: Resampling = "mean" if windows == "recording" else "linear"
-    layout = Layout(steps, channels, windows, resampling, window, hop, 0.0, summary.label, group, columns)
+    layout = Layout(steps, channels, windows, USUAL[windows], window, hop, 0.0, summary.label, group, columns)
     return layout, class_names(list(summary.label_counts), "the data")
 
 

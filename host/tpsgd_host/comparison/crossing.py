@@ -17,7 +17,7 @@ from tpsgd_host.comparison.results import Comparison, Entry
 from tpsgd_host.comparison.study import compare
 from tpsgd_host.comparison.training import Progress
 from tpsgd_host.comparison.verdict import verdict
-from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.samples import Samples, joined
 from tpsgd_host.data.split import folds
 
 
@@ -110,11 +110,4 @@ def _together(train: Samples, test: Samples) -> Samples:
     """Return the samples of both parts, which share no recording, whatever their recordings are called."""
     known = set(train.groups)
     names = tuple(f"{group} (test)" if group in known else group for group in test.groups)
-    return replace(
-        train,
-        values=np.concatenate([train.values, test.values]),
-        labels=np.concatenate([train.labels, test.labels]),
-        groups=train.groups + names,
-        lines=np.concatenate([train.lines, test.lines]),
-        bad_rows=train.bad_rows + test.bad_rows,
-    )
+    return joined(train, replace(test, groups=names))

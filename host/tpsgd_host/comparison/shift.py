@@ -24,10 +24,10 @@ from tpsgd_host.comparison.integer import accuracy, records
 from tpsgd_host.comparison.jobs import Workers
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.shift_results import Adapted, HeldOut, Shift, spoken_of
-from tpsgd_host.comparison.sides import Sides, draw, joined
+from tpsgd_host.comparison.sides import Sides, draw
 from tpsgd_host.comparison.training import Progress
 from tpsgd_host.data.names import listing, suggestion
-from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.samples import Samples, joined
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model import Model
 from tpsgd_host.simulator import Simulator

@@ -6,7 +6,7 @@ Shapes: N classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tpsgd_host.comparison.domains import Domains
 from tpsgd_host.comparison.problem import VALIDATION_SHARE
 from tpsgd_host.data.order import permutation
-from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.samples import Samples, joined
 from tpsgd_host.data.split import split
 
 
@@ -76,11 +76,3 @@ def draw(new: Samples, most: int, seed: int) -> tuple[npt.NDArray[np.int64], Sam
 
 def _where(domains: Domains, names: Sequence[str], inside: bool) -> npt.NDArray[np.int64]:
     return np.flatnonzero(np.array([(domain in names) == inside for domain in domains], bool))
-
-
-def joined(one: Samples, other: Samples) -> Samples:
-    """Return the samples of both."""
-    return replace(
-        one, values=np.concatenate([one.values, other.values]), labels=np.concatenate([one.labels, other.labels]),
-        groups=one.groups + other.groups, lines=np.concatenate([one.lines, other.lines]),
-    )  # fmt: skip

@@ -11,6 +11,9 @@ from typing import Literal
 Windows = Literal["row", "recording"]
 Resampling = Literal["linear", "mean"]
 
+#: Resampling where nobody says; a row has none.
+USUAL: dict[Windows, Resampling] = {"row": "linear", "recording": "mean"}
+
 
 @dataclass(frozen=True)
 class Layout:

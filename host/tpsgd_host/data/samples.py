@@ -62,3 +62,11 @@ class Samples:
             groups=tuple(self.groups[i] for i in index),
             lines=self.lines[index],
         )
+
+
+def joined(one: Samples, other: Samples) -> Samples:
+    """Return the samples of both."""
+    return replace(
+        one, values=np.concatenate([one.values, other.values]), labels=np.concatenate([one.labels, other.labels]),
+        groups=one.groups + other.groups, lines=np.concatenate([one.lines, other.lines]),
+    )  # fmt: skip
