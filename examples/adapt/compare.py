@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tpsgd_host.build import build_model
-from tpsgd_host.config import load_config
-from tpsgd_host.model import memory
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.modelfile import memory
+from tpsgd_host.model.parsing import load_config
 from tpsgd_host.runs.driver import Schedule, drive
-from tpsgd_host.simulator import Simulator
 from tpsgd_host.tasks.task import Task, load_task
+from tpsgd_host.training.simulator import Simulator
 
 HERE = Path(__file__).parent
 

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from tpsgd_host.build import build_model
-from tpsgd_host.config import parse_config
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.runs.driver import Schedule, drive
-from tpsgd_host.simulator import Simulator
 from tpsgd_host.tasks.task import Task, load_task
+from tpsgd_host.training.simulator import Simulator
 
 
 def accuracy(task: Task, seed: int, leak: int, epochs: int) -> float:

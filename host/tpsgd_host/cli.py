@@ -64,7 +64,7 @@ class Commands(click.Group):
         """Find the command; an unknown one is refused with the nearest that exist."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            from tpsgd_host.data.names import suggestion
+            from tpsgd_host.names import suggestion
 
             ctx.fail(f"no command {name!r}. {suggestion(name, tuple(COMMANDS))}".strip())
         return super().resolve_command(ctx, args)

@@ -23,14 +23,14 @@ import numpy as np
 from boards import FaultyPort, case_records, put_on
 
 from tpsgd_host.boards.board import Board
-from tpsgd_host.boards.lifeline import Lifeline
+from tpsgd_host.boards.reconnecting import Lifeline
 from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.errors import PortError, TpsgdError
 from tpsgd_host.link import session as link
 from tpsgd_host.link.session import Session
-from tpsgd_host.model import parse_model
+from tpsgd_host.model.modelfile import parse_model
 from tpsgd_host.runs.course import cut
-from tpsgd_host.simulator import Simulator
+from tpsgd_host.training.simulator import Simulator
 
 RECORDS = 120
 HEAP = 256 * 1024

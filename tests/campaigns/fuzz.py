@@ -27,12 +27,12 @@ from fuzz_board import Dice, mutate
 
 from tpsgd import frames
 from tpsgd_host.boards.virtual import find_interpreter
-from tpsgd_host.checkpoint import parse_checkpoint
 from tpsgd_host.errors import BoardError, FitError, ModelError, PortError
 from tpsgd_host.link.messages import Done, Info, board_error
 from tpsgd_host.link.session import Session
 from tpsgd_host.link.wire import Decoder, Frame
-from tpsgd_host.model import parse_model
+from tpsgd_host.model.checkpoint import parse_checkpoint
+from tpsgd_host.model.modelfile import parse_model
 
 ANSWERS = (frames.INFO, frames.ACK, frames.DONE, frames.CHUNK, frames.UNSAVED, frames.ERROR)
 

@@ -17,7 +17,7 @@ from tpsgd import frames
 from tpsgd.serve import Server
 from tpsgd_host.boards.virtual import MAIN
 from tpsgd_host.link.port import Port
-from tpsgd_host.runs.executor import Records
+from tpsgd_host.training.executor import Records
 
 DEVICE = Path(frames.__file__).parent
 

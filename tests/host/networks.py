@@ -10,8 +10,8 @@ import numpy.typing as npt
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.scaling import Scaling
-from tpsgd_host.floatnet import FloatLayer, FloatNetwork
-from tpsgd_host.model import Layer, Model, initial_weights
+from tpsgd_host.model.modelfile import Layer, Model, initial_weights
+from tpsgd_host.quantization.floatnet import FloatLayer, FloatNetwork
 
 CLASSES = ("rest", "wave", "tap")
 

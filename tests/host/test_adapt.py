@@ -17,10 +17,10 @@ from tpsgd.learner import Learner
 from tpsgd_host.cli import cli
 from tpsgd_host.commands.adapt import adapt
 from tpsgd_host.errors import ConfigError
-from tpsgd_host.model import Model, load_model, memory, parse_model
-from tpsgd_host.runs.executor import TEST, TRAIN, Records
-from tpsgd_host.simulator import Simulator
-from tpsgd_host.surgery import mean_row, thaw, with_adaptor, with_class, with_learning, with_shifts
+from tpsgd_host.model.modelfile import Model, load_model, memory, parse_model
+from tpsgd_host.model.surgery import mean_row, thaw, with_adaptor, with_class, with_learning, with_shifts
+from tpsgd_host.training.executor import TEST, TRAIN, Records
+from tpsgd_host.training.simulator import Simulator
 
 KINDS = ("slow", "fast", "still")
 

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from tpsgd_host.cli import COMMANDS, cli
-from tpsgd_host.model import load_model
+from tpsgd_host.model.modelfile import load_model
 
 
 def write_motions(path, recordings, seed, classes=("slow", "fast", "still")):

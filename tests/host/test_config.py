@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import samples
 
-from tpsgd_host.build import build_layers, build_model, initial_span
-from tpsgd_host.config import parse_config
 from tpsgd_host.errors import ConfigError, DataError
-from tpsgd_host.model import OFFSET, Layer
+from tpsgd_host.model.build import build_layers, build_model, initial_span
+from tpsgd_host.model.modelfile import OFFSET, Layer
+from tpsgd_host.model.parsing import parse_config
 
 TEXT = """\
 [model]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from test_commands import call
 
-from tpsgd_host.model import load_model
+from tpsgd_host.model.modelfile import load_model
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"

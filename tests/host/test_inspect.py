@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import conv_model, model, stacked_model
 
-from tpsgd_host.checkpoint import parse_checkpoint
 from tpsgd_host.commands.inspect import command, inspect
 from tpsgd_host.errors import ModelError
-from tpsgd_host.model import memory, stored
+from tpsgd_host.model.checkpoint import parse_checkpoint
+from tpsgd_host.model.modelfile import memory, stored
 
 
 def checkpoint_bytes() -> bytes:

@@ -7,12 +7,12 @@ import pytest
 from networks import conv_model, stacked_model
 
 from tpsgd_host.boards.connect import connect
-from tpsgd_host.boards.flash import flash
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
-from tpsgd_host.model import Layer, Model, initial_weights, memory
-from tpsgd_host.runs.executor import Records
-from tpsgd_host.simulator import Simulator
+from tpsgd_host.flashing.flash import flash
+from tpsgd_host.model.modelfile import Layer, Model, initial_weights, memory
+from tpsgd_host.training.executor import Records
+from tpsgd_host.training.simulator import Simulator
 
 
 def recurrent_model(channels, units, classes, steps, checkpoints, amplitude=100):

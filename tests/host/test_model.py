@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from networks import model
 
 from tpsgd_host.errors import ModelError
-from tpsgd_host.model import Model, load_model, memory, parse_model
+from tpsgd_host.model.modelfile import Model, load_model, memory, parse_model
 
 NAMES = st.text(min_size=1, max_size=20).filter(
     lambda text: len(text.encode(errors="replace")) < 200 and text.isprintable()

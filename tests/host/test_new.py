@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import samples, write_csv
 
-from tpsgd_host.build import build_model
 from tpsgd_host.commands.new import command, new_model
-from tpsgd_host.config import load_config, parse_config
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.errors import ConfigError, DataError
-from tpsgd_host.template import Draft, render
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.parsing import load_config, parse_config
+from tpsgd_host.model.template import Draft, render
 
 
 def recordings(path: Path) -> Path:

@@ -12,13 +12,13 @@ import pytest
 from boards import DEVICE, put_on
 
 from tpsgd.learner import Learner
-from tpsgd_host.build import build_model
 from tpsgd_host.commands.simulate import simulate
-from tpsgd_host.config import parse_config
 from tpsgd_host.data.load import load_samples
-from tpsgd_host.model import Model
-from tpsgd_host.runs.live import LiveView
-from tpsgd_host.runs.session import RunPlan
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.modelfile import Model
+from tpsgd_host.model.parsing import parse_config
+from tpsgd_host.runs.run import RunPlan
+from tpsgd_host.runs.view.live import LiveView
 
 TOML = """
 [model]

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tpsgd_host.errors import DependencyError, ModelError, TpsgdError
-from tpsgd_host.importers.onnx import load_onnx
+from tpsgd_host.quantization.importers.onnx import load_onnx
 
 onnx = pytest.importorskip("onnx", reason="pip install 'tpsgd[onnx]'")
 reference = pytest.importorskip("onnx.reference")

@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from test_commands import call, flashed, place  # noqa: F401 - fixtures
 from test_first_hour import fails
 
+from tpsgd_host.boards.monitor import Guess, Said, Stands
 from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.cli import cli
 from tpsgd_host.commands.monitor import monitor
-from tpsgd_host.model import load_model
-from tpsgd_host.runs.watch import Guess, Said, Stands
+from tpsgd_host.model.modelfile import load_model
 
 
 def events(text):
@@ -73,7 +73,7 @@ def test_monitor_tells_of_a_program_that_fails(flashed):  # noqa: F811
 
 
 def test_monitor_needs_the_device_program_to_classify(flashed, monkeypatch):  # noqa: F811
-    import tpsgd_host.runs.watch as module
+    import tpsgd_host.boards.monitor as module
 
     monkeypatch.setattr(module, "PATIENCE", 0.3)
     (flashed / "board" / "main.py").write_text("import time\nprint('mine')\ntime.sleep(20)\n")

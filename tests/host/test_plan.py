@@ -13,7 +13,7 @@ from test_memory import recurrent_model
 from tpsgd import kernels_plain, modelfile, plan
 from tpsgd.network import build
 from tpsgd_host.bench.timing import network
-from tpsgd_host.model import memory
+from tpsgd_host.model.modelfile import memory
 
 
 def words(n, over=None):

@@ -18,8 +18,8 @@ from tpsgd_host.boards.profiles import load_profile, load_profiles, parse_profil
 from tpsgd_host.commands.new import new_model
 from tpsgd_host.commands.quantize import command, quantize
 from tpsgd_host.errors import ConfigError, DataError, ModelError, TpsgdError
-from tpsgd_host.importers.npz import load_npz
-from tpsgd_host.model import load_model, memory
+from tpsgd_host.model.modelfile import load_model, memory
+from tpsgd_host.quantization.importers.npz import load_npz
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import CLASSES, float_network, samples
 
-from tpsgd_host.config import Config, parse_config
 from tpsgd_host.errors import ConfigError, ModelError
-from tpsgd_host.floatnet import FloatLayer, FloatNetwork
-from tpsgd_host.model import OFFSET, Model
-from tpsgd_host.quantizer import LOGIT, network_inputs, quantize_network
-from tpsgd_host.runs.executor import TEST, Records
-from tpsgd_host.simulator import Simulator
+from tpsgd_host.model.config import Config
+from tpsgd_host.model.modelfile import OFFSET, Model
+from tpsgd_host.model.parsing import parse_config
+from tpsgd_host.quantization.floatnet import FloatLayer, FloatNetwork
+from tpsgd_host.quantization.quantizer import LOGIT, network_inputs, quantize_network
+from tpsgd_host.training.executor import TEST, Records
+from tpsgd_host.training.simulator import Simulator
 
 ROWS = parse_config("[data]\nchannels = 4\n", "x", layers=False)
 FIXED = parse_config('[data]\nchannels = 4\nscale = "fixed"\n', "x", layers=False)

@@ -20,11 +20,11 @@ from boards import LocalBoard, case_records
 from test_commands import call, flashed, place  # noqa: F401  (fixtures)
 
 from tpsgd_host.boards.board import Board
-from tpsgd_host.boards.lifeline import Lifeline
+from tpsgd_host.boards.reconnecting import Lifeline
 from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.errors import BoardError, BoardGoneError, MismatchError, PortError
 from tpsgd_host.link.session import Session
-from tpsgd_host.model import parse_model
+from tpsgd_host.model.modelfile import parse_model
 from tpsgd_host.runs.course import cut
 from tpsgd_host.runs.folder import RunFolder
 

@@ -13,7 +13,7 @@ from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.errors import BoardError, FitError, ModelError, PortError
 from tpsgd_host.link import session as link
 from tpsgd_host.link.session import Session
-from tpsgd_host.runs.executor import Records
+from tpsgd_host.training.executor import Records
 
 
 def apply(session: Session, records: Records) -> tuple[int, int]:

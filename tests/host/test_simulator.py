@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tpsgd_host.simulator
+import tpsgd_host.training.simulator
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import DataError, DependencyError
-from tpsgd_host.model import RULES, Layer, Model, parse_model
+from tpsgd_host.model.modelfile import RULES, Layer, Model, parse_model
 from tpsgd_host.native.binding import library
-from tpsgd_host.runs.executor import TEST, TRAIN, Records
-from tpsgd_host.simulator import Engine, Simulator
+from tpsgd_host.training.executor import TEST, TRAIN, Records
+from tpsgd_host.training.simulator import Engine, Simulator
 
 SHARED = Path(__file__).parents[1] / "shared"
 sys.path.insert(0, str(SHARED))
@@ -166,7 +166,7 @@ def test_cuts_between_records_do_not_matter(engine: Engine, monkeypatch: pytest.
     whole = outcome(Simulator(model, engine), records, total=50)
     parts = [take(records, a, b) for a, b in ((0, 1), (1, 1), (1, 38), (38, 60))]
     assert outcome(Simulator(model, engine), *parts, total=50) == whole
-    monkeypatch.setitem(tpsgd_host.simulator.CHUNK, engine, 7)
+    monkeypatch.setitem(tpsgd_host.training.simulator.CHUNK, engine, 7)
     assert outcome(Simulator(model, engine), records, total=50) == whole
 
 
@@ -184,7 +184,7 @@ def test_arrays_need_not_be_contiguous(engine: Engine) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_abandoned_iterator_keeps_what_it_applied(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who stops early has exactly what was yielded, and can go on from there."""
-    monkeypatch.setitem(tpsgd_host.simulator.CHUNK, engine, 10)
+    monkeypatch.setitem(tpsgd_host.training.simulator.CHUNK, engine, 10)
     model = parse_model(cases.model_bytes(3), "case 3")
     records = random_records(model, 40)
     simulator = Simulator(model, engine)

@@ -16,7 +16,7 @@ from tpsgd.generator import draw, mix, step
 from tpsgd.softmax import TABLE
 from tpsgd_host.cli import EPILOG
 from tpsgd_host.link import messages
-from tpsgd_host.model import KINDS, LOSSES, RESAMPLINGS, RULES, WINDOWS
+from tpsgd_host.model.modelfile import KINDS, LOSSES, RESAMPLINGS, RULES, WINDOWS
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = (ROOT / "docs" / "SPEC.md").read_text()

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tpsgd_host.build import build_model
-from tpsgd_host.config import load_config, parse_config
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.errors import ConfigError, DataError, DependencyError
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.parsing import load_config, parse_config
 from tpsgd_host.runs.driver import Schedule, drive
-from tpsgd_host.simulator import Simulator
 from tpsgd_host.tasks import NAMES, Task, load_task, shipped, write_csv
 from tpsgd_host.tasks.speech import BANDS, features
+from tpsgd_host.training.simulator import Simulator
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 MNIST = "mnist-10k.npz"

@@ -17,7 +17,7 @@ from test_first_hour import fails
 from test_resume import OneEpoch, board_pids
 
 from tpsgd_host.boards.connect import connect
-from tpsgd_host.boards.lifeline import Lifeline
+from tpsgd_host.boards.reconnecting import Lifeline
 from tpsgd_host.errors import MismatchError
 
 #: Start-up program: the device program on a FAT drive of so many blocks that it may, or may not, write.

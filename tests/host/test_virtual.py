@@ -12,10 +12,10 @@ import pytest
 from boards import put_on
 
 from tpsgd_host.boards.connect import connect
-from tpsgd_host.boards.flash import flash
 from tpsgd_host.boards.virtual import VirtualBoard, find_interpreter, interpreter_mpy, parse_heap
 from tpsgd_host.errors import BoardError, ConfigError, DependencyError, FitError, PortError
 from tpsgd_host.flashing import mpy
+from tpsgd_host.flashing.flash import flash
 
 
 def alive(pid: int) -> bool:
@@ -113,7 +113,7 @@ def test_a_missing_interpreter_is_told(monkeypatch):
 
 @pytest.mark.parametrize("cut", range(0, 16, 5))
 def test_an_interrupted_flash_can_be_run_again(tmp_path, interpreter, cut, monkeypatch):
-    import tpsgd_host.boards.flash as module
+    import tpsgd_host.flashing.flash as module
 
     (tmp_path / "m.tpsgd").write_bytes(cases.model_bytes(1))
     written = []

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from tpsgd_host.bench.timing import network
-from tpsgd_host.boards.flash import flash
 from tpsgd_host.boards.virtual import VirtualBoard
+from tpsgd_host.flashing.flash import flash
 from tpsgd_host.link.paced import PacedPort
 from tpsgd_host.link.session import Session
-from tpsgd_host.model import Model
-from tpsgd_host.runs.executor import Records
+from tpsgd_host.model.modelfile import Model
+from tpsgd_host.training.executor import Records
 
 #: A net that computes much faster than the line, and one that does not (on the engine ``plain``).
 FAST, SLOW = ("viper", 4, (60, 32, 16, 6)), ("plain", 1, (60, 48, 6))

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tpsgd_host.boards.connect import connect
-from tpsgd_host.boards.flash import flash
-from tpsgd_host.build import build_model
 from tpsgd_host.comparison.board import HEAP
-from tpsgd_host.config import parse_config
 from tpsgd_host.errors import BoardError, FitError, PortError
-from tpsgd_host.model import Model, memory
+from tpsgd_host.flashing.flash import flash
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.modelfile import Model, memory
+from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.runs.driver import Schedule, drive
 from tpsgd_host.tasks.task import Task, load_task
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tpsgd_host.boards.flash import board_files
 from tpsgd_host.boards.virtual import find_interpreter
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import BoardError, DependencyError
-from tpsgd_host.model import Layer, Model, initial_weights
-from tpsgd_host.runs.executor import Records
-from tpsgd_host.simulator import Engine, Simulator
+from tpsgd_host.flashing.flash import board_files
+from tpsgd_host.model.modelfile import Layer, Model, initial_weights
+from tpsgd_host.training.executor import Records
+from tpsgd_host.training.simulator import Engine, Simulator
 
 SIZES = (60, 32, 16, 6)
 MATRIX = (32, 61)

@@ -8,15 +8,15 @@ from tpsgd import runtime
 from tpsgd_host.errors import MismatchError
 from tpsgd_host.link.messages import Info
 from tpsgd_host.link.session import Session
-from tpsgd_host.model import Model, parse_model
-from tpsgd_host.runs.executor import Bytes, Outcome, Records
+from tpsgd_host.model.modelfile import Model, parse_model
+from tpsgd_host.training.executor import Bytes, Outcome, Records
 
 #: Engines by the names that options take, and the numbers that the link gives them.
 ENGINES = {"auto": 0, **{name: number for number, name in runtime.ENGINES.items()}}
 
 
 class Board:
-    """A board behind an open session; an :class:`~tpsgd_host.runs.executor.Executor`.
+    """A board behind an open session; an :class:`~tpsgd_host.training.executor.Executor`.
 
     Parameters
     ----------

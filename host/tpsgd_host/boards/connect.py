@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tpsgd_host.boards.board import Board
+from tpsgd_host.boards.circuitpython import link_port
 from tpsgd_host.boards.virtual import VirtualBoard, default_folder
 from tpsgd_host.errors import BoardError, BoardGoneError, FitError, PortError, TpsgdError
-from tpsgd_host.flashing.circuitpython import link_port
 from tpsgd_host.link.port import SerialPort
 from tpsgd_host.link.session import Session
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tpsgd_host.boards.circuitpython import link_port
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.virtual import VirtualBoard, default_folder
 from tpsgd_host.errors import PortError
-from tpsgd_host.flashing.circuitpython import link_port
 from tpsgd_host.link.port import Port, SerialPort
 
 _LOOK = 0.1  # seconds between two looks whether the virtual board's program has ended

@@ -1,4 +1,4 @@
-"""What is known of boards: data in ``firmware/boards.toml``."""
+"""What is known of boards: the data are in ``boards.toml``, beside this file."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
-from typing import Any
 
-from tpsgd_host.data.names import listing, suggestion
-from tpsgd_host.errors import ConfigError, DependencyError
-from tpsgd_host.model import Memory, Model, memory
-from tpsgd_host.settings import Document, Table
+from tpsgd_host.errors import ConfigError
+from tpsgd_host.model.modelfile import Memory, Model, memory
+from tpsgd_host.model.settings import Document, Table
+from tpsgd_host.names import listing, suggestion
 
 FILE = "boards.toml"
 KEYS = (
@@ -188,18 +186,4 @@ def _profile(name: str, table: Table) -> BoardProfile:
 
 @cache
 def _profiles() -> Mapping[str, BoardProfile]:
-    return parse_profiles(data_file(FILE).read_text(encoding="utf-8"), FILE)
-
-
-def data_file(name: str) -> Any:
-    """Return a file of ``firmware/``: of the installed package, else of the repository that this module stands in."""
-    try:
-        installed = resources.files("tpsgd_host.firmware") / name
-        if installed.is_file():
-            return installed
-    except ModuleNotFoundError:
-        pass
-    beside = Path(__file__).resolve().parents[3] / "firmware" / name
-    if not beside.is_file():
-        raise DependencyError(f"{name} is missing: tpsgd is not installed whole", "Install it again: pip install tpsgd")
-    return beside
+    return parse_profiles((resources.files("tpsgd_host.boards") / FILE).read_text(encoding="utf-8"), FILE)

@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from tpsgd_host.commands.options import FILE, json_option
-from tpsgd_host.data.names import listing
 from tpsgd_host.errors import ConfigError
-from tpsgd_host.model import Model, load_model, memory
-from tpsgd_host.surgery import ADAPTOR_UNITS, redrawn, with_adaptor, with_class, with_learning, with_shifts
+from tpsgd_host.model.modelfile import Model, load_model, memory
+from tpsgd_host.model.surgery import ADAPTOR_UNITS, redrawn, with_adaptor, with_class, with_learning, with_shifts
+from tpsgd_host.names import listing
 
 TRAIN = ("output", "adaptor", "all")
 SHIFTS = (6,)  # as docs/ON_DEVICE.md found good

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tpsgd_host.boards.plugged import Plugged, plugged
 from tpsgd_host.boards.profiles import BoardProfile, load_profiles
 from tpsgd_host.commands.options import json_option
-from tpsgd_host.flashing.plugged import Plugged, plugged
 
 __all__ = ["boards", "command"]
 

@@ -9,16 +9,17 @@ from typing import Any, TypeVar
 
 import click
 
+from tpsgd_host.adaptation.domains import source_domains, without_column
+from tpsgd_host.adaptation.new_class import study_new_class
+from tpsgd_host.adaptation.new_subject import study_shift
+from tpsgd_host.adaptation.output import show_study
 from tpsgd_host.commands.options import FILE, data_options, json_option, layout_of
 from tpsgd_host.comparison import RULES, compare, cross_validate, file_problem, fold_problems
 from tpsgd_host.comparison.board import run_on_board
-from tpsgd_host.comparison.domains import without_column
 from tpsgd_host.comparison.folder import make_folder
 from tpsgd_host.comparison.jobs import cores
-from tpsgd_host.comparison.newclass import study_new_class
 from tpsgd_host.comparison.output import Kept, Output
 from tpsgd_host.comparison.problem import Problem
-from tpsgd_host.comparison.shift import study_shift
 from tpsgd_host.comparison.sources import Source, find_config, task_sources
 from tpsgd_host.comparison.view import ProgressView
 from tpsgd_host.errors import ConfigError
@@ -142,8 +143,8 @@ def command(
         if shift is None:
             found = study_new_class(source.problem, **options)
         else:
-            found = study_shift(source.problem, *source.domains(shift), shift, **options)
-    output.study(source, found)
+            found = study_shift(source.problem, *source_domains(source, shift), shift, **options)
+    show_study(output, source, found)
 
 
 def _check(

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import click
 
-from tpsgd_host.boards.flash import FlashReport, flash
-from tpsgd_host.build import build_model
 from tpsgd_host.commands.options import FILE, HeapType, json_option
 from tpsgd_host.commands.stream import stream, verify
-from tpsgd_host.config import load_config
 from tpsgd_host.data.load import load_samples
-from tpsgd_host.model import memory
+from tpsgd_host.flashing.flash import FlashReport, flash
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.modelfile import memory
+from tpsgd_host.model.parsing import load_config
 from tpsgd_host.runs.folder import RunFolder
-from tpsgd_host.runs.live import LiveView
-from tpsgd_host.runs.plots import plot_confusion
-from tpsgd_host.runs.session import RunPlan, RunReport
+from tpsgd_host.runs.run import RunPlan, RunReport
+from tpsgd_host.runs.view.live import LiveView
+from tpsgd_host.runs.view.plots import plot_confusion
 from tpsgd_host.tasks.export import write_csv
 from tpsgd_host.tasks.task import load_task
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from tpsgd_host.boards.erase import EraseReport, erase
 from tpsgd_host.commands.options import FILE, confirmed, json_option, yes_option
+from tpsgd_host.flashing.erase import EraseReport, erase
 
 __all__ = ["EraseReport", "command", "erase"]
 

@@ -19,13 +19,13 @@ from tpsgd_host.commands.options import FILE, board_options, data_options, json_
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import UNKNOWN, Samples
-from tpsgd_host.model import Model, load_model
+from tpsgd_host.model.modelfile import Model, load_model
 from tpsgd_host.runs.driver import encode
 from tpsgd_host.runs.events import SampleResult
-from tpsgd_host.runs.executor import TEST, Executor
 from tpsgd_host.runs.metrics import Metrics, recall
-from tpsgd_host.runs.report import confusion_report, percent
-from tpsgd_host.simulator import Simulator
+from tpsgd_host.runs.view.report import confusion_report, percent
+from tpsgd_host.training.executor import TEST, Executor
+from tpsgd_host.training.simulator import Simulator
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from tpsgd_host.boards.flash import FlashReport, dry_run, flash
 from tpsgd_host.commands.options import FILE, HeapType, confirmed, json_option, yes_option
 from tpsgd_host.errors import ConfigError
+from tpsgd_host.flashing.flash import FlashReport, dry_run, flash
 
 __all__ = ["FlashReport", "command", "flash"]
 

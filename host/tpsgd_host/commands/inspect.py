@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tpsgd_host.checkpoint import MAGIC, Checkpoint, parse_checkpoint
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.errors import ModelError
-from tpsgd_host.model import Layer, Model, Weights, memory, parse_model
+from tpsgd_host.model.checkpoint import MAGIC, Checkpoint, parse_checkpoint
+from tpsgd_host.model.modelfile import Layer, Model, Weights, memory, parse_model
 
 
 def inspect(path: Path) -> Model | Checkpoint:

@@ -16,15 +16,15 @@ from rich.text import Text
 
 from tpsgd_host.boards.connect import BoardText
 from tpsgd_host.boards.line import open_line
+from tpsgd_host.boards.monitor import Event, Guess, Said, Stands, Watch
 from tpsgd_host.commands.options import FILE, board_options, data_options, layout_of
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import BoardError, PortError
-from tpsgd_host.model import Model
-from tpsgd_host.runs.live import clean
-from tpsgd_host.runs.report import percent
-from tpsgd_host.runs.watch import Event, Guess, Said, Stands, Watch
+from tpsgd_host.model.modelfile import Model
+from tpsgd_host.runs.view.live import clean
+from tpsgd_host.runs.view.report import percent
 
 _BAR = 20
 

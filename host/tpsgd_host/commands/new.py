@@ -10,14 +10,15 @@ from typing import Literal, TypeAlias
 
 import click
 
-from tpsgd_host.config import CHECKPOINTS, SHIFTS, parse_config
 from tpsgd_host.data.labels import class_names
 from tpsgd_host.data.layout import USUAL, Layout, Windows
 from tpsgd_host.data.load import TABLES
-from tpsgd_host.data.names import listing
 from tpsgd_host.data.summary import TableSummary, summarize
 from tpsgd_host.errors import ConfigError, DataError
-from tpsgd_host.template import Draft, render
+from tpsgd_host.model.config import CHECKPOINTS, SHIFTS
+from tpsgd_host.model.parsing import parse_config
+from tpsgd_host.model.template import Draft, render
+from tpsgd_host.names import listing
 
 Kind: TypeAlias = Literal["mlp", "rnn", "cnn"]
 

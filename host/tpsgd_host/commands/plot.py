@@ -47,7 +47,7 @@ def plot_runs(
     ConfigError
         ``out`` and the other arguments contradict each other.
     """
-    from tpsgd_host.runs.plots import plot_accuracy, plot_confusion  # matplotlib takes a while
+    from tpsgd_host.runs.view.plots import plot_accuracy, plot_confusion  # matplotlib takes a while
 
     if not runs:
         raise ConfigError("no run to plot", "Name the folder of a run, as in runs/wand-20250131-120000.")

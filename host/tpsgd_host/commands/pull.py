@@ -12,7 +12,7 @@ from rich.progress import Progress
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.commands.options import FILE, board_options, json_option
 from tpsgd_host.errors import ConfigError
-from tpsgd_host.model import Model
+from tpsgd_host.model.modelfile import Model
 
 
 def pull(

@@ -13,20 +13,21 @@ from rich.markup import escape
 from rich.table import Table
 
 from tpsgd_host.boards.profiles import Fit, fits
-from tpsgd_host.build import build_model
 from tpsgd_host.commands.options import FILE, data_options, json_option, layout_of
-from tpsgd_host.config import Config, ScaleConfig, load_config
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.load import load_samples
-from tpsgd_host.data.names import listing
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import UNKNOWN, Samples
 from tpsgd_host.errors import ConfigError, ModelError
-from tpsgd_host.floatnet import ACTIVATIONS, FloatNetwork
-from tpsgd_host.model import Memory, Model, memory
-from tpsgd_host.quantizer import Inputs, network_inputs, quantize_network
-from tpsgd_host.runs.executor import TEST, Bytes, Records
-from tpsgd_host.simulator import Simulator
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.config import Config, ScaleConfig
+from tpsgd_host.model.modelfile import Memory, Model, memory
+from tpsgd_host.model.parsing import load_config
+from tpsgd_host.names import listing
+from tpsgd_host.quantization.floatnet import ACTIVATIONS, FloatNetwork
+from tpsgd_host.quantization.quantizer import Inputs, network_inputs, quantize_network
+from tpsgd_host.training.executor import TEST, Bytes, Records
+from tpsgd_host.training.simulator import Simulator
 
 NETWORKS = (".npz", ".onnx")
 TRAINED_SIGMAS = 3.0  # a trained network knows readings beyond two standard deviations, and wants them
@@ -118,7 +119,7 @@ def quantize(
     activation : str
         Of an ``.npz`` network's hidden layers, where it does not say.
     inputs : {"raw", "std", "unit"}
-        What a trained network saw, see :func:`tpsgd_host.quantizer.quantize_network`.
+        What a trained network saw, see :func:`tpsgd_host.quantization.quantizer.quantize_network`.
 
     Raises
     ------
@@ -152,10 +153,10 @@ def quantize(
 
 def _network(source: Path, config: Path | None, activation: str) -> FloatNetwork:
     if source.suffix.lower() == ".onnx":
-        from tpsgd_host.importers.onnx import load_onnx
+        from tpsgd_host.quantization.importers.onnx import load_onnx
 
         return load_onnx(source)
-    from tpsgd_host.importers.npz import load_npz
+    from tpsgd_host.quantization.importers.npz import load_npz
 
     layout = load_config(config, layers=False).layout if config else None
     return load_npz(source, activation, layout.steps * layout.channels if layout else 0)

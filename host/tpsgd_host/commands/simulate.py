@@ -9,11 +9,11 @@ import click
 
 from tpsgd_host.commands.options import FILE, data_options, json_option, layout_of, run_options
 from tpsgd_host.commands.stream import show_report
-from tpsgd_host.model import load_model
-from tpsgd_host.runs.live import LiveView
-from tpsgd_host.runs.session import RunPlan, RunReport, load_schedule, run
+from tpsgd_host.model.modelfile import load_model
+from tpsgd_host.runs.run import RunPlan, RunReport, load_schedule, run
 from tpsgd_host.runs.sinks import Sink
-from tpsgd_host.simulator import Engine, Simulator
+from tpsgd_host.runs.view.live import LiveView
+from tpsgd_host.training.simulator import Engine, Simulator
 
 
 def simulate(

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from tpsgd_host.boards.board import ENGINES, Board
 from tpsgd_host.boards.connect import connect
-from tpsgd_host.boards.lifeline import Lifeline
+from tpsgd_host.boards.reconnecting import Lifeline
 from tpsgd_host.commands.options import (
     FILE,
     board_options,
@@ -24,16 +24,16 @@ from tpsgd_host.commands.options import (
 )
 from tpsgd_host.errors import ConfigError, MismatchError
 from tpsgd_host.link.usb import identity, locate
-from tpsgd_host.model import Model, load_model
+from tpsgd_host.model.modelfile import Model, load_model
 from tpsgd_host.runs.course import Course
 from tpsgd_host.runs.driver import drive
 from tpsgd_host.runs.events import EpochEnded, RunStarted, SampleResult
-from tpsgd_host.runs.live import LiveView
 from tpsgd_host.runs.resume import KEY, Names, Reach, head, history, newest_unfinished, read_recipe, recipe
-from tpsgd_host.runs.session import RunPlan, RunReport, TextRelay, conclude, load_schedule, run
+from tpsgd_host.runs.run import RunPlan, RunReport, TextRelay, conclude, illustrated, load_schedule, run
 from tpsgd_host.runs.sinks import Sink
+from tpsgd_host.runs.view.live import LiveView
 from tpsgd_host.runs.wear import wear_note
-from tpsgd_host.simulator import Simulator
+from tpsgd_host.training.simulator import Simulator
 
 #: What ``--resume`` without a folder stands for.
 NEWEST = ":newest:"
@@ -147,11 +147,12 @@ def resume(
                 view.handle(event)
         sinks: list[Sink] = [folder, view]
         text.attach(sinks)
-        ended, outcome = drive(
-            line, start, schedule, sinks, config["run_id"], fresh=config["fresh"], past=past, course=course,
-            notes=[f"the run in {folder.path} goes on at record {len(results) // 2} of {schedule.results}"],
-        )  # fmt: skip
-        return conclude(folder, line, start, schedule, ended, outcome)
+        with illustrated(folder, view):
+            ended, outcome = drive(
+                line, start, schedule, sinks, config["run_id"], fresh=config["fresh"], past=past, course=course,
+                notes=[f"the run in {folder.path} goes on at record {len(results) // 2} of {schedule.results}"],
+            )  # fmt: skip
+            return conclude(folder, line, start, schedule, ended, outcome)
 
 
 def _lifeline(reach: Reach, text: TextRelay) -> Lifeline:

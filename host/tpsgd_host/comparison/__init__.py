@@ -4,14 +4,11 @@
 >>> comparison = compare(task_problem("gesture"), rules=("int-tpsgd", "int-frozen"))
 """
 
-from tpsgd_host.comparison.contestants import RULES
-from tpsgd_host.comparison.crossing import cross_validate, fold_problems
+from tpsgd_host.comparison.cross_validation import cross_validate, fold_problems
 from tpsgd_host.comparison.floats import FloatContestant
-from tpsgd_host.comparison.newclass import study_new_class
+from tpsgd_host.comparison.methods import RULES
 from tpsgd_host.comparison.problem import Problem, file_problem, task_problem
 from tpsgd_host.comparison.results import Comparison
-from tpsgd_host.comparison.shift import study_shift
-from tpsgd_host.comparison.shift_results import Shift
 from tpsgd_host.comparison.study import compare
 
 __all__ = [
@@ -19,12 +16,9 @@ __all__ = [
     "Comparison",
     "FloatContestant",
     "Problem",
-    "Shift",
     "compare",
     "cross_validate",
     "file_problem",
     "fold_problems",
-    "study_new_class",
-    "study_shift",
     "task_problem",
 ]

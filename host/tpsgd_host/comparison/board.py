@@ -7,16 +7,16 @@ from pathlib import Path
 from zlib import crc32
 
 from tpsgd_host.boards.connect import connect
-from tpsgd_host.boards.flash import flash
-from tpsgd_host.build import build_model
-from tpsgd_host.comparison.contestants import contestant
 from tpsgd_host.comparison.integer import IntegerContestant, accuracy, learn, records
+from tpsgd_host.comparison.methods import contestant
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import BoardRun, Comparison
 from tpsgd_host.errors import ConfigError, MismatchError
-from tpsgd_host.model import Model
+from tpsgd_host.flashing.flash import flash
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.modelfile import Model
 from tpsgd_host.runs.driver import Schedule, drive
-from tpsgd_host.simulator import Simulator
+from tpsgd_host.training.simulator import Simulator
 
 #: How much heap the virtual board gets: this is about the weights, not about memory.
 HEAP = 1 << 20

@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from tpsgd_host.build import build_model
 from tpsgd_host.comparison.problem import Part
 from tpsgd_host.comparison.results import Setting, Trained
-from tpsgd_host.config import Config
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.scaling import TOP, ZERO, Scaling
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.config import Config
 from tpsgd_host.rules import Architecture, model_weights, shuffled, train, training_bytes
 from tpsgd_host.rules.losses import LayerLoss
 

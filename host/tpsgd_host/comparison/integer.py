@@ -11,15 +11,15 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from tpsgd_host.build import build_model
 from tpsgd_host.comparison.problem import Part
 from tpsgd_host.comparison.results import Setting, Trained
-from tpsgd_host.config import AMPLITUDES, Config, LayerConfig
 from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
-from tpsgd_host.model import Model, memory
-from tpsgd_host.runs.executor import TEST, TRAIN, Bytes, Records
-from tpsgd_host.simulator import Simulator
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.config import AMPLITUDES, Config, LayerConfig
+from tpsgd_host.model.modelfile import Model, memory
+from tpsgd_host.training.executor import TEST, TRAIN, Bytes, Records
+from tpsgd_host.training.simulator import Simulator
 
 LEAST, MOST = 1, 15  # update shifts (SPEC 1.3)
 

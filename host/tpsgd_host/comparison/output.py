@@ -12,12 +12,8 @@ import click
 from rich.console import Console
 
 from tpsgd_host.comparison import folder as comparison_folder
-from tpsgd_host.comparison import shift_report as report
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import Comparison, document
-from tpsgd_host.comparison.shift import ready_model
-from tpsgd_host.comparison.shift_results import Shift
-from tpsgd_host.comparison.sources import Source
 from tpsgd_host.comparison.tables import heading, how_chosen, legend, markdown, sentences, terminal_table
 from tpsgd_host.comparison.tuned import has_tuned
 
@@ -49,9 +45,9 @@ class Output:
     def add(self, done: Sequence[Kept]) -> None:
         """Show the last comparison that is done, and keep all: so much is left when the next is interrupted."""
         if not self.quiet:
-            _show(_console(), done[-1][2])
+            _show(console(), done[-1][2])
         if self.folder is not None:
-            comparison_folder.write_folder(self.folder, done, _command_line())
+            comparison_folder.write_folder(self.folder, done, command_line())
 
     def close(self, found: list[Comparison]) -> None:
         """Show what belongs to all comparisons."""
@@ -60,25 +56,13 @@ class Output:
         elif self.as_markdown:
             click.echo(markdown(found), nl=False)
         else:
-            _console().print(legend(found), style="dim")
-            self._tell_folder()
+            console().print(legend(found), style="dim")
+            self.tell_folder()
             for one in found:
                 self._tell_tuned(one)
 
-    def study(self, source: Source, one: Shift) -> None:
-        """Keep and show what a trained network makes of somebody or something new."""
-        if self.folder is not None:
-            ready = ready_model(source.problem, one) if one.kind == "shift" else None
-            report.write_folder(self.folder, one, source.toml, _command_line(), ready)
-        if self.as_json:
-            click.echo(json.dumps(one.as_dict(), indent=2))
-        elif self.as_markdown:
-            click.echo(report.markdown(one), nl=False)
-        else:
-            _show_study(_console(), one)
-            self._tell_folder()
-
-    def _tell_folder(self) -> None:
+    def tell_folder(self) -> None:
+        """Say where the results were kept."""
         if self.folder is not None:
             click.echo(f"figures, tables and pictures are in {self.folder}")
 
@@ -97,19 +81,11 @@ def _show(console: Console, one: Comparison) -> None:
         console.print(sentence, markup=False)
 
 
-def _show_study(console: Console, one: Shift) -> None:
-    console.print(f"\n{report.heading(one)}\n", style="bold", markup=False)
-    for table in report.terminal_tables(one):
-        console.print(table)
-    for sentence in one.verdict():
-        console.print(sentence, markup=False)
-    console.print(report.legend(one), style="dim")
-
-
-def _console() -> Console:
+def console() -> Console:
+    """Return standard output, as all results are printed on it."""
     return Console(highlight=False)
 
 
-def _command_line() -> list[str]:
+def command_line() -> list[str]:
     """Return the command as it was given."""
     return ["tpsgd-host", *sys.argv[1:]]

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from tpsgd_host.comparison.results import Comparison
 from tpsgd_host.comparison.tables import seeds_text
-from tpsgd_host.runs.plots import COLOURS, Dash, save
+from tpsgd_host.runs.view.plots import COLOURS, Dash, save
 
 _SOLID: Dash = (0.0, ())
 _DASHED: Dash = (0.0, (5, 2))

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tpsgd_host.build import build_model, model_classes
-from tpsgd_host.config import Config, parse_config
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.load import load_samples
-from tpsgd_host.data.names import listing
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.split import split
 from tpsgd_host.errors import DataError
+from tpsgd_host.model.build import build_model, model_classes
+from tpsgd_host.model.config import Config
+from tpsgd_host.model.parsing import parse_config
+from tpsgd_host.names import listing
 from tpsgd_host.rules import Architecture
 from tpsgd_host.tasks.task import load_task
 

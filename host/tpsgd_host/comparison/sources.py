@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tpsgd_host.comparison.domains import Domains, file_domains, task_domains
 from tpsgd_host.comparison.problem import Problem, task_problem
-from tpsgd_host.config import Config, load_config
 from tpsgd_host.errors import ConfigError, DataError, DependencyError
-from tpsgd_host.settings import read_document
+from tpsgd_host.model.config import Config
+from tpsgd_host.model.parsing import load_config
+from tpsgd_host.model.settings import read_document
 from tpsgd_host.tasks.task import NAMES, load_task
 
 
@@ -30,13 +30,6 @@ class Source:
     toml: str
     data: Path | None = None
     test: Path | None = None
-
-    def domains(self, column: str) -> tuple[Domains, Domains]:
-        """Return whom the samples of training and test part are from."""
-        train, test = self.problem.train, self.problem.test
-        if self.data is None:
-            return task_domains(self.problem.name, column, train), task_domains(self.problem.name, column, test)
-        return file_domains(self.data, column, train), file_domains(self.test or self.data, column, test)
 
 
 def find_config(data: Path, model: Path | None) -> Config:

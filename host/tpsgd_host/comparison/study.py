@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from math import ceil
 from statistics import fmean
 
-from tpsgd_host.comparison.contestants import Contestant, contestant
+from tpsgd_host.comparison.methods import Contestant, contestant
 from tpsgd_host.comparison.problem import Part, Problem, final_part, validation_note, validation_parts
 from tpsgd_host.comparison.results import Comparison, Entry, Setting, Trained, Tried
 from tpsgd_host.comparison.training import Job, Progress, Training, jobs_for
 from tpsgd_host.comparison.verdict import verdict
-from tpsgd_host.config import Config
 from tpsgd_host.errors import ConfigError
+from tpsgd_host.model.config import Config
 
 ROUNDS = 4  # of looking for better settings around the best
 SHORT = 4  # these rounds train for a fourth of the epochs,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
-from tpsgd_host.comparison.contestants import Contestant
 from tpsgd_host.comparison.jobs import Workers
+from tpsgd_host.comparison.methods import Contestant
 from tpsgd_host.comparison.problem import Part, Problem
 from tpsgd_host.comparison.results import Setting, Trained
 

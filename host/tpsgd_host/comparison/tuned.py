@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tomlkit
 
-from tpsgd_host.comparison.contestants import contestant
 from tpsgd_host.comparison.integer import IntegerContestant
+from tpsgd_host.comparison.methods import contestant
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import Comparison
 

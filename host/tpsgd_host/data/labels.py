@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tpsgd_host.data.names import listing, suggestion
 from tpsgd_host.data.rejects import Rejects
 from tpsgd_host.data.samples import UNKNOWN, Samples
 from tpsgd_host.errors import DataError
+from tpsgd_host.names import listing, suggestion
 
 MOST_CLASSES = 255
 MOST_BYTES = 255  # of a class name in the model file

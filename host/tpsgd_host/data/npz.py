@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from tpsgd_host.data.labels import MOST_CLASSES, NamedSamples
 from tpsgd_host.data.layout import Layout
-from tpsgd_host.data.names import listing
 from tpsgd_host.data.rejects import Rejects
 from tpsgd_host.data.scaling import LARGEST
 from tpsgd_host.errors import DataError
+from tpsgd_host.names import listing
 
 VALUES = ("x", "X", "values", "data", "images")
 LABELS = ("y", "labels", "label", "target")

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tpsgd_host.data.names import listing, suggestion
 from tpsgd_host.errors import DataError
+from tpsgd_host.names import listing, suggestion
 
 DELIMITERS = (",", ";", "\t")
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tpsgd_host.data.names import listing, suggestion
 from tpsgd_host.data.order import permutation
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.names import listing, suggestion
 
 
 def split(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples]:

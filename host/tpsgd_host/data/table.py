@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.data.layout import Layout
-from tpsgd_host.data.names import listing
 from tpsgd_host.data.records import CsvFile, Record, is_number, open_csv
 from tpsgd_host.data.rejects import Rejects
 from tpsgd_host.data.scaling import LARGEST
 from tpsgd_host.errors import DataError
+from tpsgd_host.names import listing
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tpsgd import serve
-from tpsgd_host.checkpoint import BESIDE
+from tpsgd_host.boards.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYTHON, boot_state
+from tpsgd_host.boards.drives import flush
 from tpsgd_host.errors import BoardError, FitError, MismatchError
-from tpsgd_host.flashing.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYTHON, boot_state
-from tpsgd_host.flashing.drives import flush
 from tpsgd_host.flashing.mpy import PACKAGE
 from tpsgd_host.flashing.probe import OURS, START_PROGRAM
 from tpsgd_host.flashing.remote import Remote
+from tpsgd_host.model.checkpoint import BESIDE
 
 #: The start-up program on MicroPython.
 START = "main.py"

@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tpsgd import serve
+from tpsgd_host.boards.circuitpython import BOOT, ENABLE, RESET, Ports, board_ports, link_port
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.virtual import VirtualBoard, configured_heap, default_folder, find_interpreter
 from tpsgd_host.errors import BoardError, TpsgdError
-from tpsgd_host.flashing.circuitpython import BOOT, ENABLE, RESET, Ports, board_ports, link_port
 from tpsgd_host.flashing.mpy import why_not
 from tpsgd_host.flashing.probe import PROGRAM, BoardFacts, parse_facts
 from tpsgd_host.flashing.remote import Remote

@@ -10,19 +10,21 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
-from tpsgd_host.boards.profiles import BoardProfile, data_file
+from tpsgd_host.boards.drives import BOOT, Drive, find_drives, flush
+from tpsgd_host.boards.profiles import BoardProfile
 from tpsgd_host.errors import BoardError, ConfigError, DependencyError, PortError, TpsgdError
-from tpsgd_host.flashing.drives import BOOT, Drive, find_drives, flush
 from tpsgd_host.flashing.espimage import check_chip, read_image
 from tpsgd_host.flashing.probe import CIRCUITPYTHON
 from tpsgd_host.flashing.programs import esptool, mpremote, run
 from tpsgd_host.flashing.uf2 import check_family, read_uf2
-from tpsgd_host.settings import Document
+from tpsgd_host.model.settings import Document
 
 TABLE = "firmware.toml"
 KEYS = ("board", "version", "url", "sha256")
@@ -47,7 +49,7 @@ class Pinned:
 def pinned(text: str | None = None) -> list[Pinned]:
     """Return the firmware files whose checksums are known."""
     if text is None:
-        text = data_file(TABLE).read_text(encoding="utf-8")
+        text = _table_file().read_text(encoding="utf-8")
     found = []
     for table in Document(text, TABLE).tables("image", KEYS):
         item = Pinned(*(table.text(key, "", empty=False) for key in KEYS))
@@ -57,6 +59,22 @@ def pinned(text: str | None = None) -> list[Pinned]:
             raise table.error("url", f"{item.url!r} is no https address")
         found.append(item)
     return found
+
+
+def _table_file() -> Any:
+    """Return the table of firmware files: of the installed package, else of the repository that this module is in."""
+    try:
+        installed = resources.files("tpsgd_host.firmware") / TABLE
+        if installed.is_file():
+            return installed
+    except ModuleNotFoundError:
+        pass
+    beside = Path(__file__).resolve().parents[3] / "firmware" / TABLE
+    if not beside.is_file():
+        raise DependencyError(
+            f"{TABLE} is missing: tpsgd is not installed whole", "Install it again: pip install tpsgd"
+        )
+    return beside
 
 
 def find_firmware(wanted: str, board: BoardProfile, known: list[Pinned] | None = None) -> Path:

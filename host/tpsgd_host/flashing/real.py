@@ -11,10 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tpsgd_host.boards.connect import connect
-from tpsgd_host.boards.profiles import BoardProfile, fits
-from tpsgd_host.errors import BoardError, ConfigError, FitError, MismatchError, PortError
-from tpsgd_host.flashing.circuitpython import (
+from tpsgd_host.boards.circuitpython import (
     BOOT,
     ENABLE,
     RESET,
@@ -25,6 +22,10 @@ from tpsgd_host.flashing.circuitpython import (
     console_port,
     port_of,
 )
+from tpsgd_host.boards.connect import connect
+from tpsgd_host.boards.drives import read_drive
+from tpsgd_host.boards.profiles import BoardProfile, fits
+from tpsgd_host.errors import BoardError, ConfigError, FitError, MismatchError, PortError
 from tpsgd_host.flashing.deploy import (
     START,
     Progress,
@@ -36,7 +37,6 @@ from tpsgd_host.flashing.deploy import (
     drive_files,
     other_program,
 )
-from tpsgd_host.flashing.drives import read_drive
 from tpsgd_host.flashing.firmware import (
     bootloader_command,
     check_firmware,
@@ -52,7 +52,7 @@ from tpsgd_host.flashing.probe import CIRCUITPYTHON, START_PROGRAM, BoardFacts
 from tpsgd_host.flashing.programs import shown
 from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.link.messages import Info
-from tpsgd_host.model import Model
+from tpsgd_host.model.modelfile import Model
 
 #: Why CircuitPython gets the trainer's sources.
 WHY_SOURCES = "CircuitPython takes .mpy files of its own mpy-cross"

@@ -21,7 +21,7 @@ from tpsgd_host.errors import BoardError, BoardGoneError, PortError
 from tpsgd_host.link.messages import NO_SESSION, Done, Info, board_error, unsaved
 from tpsgd_host.link.port import Port
 from tpsgd_host.link.wire import Decoder, Frame
-from tpsgd_host.runs.executor import Bytes, Records
+from tpsgd_host.training.executor import Bytes, Records
 
 #: Seconds without an answer after which a frame is sent again, before the board's pace is known; doubled each time.
 RETRY = 0.5

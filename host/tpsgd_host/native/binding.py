@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd.generator import mix
-from tpsgd_host.model import KINDS, RULES, Layer, Map, Model, Weights, stored
+from tpsgd_host.model.modelfile import KINDS, RULES, Layer, Map, Model, Weights, stored
 
 Bytes = npt.NDArray[np.uint8]
 

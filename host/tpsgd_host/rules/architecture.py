@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tpsgd_host.config import AMPLITUDES
-from tpsgd_host.model import Model
+from tpsgd_host.model.config import AMPLITUDES
+from tpsgd_host.model.modelfile import Model
 
 KINDS = ("dense", "recurrent", "conv", "output")
 STEPS = ("last", "checkpoint", "random", "every")

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd.generator import mix, step
-from tpsgd_host.model import OFFSET, Model, initial_weights
+from tpsgd_host.model.modelfile import OFFSET, Model, initial_weights
 from tpsgd_host.rules.architecture import Architecture
 
 Floats = npt.NDArray[np.floating[Any]]

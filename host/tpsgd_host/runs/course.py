@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from tpsgd_host.data.order import epochs
 from tpsgd_host.data.samples import Samples
-from tpsgd_host.model import Model
-from tpsgd_host.runs.executor import TEST, TRAIN, Bytes, Records
+from tpsgd_host.model.modelfile import Model
+from tpsgd_host.training.executor import TEST, TRAIN, Bytes, Records
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from tpsgd_host.model import Model
+from tpsgd_host.model.modelfile import Model
 from tpsgd_host.runs.course import Course, Schedule, cut, encode
 from tpsgd_host.runs.events import EpochEnded, Event, Kind, Note, RunEnded, RunStarted, SampleResult
-from tpsgd_host.runs.executor import TEST, Executor, Outcome
 from tpsgd_host.runs.metrics import Metrics
 from tpsgd_host.runs.sinks import Fanout, Sink
+from tpsgd_host.training.executor import TEST, Executor, Outcome
 
 __all__ = ["Schedule", "drive", "encode"]
 

@@ -25,13 +25,18 @@ class RunFolder:
 
     As a context manager it ends a run that nobody ended: left by Ctrl-C it is ``interrupted``, by another error
     ``failed``.
+
+    Attributes
+    ----------
+    has_results : bool
+        Whether a sample's result was logged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writer: LogWriter | None = None
         self._under_way = False
-        self._results = False
+        self.has_results = False
         self._began = time.monotonic()
 
     @classmethod
@@ -126,7 +131,7 @@ class RunFolder:
         self._writer = LogWriter(self.path)
         self._under_way = True
         past = self.events()
-        self._results = any(isinstance(event, SampleResult) for event in past)
+        self.has_results = any(isinstance(event, SampleResult) for event in past)
         return past
 
     def handle(self, event: Event) -> None:
@@ -138,13 +143,11 @@ class RunFolder:
         if self._writer is None:
             self._writer = LogWriter(self.path)
         self._writer.write(event)
-        self._results |= isinstance(event, SampleResult)
+        self.has_results |= isinstance(event, SampleResult)
         if isinstance(event, RunEnded):
             self._under_way = False
             self._writer.sync()
             self._write_result(event)
-            if self._results:
-                self._plot()
 
     def close(self) -> None:
         """Close the log."""
@@ -179,11 +182,6 @@ class RunFolder:
         values["confusion_of"] = "train" if event.test_accuracy is None else "test"
         values["classes"] = class_names(self.config, len(event.confusion or ()))
         write_json(self.path / "result.json", values)
-
-    def _plot(self) -> None:
-        from tpsgd_host.runs.plots import plot_accuracy  # matplotlib takes a while, and the run is over
-
-        plot_accuracy([self], self.path / "accuracy.png")
 
 
 def _slug(name: str) -> str:

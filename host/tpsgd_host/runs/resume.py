@@ -11,11 +11,11 @@ from typing import Any
 from zlib import crc32
 
 from tpsgd_host.errors import ConfigError, DataError
-from tpsgd_host.model import Model, load_model
+from tpsgd_host.model.modelfile import Model, load_model
 from tpsgd_host.runs.course import Schedule
 from tpsgd_host.runs.events import Event, RunStarted, SampleResult
 from tpsgd_host.runs.folder import START, RunFolder
-from tpsgd_host.runs.session import RunPlan
+from tpsgd_host.runs.run import RunPlan
 
 #: Key of a run's config under which all this is.
 KEY = "resume"

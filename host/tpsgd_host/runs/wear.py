@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tpsgd.checkpoint import HEADER_SIZE
-from tpsgd_host.model import Model
+from tpsgd_host.model.modelfile import Model
 
 #: Bytes that flash erases at once, and how often it does before it may fail, on common boards.
 BLOCK, CYCLES = 4096, 100_000

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from tpsgd_host.config import parse_config
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.table import Table
 from tpsgd_host.errors import DataError
+from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.tasks.task import Task
 
 

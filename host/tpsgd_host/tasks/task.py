@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
-from tpsgd_host.config import parse_config
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.table import Table
 from tpsgd_host.errors import ConfigError
+from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.tasks import folder, shipped
 from tpsgd_host.tasks.tables import samples, split_table
 
@@ -27,7 +27,7 @@ class Task:
     ----------
     name, title : str
     toml : str
-        The model's description; see :func:`tpsgd_host.config.parse_config`.
+        The model's description; see :func:`tpsgd_host.model.config.parse_config`.
     train, test : Samples
         They share no recording.
     epochs : int

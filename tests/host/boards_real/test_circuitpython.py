@@ -17,11 +17,12 @@ from circuitpy import BOOT_OUT, UID, CircuitBoard, usb_port
 from test_commands import call, place  # noqa: F401 - place is a fixture
 from test_first_hour import fails
 
-from tpsgd_host.boards.flash import flash
+from tpsgd_host.boards import circuitpython
+from tpsgd_host.boards.circuitpython import BOOT_PROGRAM, board_ports, console_port, link_port, port_of
+from tpsgd_host.boards.drives import read_drive
 from tpsgd_host.errors import ConfigError, FitError, PortError
-from tpsgd_host.flashing import circuitpython, deploy, mpy
-from tpsgd_host.flashing.circuitpython import BOOT_PROGRAM, board_ports, console_port, link_port, port_of
-from tpsgd_host.flashing.drives import read_drive
+from tpsgd_host.flashing import deploy, mpy
+from tpsgd_host.flashing.flash import flash
 from tpsgd_host.flashing.probe import START_PROGRAM
 from tpsgd_host.link import usb
 

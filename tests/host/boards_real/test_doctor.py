@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from tpsgd_host.boards.flash import flash
 from tpsgd_host.cli import cli
 from tpsgd_host.flashing import doctor as module
 from tpsgd_host.flashing.doctor import FAIL, OK, WARN, doctor
+from tpsgd_host.flashing.flash import flash
 from tpsgd_host.flashing.mpy import MpyFormat
 from tpsgd_host.flashing.probe import BoardFacts, parse_facts
 

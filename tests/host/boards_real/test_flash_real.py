@@ -17,15 +17,15 @@ import pytest
 from images import RP2040, RP2350_ARM, esp_image, uf2
 from test_commands import call, place  # noqa: F401 - place is a fixture
 
-from tpsgd_host.boards.flash import flash
+from tpsgd_host.boards.drives import Drive, read_drive
 from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.errors import BoardError, ConfigError, FitError, MismatchError, PortError
 from tpsgd_host.flashing import deploy, mpy, real
-from tpsgd_host.flashing.drives import Drive, read_drive
 from tpsgd_host.flashing.firmware import write_uf2
+from tpsgd_host.flashing.flash import flash
 from tpsgd_host.flashing.probe import START_PROGRAM, parse_facts
 from tpsgd_host.flashing.remote import Remote
-from tpsgd_host.model import load_model
+from tpsgd_host.model.modelfile import load_model
 
 DEVICE = Path(deploy.serve.__file__).parent
 INFO = "UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: {}\n"
@@ -164,7 +164,7 @@ def test_a_full_file_system_is_told():
 
 
 def test_no_port_and_no_board_are_told(model_file, monkeypatch):
-    import tpsgd_host.boards.flash as module
+    import tpsgd_host.flashing.flash as module
 
     monkeypatch.setattr(module, "plugged", list)
     with pytest.raises(ConfigError, match="which port is esp32 at"):

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_commands import call
 
+from tpsgd_host.boards.drives import Drive, find_drives, read_drive
+from tpsgd_host.boards.plugged import plugged
 from tpsgd_host.boards.profiles import ARCHITECTURES, load_profile, load_profiles
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.flashing import mpy
-from tpsgd_host.flashing.drives import Drive, find_drives, read_drive
 from tpsgd_host.flashing.mpy import MpyFormat, compile_file, compiler_format, package_files, sources, why_not
-from tpsgd_host.flashing.plugged import plugged
 
 WANTED = {
     "esp32", "esp32s2", "esp32s3", "esp32c3", "rp2040", "rp2350", "rp2040-circuitpython", "microbit", "virtual",
@@ -182,7 +182,7 @@ def test_the_command_lists_both(monkeypatch, tmp_path):
 
 
 def test_the_only_port_of_a_kind_is_taken(monkeypatch):
-    import tpsgd_host.boards.flash as module
+    import tpsgd_host.flashing.flash as module
 
     one, two = plugged([port("/dev/a", 0x10C4, 0xEA60), port("/dev/b", 0x1A86, 0x7523)], [])
     board = load_profile("esp32")

@@ -19,7 +19,7 @@ from tpsgd_host.cli import cli
 from tpsgd_host.comparison import pictures
 from tpsgd_host.comparison.tables import markdown, overview
 from tpsgd_host.errors import DependencyError
-from tpsgd_host.model import load_model
+from tpsgd_host.model.modelfile import load_model
 from tpsgd_host.tasks import load_task, write_csv
 
 QUICK = ("--epochs", "4", "--seeds", "2", "--jobs", "1")

@@ -71,7 +71,7 @@ def test_notes_name_the_folds_that_have_them(problems):
 
 
 def test_a_fold_of_more_samples_counts_more(crossed):
-    from tpsgd_host.comparison.crossing import merged
+    from tpsgd_host.comparison.cross_validation import merged
 
     one, two = crossed.crossed[:2]
     entry = replace(one.entries[0], accuracies=(1.0, 0.5)), replace(two.entries[0], accuracies=(0.0, 0.5))

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tpsgd_host.build import build_model
+from tpsgd_host.adaptation.new_class import GROWTHS, study_new_class
+from tpsgd_host.adaptation.readout import Readout, features
+from tpsgd_host.adaptation.ways import LAST_LAYER, Tuning, train_model, trained
 from tpsgd_host.comparison import task_problem
-from tpsgd_host.comparison.adapting import LAST_LAYER, Tuning, train_model, trained
-from tpsgd_host.comparison.newclass import GROWTHS, study_new_class
-from tpsgd_host.comparison.readout import Readout, features
 from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.model.build import build_model
 
 
 @pytest.mark.parametrize("name", ["gesture", "digits"])

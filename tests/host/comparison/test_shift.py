@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tpsgd_host.build import build_model
+from tpsgd_host.adaptation.domains import file_domains, task_domains
+from tpsgd_host.adaptation.new_subject import study_shift
+from tpsgd_host.adaptation.subjects import Sides, draw
+from tpsgd_host.adaptation.ways import PASSES, SHIFTS, WAYS, Tuning, few, train_model
 from tpsgd_host.comparison import task_problem
-from tpsgd_host.comparison.adapting import PASSES, SHIFTS, WAYS, Tuning, few, train_model
-from tpsgd_host.comparison.domains import file_domains, task_domains
-from tpsgd_host.comparison.shift import study_shift
-from tpsgd_host.comparison.sides import Sides, draw
 from tpsgd_host.errors import ConfigError, DataError, DependencyError
-from tpsgd_host.model import parse_model
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.modelfile import parse_model
 
 SCANNERS = ("askew", "faint", "plain")
 LAST, UNTRAINED, ALL, ADAPTOR, REPLAY = WAYS

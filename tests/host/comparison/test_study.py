@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tpsgd_host.comparison import compare, task_problem
-from tpsgd_host.comparison.contestants import contestant
 from tpsgd_host.comparison.floats import FloatContestant
+from tpsgd_host.comparison.methods import contestant
 from tpsgd_host.comparison.problem import validation_parts
 from tpsgd_host.comparison.results import Trained
 from tpsgd_host.comparison.study import SHORT_WORK, short_run

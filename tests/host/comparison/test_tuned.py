@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from tpsgd_host.cli import cli
 from tpsgd_host.comparison import compare
-from tpsgd_host.comparison.contestants import contestant
+from tpsgd_host.comparison.methods import contestant
 from tpsgd_host.comparison.tuned import has_tuned, tuned_toml
-from tpsgd_host.config import parse_config
+from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.tasks import load_task, write_csv
 
 INLINE = """

@@ -8,17 +8,18 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from tpsgd_host.build import build_model, initial_span
-from tpsgd_host.config import AMPLITUDES, parse_config
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.scaling import fit
-from tpsgd_host.model import RULES, Layer, Model, Weights, initial_weights
+from tpsgd_host.model.build import build_model, initial_span
+from tpsgd_host.model.config import AMPLITUDES
+from tpsgd_host.model.modelfile import RULES, Layer, Model, Weights, initial_weights
+from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.rules import Architecture, model_weights, shuffled, train
 from tpsgd_host.rules.network import Network
 from tpsgd_host.runs.course import encode
-from tpsgd_host.runs.executor import TEST, TRAIN, Records
-from tpsgd_host.simulator import Simulator
+from tpsgd_host.training.executor import TEST, TRAIN, Records
+from tpsgd_host.training.simulator import Simulator
 
 EPOCHS, SHUFFLE = 6, 4
 FEEDBACK = "feedback"

@@ -17,6 +17,7 @@ from tpsgd_host.errors import BoardError, DataError
 from tpsgd_host.runs.events import Event, RunEnded, RunStarted, SampleResult
 from tpsgd_host.runs.folder import RunFolder, read_log
 from tpsgd_host.runs.metrics import Metrics
+from tpsgd_host.runs.run import illustrated
 from tpsgd_host.runs.sinks import Fanout
 
 MakeRun = Callable[..., list[Event]]
@@ -47,7 +48,8 @@ def test_a_root_that_is_a_file(tmp_path: Path) -> None:
 def test_a_whole_run(tmp_path: Path, make_run: MakeRun) -> None:
     """Every file is there and says what the events said."""
     run = make_run()
-    with RunFolder.create(tmp_path, "wand") as folder:
+    folder = RunFolder.create(tmp_path, "wand")
+    with illustrated(folder, folder), folder:
         for event in run:
             folder.handle(event)
         folder.write_model(b"model")

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tpsgd_host.runs.chart import Curve, chart
 from tpsgd_host.runs.events import BoardText, Event, Note, RunEnded, RunStarted
-from tpsgd_host.runs.live import LiveView, Mode, clean
-from tpsgd_host.runs.report import clip, confusion_report
 from tpsgd_host.runs.sinks import Fanout
+from tpsgd_host.runs.view.chart import Curve, chart
+from tpsgd_host.runs.view.live import LiveView, Mode, clean
+from tpsgd_host.runs.view.report import clip, confusion_report
 
 MakeRun = Callable[..., list[Event]]
 

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from tpsgd_host.errors import ConfigError, DataError
-from tpsgd_host.runs import plots
 from tpsgd_host.runs.events import Event, RunStarted
 from tpsgd_host.runs.folder import RunFolder
-from tpsgd_host.runs.plots import plot_accuracy, plot_confusion
-from tpsgd_host.runs.trace import moving_mean, trace
+from tpsgd_host.runs.view import plots
+from tpsgd_host.runs.view.plots import plot_accuracy, plot_confusion
+from tpsgd_host.runs.view.trace import moving_mean, trace
 
 MakeRun = Callable[..., list[Event]]
 

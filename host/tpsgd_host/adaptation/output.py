@@ -1,0 +1,37 @@
+"""What came of a study of adapting: printed as text, Markdown or JSON, and kept in a folder."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from tpsgd_host.adaptation import report
+from tpsgd_host.adaptation.new_subject import ready_model
+from tpsgd_host.adaptation.results import Shift
+from tpsgd_host.comparison.output import Output, command_line, console
+from tpsgd_host.comparison.sources import Source
+
+
+def show_study(output: Output, source: Source, one: Shift) -> None:
+    """Keep and show what a trained network makes of somebody or something new."""
+    if output.folder is not None:
+        ready = ready_model(source.problem, one) if one.kind == "shift" else None
+        report.write_folder(output.folder, one, source.toml, command_line(), ready)
+    if output.as_json:
+        click.echo(json.dumps(one.as_dict(), indent=2))
+    elif output.as_markdown:
+        click.echo(report.markdown(one), nl=False)
+    else:
+        _show(one)
+        output.tell_folder()
+
+
+def _show(one: Shift) -> None:
+    out = console()
+    out.print(f"\n{report.heading(one)}\n", style="bold", markup=False)
+    for table in report.terminal_tables(one):
+        out.print(table)
+    for sentence in one.verdict():
+        out.print(sentence, markup=False)
+    out.print(report.legend(one), style="dim")

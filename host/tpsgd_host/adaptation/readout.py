@@ -1,0 +1,98 @@
+"""The output layer by itself, in the device's integers: what it sees, and how it learns, all rows or some.
+
+Boards train whole layers; here a row can be left alone, to find out whether that would be worth something.
+
+Shapes: S samples, N classes (rows), n inputs of the output layer and its bias.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd import kernels_np, runtime
+from tpsgd.modelfile import Model as DeviceModel
+from tpsgd.network import build
+from tpsgd_host.data.order import epochs as orders
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.model.modelfile import OFFSET, Model
+from tpsgd_host.model.surgery import mean_row
+
+Integers = npt.NDArray[np.int64]
+
+
+def features(model: Model, samples: Samples) -> Integers:
+    """Return what the output layer sees of each sample, shape (S, n), the bias' 127 last: by the device's own code."""
+    file = io.BytesIO(model.to_bytes())
+    network: Any = build(file, DeviceModel(file), runtime.engine(kernels_np.NUMBER))
+    data = model.scaling.encode(samples.values)
+    seen = np.zeros((len(data), model.layers[-1].inputs + 1), np.int64)
+    for i, row in enumerate(data):
+        network.sample[: len(row)] = row.tobytes()
+        network.test()
+        seen[i] = network.output[1]
+    return seen
+
+
+class Readout:
+    """An output layer; it learns as SPEC 1.3 says.
+
+    Attributes
+    ----------
+    v : ndarray of int64, shape (N, n)
+        Weights.
+    """
+
+    def __init__(self, v: Integers, shift: int) -> None:
+        self.v, self.shift = v.copy(), shift
+
+    @classmethod
+    def of(cls, model: Model) -> Readout:
+        """Return that of a network whose output layer is not frozen."""
+        return cls(model.weights[-1].astype(np.int64) - OFFSET, model.layers[-1].shift)
+
+    def with_row(self) -> Readout:
+        """Return this layer with one class more, as it begins on a board."""
+        return Readout(np.vstack([self.v, mean_row(self.v)]), self.shift)
+
+    def classify(self, x: Integers) -> Integers:
+        """Return the class of each of S samples."""
+        found: Integers = self._sums(x).argmax(axis=1)
+        return found
+
+    def learn(
+        self, x: Integers, y: Integers, shift: int, passes: int, seed: int, rows: Sequence[int] | None = None
+    ) -> None:
+        """Learn samples, shuffled anew for each pass, by the device's own kernels.
+
+        Parameters
+        ----------
+        x : ndarray, shape (S, n)
+        y : ndarray, shape (S,)
+        shift : int
+            The update shift.
+        rows : sequence of int, optional
+            Rows that learn, by default all.
+        """
+        m, n = self.v.shape
+        stored = bytearray((self.v + OFFSET).astype("<u2").tobytes())
+        kernels: Any = kernels_np
+        w, z, how, parameters = kernels.matrix(stored, m, n, 0), kernels.sums(m), m << 16 | n << 5, (m, n)
+        still = np.zeros(m, np.bool_) if rows is None else ~np.isin(np.arange(m), rows)
+        inputs = x.astype(np.float64)
+        for order in orders(len(y), passes, seed):
+            for i in order:
+                kernels.forward(w, inputs[i], how | self.shift, z)
+                kernels.softmax(z, parameters, int(y[i]))
+                z[still] = 0
+                kernels.update(w, inputs[i], how | shift, z)
+        self.v = np.frombuffer(stored, "<u2").reshape(m, n).astype(np.int64) - OFFSET
+
+    def _sums(self, x: Integers) -> Integers:
+        hi = ((self.v + 128) >> 8).astype(np.float64)  # a float64 product of such numbers is exact, and fast
+        z: Integers = (x.astype(np.float64) @ hi.T).astype(np.int64) >> self.shift
+        return z

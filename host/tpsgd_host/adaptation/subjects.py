@@ -1,0 +1,78 @@
+"""Samples by whom they are from: those of the known ones and of a new one, to learn and to test on.
+
+Shapes: N classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.adaptation.domains import Domains
+from tpsgd_host.comparison.problem import VALIDATION_SHARE
+from tpsgd_host.data.order import permutation
+from tpsgd_host.data.samples import Samples, joined
+from tpsgd_host.data.split import split
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Samples to train and to test on, and whom each is from."""
+
+    train: Samples
+    test: Samples
+    train_domains: Domains
+    test_domains: Domains
+
+    def known(self, without: Sequence[str]) -> tuple[Samples, Samples]:
+        """Return what is trained and tested on of all but some."""
+        train = self.train.take(_where(self.train_domains, without, inside=False))
+        return train, self.test.take(_where(self.test_domains, without, inside=False))
+
+    def new(self, name: str) -> Samples:
+        """Return all samples of one, of both sides."""
+        train = self.train.take(_where(self.train_domains, (name,), inside=True))
+        return joined(train, self.test.take(_where(self.test_domains, (name,), inside=True)))
+
+    def choosing(self) -> Sides:
+        """Return the two sides to choose on: both are of the training side, and share no recording.
+
+        Each one's samples are divided by themselves: nobody has a say in how another's are.
+        """
+        domains = np.array(self.train_domains, object)
+        inside = np.zeros(len(domains), bool)
+        for name in set(self.train_domains):
+            own = np.flatnonzero(domains == name)
+            part = self.train.take(own)
+            aside = set(split(part, VALIDATION_SHARE, 1)[1].groups)
+            inside[own] = [group in aside for group in part.groups]
+        return Sides(
+            self.train.take(np.flatnonzero(~inside)), self.train.take(np.flatnonzero(inside)),
+            tuple(domains[~inside]), tuple(domains[inside]),
+        )  # fmt: skip
+
+
+def draw(new: Samples, most: int, seed: int) -> tuple[npt.NDArray[np.int64], Samples]:
+    """Draw ``most`` samples a class to adapt on, (N, most), and return them with the samples to test on.
+
+    Recordings come in an order drawn by the seed. A recording that gives a sample to adapt on gives none to test on,
+    unless it is the only one of its class left.
+    """
+    groups = list(dict.fromkeys(new.groups))
+    place = {groups[g]: i for i, g in enumerate(permutation(len(groups), seed))}
+    order = sorted(range(len(new)), key=lambda i: (place[new.groups[i]], i))
+    rows = [[i for i in order if new.labels[i] == y][:most] for y in range(len(new.classes))]
+    chosen = np.array(rows, np.int64)
+    used = {new.groups[i] for i in chosen.ravel()}
+    taken = set(chosen.ravel().tolist())
+    clean = [i for i in range(len(new)) if new.groups[i] not in used]
+    if set(new.labels[clean].tolist()) != set(new.labels.tolist()):
+        clean = [i for i in range(len(new)) if i not in taken]
+    return chosen, new.take(np.array(clean, np.int64))
+
+
+def _where(domains: Domains, names: Sequence[str], inside: bool) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(np.array([(domain in names) == inside for domain in domains], bool))

@@ -1,0 +1,142 @@
+"""Ways to adapt a trained network to somebody new, each as a model that a board can run.
+
+Shapes: R old samples a class, N classes, T steps, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.comparison.integer import present
+from tpsgd_host.data.order import epochs as orders
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.model.modelfile import Model, memory
+from tpsgd_host.model.surgery import ADAPTOR_UNITS, with_adaptor, with_learning, with_shifts
+from tpsgd_host.training.executor import Bytes
+from tpsgd_host.training.simulator import Simulator
+
+PASSES = (30, 120)  # over the few samples
+SHIFTS = (5, 6, 7)  # of the output layer
+
+
+@dataclass(frozen=True, order=True)
+class Tuning:
+    """How to adapt: update shift of the output layer (the others learn slower, see ``with_shifts``), and passes."""
+
+    shift: int
+    passes: int
+
+    def __str__(self) -> str:
+        return f"shift {self.shift}, {self.passes} passes"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A tuning that was chosen, and its mean accuracy on new and old ones where it was."""
+
+    tuning: Tuning
+    new: float
+    old: float
+
+
+#: What was chosen, by way and number of samples.
+Choices: TypeAlias = dict[tuple[str, int], Choice]
+
+
+def chosen(found: dict[Tuning, list[tuple[float, float]]], old: bool) -> Choice:
+    """Return the tuning whose (new, old) pairs of accuracies are best, the old ones counted or not."""
+    means = {tuning: (fmean(n for n, _ in pairs), fmean(o for _, o in pairs)) for tuning, pairs in found.items()}
+    best = max(sorted(means), key=lambda tuning: means[tuning][0] + (means[tuning][1] if old else 0.0))
+    return Choice(best, *means[best])
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to adapt.
+
+    Attributes
+    ----------
+    body : bool
+        Whether the hidden layers learn too.
+    adaptor : int
+        Units, or as many as there are classes, of a dense layer that is put before the output and learns with it; 0
+        for none.
+    old : int
+        R, samples a class of the known ones that are kept and learned again among the new.
+    untrained : bool
+        Whether the hidden layers were never trained, on the known ones neither.
+    """
+
+    name: str
+    title: str
+    body: bool = False
+    adaptor: int = 0
+    old: int = 0
+    untrained: bool = False
+
+    def tunings(self) -> tuple[Tuning, ...]:
+        """Return what to choose from."""
+        return tuple(Tuning(shift, passes) for passes in PASSES for shift in SHIFTS)
+
+    def start(self, drawn: Model, base: Model, known: Samples, epochs: int, shuffle_seed: int) -> Model:
+        """Return the network that is to be adapted, trained on the known samples.
+
+        Parameters
+        ----------
+        drawn, base : Model
+            The network before and after it was trained on them.
+        """
+        if self.untrained:
+            return train_model(with_learning(drawn, 1), known, epochs, shuffle_seed)
+        if self.adaptor:
+            return with_adaptor(base, max(self.adaptor, len(base.classes)))
+        return base
+
+    def model(self, start: Model, tuning: Tuning) -> Model:
+        """Return the network as it adapts: layers that stay keep one byte a weight."""
+        learning = len(start.layers) if self.body else 1 + bool(self.adaptor)
+        return with_shifts(with_learning(start, learning), (tuning.shift,))
+
+    def bytes(self, start: Model) -> int:
+        """Return the RAM that adapting takes on a board, the kept samples with it."""
+        size = start.layout.steps * start.layout.channels
+        return memory(self.model(start, self.tunings()[0])).total + self.old * len(start.classes) * (size + 1)
+
+
+LAST_LAYER = Way("last", "last layer")
+
+WAYS = (
+    LAST_LAYER,
+    Way("untrained", "last layer, body untrained", untrained=True),
+    Way("all", "all layers", body=True),
+    Way("adaptor", "adaptor and last layer", adaptor=ADAPTOR_UNITS),
+    Way("replay", "last layer, 5 old a class", old=5),
+)
+
+
+def train_model(model: Model, samples: Samples, epochs: int, shuffle_seed: int) -> Model:
+    """Return a network trained on samples with its own update shifts."""
+    return model.with_weights(
+        trained(model, model.scaling.encode(samples.values), samples.labels, epochs, shuffle_seed).weights()
+    )
+
+
+def trained(model: Model, data: Bytes, labels: Bytes, epochs: int, shuffle_seed: int) -> Simulator:
+    """Return a simulator that has trained a network for so many passes, shuffled anew for each."""
+    simulator = Simulator(model)
+    simulator.begin(0, epochs * len(labels), True)
+    for order in orders(len(labels), epochs, shuffle_seed):
+        present(simulator, data[order], labels[order])
+    return simulator
+
+
+def few(samples: Samples, count: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return the indices of ``count`` samples a class, or all where there are fewer, drawn by the seed."""
+    dice = np.random.default_rng(seed)
+    drawn = [dice.permutation(np.flatnonzero(samples.labels == y))[:count] for y in range(len(samples.classes))]
+    return np.concatenate(drawn).astype(np.int64)

@@ -1,0 +1,166 @@
+"""A board that is being watched: what it prints, how it stands, what it makes of samples."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from tpsgd_host.boards.board import Board
+from tpsgd_host.boards.connect import BoardText
+from tpsgd_host.boards.line import Line
+from tpsgd_host.data.samples import UNKNOWN, Samples
+from tpsgd_host.errors import BoardError, PortError
+from tpsgd_host.link.session import Session
+from tpsgd_host.link.wire import Decoder
+from tpsgd_host.model.modelfile import Model
+from tpsgd_host.training.executor import TEST, Records
+
+#: Seconds that a board has to answer as the device program; a board that was reset by opening its port needs some.
+PATIENCE = 5.0
+
+_SILENT = "the board has not answered"
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line that the board printed."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Stands:
+    """How the device program stands; heap in bytes.
+
+    Attributes
+    ----------
+    applied, seen : int
+        Samples applied in its present run, and those learned among them.
+    weights_crc : int
+        CRC-32 over the weights.
+    """
+
+    applied: int
+    seen: int
+    weights_crc: int
+    heap_used: int
+    heap_free: int
+    engine: str
+    machine: str
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What the board makes of a sample.
+
+    Attributes
+    ----------
+    line : int
+        Of the data file.
+    label : str or None
+        What the file says it is.
+    predicted : str
+    probability : float
+        Of the predicted class, 0 to 1.
+    """
+
+    line: int
+    label: str | None
+    predicted: str
+    probability: float
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the prediction is the label; None without one."""
+        return None if self.label is None else self.label == self.predicted
+
+
+Event: TypeAlias = Said | Stands | Guess
+
+
+class Watch:
+    """A line that is being watched; ``board`` is None where the device program does not answer."""
+
+    def __init__(
+        self, line: Line, text: BoardText, show: Callable[[Event], None], every: float, deadline: float
+    ) -> None:
+        self._port, self._text, self._show = line.port, text, show
+        self._every, self._deadline = every, deadline
+        self._session = Session(line.port, text, patience=min(PATIENCE, max(0.2, deadline - time.monotonic())))
+        self._decoder = Decoder()
+        self.board: Board | None = None
+
+    def greet(self, needed: bool) -> bool:
+        """Open a session with the device program; return whether there is one."""
+        try:
+            self.board = Board(self._session)
+        except BoardError as error:
+            if needed or not error.message.startswith(_SILENT):
+                raise
+            return False
+        self._ask()
+        return True
+
+    def idle(self) -> None:
+        """Show what comes until the deadline."""
+        while self._listen(self._every):
+            if self.board:
+                self._ask()
+
+    def classify(self, load: Callable[[Model], Samples], pause: float) -> None:
+        """Show what the board makes of the samples that ``load`` returns for its model."""
+        assert self.board is not None
+        model = self.board.model()
+        samples = load(model)
+        self.board.begin(0, 0, fresh=False)
+        for guess in _guesses(self.board, model, samples):
+            self._show(guess)
+            if not self._listen(pause):
+                return
+        self._ask()
+
+    def settle(self) -> None:
+        """Hear the answer to what was under way when the user broke in, so that the goodbye is understood."""
+        if self.board:
+            try:
+                self.board.finish(save=False)
+            except (BoardError, PortError):
+                pass  # it may be the silence of the board that made the user break in
+
+    def part(self) -> None:
+        """Say goodbye to the device program."""
+        try:
+            self._session.bye()
+        except PortError:
+            pass  # nobody is there any more
+
+    def _ask(self) -> None:
+        """Ask how the board stands and show it."""
+        assert self.board is not None
+        outcome, info = self.board.finish(save=False), self.board.info
+        used, free = (int(str(outcome.details[key])) for key in ("heap_used", "heap_free"))
+        self._show(Stands(outcome.applied, outcome.seen, outcome.weights_crc, used, free, info.engine, info.machine))
+
+    def _listen(self, seconds: float) -> bool:
+        """Show what the board prints for so many seconds; return whether there is time left."""
+        until = min(time.monotonic() + seconds, self._deadline)
+        while (left := until - time.monotonic()) > 0:
+            for item in self._decoder.feed(self._port.read(min(left, 0.1))):
+                if isinstance(item, bytes):  # a frame is an answer that came twice
+                    self._text(item.decode(errors="replace"))
+        return time.monotonic() < self._deadline
+
+
+def _guesses(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
+    """Have the board classify samples, each sent when the one before has been answered."""
+    stored = model.scaling.encode(samples.values)
+    op, unknown = np.array([TEST], np.uint8), np.array([UNKNOWN], np.uint8)  # unknown: the probability of its own guess
+    for i, label in enumerate(samples.labels.tolist()):
+        for results in board.apply(Records(op, unknown, stored[i : i + 1])):
+            for predicted, chance in results.tolist():
+                name = None if label == UNKNOWN else model.classes[label]
+                yield Guess(int(samples.lines[i]), name, model.classes[predicted], chance / 127)

@@ -1,0 +1,81 @@
+"""What is plugged in: serial ports by their USB ids, drives by the file that says what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from serial.tools import list_ports
+
+from tpsgd_host.boards.drives import BOOT, Drive, find_drives
+from tpsgd_host.boards.profiles import BoardProfile, load_profiles
+
+CERTAIN, POSSIBLE = "certain", "possible"
+
+
+@dataclass(frozen=True)
+class Plugged:
+    """Something that may be a board.
+
+    Attributes
+    ----------
+    where : str
+        Port or folder.
+    kind : str
+        ``port``, ``boot`` (a drive that takes UF2 files, or a loader's port) or ``flash`` (CircuitPython's drive).
+    boards : tuple of str
+        Names of the profiles it can be.
+    sure : bool
+        Whether it is a board for certain; behind a USB-UART chip anything can be.
+    text : str
+        What it says of itself.
+    """
+
+    where: str
+    kind: str
+    boards: tuple[str, ...]
+    sure: bool
+    text: str
+
+    def as_dict(self) -> dict[str, object]:
+        """Return it for JSON."""
+        return {
+            "where": self.where, "kind": self.kind, "boards": list(self.boards), "sure": self.sure, "text": self.text,
+        }  # fmt: skip
+
+
+def plugged(ports: Iterable[Any] | None = None, drives: Iterable[Drive] | None = None) -> list[Plugged]:
+    """Return what is plugged in; ports without a USB id are no boards."""
+    boards = load_profiles().values()
+    found = [_port(port, boards) for port in (list_ports.comports() if ports is None else ports)]
+    found += [_drive(drive, boards) for drive in (find_drives() if drives is None else drives)]
+    return [item for item in found if item]
+
+
+def _port(port: Any, boards: Iterable[BoardProfile]) -> Plugged | None:
+    if port.vid is None or port.pid is None:
+        return None
+    mark = f"{port.vid:04x}:{port.pid:04x}"
+    text = f"{mark} {port.product or port.description or ''}".strip()
+    if getattr(port, "interface", None):  # a board with several ports says here what each is for
+        text += f", {port.interface}"
+    for kind, sure, key in (("port", True, "usb"), ("boot", True, "usb_boot"), ("port", False, "bridges")):
+        names = tuple(board.name for board in boards if mark in getattr(board, key))
+        if names:
+            return Plugged(port.device, kind, names, sure, text)
+    return Plugged(port.device, "port", (), False, text)
+
+
+def _drive(drive: Drive, boards: Iterable[BoardProfile]) -> Plugged:
+    if drive.kind == BOOT:
+        names = tuple(b.name for b in boards if b.drive and drive.board_id.startswith(b.drive))
+    else:
+        said = _plain(drive.text)
+        names = tuple(b.name for b in boards if b.firmware == "circuitpython" and _plain(b.chip) in said)
+    return Plugged(str(drive.path), drive.kind, names, True, f"{drive.board_id} {drive.text}".strip())
+
+
+def _plain(name: str) -> str:
+    """Return a chip's name as everybody would spell it."""
+    return name.lower().replace("-", "")

@@ -1,0 +1,274 @@
+"""A board that may vanish and come back: each record is applied and each result handed on exactly once (SPEC 4).
+
+Shapes: R records, r results of one answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+
+from tpsgd_host.boards.board import Board
+from tpsgd_host.errors import BoardGoneError, MismatchError, PortError, TpsgdError
+from tpsgd_host.model.modelfile import Model
+from tpsgd_host.runs.course import Course
+from tpsgd_host.training.executor import Bytes, Outcome, Records
+from tpsgd_host.training.simulator import Simulator
+
+T = TypeVar("T")
+
+#: Errors behind which the board may be found again.
+GONE = (PortError, BoardGoneError)
+
+#: Seconds between two looks for the board.
+PAUSE = 0.25
+
+#: Times that a board may vanish without one result in between.
+FRUITLESS = 8
+
+#: Records sent on in one go when a board goes over what it has forgotten.
+STRETCH = 4096
+
+
+class Lifeline:
+    """An :class:`~tpsgd_host.training.executor.Executor` that finds its board again; a context manager.
+
+    Parameters
+    ----------
+    opener : callable
+        Opens a session with the board: a context manager, such as :func:`~tpsgd_host.boards.connect.connect` returns.
+    patience : float
+        Seconds to wait for a board that vanished; 0: not at all.
+    note : callable
+        Gets what the user should know.
+
+    Attributes
+    ----------
+    board : Board
+        The board in its present session.
+    """
+
+    board: Board
+
+    def __init__(
+        self, opener: Callable[[], AbstractContextManager[Board]], patience: float, note: Callable[[str], None]
+    ) -> None:
+        self._opener = opener
+        self._patience = patience
+        self._note = note
+        self._context: AbstractContextManager[Board] | None = None
+        self._course: Course | None = None
+        self._start: Model | None = None
+        self._model_crc = 0
+        self._resuming = False
+        self._run = (0, 0, True)
+        self._history = bytearray()  # two bytes a result
+        self._given = 0  # results handed on
+        self._next = self._place = 0  # numbers of the record that the board takes next, of the result that comes next
+        self._fruitless = 0
+
+    def __enter__(self) -> Lifeline:
+        self._open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        context, self._context = self._context, None
+        if context is not None:
+            context.__exit__(kind, error, trace)
+
+    def follow(self, course: Course, start: Model, history: bytes | None = None, model_crc: int | None = None) -> None:
+        """Say what the run applies.
+
+        Parameters
+        ----------
+        course : Course
+        start : Model
+            With the weights that the run begins from.
+        history : bytes, optional
+            Results of a run that goes on, two bytes each: class, p_y. None: the run begins.
+        model_crc : int, optional
+            What names the board's model; by default that of the board that is there.
+        """
+        self._course, self._start, self._resuming = course, start, history is not None
+        self._history = bytearray(history or b"")
+        self._given = self._known
+        self._model_crc = self.board.info.model_crc if model_crc is None else model_crc
+
+    # -- what an executor does
+
+    def begin(self, run_id: int, total: int, fresh: bool) -> None:
+        """Begin a run, or go on with it where :meth:`follow` named a history."""
+        self._run = (run_id, total, fresh)
+        try:
+            if self._resuming:
+                self._find_place()
+            else:
+                self._begin_anew()
+        except GONE as error:
+            self._recover(error)
+
+    def apply(self, records: Records) -> Iterator[Bytes]:
+        """Have the next R records of the course applied; yield their results as they come, arrays (r, 2)."""
+        end = self._given + len(records)
+        while self._given < end or self._next < end:
+            try:
+                yield from self._feed(end)
+            except GONE as error:
+                self._recover(error)
+
+    def finish(self) -> Outcome:
+        """End the run and have the board write a checkpoint."""
+        return self._steadily(lambda: self.board.finish())
+
+    def weights(self) -> bytes:
+        """Return the live weights, all layers."""
+        return self._steadily(lambda: self.board.weights())
+
+    def _steadily(self, job: Callable[[], T]) -> T:
+        """Do a job behind the last record applied; again where the board vanishes meanwhile."""
+        while True:
+            try:
+                for _ in self._feed(self._given):
+                    pass
+                return job()
+            except GONE as error:
+                self._recover(error)
+
+    # -- records and results
+
+    @property
+    def _known(self) -> int:
+        return len(self._history) // 2
+
+    def _feed(self, end: int) -> Iterator[Bytes]:
+        """Send records up to number ``end``; yield results that nobody has had."""
+        yield from self._hand_on(end)
+        while self._next < end or self._given < end:
+            assert self._course is not None
+            stop = max(self._next, min(end, self._next + STRETCH))
+            for results in self.board.apply(self._course.records(self._next, stop)):
+                self._take(results)
+                yield from self._hand_on(end)
+            self._next = stop
+
+    def _hand_on(self, end: int) -> Iterator[Bytes]:
+        first, self._given = self._given, min(end, max(self._given, self._known))
+        if first < self._given:
+            yield np.frombuffer(bytes(self._history[2 * first : 2 * self._given]), np.uint8).reshape(-1, 2)
+
+    def _take(self, results: Bytes) -> None:
+        """Keep results; those that come a second time must be what they were."""
+        raw = results.tobytes()
+        again = self._history[2 * self._place : 2 * self._place + len(raw)]
+        if raw[: len(again)] != again:
+            wrong = next(i for i, pair in enumerate(zip(raw, again, strict=False)) if pair[0] != pair[1]) // 2
+            raise MismatchError(
+                f"the board came to another result for record {self._place + wrong} than before it was reset",
+                "was its model or its flash changed meanwhile? Begin a new run",
+            )
+        self._history += raw[len(again) :]
+        self._place += len(results)
+        self._fruitless = 0
+
+    # -- a board that is gone
+
+    def _open(self) -> None:
+        context = self._opener()
+        self.board = context.__enter__()
+        self._context = context
+
+    def _close(self) -> None:
+        try:
+            self.__exit__(None, None, None)
+        except TpsgdError:
+            pass  # it is gone anyway
+
+    def _recover(self, error: TpsgdError) -> None:
+        """Wait for the board, and go on where it stands; raise ``error`` where that is not wanted or in vain."""
+        if self._patience <= 0 or self._course is None:
+            raise error
+        self._fruitless += 1
+        if self._fruitless > FRUITLESS:
+            raise type(error)(
+                f"the board vanishes again and again at record {self._given}: {error.message}",
+                "is its power supply weak, its flash full? What was learned is kept: tpsgd-host stream --resume",
+            ) from error
+        self._note(f"{error.message}; waiting up to {self._patience:.0f} s for the board")
+        begun = time.monotonic()
+        while True:
+            self._close()
+            try:
+                self._open()
+                self._find_place()
+            except GONE as again:
+                if time.monotonic() - begun > self._patience:
+                    raise type(again)(
+                        f"the board did not come back within {self._patience:.0f} s: {again.message}",
+                        "plug it in or reset it, then go on with: tpsgd-host stream --resume",
+                    ) from error
+                time.sleep(PAUSE)
+            else:
+                self._note(f"the board is back after {time.monotonic() - begun:.1f} s, at record {self._next}")
+                return
+
+    def _find_place(self) -> None:
+        """Have the board go on with the run, and find out where."""
+        run_id, _, fresh = self._run
+        if self.board.info.model_crc != self._model_crc:
+            raise MismatchError(
+                f"the board that came back holds model {self.board.info.model_crc:08x}, the run is of "
+                f"{self._model_crc:08x}",
+                "connect the board that the run began on, then: tpsgd-host stream --resume",
+            )
+        info = self.board.go_on(run_id, self._known)
+        if info.run_id != run_id:
+            if not fresh and self._known:
+                raise MismatchError(
+                    f"the board has lost run {run_id:08x}: it holds run {info.run_id:08x}, and this one did not begin "
+                    "from the model file",
+                    "its first weights are start.tpsgd in the run's folder: flash that, and stream anew",
+                )
+            self._begin_anew()
+            return
+        self._next, self._place = info.applied, info.applied - info.kept
+        if self._place > self._known:
+            self._compute(info.applied, info.weights_crc)
+
+    def _begin_anew(self) -> None:
+        _, _, fresh = self._run
+        has, start = self.board.info.weights_crc, self._start
+        if not fresh and start is not None and has != start.weights_crc:
+            raise MismatchError(
+                f"the board's weights have CRC {has:08x}, the run begins from {start.weights_crc:08x}: was the board "
+                "reset before it had written these down?",
+                "begin a new run; without --continue where the board cannot write checkpoints",
+            )
+        self.board.begin(*self._run)
+        self._next = self._place = 0
+        if not self._run[2]:
+            self.board.save()  # a reset must find the weights that the run began with
+
+    def _compute(self, end: int, weights_crc: int) -> None:
+        """Compute the results before record ``end`` that the board had and nobody kept; compare all others."""
+        assert self._course is not None
+        assert self._start is not None
+        self._note(f"results {self._known} to {end - 1} were lost with host and board; they are computed here")
+        self._place = 0
+        simulator = Simulator(self._start)
+        simulator.begin(self._run[0], self._run[1], fresh=True)
+        for first in range(0, end, STRETCH):
+            for part in simulator.apply(self._course.records(first, min(end, first + STRETCH))):
+                self._take(part)
+        if simulator.finish().weights_crc != weights_crc:
+            raise MismatchError(
+                f"after {end} records the board's weights have CRC {weights_crc:08x}, the simulation's "
+                f"{simulator.finish().weights_crc:08x}",
+                "this must not happen: please report it with the run's folder",
+            )

@@ -1,0 +1,113 @@
+"""Cross-validation: every recording is tested once, by networks that learned from the other folds.
+
+A small test part tells little. Here each fold is a problem of its own, rates chosen anew without its test part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean
+
+import numpy as np
+
+from tpsgd_host.comparison.methods import Contestant
+from tpsgd_host.comparison.problem import Problem
+from tpsgd_host.comparison.results import Comparison, Entry
+from tpsgd_host.comparison.study import compare
+from tpsgd_host.comparison.training import Progress
+from tpsgd_host.comparison.verdict import verdict
+from tpsgd_host.data.samples import Samples, joined
+from tpsgd_host.data.split import folds
+
+
+def fold_problems(problem: Problem, count: int, seed: int) -> tuple[Problem, ...]:
+    """Return a problem for each of ``count`` folds of all recordings of a problem; errors as of ``split.folds``."""
+    everything = replace(_together(problem.train, problem.test), source=problem.name)
+    return tuple(replace(problem, train=train, test=test) for train, test in folds(everything, count, seed))
+
+
+def cross_validate(
+    problems: Sequence[Problem],
+    rules: Sequence[str | Contestant],
+    *,
+    seeds: int = 5,
+    jobs: int = 1,
+    progress: Progress = lambda done, of, text: None,
+) -> Comparison:
+    """Compare contestants on every fold.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        Of :func:`fold_problems`.
+    rules, seeds, jobs, progress
+        As of :func:`tpsgd_host.comparison.compare`; each fold trains a network for each seed.
+
+    Returns
+    -------
+    Comparison
+        An accuracy is that of one seed on the recordings of all folds. What each fold gave is in ``crossed``.
+    """
+    found: list[Comparison] = []
+    for i, problem in enumerate(problems):
+
+        def report(done: float, of: float, text: str, i: int = i) -> None:
+            share = done / of if of else 0.0
+            progress(i + share, len(problems), f"fold {i + 1} of {len(problems)}, {text}")
+
+        found.append(compare(problem, rules, seeds=seeds, jobs=jobs, progress=report))
+    return merged(found)
+
+
+def merged(crossed: Sequence[Comparison]) -> Comparison:
+    """Return what the folds say together."""
+    first = crossed[0]
+    entries = tuple(_merged([one.entries[i] for one in crossed], crossed) for i in range(len(first.entries)))
+    samples = sum(one.test_samples for one in crossed)
+    return replace(
+        first,
+        train_samples=min(one.train_samples for one in crossed),
+        test_samples=samples,
+        validation_samples=sum(one.validation_samples for one in crossed),
+        entries=entries,
+        verdict=verdict(entries, samples),
+        notes=_notes(crossed),
+        crossed=tuple(crossed),
+    )
+
+
+def _merged(entries: Sequence[Entry], crossed: Sequence[Comparison]) -> Entry:
+    """Return one contestant's figures over all folds, each fold counting as many times as it has samples."""
+    share = np.array([one.test_samples for one in crossed], float)
+    share /= share.sum()
+    hidden, output = (", ".join(dict.fromkeys(entry.rates[i] for entry in entries)) for i in (0, 1))
+    return replace(
+        entries[0],
+        rates=(hidden, output),
+        tried=(),
+        validation=fmean(entry.validation for entry in entries),
+        curve=tuple(np.mean([entry.curve for entry in entries], axis=0).tolist()),
+        accuracies=tuple((share @ np.array([entry.accuracies for entry in entries])).tolist()),
+        bytes=max(entry.bytes for entry in entries),
+        seconds=fmean(entry.seconds for entry in entries),
+        diverged=sum(entry.diverged for entry in entries),
+    )
+
+
+def _notes(crossed: Sequence[Comparison]) -> tuple[str, ...]:
+    """Return the notes of all folds, with the fold where not all have them."""
+    known = dict.fromkeys(note for one in crossed for note in one.notes)
+    said = []
+    for note in known:
+        having = [str(i + 1) for i, one in enumerate(crossed) if note in one.notes]
+        where = "" if len(having) == len(crossed) else f" (fold {', '.join(having)})"
+        said.append(note + where)
+    return tuple(said)
+
+
+def _together(train: Samples, test: Samples) -> Samples:
+    """Return the samples of both parts, which share no recording, whatever their recordings are called."""
+    known = set(train.groups)
+    names = tuple(f"{group} (test)" if group in known else group for group in test.groups)
+    return joined(train, replace(test, groups=names))

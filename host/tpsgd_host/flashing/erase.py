@@ -1,0 +1,185 @@
+"""Take the device program, its model and what it learned off a board. Files of the user's own stay."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import textwrap
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tpsgd import serve
+from tpsgd_host.boards.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYTHON, circuitpy
+from tpsgd_host.boards.connect import VIRTUAL
+from tpsgd_host.boards.profiles import load_profile
+from tpsgd_host.boards.virtual import SETTINGS, default_folder
+from tpsgd_host.errors import BoardError, DependencyError
+from tpsgd_host.flashing.probe import CIRCUITPYTHON
+from tpsgd_host.model.checkpoint import BESIDE
+
+PACKAGE = "tpsgd"
+PROGRAM = "main.py"
+
+#: A start-up program that holds this is ours.
+OURS = "serve.main"
+
+#: Seconds that mpremote has.
+PATIENCE = 60
+
+INSTALL = "pip install mpremote, or remove the folder tpsgd, model.tpsgd and *.ckpt with the tool that put them there"
+
+#: Runs on the board; prints what it removed and what it left, as JSON.
+ON_BOARD = """
+import json, os
+def names(folder):
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+def remove(path, how=os.remove):
+    try:
+        how(path)
+        removed.append(path)
+    except OSError:
+        pass
+removed = []
+kept = []
+for name in names({package!r}):
+    if name.endswith((".py", ".mpy", ".part")):
+        remove({package!r} + "/" + name)
+remove({package!r}, os.rmdir)
+for name in {files!r}:
+    remove(name)
+for name in {programs!r}:
+    if name in names("."):
+        with open(name) as file:
+            ours = {ours!r} in file.read()
+        if ours:
+            remove(name)
+        else:
+            kept.append(name)
+print(json.dumps([removed, kept]))
+"""
+
+
+@dataclass(frozen=True)
+class EraseReport:
+    """What became of a board's files.
+
+    Attributes
+    ----------
+    place : str
+        Folder or port.
+    removed, kept : tuple of str
+        ``kept``: a start-up program that is not ours.
+    """
+
+    board: str
+    place: str
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the report for JSON."""
+        return asdict(self)
+
+
+def erase(
+    board: str = VIRTUAL, *, folder: Path | None = None, port: str | None = None, drive: Path | None = None
+) -> EraseReport:
+    """Remove the device program, model and checkpoints from a board.
+
+    Parameters
+    ----------
+    board : str
+        ``virtual``, or a board in ``boards/boards.toml``: CircuitPython is reached by its drive, others by the
+        command ``mpremote``.
+    folder : Path, optional
+        Flash of the virtual board.
+    port : str, optional
+        Serial port of a real board; None takes the only one there is.
+    drive : Path, optional
+        Drive of a CircuitPython board; None takes the only one there is.
+
+    Raises
+    ------
+    BoardError, DependencyError, ConfigError
+    """
+    profile = load_profile(board)  # an unknown name is refused with those that are known
+    if board == VIRTUAL:
+        return _erase_folder(folder or default_folder())
+    if profile.firmware == CIRCUITPYTHON:
+        place = circuitpy(drive)
+        removed, kept = _erase_files(place, (BOOT, START_CIRCUITPYTHON))
+        return EraseReport(board, str(place), removed, kept)
+    return _erase_serial(board, port)
+
+
+def _erase_folder(place: Path) -> EraseReport:
+    """Remove files from the virtual board's folder."""
+    if not (place / SETTINGS).is_file() and not (place / serve.MODEL).is_file():
+        raise BoardError(
+            f"there is no virtual board in {place}: it holds neither {SETTINGS} nor {serve.MODEL}",
+            "name its folder with --board-dir",
+        )
+    removed, kept = _erase_files(place, (PROGRAM,))
+    return EraseReport(VIRTUAL, str(place), removed, kept)
+
+
+def _erase_files(place: Path, programs: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Remove all that is ours from a folder; return what went, and the start-up programs that are not ours."""
+    removed: list[str] = []
+    kept: list[str] = []
+    package = place / PACKAGE
+    paths = [path for path in sorted(package.glob("*")) if path.suffix in (".py", ".mpy", ".part")]
+    paths += [place / name for name in _files()]
+    paths += sorted(place.glob("*.part"))
+    try:
+        for program in [place / name for name in programs if (place / name).is_file()]:
+            text = program.read_text(errors="replace")
+            if OURS in text or text == BOOT_PROGRAM:
+                paths.insert(0, program)  # first: without it the board is bare, not half there
+            else:
+                kept.append(program.name)
+        for path in paths:
+            if path.is_file():
+                path.unlink()
+                removed.append(str(path.relative_to(place)))
+        shutil.rmtree(package / "__pycache__", ignore_errors=True)
+        if package.is_dir() and not any(package.iterdir()):
+            package.rmdir()
+            removed.append(PACKAGE)
+    except OSError as error:
+        raise BoardError(f"cannot erase the board in {place}: {error}", "may you write there? Try again") from error
+    return tuple(removed), tuple(kept)
+
+
+def _erase_serial(board: str, port: str | None) -> EraseReport:
+    """Remove files from a real board by way of mpremote."""
+    program = shutil.which("mpremote")
+    if program is None:
+        raise DependencyError(f"erasing {board} needs the command mpremote, which is not installed", INSTALL)
+    code = textwrap.dedent(ON_BOARD).format(
+        package=PACKAGE, files=_files(), programs=(PROGRAM, "code.py"), ours=OURS
+    )  # fmt: skip
+    command = [program, "connect", port or "auto", "exec", code]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise BoardError(
+            f"mpremote has not come back within {PATIENCE} s", "reset the board and try again; is the port right?"
+        ) from error
+    try:
+        removed, kept = json.loads(done.stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        said = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
+        raise BoardError(
+            f"mpremote could not erase the board: {said[-1]}",
+            "is it plugged in, and does no other program use its port? Name it with --port",
+        ) from error
+    return EraseReport(board, port or "auto", tuple(removed), tuple(kept))
+
+
+def _files() -> list[str]:
+    return [serve.MODEL, *BESIDE]

@@ -1,0 +1,1 @@
+"""The network before and after training: its TOML, its model file, its checkpoints, and surgery on them."""

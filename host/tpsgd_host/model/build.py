@@ -1,0 +1,124 @@
+"""From a model's description and calibration data to a model with initial weights.
+
+Shapes: S samples, T steps, C channels, N classes, n inputs and m units of a layer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.scaling import Method, Scaling, fit
+from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.model.chain import layer_inputs
+from tpsgd_host.model.config import Config, LayerConfig
+from tpsgd_host.model.modelfile import Layer, Model, Weights, initial_weights
+
+LARGEST_SPAN = 32639  # R, the largest weight
+
+
+def build_model(config: Config, samples: Samples) -> Model:
+    """Return the model that ``config`` describes, its weights drawn from its seed.
+
+    Parameters
+    ----------
+    config : Config
+    samples : Samples
+        Calibration data: fits the input scaling, and names the classes where the configuration does not.
+
+    Raises
+    ------
+    ConfigError
+        When the data do not go with the configuration.
+    """
+    classes = model_classes(config, samples.classes)
+    layers = build_layers(config, classes)
+    weights = tuple(_weights(config, index, layers[index]) for index in range(len(layers)))
+    return Model(
+        name=config.name,
+        seed=config.seed,
+        layout=config.layout,
+        classes=classes,
+        layers=layers,
+        scaling=build_scaling(config, samples),
+        weights=weights,
+        checkpoints=config.training.checkpoints,
+        rule=config.training.rule,
+        total=config.training.total,
+    )
+
+
+def model_classes(config: Config, found: Sequence[str]) -> tuple[str, ...]:
+    """Return the model's classes: its own, else those found in the data."""
+    classes = config.classes or tuple(found)
+    if len(classes) < 2:
+        count = "1 class" if len(classes) == 1 else f"{len(classes)} classes"
+        raise DataError(
+            f"the calibration data hold {count}, a model needs 2 to 255",
+            f"Record more than one class, or check that label = {config.layout.label!r} is the right column.",
+        )
+    units = config.layers[-1].units if config.layers else 0
+    if units not in (0, len(classes)):
+        raise ConfigError(
+            f"the output layer has {units} units and there are {len(classes)} classes", "Leave units of the output out."
+        )
+    return classes
+
+
+def build_layers(config: Config, classes: Sequence[str]) -> tuple[Layer, ...]:
+    """Return the layers with their numbers of inputs."""
+    layout = config.layout
+    inputs = layer_inputs(config.layers, layout.steps, layout.channels, config.training.checkpoints)
+    return tuple(build_layer(given, n, len(classes)) for given, n in zip(config.layers, inputs, strict=True))
+
+
+def build_layer(given: LayerConfig, inputs: int, classes: int) -> Layer:
+    """Return one layer of ``inputs`` inputs; the output layer has ``classes`` units."""
+    return Layer(
+        kind=given.kind,
+        units=classes if given.kind == "output" else given.units,
+        inputs=inputs,
+        shifts=given.shifts,
+        shift=given.shift,
+        leak=given.leak,
+        amplitude=given.amplitude,
+        loss=given.loss,
+        l1=given.l1,
+        frozen=given.frozen,
+        rows=given.kernel[0],
+        columns=given.kernel[1] or min(1, given.kernel[0]),
+        stride=given.stride,
+        pool=given.pool,
+        regions=given.regions,
+    )
+
+
+def build_scaling(config: Config, samples: Samples) -> Scaling:
+    """Return the input scaling: fixed numbers, or fitted to the samples."""
+    scale = config.scale
+    if scale.method == "fixed":
+        pairs = max(len(scale.offset), len(scale.gain))
+        offset = np.broadcast_to(np.array(scale.offset, np.float32), pairs)
+        gain = np.broadcast_to(np.array(scale.gain, np.float32), pairs)
+        return Scaling(offset, gain, tuple(int(i) for i in np.flatnonzero(gain == 0)))
+    method: Method = "std" if scale.method == "std" else "minmax"
+    return fit(samples.values, method, scale.per_channel, scale.sigmas)
+
+
+def initial_span(layer: Layer, init: float) -> int:
+    """Return R, the range of a layer's initial weights: ``init * sqrt(3/n)`` in units of v."""
+    return min(LARGEST_SPAN, round(init * math.sqrt(3 / layer.inputs) * 2.0 ** (layer.shift + 8)))
+
+
+def _weights(config: Config, index: int, layer: Layer) -> Weights:
+    span = initial_span(layer, config.layers[index].init)
+    weights = initial_weights(config.seed, index, layer.units, layer.inputs, span)
+    return freeze(weights) if layer.frozen else weights
+
+
+def freeze(weights: Weights) -> Weights:
+    """Return trained weights (uint16) as a frozen layer keeps them: the high byte alone."""
+    return (weights >> 8).astype(np.uint8)

@@ -1,0 +1,124 @@
+"""How the layers of a description follow each other: the inputs of each, and why one does not fit.
+
+Shapes: T steps, C channels, K checkpoints, D depth of a map, n inputs and m units of a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tpsgd_host.model.config import LayerConfig
+from tpsgd_host.model.modelfile import Layer, Map, maps
+
+MOST_INPUTS = 1039  # n of a layer, without the bias
+MOST_MAP = 65535  # activations of a map that a conv layer reads
+FRONT = ("recurrent", "conv")
+
+
+class MisfitError(ValueError):
+    """A layer that cannot stand where it does.
+
+    Attributes
+    ----------
+    index : int
+        Of the layer, from 0.
+    key : str
+        The setting to blame, "" for the layer as a whole.
+    hint : str
+    """
+
+    def __init__(self, index: int, key: str, message: str, hint: str = "") -> None:
+        super().__init__(f"[[layer]] number {index + 1} {message}")
+        self.index = index
+        self.key = key
+        self.hint = hint
+
+
+def layer_inputs(layers: Sequence[LayerConfig], steps: int, channels: int, checkpoints: int) -> tuple[int, ...]:
+    """Return n of every layer, the bias not counted (SPEC 1.2).
+
+    Parameters
+    ----------
+    steps, channels, checkpoints : int
+        T, C and K.
+
+    Raises
+    ------
+    MisfitError
+        Names the first layer that does not fit.
+    """
+    found: list[int] = []
+    inputs, below = steps * channels, channels
+    shape: Map | None = None
+    for index, layer in enumerate(layers):
+        before = layers[index - 1].kind if index else layer.kind
+        if (layer.kind == "output") != (index == len(layers) - 1):
+            hint = 'The last [[layer]] has kind = "output", and no other.'
+            raise MisfitError(index, "kind", f"of {len(layers)} has kind {layer.kind!r}", hint)
+        if layer.kind in FRONT and before != layer.kind:
+            hint = f"Layers of kind {layer.kind!r} come first, and nothing but them before a dense layer."
+            raise MisfitError(index, "kind", f"is {layer.kind} behind a {before} one", hint)
+        if index:
+            _check_feedback(index, layers[index - 1], layer)
+        if layer.kind == "recurrent":
+            inputs = below + layer.units
+        elif layer.kind == "conv":
+            inputs, shape = _conv(index, layer, steps, channels, shape, layers[index - 1].units if index else 0)
+        if inputs > MOST_INPUTS:
+            hint = "Fewer steps, channels or units before it bring it down."
+            if layer.kind == "conv":
+                hint = "A smaller kernel or fewer filters before it bring it down."
+            raise MisfitError(index, "", f"has {inputs} inputs, {MOST_INPUTS} are the most", hint)
+        found.append(inputs)
+        inputs = below = layer.units
+        if layer.kind == "recurrent":
+            inputs *= checkpoints
+        elif shape and layer.kind == "conv":
+            inputs *= shape.rows * shape.columns
+    return tuple(found)
+
+
+def _check_feedback(index: int, before: LayerConfig, layer: LayerConfig) -> None:
+    """Refuse targets where feedback cannot pass, or where a stack would learn in two ways."""
+    if layer.frozen and not before.frozen and not before.amplitude:
+        hint = f'Freeze number {index} as well, or give it target = "label".'
+        raise MisfitError(index, "frozen", "is frozen, and the one before learns from its feedback", hint)
+    if not before.amplitude and layer.amplitude:
+        hint = f'Give number {index} target = "label" as well, or this one target = "feedback".'
+        raise MisfitError(index, "target", 'has target = "label" behind one that learns from feedback', hint)
+    if before.kind == layer.kind == "recurrent" and before.amplitude and not layer.amplitude:
+        raise MisfitError(
+            index, "target", "learns from feedback on top of a recurrent one that does not", "Give both one target."
+        )
+
+
+def _conv(
+    index: int, layer: LayerConfig, steps: int, channels: int, before: Map | None, filters: int
+) -> tuple[int, Map]:
+    """Return n of a conv layer, and its map; ``before`` is that of the one in front, of depth ``filters``."""
+    rows, columns = layer.kernel
+    if before:
+        high, depth = before.rows, filters
+        wide = before.columns
+    else:
+        depth = layer.depth if columns else channels
+        high, wide = steps, channels // depth
+        if channels % depth:
+            message = f"has depth = {depth}, which does not divide the {channels} channels"
+            raise MisfitError(index, "depth", message, "A step is one row of the image: columns*depth values.")
+    if not columns and wide > 1:
+        message = f"has kernel = {rows}, one number, and a map of {high} x {wide} before it"
+        raise MisfitError(index, "kernel", message, f"Give two: kernel = [{rows}, {rows}].")
+    if high * wide * depth > MOST_MAP:
+        message = f"reads a map of {high * wide * depth} values, {MOST_MAP} are the most"
+        raise MisfitError(index, "", message, "Fewer steps or channels bring it down.")
+    inputs = rows * (columns or 1) * depth
+    spec = Layer("conv", layer.units, inputs, (), rows=rows, columns=columns or 1, stride=layer.stride, pool=layer.pool)
+    fits = maps(high, wide * depth, (spec,))
+    if not fits:
+        plain = bool(maps(high, wide * depth, (replace(spec, pool=1),)))
+        what = f"pools by {layer.pool}" if plain else f"has a kernel of {rows} x {columns or 1}"
+        over = f"positions in a map of {high} x {wide}"
+        raise MisfitError(index, "pool" if plain else "kernel", f"{what}: there are too few {over}", "Make it smaller.")
+    return inputs, fits[0]

@@ -1,0 +1,124 @@
+"""What a model's TOML describes: what data it reads, how it trains, which layers it has.
+
+Shapes: T steps, C channels, N classes, K checkpoints, P phases, n inputs of a layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.scaling import SIGMAS
+
+MOST_LAYERS = 8
+MOST_PHASES = 8
+CHECKPOINTS = 4  # where a recurrent model does not say
+SHIFTS = (6, 7, 8)
+LEAK = 2  # these two as docs/ACCURACY.md found them best
+AMPLITUDES = {"recurrent": 80, "dense": 127, "conv": 127}  # label targets lie at plus and minus this
+REGIONS = 3  # of a conv layer in each direction
+
+
+@dataclass(frozen=True)
+class ScaleConfig:
+    """How readings become activations: a method to fit to calibration data, or fixed numbers.
+
+    Attributes
+    ----------
+    method : {"std", "minmax", "fixed"}
+    per_channel : bool
+        One offset and gain a channel, rather than one for all.
+    sigmas : float
+        Standard deviations that fill the range, for ``std``.
+    offset, gain : tuple of float, length 1 or C
+        For ``fixed``: ``x = (reading - offset)*gain``, x in -127..127.
+    """
+
+    method: str = "std"
+    per_channel: bool = True
+    sigmas: float = SIGMAS
+    offset: tuple[float, ...] = (0.0,)
+    gain: tuple[float, ...] = (1.0,)
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """One layer as a user asks for it; fields as in :class:`tpsgd_host.model.modelfile.Layer`.
+
+    Attributes
+    ----------
+    units : int
+        0 for the output layer, which has one unit a class.
+    amplitude : int
+        0 for a layer that learns from feedback, and for the output layer.
+    init : float
+        Initial range of the weights, a multiple of ``sqrt(3/n)`` (which gives z the spread of the inputs).
+    kernel : tuple of int
+        Rows and columns of a conv layer's kernel; 0 columns where the kernel is one number, over steps of all channels.
+    depth : int
+        D of the sample, for a first conv layer whose kernel has columns.
+    """
+
+    kind: str
+    units: int
+    shifts: tuple[int, ...]
+    shift: int = 5
+    leak: int = 0
+    amplitude: int = 100
+    loss: str = "l2"
+    l1: int = 0
+    frozen: bool = False
+    init: float = 1.0
+    kernel: tuple[int, int] = (0, 0)
+    depth: int = 1
+    stride: int = 0
+    pool: int = 0
+    regions: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the whole network trains.
+
+    Attributes
+    ----------
+    shifts : tuple of int, length P
+        Update shifts, one a phase, of every layer that names none of its own.
+    target : {"feedback", "label"}
+        What hidden layers learn from that do not say themselves: the error of the layer behind them, or targets of
+        their own.
+    rule : {"last", "checkpoint", "random", "every"}
+        Steps that train a recurrent layer towards targets of its own.
+    checkpoints : int
+        K; 0 without a recurrent layer.
+    total : int
+        Training samples that the phases divide where a run announces none.
+    """
+
+    shifts: tuple[int, ...] = SHIFTS
+    target: str = "feedback"
+    rule: str = "last"
+    checkpoints: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Config:
+    """A model before it has weights.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Empty: those of the calibration data.
+    layers : tuple of LayerConfig
+        Empty only where the layers come from elsewhere (``parse_config(..., layers=False)``).
+    """
+
+    name: str
+    seed: int
+    classes: tuple[str, ...]
+    layout: Layout
+    scale: ScaleConfig = field(default=ScaleConfig())
+    training: TrainingConfig = field(default=TrainingConfig())
+    layers: tuple[LayerConfig, ...] = ()
+    source: str = ""

@@ -1,0 +1,246 @@
+"""From a model's TOML text to its :class:`~tpsgd_host.model.config.Config`, every setting checked.
+
+Shapes: T steps, C channels, P phases.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tpsgd_host.data.layout import USUAL, Layout
+from tpsgd_host.data.scaling import SIGMAS
+from tpsgd_host.model.chain import MOST_INPUTS, MisfitError, layer_inputs
+from tpsgd_host.model.config import (
+    AMPLITUDES,
+    CHECKPOINTS,
+    LEAK,
+    MOST_LAYERS,
+    MOST_PHASES,
+    REGIONS,
+    SHIFTS,
+    Config,
+    LayerConfig,
+    ScaleConfig,
+    TrainingConfig,
+)
+from tpsgd_host.model.modelfile import KINDS, LOSSES, RESAMPLINGS, RULES, WINDOWS
+from tpsgd_host.model.settings import Document, Table, read_document
+
+SCALES = ("std", "minmax", "fixed")
+LARGEST = 3.4028234e38  # of a float32
+
+MODEL_KEYS = ("name", "seed", "classes")
+DATA_KEYS = (
+    "label", "group", "columns", "steps", "channels", "windows", "window", "hop", "resample", "rate", "scale",
+    "per_channel", "sigmas", "offset", "gain",
+)  # fmt: skip
+TARGETS = ("feedback", "label")
+TRAINING_KEYS = ("shifts", "target", "rule", "checkpoints", "total")
+CONV_KEYS = ("kernel", "depth", "stride", "pool", "regions")
+LAYER_KEYS = (
+    "kind", "units", "shift", "leak", "target", "amplitude", "loss", "l1", "shifts", "frozen", "init", *CONV_KEYS,
+)  # fmt: skip
+
+
+def load_config(path: str | Path, layers: bool = True) -> Config:
+    """Read a model's TOML file; parameters and errors as for :func:`parse_config`."""
+    return _config(read_document(path), layers)
+
+
+def parse_config(text: str, source: str, layers: bool = True) -> Config:
+    """Return the model that a TOML text describes.
+
+    Parameters
+    ----------
+    text : str
+    source : str
+        Names the text in errors.
+    layers : bool
+        False where the layers come from a trained network: the text then needs none, and those it has are kept
+        unchecked against each other.
+
+    Raises
+    ------
+    ConfigError
+        Names the line, the value and what is allowed.
+    """
+    return _config(Document(text, source), layers)
+
+
+def _config(document: Document, chained: bool) -> Config:
+    document_keys = ("model", "data", "training", "layer")
+    Table(document, "", 0, document.values, document_keys)
+    model = document.table("model", MODEL_KEYS)
+    data = document.table("data", DATA_KEYS)
+    training = document.table("training", TRAINING_KEYS)
+    tables = document.tables("layer", LAYER_KEYS)
+    classes = model.texts("classes", 2, 255)
+    layout = _layout(data)
+    shifts = training.integers("shifts", SHIFTS, 0, 15, MOST_PHASES)
+    target = training.choice("target", "feedback", TARGETS)
+    layers = tuple(_layer(table, shifts, target) for table in tables)
+    recurrent = bool(layers) and layers[0].kind == "recurrent"
+    if recurrent and not layers[0].amplitude:
+        why = 'is for recurrent layers with target = "label": from feedback they learn at every checkpoint'
+        training.refuse(("rule",), why)
+    config = Config(
+        name=model.text("name", Path(document.source).stem, empty=False),
+        seed=model.integer("seed", 1, 1, 2**32 - 1),
+        classes=classes,
+        layout=layout,
+        scale=_scale(data, layout.channels),
+        training=_training(training, shifts, target, recurrent or not chained, layout.steps),
+        layers=layers,
+        source=document.source,
+    )
+    if chained:
+        _check_chain(document, tables, config)
+        if not recurrent:
+            config = replace(config, training=replace(config.training, checkpoints=0))
+    return config
+
+
+def _layout(data: Table) -> Layout:
+    """Return the data's layout; C follows from the columns where it is not given."""
+    windows: Any = data.choice("windows", "row", WINDOWS)
+    resampling: Any = data.choice("resample", USUAL[windows], RESAMPLINGS)
+    label, group = data.text("label", "label", empty=False), data.text("group", "")
+    columns = data.texts("columns", 0, MOST_INPUTS * 4)
+    for name, key in ((label, "label"), (group, "group")):
+        if name and name in columns:
+            raise data.error("columns", f"columns in [data] holds {name!r}, which is the {key}", "Take it out of one.")
+    steps = data.integer("steps", 1 if windows == "row" else None, 1, 4096)
+    channels = _channels(data, windows, columns, steps)
+    if windows == "row":
+        data.refuse(("window", "hop", "resample"), 'has a meaning only with windows = "recording"')
+    window = data.integer("window", 0, 0, 2**32 - 1)
+    if not window:
+        data.refuse(("hop",), "has a meaning only with a window: without one each recording is one sample")
+    hop = data.integer("hop", 0, 0, 2**32 - 1)
+    rate = data.real("rate", 0.0, 0.0, LARGEST)
+    return Layout(steps, channels, windows, resampling, window, hop, rate, label, group, columns)
+
+
+def _channels(data: Table, windows: str, columns: tuple[str, ...], steps: int) -> int:
+    """Return C, and see that the columns agree."""
+    groups, rest = divmod(len(columns), steps) if windows == "row" else (len(columns), 0)
+    if rest:
+        message = f"columns in [data] holds {len(columns)} names, which is no multiple of steps = {steps}"
+        raise data.error("columns", message, "A row holds the channels of step 1, then of step 2, and so on.")
+    channels = data.integer("channels", groups or None, 1, MOST_INPUTS)
+    if columns and channels != groups:
+        raise data.error("channels", f"channels in [data] is {channels}, the columns make {groups}", "Remove the line.")
+    return channels
+
+
+def _scale(data: Table, channels: int) -> ScaleConfig:
+    method = data.choice("scale", "std", SCALES)
+    if method != "std":
+        data.refuse(("sigmas",), 'has a meaning only with scale = "std"')
+    if method == "fixed":
+        data.refuse(("per_channel",), 'has no meaning with scale = "fixed": give offset and gain as lists, or not')
+    else:
+        data.refuse(("offset", "gain"), 'has a meaning only with scale = "fixed"')
+    scale = ScaleConfig(
+        method=method,
+        per_channel=data.flag("per_channel", True),
+        sigmas=data.real("sigmas", SIGMAS, 0.01, 1000.0),
+        offset=data.reals("offset", 0.0, -LARGEST, LARGEST),
+        gain=data.reals("gain", 1.0, -LARGEST, LARGEST),
+    )
+    for key, numbers in (("offset", scale.offset), ("gain", scale.gain)):
+        if len(numbers) not in (1, channels):
+            message = f"{key} in [data] holds {len(numbers)} numbers, there are {channels} channels"
+            raise data.error(key, message, "Give one number, or one a channel.")
+    return scale
+
+
+def _training(table: Table, shifts: tuple[int, ...], target: str, recurrent: bool, steps: int) -> TrainingConfig:
+    if not recurrent:
+        table.refuse(("rule", "checkpoints"), "has a meaning only with a recurrent layer")
+    most = min(16, steps)
+    return TrainingConfig(
+        shifts=shifts,
+        target=target,
+        rule=table.choice("rule", "last", RULES),
+        checkpoints=table.integer("checkpoints", min(CHECKPOINTS, most), 1, most),
+        total=table.integer("total", 0, 0, 2**32 - 1),
+    )
+
+
+def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:
+    kind = table.choice("kind", None, KINDS)
+    output = kind == "output"
+    if output:
+        why = "is a setting of hidden layers: the output learns from its softmax"
+        table.refuse(("target", "amplitude", "loss", "l1"), why)
+    target = "label" if kind == "conv" else table.choice("target", target, TARGETS)
+    if kind == "conv":
+        table.refuse(("target",), "is a setting of dense and recurrent layers: a conv layer has targets of its own")
+    elif target == "feedback" and not output:
+        why = 'is a setting of layers with target = "label", and this one learns from feedback'
+        table.refuse(("amplitude", "loss", "l1"), why)
+    if kind != "recurrent":
+        table.refuse(("leak",), "is a setting of recurrent layers")
+    if kind != "conv":
+        table.refuse(CONV_KEYS, "is a setting of conv layers")
+    loss = table.choice("loss", "l1" if kind == "conv" else "l2", LOSSES)
+    if loss == "l2":
+        table.refuse(("l1",), 'has a meaning only with loss = "l1"')
+    own = table.integers("shifts", shifts, 0, 15, MOST_PHASES)
+    if len(own) != len(shifts):
+        message = f"shifts in [[layer]] number {table.index + 1} names {len(own)} phases, [training] {len(shifts)}"
+        raise table.error("shifts", message, "Give as many shifts as there are phases.")
+    layer = LayerConfig(
+        kind=kind,
+        units=table.integer("units", 0 if output else None, 0 if output else 1, 255 if output else 1024),
+        shifts=own,
+        shift=table.integer("shift", 5, 0, 15),
+        leak=table.integer("leak", LEAK if kind == "recurrent" else 0, 0, 7),
+        amplitude=table.integer("amplitude", AMPLITUDES[kind], 1, 127) if target == "label" and not output else 0,
+        loss=loss,
+        l1=table.integer("l1", 64, 1, 127) if loss == "l1" else 0,
+        frozen=table.flag("frozen", False),
+        init=table.real("init", 0.0 if output else 1.0, 0.0, 100.0),
+    )
+    return _window(table, layer) if kind == "conv" else layer
+
+
+def _window(table: Table, layer: LayerConfig) -> LayerConfig:
+    """Return a conv layer with its kernel, and how that moves."""
+    if isinstance(table.values.get("kernel"), list):
+        kernel = (*table.integers("kernel", (), 1, 255, 2), 0)[:2]
+    else:
+        kernel = (table.integer("kernel", None, 1, 255), 0)
+    if not kernel[1]:
+        table.refuse(("depth",), "has a meaning only with a kernel of two numbers")
+    if table.index:
+        table.refuse(("depth",), "is a setting of the first layer: behind it the depth is the filters before")
+    return replace(
+        layer,
+        kernel=(kernel[0], kernel[1]),
+        depth=table.integer("depth", 1, 1, MOST_INPUTS),
+        stride=table.integer("stride", 1, 1, 255),
+        pool=table.integer("pool", 1, 1, 255),
+        regions=table.integer("regions", REGIONS, 1, 15),
+    )
+
+
+def _check_chain(document: Document, tables: list[Table], config: Config) -> None:
+    """Refuse layers that cannot follow each other."""
+    layers = config.layers
+    if not layers:
+        raise document.error("", 0, "layer", "there is no [[layer]]", 'The last one must have kind = "output".')
+    if len(layers) > MOST_LAYERS:
+        raise tables[MOST_LAYERS].error("", f"there are {len(layers)} layers, {MOST_LAYERS} are the most")
+    layout = config.layout
+    try:
+        layer_inputs(layers, layout.steps, layout.channels, config.training.checkpoints)
+    except MisfitError as misfit:
+        raise tables[misfit.index].error(misfit.key, str(misfit), misfit.hint) from None
+    named = layers[-1].units
+    if config.classes and named not in (0, len(config.classes)):
+        message = f"the output layer has {named} units and there are {len(config.classes)} classes"
+        raise tables[-1].error("units", message, "Leave units out.")

@@ -1,0 +1,136 @@
+"""Trained networks made ready to learn on: layers frozen or set free, an adaptor put in, a class added.
+
+Shapes: m units and n inputs of a layer (the bias counted), N classes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.data.labels import MOST_CLASSES
+from tpsgd_host.errors import ConfigError
+from tpsgd_host.model.build import build_layer, freeze, initial_span
+from tpsgd_host.model.config import MOST_LAYERS, LayerConfig
+from tpsgd_host.model.modelfile import OFFSET, Layer, Model, Weights, initial_weights
+
+LARGEST_SHIFT = 15
+ADAPTOR_UNITS = 32
+PASSED_SHIFT = 6
+PASSED = 1 << (PASSED_SHIFT + 8)  # a weight of 1 at this forward shift, half of the largest
+LARGEST_SUM = 4  # of a trained output, in lengths of its weights times 127: few go beyond
+SLOWER = 3  # layers before the output learn by update shifts so much larger
+
+
+def with_learning(model: Model, count: int) -> Model:
+    """Return a network whose last ``count`` layers learn; those before keep one byte a weight, and do not.
+
+    A frozen layer that is to learn goes on from its weights.
+    """
+    layers: list[Layer] = []
+    weights: list[Weights] = []
+    for i, (layer, w) in enumerate(zip(model.layers, model.weights, strict=True)):
+        frozen = i < len(model.layers) - count
+        layers.append(replace(layer, frozen=frozen))
+        weights.append(w if frozen == layer.frozen else freeze(w) if frozen else thaw(w))
+    return replace(model, layers=tuple(layers), weights=tuple(weights))
+
+
+def thaw(weights: Weights) -> Weights:
+    """Return the weights of a frozen layer (uint8) as one that learns keeps them: the forward pass reads the same."""
+    return ((weights.astype("<u2") << 8) | 128).astype("<u2")
+
+
+def with_shifts(model: Model, shifts: tuple[int, ...]) -> Model:
+    """Return a network with the update shifts of its output, one a phase; layers before it learn slower."""
+    slower = tuple(min(LARGEST_SHIFT, s + SLOWER) if s else 0 for s in shifts)
+    last = len(model.layers) - 1
+    layers = (replace(layer, shifts=shifts if i == last else slower) for i, layer in enumerate(model.layers))
+    return replace(model, layers=tuple(layers))
+
+
+def with_adaptor(model: Model, units: int) -> Model:
+    """Return a network with a dense layer before its output that learns from the output's feedback.
+
+    The predictions hardly change: the first N units have the weights of the present output, their sums halved so often
+    that they stay below 127, and the new output passes them on, doubled as often. The other units are drawn by the
+    seed, and ask for no class yet.
+
+    Raises
+    ------
+    ConfigError
+        When there are fewer units than classes, or there is no room for a layer.
+    """
+    output, classes = model.layers[-1], len(model.classes)
+    if units < classes:
+        raise ConfigError(
+            f"an adaptor of {units} units is too narrow for {classes} classes: each needs a unit to begin with",
+            f"Give it {classes} or more, such as --adaptor {max(ADAPTOR_UNITS, classes)}.",
+        )
+    if len(model.layers) == MOST_LAYERS:
+        raise ConfigError(
+            f"{model.name} has {MOST_LAYERS} layers, the most that a model has: there is no room for an adaptor",
+            "Train its last layer instead: --train output.",
+        )
+    old = thaw(model.weights[-1]) if output.frozen else model.weights[-1]
+    halvings = _halvings(output, old)
+    shift = output.shift + halvings
+    adaptor = build_layer(LayerConfig("dense", units, output.shifts, shift=shift, amplitude=0), output.inputs, classes)
+    index = len(model.layers) - 1
+    drawn = initial_weights(model.seed, index, units, adaptor.inputs, initial_span(adaptor, 1.0))
+    drawn[:classes] = old
+    passing = np.full((classes, units + 1), OFFSET, "<u2")
+    passing[range(classes), range(classes)] += PASSED
+    back = replace(output, inputs=units, frozen=False, shift=PASSED_SHIFT - halvings)
+    return replace(model, layers=(*model.layers[:-1], adaptor, back), weights=(*model.weights[:-1], drawn, passing))
+
+
+def _halvings(output: Layer, weights: Weights) -> int:
+    """Return how often the sums of an output layer are to be halved so that hardly one is beyond 127."""
+    v = weights.astype(np.float64) - OFFSET
+    spread = float(np.sqrt((v**2).sum(axis=1)).mean()) * 127 / 2 ** (output.shift + 8)
+    wanted = max(1, math.ceil(math.log2(max(1.0, spread * LARGEST_SUM / 128))))
+    return min(wanted, PASSED_SHIFT - 1, LARGEST_SHIFT - output.shift)
+
+
+def with_class(model: Model, name: str) -> Model:
+    """Return a network with one class more, as SPEC 1.8 has it: the file that ``Learner.add_class`` writes.
+
+    Raises
+    ------
+    ConfigError
+        When there can be no such class, or the output layer is frozen.
+    """
+    if name in model.classes:
+        raise ConfigError(f"{model.name} has a class {name!r} already", "Give the new class another name.")
+    if not 0 < len(name.encode()) <= 255:
+        raise ConfigError(f"a class name of {len(name.encode())} bytes: it has 1 to 255", "Give it another name.")
+    if len(model.classes) == MOST_CLASSES:
+        raise ConfigError(f"{model.name} has {MOST_CLASSES} classes, the most that a model has")
+    output, w = model.layers[-1], model.weights[-1]
+    if output.frozen:
+        raise ConfigError(f"the output layer of {model.name} is frozen: it cannot learn a new class")
+    return replace(
+        model, classes=(*model.classes, name), layers=(*model.layers[:-1], replace(output, units=output.units + 1)),
+        weights=(*model.weights[:-1], np.vstack([w, mean_row(w.astype(np.int64)).astype("<u2")])),
+    )  # fmt: skip
+
+
+def mean_row(weights: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the row that a new class begins with, shape (n,), of those of the others, shape (N, n)."""
+    mean: npt.NDArray[np.int64] = weights.sum(axis=0) // len(weights)
+    return mean
+
+
+def redrawn(model: Model) -> tuple[str, ...]:
+    """Return the layers that learn towards targets which change with the number of classes (SPEC 1.8)."""
+    return tuple(
+        f"{layer.kind} {i}"
+        for i, layer in enumerate(model.layers)
+        if not layer.frozen
+        and layer.amplitude
+        and (layer.regions > 1 or (layer.kind == "recurrent" and model.rule == "checkpoint" and model.checkpoints > 1))
+    )

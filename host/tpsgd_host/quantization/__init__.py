@@ -1,0 +1,1 @@
+"""From a trained network in floating point to integers."""

@@ -1,0 +1,191 @@
+"""Integer weights for one layer: which shift, and which part of an activation a hard tanh shows.
+
+Shapes: S samples, n inputs and m units of a layer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.errors import ModelError
+from tpsgd_host.quantization.floatnet import FloatLayer, Floats
+
+Integers = npt.NDArray[np.int64]
+
+TOP = 127
+MOST_SHIFT = 15
+LEAST, MOST = -32640, 32639  # of a trained weight v
+SLOPES = np.linspace(0.5, 1.0, 26)  # of the hard tanh that stands for a tanh
+SMALLEST = 1e-3  # part of the layer's widest range below which a unit counts as still
+FINER = 7  # shifts to try beyond the finest at which all weights fit
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A hard tanh that stands for an activation: ``mid + half*clip((z - center)/reach, -1, 1)``; each of shape (m,)."""
+
+    center: Floats
+    reach: Floats
+    mid: Floats
+    half: Floats
+
+    def inside(self, z: Floats) -> Floats:
+        """Return the clip's argument."""
+        return (z - self.center) / self.reach
+
+
+def choose_window(layer: FloatLayer, z: Floats) -> Window:
+    """Return the window for each unit of a layer.
+
+    Parameters
+    ----------
+    layer : FloatLayer
+    z : ndarray, shape (S, m)
+        Its sums on the calibration data.
+    """
+    zero, one = np.zeros(layer.units), np.ones(layer.units)
+    if layer.activation == "hardtanh":
+        return Window(zero, one, zero, one)
+    if layer.activation == "tanh":
+        return _window_of_tanh(z)
+    high = z.max(axis=0)
+    low = np.zeros_like(high) if layer.activation == "relu" else z.min(axis=0)
+    half = np.maximum(high - low, 0.0) / 2
+    half = np.maximum(half, max(SMALLEST * half.max(), 1e-9))
+    mid = low + half
+    return Window(mid, half, mid, half)
+
+
+def _window_of_tanh(z: Floats) -> Window:
+    """Fit ``half*clip(slope*z)`` to tanh, for each unit by least squares on what it meets."""
+    zero = np.zeros(z.shape[1])
+    best = np.full(z.shape[1], np.inf)
+    reach, half = np.ones(z.shape[1]), np.ones(z.shape[1])
+    target = np.tanh(z)
+    for slope in SLOPES:
+        clipped = np.clip(slope * z, -1.0, 1.0)
+        power = np.maximum((clipped**2).mean(axis=0), 1e-30)
+        scale = (clipped * target).mean(axis=0) / power
+        error = ((target - scale * clipped) ** 2).mean(axis=0)
+        better = (error < best) & (scale > 0)
+        best, reach, half = (np.where(better, a, b) for a, b in ((error, best), (1 / slope, reach), (scale, half)))
+    return Window(zero, reach, zero, half)
+
+
+def widen(window: Window, layer: FloatLayer, weight: Floats, bias: Floats, shift: int) -> Window:
+    """Return a window in which weights and bias of each unit fit at a shift, as far as the activation lets it be wider.
+
+    A ReLU or linear unit can show more than it needs; a unit that barely moves would else want huge weights.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (m, n)
+        Weights before they are divided by the window's reach.
+    bias : ndarray, shape (m,)
+    """
+    if layer.activation not in ("relu", "linear"):
+        return window
+    limit = (TOP + 0.498) / 2.0**shift
+    half = np.maximum(window.half, np.abs(weight).max(axis=1) / limit)
+    if limit > 1:  # the center takes 1 of the bias' range
+        half = np.maximum(half, np.abs(bias) / (limit - 1))
+    center = half if layer.activation == "relu" else window.center
+    return Window(center, half, center, half)
+
+
+def shifts_to_try(weight: Floats) -> list[int]:
+    """Return forward shifts: the finest at which all weights fit, two coarser, and finer ones, where some saturate."""
+    largest = float(np.abs(weight).max(initial=0.0))
+    finest = MOST_SHIFT if largest <= 0 else math.floor(math.log2((TOP + 0.498) / largest))
+    finest = max(0, min(MOST_SHIFT, finest))
+    finer = range(finest + 1, min(finest + FINER, MOST_SHIFT) + 1)
+    return [finest, *range(finest - 1, max(finest - 3, -1), -1), *finer]
+
+
+def to_integers(weight: Floats, bias: Floats, shift: int, correction: Floats | float = 0.0) -> Integers:
+    """Return the weights v, shape (m, n + 1), saturated; 1.0 is ``2**(shift + 8)``, ``correction`` adds to the bias."""
+    v = np.rint(np.column_stack([weight, bias + correction]) * 2.0 ** (shift + 8))
+    return np.clip(v, LEAST, MOST).astype(np.int64)
+
+
+def sums(v: Integers, x: Integers, shift: int) -> Integers:
+    """Return z of shape (S, m) for inputs of shape (S, n), as the forward pass computes it (SPEC 1.2)."""
+    hi = ((v + 128) >> 8).astype(np.float64)  # a float64 product of such numbers is exact, and fast
+    total = x.astype(np.float64) @ hi[:, :-1].T + TOP * hi[:, -1]
+    return total.astype(np.int64) >> shift
+
+
+def clamp(z: Integers) -> Integers:
+    """Return activations."""
+    return np.clip(z, -TOP, TOP)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a layer should do at one shift.
+
+    Attributes
+    ----------
+    weight : ndarray, shape (m, n)
+    bias : ndarray, shape (m,)
+    target : ndarray, shape (S, m)
+        What z should be.
+    unit : ndarray, shape (m,)
+        What 1.0 of each unit's activation is worth to the layer behind.
+    window : Window, optional
+        Hidden layers: z and target count only as far as the clamp lets them through.
+    """
+
+    weight: Floats
+    bias: Floats
+    target: Floats
+    unit: Floats
+    window: Window | None = None
+
+    def seen(self, z: Integers | Floats) -> Floats:
+        """Return sums as the layer behind sees them."""
+        return np.asarray(z, np.float64) if self.window is None else np.clip(z, -TOP, TOP).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Integer weights v (m, n + 1), the shift, the sums z (S, m) that they give, and the window chosen."""
+
+    v: Integers
+    shift: int
+    z: Integers
+    window: Window | None
+
+
+def solve(task_at: Callable[[int], Task], run: Callable[[Integers, int], Integers], shifts: list[int]) -> Solution:
+    """Return the integer weights whose results are nearest to the float ones; at equal distance the first shift.
+
+    The mean error of each unit, most of it from the floor in the forward pass, goes into the bias.
+
+    Parameters
+    ----------
+    task_at : callable
+        Takes a shift.
+    run : callable
+        Takes weights v and shift, returns z of shape (S, m).
+    """
+    best: Solution | None = None
+    least = math.inf
+    for shift in shifts:
+        task = task_at(shift)
+        wanted = task.seen(task.target)
+        v = to_integers(task.weight, task.bias, shift)
+        z = run(v, shift)
+        corrected = to_integers(task.weight, task.bias, shift, (wanted - task.seen(z)).mean(axis=0) / TOP)
+        for candidate, result in ((v, z), (corrected, run(corrected, shift))):
+            error = float((((task.seen(result) - wanted) * task.unit) ** 2).mean())
+            if error < least:
+                best, least = Solution(candidate, shift, result, task.window), error
+    if best is None:
+        raise ModelError("the network's sums are not finite on the calibration data", "Are the data in its units?")
+    return best

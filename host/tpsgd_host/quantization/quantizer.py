@@ -1,0 +1,263 @@
+"""From a network in floating point to one in integers.
+
+The integer network's activation is a hard tanh, ``clamp(z)``. A clip between any two bounds is that with its input and
+output shifted and scaled, which the weights before and behind take up. So ReLU, clipped at the
+largest value that the calibration data give, loses nothing but rounding; tanh becomes the hard tanh that fits it best.
+
+Shapes: S samples, T steps, C channels, n inputs and m units of a layer, K checkpoints, N classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.scaling import Scaling
+from tpsgd_host.errors import ConfigError, ModelError
+from tpsgd_host.model.build import build_layer, build_scaling, freeze, model_classes
+from tpsgd_host.model.config import Config, LayerConfig
+from tpsgd_host.model.modelfile import OFFSET, Layer, Model, Weights
+from tpsgd_host.quantization import fixedpoint
+from tpsgd_host.quantization.fixedpoint import TOP, Integers, Solution, Task
+from tpsgd_host.quantization.floatnet import FloatLayer, FloatNetwork, Floats, recurrent_sums, side_by_side
+
+Inputs = Literal["raw", "std", "unit"]
+
+#: The softmax falls by e with every 16 of half of z: a logit of 1 is 32 in z, 32/127 as activations count (SPEC 1.2).
+LOGIT = 32 / TOP
+USUAL_SHIFT = 5  # forward shift for which a configuration's update shifts are meant
+MOST = 4096  # calibration samples that choose the scales
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """What one layer hands to the next, on the calibration data.
+
+    Attributes
+    ----------
+    floats : ndarray, shape (S, n)
+        Activations of the float network.
+    integers : ndarray of int, shape (S, n)
+        Those of the integer network: ``floats`` is about ``slope*integers/127 + base``.
+    slope, base : ndarray, shape (n,)
+    """
+
+    floats: Floats
+    integers: Integers
+    slope: Floats
+    base: Floats
+
+
+def quantize_network(network: FloatNetwork, config: Config, samples: Samples, inputs: Inputs = "raw") -> Model:
+    """Return the integer network that does on ``samples`` what the float network does, as nearly as it can.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+        From an importer.
+    config : Config
+        Data layout and training settings; its layers, if any, say how those of the network train. Without them the
+        output layer learns and the hidden layers are frozen.
+    samples : Samples
+        Calibration data: they choose the scales.
+    inputs : {"raw", "std", "unit"}
+        What the float network saw: readings, standardized readings, or readings as ``config`` scales them, by 127.
+
+    Raises
+    ------
+    ConfigError, ModelError
+        When network, configuration and data do not go together.
+    """
+    classes = model_classes(replace(config, layers=()), samples.classes)
+    _check(network, config, len(classes))
+    scaling = build_scaling(config, samples)
+    signal = _input_signal(network, samples, scaling, inputs)
+    layers: list[Layer] = []
+    weights: list[Weights] = []
+    for index, layer in enumerate(network.layers):
+        if layer.recurrent is not None:
+            found, signal = _recurrent(layer, signal, config.layout.steps, network.checkpoints)
+        elif index < len(network.layers) - 1:
+            found, signal = _dense(layer, network.layers[index + 1], signal)
+        else:
+            found = _output(layer, signal)
+        given = _settings(network, config, index, found.shift)
+        layers.append(build_layer(given, found.v.shape[1] - 1, len(classes)))
+        stored = np.ascontiguousarray(found.v + OFFSET, dtype="<u2")  # engines take the bytes as they lie
+        weights.append(freeze(stored) if given.frozen else stored)
+    return Model(
+        name=config.name, seed=config.seed, layout=config.layout, classes=classes, layers=tuple(layers),
+        scaling=scaling, weights=tuple(weights), checkpoints=network.checkpoints, total=config.training.total,
+        rule=config.training.rule if network.recurrent else "last",
+    )  # fmt: skip
+
+
+def network_inputs(network: FloatNetwork, samples: Samples, scaling: Scaling, inputs: Inputs) -> Floats:
+    """Return what the float network sees of samples, shape (S, T, C); ``inputs`` as in :func:`quantize_network`."""
+    mean, deviation = _normalization(network, samples, scaling, inputs)
+    flat = samples.values.reshape(len(samples), -1)
+    seen: Floats = ((flat - mean) / deviation).reshape(samples.values.shape)
+    return seen
+
+
+def _normalization(network: FloatNetwork, samples: Samples, scaling: Scaling, inputs: Inputs) -> tuple[Floats, Floats]:
+    """Return mean and deviation, both of shape (T*C,): the network sees ``(reading - mean)/deviation``."""
+    _, steps, channels = samples.values.shape
+    if network.mean is not None and network.deviation is not None:
+        mean, deviation = network.mean, network.deviation
+    elif inputs == "std":
+        table = samples.values.reshape(-1, channels)
+        mean, deviation = table.mean(axis=0), table.std(axis=0)
+        deviation = np.where(deviation > 0, deviation, 1.0)
+    elif inputs == "unit":
+        gain = scaling.gain.astype(np.float64)
+        mean = scaling.offset.astype(np.float64)
+        deviation = np.divide(TOP, gain, out=np.full_like(gain, np.inf), where=gain != 0)
+    else:
+        mean, deviation = np.zeros(1), np.ones(1)
+    if len(mean) == steps * channels:
+        return mean, deviation
+    if len(mean) not in (1, channels):
+        raise ModelError(
+            f"the network's file normalizes {len(mean)} inputs, the data have {steps * channels}",
+            "Its mean and std must have one value a channel, or one an input.",
+        )
+    return tuple(np.broadcast_to(a, (steps, channels)).reshape(-1) for a in (mean, deviation))  # type: ignore[return-value]
+
+
+def _input_signal(network: FloatNetwork, samples: Samples, scaling: Scaling, inputs: Inputs) -> Signal:
+    mean, deviation = _normalization(network, samples, scaling, inputs)
+    _, steps, channels = samples.values.shape
+    offset, gain = (
+        np.broadcast_to(a.astype(np.float64), (steps, channels)).reshape(-1) for a in (scaling.offset, scaling.gain)
+    )
+    reach = np.divide(TOP, gain, out=np.zeros_like(gain), where=gain != 0)
+    few = samples if len(samples) <= MOST else samples.take(np.linspace(0, len(samples) - 1, MOST).astype(np.int64))
+    seen = (few.values.reshape(len(few), -1) - mean) / deviation
+    integers = scaling.encode(few.values).astype(np.int64) - 128
+    return Signal(seen, integers, reach / deviation, (offset - mean) / deviation)
+
+
+def _dense(layer: FloatLayer, behind: FloatLayer, signal: Signal) -> tuple[Solution, Signal]:
+    """Return weights and shift of a hidden layer, and what it hands on."""
+    z = layer.preactivation(signal.floats)
+    window = fixedpoint.choose_window(layer, z)
+    weight, bias = layer.weight * signal.slope, layer.bias + layer.weight @ signal.base
+    if layer.activation == "relu":  # a unit that never fires: no weights, and a bias that keeps it so
+        fires = z.max(axis=0) > 0
+        weight, bias = weight * fires[:, None], bias * fires
+    worth = np.linalg.norm(behind.weight, axis=0)
+
+    def task(shift: int) -> Task:
+        wide = fixedpoint.widen(window, layer, weight, bias, shift)
+        scaled = weight / wide.reach[:, None]
+        return Task(scaled, wide.inside(bias), TOP * wide.inside(z), wide.half * worth, wide)
+
+    shifts = fixedpoint.shifts_to_try(weight / window.reach[:, None])
+    found = fixedpoint.solve(task, partial(_sums, signal.integers), shifts)
+    chosen = found.window or window
+    return found, Signal(layer.activate(z), fixedpoint.clamp(found.z), chosen.half, chosen.mid)
+
+
+def _output(layer: FloatLayer, signal: Signal) -> Solution:
+    """Return weights and shift of the output layer."""
+    weight = LOGIT * layer.weight * signal.slope
+    bias = LOGIT * (layer.bias + layer.weight @ signal.base)
+    task = Task(weight, bias, TOP * LOGIT * layer.preactivation(signal.floats), np.ones(layer.units))
+    run = partial(_sums, signal.integers)
+    return fixedpoint.solve(lambda _: task, run, fixedpoint.shifts_to_try(weight))
+
+
+def _sums(x: Integers, v: Integers, shift: int) -> Integers:
+    return fixedpoint.sums(v, x, shift)
+
+
+def _recurrent(layer: FloatLayer, signal: Signal, steps: int, checkpoints: int) -> tuple[Solution, Signal]:
+    """Return weights and shift of a recurrent layer without leak, and its states at the checkpoints."""
+    assert layer.recurrent is not None
+    samples, channels, units = len(signal.floats), layer.inputs, layer.units
+    slope, base = signal.slope.reshape(steps, channels), signal.base.reshape(steps, channels)
+    if (slope != slope[0]).any() or (base != base[0]).any():
+        raise ModelError(
+            "the recurrent network's inputs are normalized differently at each step",
+            "Its mean and std must have one value a channel.",
+        )
+    sums = recurrent_sums(layer, signal.floats.reshape(samples, steps, channels))
+    flat = sums.reshape(-1, units)
+    window = fixedpoint.choose_window(layer, flat)
+    weight = np.hstack([layer.weight * slope[0], layer.recurrent * window.half]) / window.reach[:, None]
+    bias = window.inside(layer.bias + layer.weight @ base[0])
+    x = signal.integers.reshape(samples, steps, channels)
+
+    def run(v: Integers, shift: int) -> Integers:
+        z = np.empty((samples, steps, units), np.int64)
+        state = np.zeros((samples, units), np.int64)
+        for t in range(steps):
+            z[:, t] = fixedpoint.sums(v, np.hstack([x[:, t], state]), shift)
+            state = fixedpoint.clamp(z[:, t])
+        return z.reshape(-1, units)
+
+    task = Task(weight, bias, TOP * window.inside(flat), window.half, window)
+    found = fixedpoint.solve(lambda _: task, run, fixedpoint.shifts_to_try(weight))
+    states = fixedpoint.clamp(found.z).reshape(samples, steps, units)
+    return found, Signal(
+        side_by_side(layer.activate(sums), checkpoints), side_by_side(states, checkpoints),
+        np.tile(window.half, checkpoints), np.tile(window.mid, checkpoints),
+    )  # fmt: skip
+
+
+def _settings(network: FloatNetwork, config: Config, index: int, shift: int) -> LayerConfig:
+    """Return how a layer trains.
+
+    Update shifts are adapted to the layer's forward shift, so that a step means the same in real weights, unless the
+    configuration describes the layer.
+    """
+    if config.layers:
+        return replace(config.layers[index], shift=shift, leak=0)
+    layer, output = network.layers[index], index == len(network.layers) - 1
+    kind = "output" if output else "dense" if layer.recurrent is None else "recurrent"
+    shifts = tuple(s and min(15, max(1, s + USUAL_SHIFT - shift)) for s in config.training.shifts)
+    return LayerConfig(kind, layer.units, shifts, shift=shift, frozen=not output)
+
+
+def _check(network: FloatNetwork, config: Config, classes: int) -> None:
+    """Refuse a network that is not for these data, or not the one that the configuration describes."""
+    layers, layout = network.layers, config.layout
+    wanted = layout.channels if network.recurrent else layout.steps * layout.channels
+    if layers[0].inputs != wanted:
+        each = " a step" if network.recurrent else ""
+        raise ModelError(
+            f"the network takes {layers[0].inputs} inputs{each}, the data give {wanted}",
+            "Set steps, channels and columns in the TOML, and name it with --config.",
+        )
+    if layers[-1].units != classes:
+        raise ModelError(
+            f"the network has {layers[-1].units} outputs and there are {classes} classes",
+            "Give them in the order of its outputs, with --classes or classes = [...] in the TOML.",
+        )
+    if len(layers) > 8:
+        raise ModelError(f"the network has {len(layers)} layers, 8 are the most")
+    if network.recurrent and not 1 <= network.checkpoints <= min(16, layout.steps):
+        raise ModelError(
+            f"its second layer sees {network.checkpoints} states, 1 to {min(16, layout.steps)} are possible"
+        )
+    if config.layers:
+        found = [layer.units for layer in layers]
+        described = [layer.units or classes for layer in config.layers]
+        kinds = ["dense" if layer.recurrent is None else "recurrent" for layer in layers[:-1]] + ["output"]
+        strange = {layer.kind for layer in config.layers} - set(kinds)
+        if "conv" in strange:
+            raise ConfigError(
+                f"{config.source} describes conv layers: a trained network is imported with dense layers only, "
+                "or with one recurrent layer in front",
+                "Train conv layers from scratch: tpsgd-host quantize the TOML itself.",
+            )
+        if found != described or kinds != [layer.kind for layer in config.layers]:
+            raise ConfigError(
+                f"{config.source} describes layers of {described} units, the network has {found}",
+                "Correct the [[layer]] tables, or leave them out: the layers come from the network.",
+            )

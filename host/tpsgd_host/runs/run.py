@@ -1,0 +1,221 @@
+"""What ``stream`` and ``simulate`` have in common: data in, run folder out, whatever trains."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.load import load_samples
+from tpsgd_host.data.rejects import BadRows
+from tpsgd_host.data.samples import BadRow, Samples
+from tpsgd_host.data.split import split
+from tpsgd_host.errors import ConfigError, TpsgdError
+from tpsgd_host.model.modelfile import Model
+from tpsgd_host.runs.course import Course, Schedule
+from tpsgd_host.runs.driver import drive
+from tpsgd_host.runs.events import BoardText, Event, Note, RunEnded, to_dict
+from tpsgd_host.runs.folder import START, RunFolder
+from tpsgd_host.runs.sinks import Sink
+from tpsgd_host.training.executor import Executor, Outcome
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a user asked of a run.
+
+    Attributes
+    ----------
+    data : Path
+        Samples to train on.
+    test : Path or None
+        Held-out samples.
+    test_split : float or None
+        Share of ``data`` to hold out instead.
+    layout : Layout or None
+        How to read the files; None: as the model says.
+    """
+
+    data: Path
+    epochs: int = 10
+    test: Path | None = None
+    test_split: float | None = None
+    split_seed: int = 1
+    test_every: int = 1
+    shuffle_seed: int = 1
+    root: Path = Path("runs")
+    name: str | None = None
+    bad_rows: BadRows = "stop"
+    layout: Layout | None = None
+
+    def __post_init__(self) -> None:
+        if self.test is not None and self.test_split is not None:
+            raise ConfigError("--test and --test-split both name held-out samples", "Use one of them.")
+
+    def reading(self, layout: Layout) -> RunPlan:
+        """Return this plan with files read as ``layout`` says."""
+        return replace(self, layout=layout)
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """How a run ended.
+
+    Attributes
+    ----------
+    folder : Path
+        The run's folder.
+    ended : RunEnded
+    outcome : Outcome
+    model : Model
+        The trained model.
+    """
+
+    folder: Path
+    ended: RunEnded
+    outcome: Outcome
+    model: Model
+    skipped: int = field(default=0)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the report for JSON."""
+        values = dict(to_dict(self.ended))
+        del values["event"]
+        return {
+            **values, "folder": str(self.folder), "weights_crc_hex": f"{self.outcome.weights_crc:08x}",
+            "classes": list(self.model.classes), "bad_rows": self.skipped,
+        }  # fmt: skip
+
+
+def load_schedule(plan: RunPlan, model: Model) -> Schedule:
+    """Read the data files of a run as its model wants them."""
+    layout = plan.layout or model.layout
+    samples = load_samples(plan.data, layout, model.classes, plan.bad_rows)
+    test: Samples | None = None
+    if plan.test is not None:
+        test = load_samples(plan.test, layout, model.classes, plan.bad_rows)
+    elif plan.test_split is not None:
+        train, test = split(samples, plan.test_split, plan.split_seed)
+        samples = replace(train, bad_rows=samples.bad_rows)
+    return Schedule(samples, test, plan.epochs, plan.shuffle_seed, plan.test_every)
+
+
+class TextRelay:
+    """Takes what a board prints, from before there is a run on, and hands it to the run's sinks."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Event] = []
+        self._sinks: list[Sink] = []
+
+    def __call__(self, line: str) -> None:
+        """Take a line that the board printed."""
+        self._handle(BoardText(line))
+
+    def note(self, text: str) -> None:
+        """Take what the host has to say."""
+        self._handle(Note(text))
+
+    def _handle(self, event: Event) -> None:
+        if not self._sinks:
+            self._waiting.append(event)
+        for sink in self._sinks:
+            sink.handle(event)
+
+    def attach(self, sinks: list[Sink]) -> None:
+        """Hand on to ``sinks`` from now on, what waited first."""
+        self._sinks = sinks
+        waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            self._handle(event)
+
+
+def run(
+    executor: Executor,
+    model: Model,
+    plan: RunPlan,
+    schedule: Schedule,
+    view: Sink,
+    fresh: bool,
+    config: dict[str, object],
+    text: TextRelay | None = None,
+    *,
+    start: Model | None = None,
+    course: Course | None = None,
+    notes: Sequence[str] = (),
+) -> RunReport:
+    """Carry a run out, with a folder that keeps all of it.
+
+    Parameters
+    ----------
+    executor : Executor
+        Holds ``model``.
+    view : Sink
+        Shows the run.
+    fresh : bool
+        Begin from the model's own weights.
+    config : dict
+        What else to note in the run's configuration.
+    text : TextRelay, optional
+        Brings what the board prints.
+    start : Model, optional
+        With the weights that the run begins with, where these are not the model's own.
+    course : Course, optional
+        That of ``schedule``, where somebody has it already.
+    notes : sequence of str
+        What the user should know first.
+    """
+    folder = RunFolder.create(plan.root, plan.name or model.name)
+    folder.write_model((start or model).to_bytes(), START)
+    skipped = _bad_rows(schedule)
+    head = {
+        "data": str(plan.data), "test": str(plan.test) if plan.test else None, "test_split": plan.test_split,
+        "split_seed": plan.split_seed, "bad_rows": len(skipped), **config,
+    }  # fmt: skip
+    sinks: list[Sink] = [folder, view]
+    if text is not None:
+        text.attach(sinks)
+    with illustrated(folder, view):
+        ended, outcome = drive(
+            executor, model, schedule, sinks, 1 + secrets.randbelow(0xFFFFFFFF), fresh=fresh, config=head,
+            notes=[*_notes(skipped), *notes], course=course,
+        )  # fmt: skip
+        return conclude(folder, executor, model, schedule, ended, outcome)
+
+
+@contextmanager
+def illustrated(folder: RunFolder, view: Sink) -> Iterator[None]:
+    """Draw the run's accuracy last, however the run ends; a picture that fails takes nothing else with it."""
+    try:
+        yield
+    finally:
+        if folder.has_results:
+            from tpsgd_host.runs.view.plots import plot_accuracy  # matplotlib takes a while, and the run is over
+
+            try:
+                plot_accuracy([folder], folder.path / "accuracy.png")
+            except TpsgdError as error:
+                view.handle(Note(f"no picture of the accuracy: {error.message}"))
+
+
+def conclude(
+    folder: RunFolder, executor: Executor, model: Model, schedule: Schedule, ended: RunEnded, outcome: Outcome
+) -> RunReport:
+    """Keep the trained model in the run's folder and return the report."""
+    trained = model.with_weights(executor.weights())
+    folder.write_model(trained.to_bytes())
+    return RunReport(folder.path, ended, outcome, trained, len(_bad_rows(schedule)))
+
+
+def _bad_rows(schedule: Schedule) -> tuple[BadRow, ...]:
+    return schedule.train.bad_rows + (schedule.test.bad_rows if schedule.test else ())
+
+
+def _notes(skipped: tuple[BadRow, ...]) -> list[str]:
+    """Say which rows were left out, the first few by line."""
+    if not skipped:
+        return []
+    shown = "; ".join(f"line {row.line}: {row.reason}" for row in skipped[:3])
+    return [f"{len(skipped)} bad rows left out ({shown}{'; ...' if len(skipped) > 3 else ''})"]

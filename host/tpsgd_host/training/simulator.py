@@ -1,0 +1,194 @@
+"""The run that a board would make, on the host: the same records give the same weights, bit for bit.
+
+Shapes: R records, T steps, C channels.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol, get_args
+from zlib import crc32
+
+import numpy as np
+
+from tpsgd import runtime
+from tpsgd.modelfile import Model as DeviceModel
+from tpsgd.network import UNKNOWN, build
+from tpsgd_host.errors import DataError, DependencyError
+from tpsgd_host.model.modelfile import Model, Weights, memory, stored
+from tpsgd_host.native.binding import NativeTrainer, library
+from tpsgd_host.training.executor import TEST, TRAIN, Bytes, Outcome, Records
+
+Engine = Literal["auto", "c", "np", "plain"]
+
+#: Records between two looks at what came out.
+CHUNK = {"c": 256, "np": 256, "plain": 32}
+
+
+class Simulator:
+    """A trainer on the host; an :class:`~tpsgd_host.training.executor.Executor`.
+
+    Parameters
+    ----------
+    model : Model
+        What to train; it is left as it is.
+    engine : {"auto", "c", "np", "plain"}
+        ``auto`` takes the compiled trainer, or ``np`` where no compiler built it. All give the same bits.
+
+    Attributes
+    ----------
+    engine : str
+        The engine in use.
+
+    Raises
+    ------
+    DependencyError
+        When ``engine`` is "c" and there is no compiled trainer.
+    """
+
+    def __init__(self, model: Model, engine: Engine = "auto") -> None:
+        self.model = model
+        self.engine, self._trainer = _trainer(model, engine)
+
+    def begin(self, run_id: int, total: int, fresh: bool) -> None:  # noqa: ARG002 - a board keeps the run's id
+        """Begin a run of ``total`` training samples; ``fresh``: from the model's own weights, else from the present."""
+        if fresh:
+            self._trainer.load(self.model.weights)
+        self._trainer.begin(total)
+
+    def apply(self, records: Records) -> Iterator[Bytes]:
+        """Apply records in order and yield their results a few hundred at a time, arrays (r, 2).
+
+        Who stops early leaves the rest of the records unapplied; what has been applied stays.
+
+        Raises
+        ------
+        DataError
+            Before anything is applied, when the records are not of this model.
+        """
+        self._check(records)
+        return self._chunks(records)
+
+    def finish(self) -> Outcome:
+        """Say how things stand."""
+        trainer = self._trainer
+        details: dict[str, object] = {"engine": self.engine, "state_bytes": memory(self.model).total}
+        return Outcome(trainer.applied, trainer.seen, crc32(trainer.weights()), details)
+
+    def weights(self) -> bytes:
+        """Return the present weight bytes as stored, all layers."""
+        return self._trainer.weights()
+
+    def evaluate(self, records: Records) -> Bytes:
+        """Classify records, whatever their ops, with the present weights; nothing is learned or counted.
+
+        Parameters
+        ----------
+        records : Records
+            Labels may be 255, unknown.
+
+        Returns
+        -------
+        ndarray of uint8, shape (R, 2)
+            Predicted class; p_y, that of the predicted class where the label is unknown.
+        """
+        tests = Records(np.full(len(records), TEST, np.uint8), records.labels, records.data)
+        self._check(tests)
+        applied = self._trainer.applied
+        results = [np.zeros((0, 2), np.uint8), *self._chunks(tests)]
+        self._trainer.applied = applied
+        return np.concatenate(results)
+
+    def _chunks(self, records: Records) -> Iterator[Bytes]:
+        ops, labels, data = (np.ascontiguousarray(a) for a in (records.ops, records.labels, records.data))
+        size = CHUNK[self.engine]
+        for i in range(0, len(ops), size):
+            yield self._trainer.run(ops[i : i + size], labels[i : i + size], data[i : i + size])
+
+    def _check(self, records: Records) -> None:
+        """Refuse records that a board would refuse."""
+        layout, classes = self.model.layout, len(self.model.classes)
+        ops, labels, data = records.ops, records.labels, records.data
+        for name, array, shape in (
+            ("ops", ops, (len(ops),)), ("labels", labels, (len(ops),)),
+            ("data", data, (len(ops), layout.steps * layout.channels)),
+        ):  # fmt: skip
+            if array.shape != shape or array.dtype != np.uint8:
+                raise DataError(
+                    f"records: {name} of shape {array.shape}, {array.dtype}; the model takes {shape}, uint8"
+                )
+        for op in ops[(ops != TRAIN) & (ops != TEST)]:
+            raise DataError(f"records: operation {op}; there are {TRAIN} (train) and {TEST} (test)")
+        for y in labels[(labels >= classes) & ((ops == TRAIN) | (labels != UNKNOWN))]:
+            raise DataError(f"records: class {y}; the model has classes 0 to {classes - 1}")
+        if data.size and not data.min():
+            raise DataError("records: an activation of byte 0; they are stored as 1 to 255")
+
+
+class _Trainer(Protocol):
+    """What the simulator asks of an engine; see :class:`~tpsgd_host.native.binding.NativeTrainer`."""
+
+    applied: int
+
+    @property
+    def seen(self) -> int: ...
+    def begin(self, total: int) -> None: ...
+    def run(self, ops: Bytes, labels: Bytes, data: Bytes) -> Bytes: ...
+    def weights(self) -> bytes: ...
+    def load(self, weights: tuple[Weights, ...]) -> None: ...
+
+
+class _DeviceTrainer:
+    """The device's own code, run by CPython with one of its engines."""
+
+    def __init__(self, model: Model, number: int) -> None:
+        file = io.BytesIO(model.to_bytes())
+        self._network: Any = build(file, DeviceModel(file), runtime.engine(number))
+        self.applied = 0
+
+    @property
+    def seen(self) -> int:
+        """Training samples applied since :meth:`begin`."""
+        return int(self._network.seen)
+
+    def begin(self, total: int) -> None:
+        """Begin a run of ``total`` training samples from the present weights."""
+        self.applied = 0
+        self._network.begin(total)
+
+    def run(self, ops: Bytes, labels: Bytes, data: Bytes) -> Bytes:
+        """Apply R records; return their results, (R, 2)."""
+        network, sample = self._network, memoryview(self._network.sample)[: data.shape[1]]
+        results = []
+        for op, y, row in zip(ops.tolist(), labels.tolist(), data, strict=True):
+            sample[:] = row.data
+            results.append(network.test(y) if op == TEST else network.train(y))
+            self.applied += 1
+        return np.array(results, ">u2").view(np.uint8).reshape(-1, 2)
+
+    def weights(self) -> bytes:
+        """Return the present weight bytes as stored, all layers."""
+        return b"".join(self._network.weights())
+
+    def load(self, weights: tuple[Weights, ...]) -> None:
+        """Take these weights."""
+        for mine, theirs in zip(self._network.weights(), weights, strict=True):
+            mine[:] = stored(theirs)
+
+
+def _trainer(model: Model, engine: Engine) -> tuple[str, _Trainer]:
+    """Return the name of the engine taken, and the trainer."""
+    if engine not in get_args(Engine):
+        raise ValueError(f"engine {engine!r}: one of {', '.join(get_args(Engine))}")
+    lib = library() if engine in ("auto", "c") else None
+    if lib is not None:
+        return "c", NativeTrainer(model, lib)
+    if engine == "c":
+        raise DependencyError(
+            "The compiled trainer is not there: no C compiler was found when tpsgd was installed.",
+            "install a C compiler and then tpsgd again, or use the engine np: the same bits, slower",
+        )
+    name = "np" if engine == "auto" else engine
+    numbers = {name: number for number, name in runtime.ENGINES.items()}
+    return name, _DeviceTrainer(model, numbers[name])
