@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from tpsgd_host.boards.virtual import find_interpreter
 from tpsgd_host.errors import DependencyError
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "shared"))
 
 # A shell's background job ignores Ctrl-C, and so would every program that a test starts from one.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -22,8 +22,9 @@ import time
 from pathlib import Path
 
 import base  # noqa: F401  (finds the helpers)
-from test_commands import call, write_motions
-from test_resume import board_pids
+from commands import call
+from motions import write_motions
+from processes import board_pids
 
 from tpsgd_host.boards.virtual import VirtualBoard
 

@@ -17,6 +17,7 @@ from tpsgd import frames
 from tpsgd.serve import Server
 from tpsgd_host.boards.virtual import MAIN
 from tpsgd_host.link.port import Port
+from tpsgd_host.runs.course import cut
 from tpsgd_host.training.executor import Records
 
 DEVICE = Path(frames.__file__).parent
@@ -41,6 +42,16 @@ def case_records(case: int, count: int = cases.SAMPLES) -> Records:
         labels.append(dice.roll(0, classes - 1))
     ops = [1 if i % 8 == 7 else 0 for i in range(count)]
     return Records(np.array(ops, np.uint8), np.array(labels, np.uint8), np.array(data, np.uint8))
+
+
+class OneEpoch:
+    """A course of a case's records."""
+
+    def __init__(self, case):
+        self.all = case_records(case)
+
+    def records(self, first, end):
+        return cut(self.all, first, end)
 
 
 class PipePort:

@@ -93,6 +93,18 @@ def stacked_model(seed: int = 7, rule: str = "checkpoint") -> Model:
     return _drawn(8, 4, layers, seed, 2, rule)
 
 
+def recurrent_model(channels, units, classes, steps, checkpoints, amplitude=100):
+    """Return an untrained RNN; it learns from feedback with an amplitude of 0."""
+    layers = (
+        Layer("recurrent", units, channels + units, (8, 9, 10), leak=1, amplitude=amplitude),
+        Layer("output", classes, checkpoints * units, (8, 9, 10)),
+    )
+    weights = tuple(initial_weights(1, i, layer.units, layer.inputs, 900) for i, layer in enumerate(layers))
+    scaling = Scaling(np.zeros(1, np.float32), np.ones(1, np.float32))
+    names = tuple(str(i) for i in range(classes))
+    return Model("memory", 1, Layout(steps, channels), names, layers, scaling, weights, checkpoints, "checkpoint")
+
+
 def float_network(
     sizes: tuple[int, ...],
     activation: str,

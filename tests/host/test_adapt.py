@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import call, fails
+from motions import write_motions
 from networks import model, samples
-from test_commands import call, place, write_motions  # noqa: F401 - a fixture
 
 from tpsgd.learner import Learner
-from tpsgd_host.cli import cli
 from tpsgd_host.commands.adapt import adapt
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.modelfile import Model, load_model, memory, parse_model
@@ -149,21 +148,14 @@ def test_targets_that_the_number_of_classes_changes_are_told(tmp_path):
         assert not any("targets" in remark for remark in told)
 
 
-def fails(code, *arguments):
-    """Run a command that is refused; return what it says."""
-    result = CliRunner().invoke(cli, [str(a) for a in arguments])
-    assert result.exit_code == code, result.output
-    return result.output
-
-
 def test_wrong_use(tmp_path):
     path, out = tmp_path / "one.tpsgd", tmp_path / "out.tpsgd"
     assert "one.tpsgd" in fails(5, "adapt", path, "-o", out)
     taught().save(path)
     assert "exists" in fails(3, "adapt", path, "-o", path)
-    assert "--train adaptor" in fails(2, "adapt", path, "-o", out, "--train", "output", "--adaptor", 8)
+    assert "--train adaptor" in call("adapt", path, "-o", out, "--train", "output", "--adaptor", 8, code=2)
     for shifts in ("0", "16", "5,,6", "x", "-1", ",".join("123456789")):
-        assert "1 to 15" in fails(2, "adapt", path, "-o", out, "--shifts", shifts)
+        assert "1 to 15" in call("adapt", path, "-o", out, "--shifts", shifts, code=2)
     assert "already" in fails(3, "adapt", path, "-o", out, "--add-class", "circle", "--add-class", "circle")
     assert "too narrow" in fails(3, "adapt", path, "-o", out, "--adaptor", 2)
     assert "cannot be written" in fails(3, "adapt", path, "-o", tmp_path / "no" / "out.tpsgd")
@@ -189,7 +181,7 @@ def test_what_is_said(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def learned(place, interpreter):  # noqa: F811
+def learned(place, interpreter):
     """A board that knows two movements; its model was pulled. ``more.csv`` has a few recordings of three."""
     write_motions(place / "two.csv", 60, 1, KINDS)
     rows = list(csv.reader(open("two.csv")))

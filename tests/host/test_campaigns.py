@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
-
-import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "campaigns"))
 
 import faults
 import fuzz
 import kills
 import powercut
+import pytest
 import throughput
 
 

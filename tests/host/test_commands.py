@@ -4,61 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from click.testing import CliRunner
+from commands import call
 
-from tpsgd_host.cli import COMMANDS, cli
+from tpsgd_host.cli import COMMANDS
 from tpsgd_host.model.modelfile import load_model
-
-
-def write_motions(path, recordings, seed, classes=("slow", "fast", "still")):
-    """Write a long CSV of three movements, each in a posture of its own: 20 readings of 2 channels a recording."""
-    dice = random.Random(seed)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["recording", "label", "ax", "ay"])
-        for number in range(recordings):
-            kind = number % len(classes)
-            speed, tilt, phase = (0.3, 1.2, 0.0)[kind], (0.7, -0.7, 0.0)[kind], dice.random() * 6
-            for t in range(20):
-                noise = dice.gauss(0, 0.1), dice.gauss(0, 0.1)
-                values = tilt + math.sin(speed * t + phase) * (kind < 2), math.cos(speed * t + phase) * (kind < 2)
-                row = [f"{v + n:.4f}" for v, n in zip(values, noise, strict=True)]
-                writer.writerow([f"r{number}", classes[kind], *row])
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A folder with data, as the current one, and a virtual board of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TPSGD_VIRTUAL", str(tmp_path / "board"))
-    write_motions(tmp_path / "train.csv", 90, 1)
-    write_motions(tmp_path / "test.csv", 30, 2)
-    return tmp_path
-
-
-def call(*arguments, code=0):
-    """Run a command; return what it printed."""
-    result = CliRunner().invoke(cli, [str(a) for a in arguments])
-    assert result.exit_code == code, result.output + repr(result.exception)
-    return result.output
-
-
-@pytest.fixture
-def flashed(place, interpreter):
-    """A virtual board with a model for the motions."""
-    call("new", "motion", "--data", "train.csv", "--kind", "rnn", "--hidden", "12", "--steps", "10")
-    call("quantize", "motion.toml", "--data", "train.csv")
-    call("flash", "motion.tpsgd", "--board", "virtual")
-    return place
 
 
 def test_a_board_learns_and_a_simulation_of_the_run_has_the_same_weights(flashed):

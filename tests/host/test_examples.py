@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_commands import call
+from commands import call
 
 from tpsgd_host.model.modelfile import load_model
 

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from networks import conv_model, stacked_model
+from networks import conv_model, recurrent_model, stacked_model
 
 from tpsgd_host.boards.connect import connect
-from tpsgd_host.data.layout import Layout
-from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.flashing.flash import flash
-from tpsgd_host.model.modelfile import Layer, Model, initial_weights, memory
+from tpsgd_host.model.modelfile import memory
 from tpsgd_host.training.executor import Records
 from tpsgd_host.training.simulator import Simulator
-
-
-def recurrent_model(channels, units, classes, steps, checkpoints, amplitude=100):
-    """Return an untrained RNN; it learns from feedback with an amplitude of 0."""
-    layers = (
-        Layer("recurrent", units, channels + units, (8, 9, 10), leak=1, amplitude=amplitude),
-        Layer("output", classes, checkpoints * units, (8, 9, 10)),
-    )
-    weights = tuple(initial_weights(1, i, layer.units, layer.inputs, 900) for i, layer in enumerate(layers))
-    scaling = Scaling(np.zeros(1, np.float32), np.ones(1, np.float32))
-    names = tuple(str(i) for i in range(classes))
-    return Model("memory", 1, Layout(steps, channels), names, layers, scaling, weights, checkpoints, "checkpoint")
 
 
 @pytest.mark.parametrize("amplitude", [100, 0], ids=["label", "feedback"])

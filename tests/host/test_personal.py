@@ -11,8 +11,7 @@ import time
 
 import pytest
 from click.testing import CliRunner
-from test_commands import call, flashed, place  # noqa: F401 - fixtures
-from test_first_hour import fails
+from commands import call, fails
 
 from tpsgd_host.boards.monitor import Guess, Said, Stands
 from tpsgd_host.boards.virtual import VirtualBoard
@@ -26,7 +25,7 @@ def events(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_monitor_shows_what_a_board_makes_of_samples(flashed):  # noqa: F811
+def test_monitor_shows_what_a_board_makes_of_samples(flashed):
     run = json.loads(call("stream", "train.csv", "--test", "test.csv", "--epochs", "12", "--json"))
     said = events(call("monitor", "--data", "test.csv", "--json"))
     assert [e["event"] for e in said] == ["stands", *["guess"] * 30, "stands", "end"]
@@ -43,7 +42,7 @@ def test_monitor_shows_what_a_board_makes_of_samples(flashed):  # noqa: F811
     assert "30 samples classified" in text.splitlines()[-1]
 
 
-def test_monitor_classifies_samples_without_labels(flashed):  # noqa: F811
+def test_monitor_classifies_samples_without_labels(flashed):
     rows = [line.split(",") for line in open("test.csv").read().split()]
     open("blind.csv", "w").write("\n".join(",".join(row[:1] + row[2:]) for row in rows) + "\n")
     said = events(call("monitor", "--data", "blind.csv", "--json"))
@@ -51,28 +50,28 @@ def test_monitor_classifies_samples_without_labels(flashed):  # noqa: F811
     assert (said[-1]["samples"], said[-1]["accuracy"]) == (30, None)
 
 
-def test_monitor_shows_a_state_only_where_it_is_news(flashed):  # noqa: F811
+def test_monitor_shows_a_state_only_where_it_is_news(flashed):
     text = call("monitor", "--seconds", "0.7", "--every", "0.1")
     assert text.count("weights CRC") == 1
     said = events(call("monitor", "--seconds", "0.7", "--every", "0.1", "--json"))
     assert 3 <= sum(e["event"] == "stands" for e in said) <= 8
 
 
-def test_monitor_shows_what_another_program_prints(flashed):  # noqa: F811
+def test_monitor_shows_what_another_program_prints(flashed):
     (flashed / "board" / "main.py").write_text("for i in range(3): print('reading', i)\nprint('end', end='')\n")
     assert call("monitor", "--seconds", "2").splitlines() == ["reading 0", "reading 1", "reading 2", "end"]
     assert call("monitor", "--listen", "--seconds", "2").splitlines()[0] == "reading 0"
     assert "exit code 0: end" in fails(7, "monitor", "--data", "test.csv")
 
 
-def test_monitor_tells_of_a_program_that_fails(flashed):  # noqa: F811
+def test_monitor_tells_of_a_program_that_fails(flashed):
     (flashed / "board" / "main.py").write_text("print('good morning')\nraise ValueError('out of coffee')\n")
     text = call("monitor", "--seconds", "5", code=7)
     assert "good morning" in text
     assert "out of coffee" in text.split("error: ")[1]
 
 
-def test_monitor_needs_the_device_program_to_classify(flashed, monkeypatch):  # noqa: F811
+def test_monitor_needs_the_device_program_to_classify(flashed, monkeypatch):
     import tpsgd_host.boards.monitor as module
 
     monkeypatch.setattr(module, "PATIENCE", 0.3)
@@ -83,7 +82,7 @@ def test_monitor_needs_the_device_program_to_classify(flashed, monkeypatch):  # 
     assert "not answered" in fails(7, "monitor", "--data", "test.csv")
 
 
-def test_monitor_is_a_function_too(flashed):  # noqa: F811
+def test_monitor_is_a_function_too(flashed):
     said = []
     summary = monitor(said.append, data=flashed / "test.csv", seconds=20, folder=flashed / "board")
     assert summary.samples == sum(isinstance(e, Guess) for e in said) == 30
@@ -92,7 +91,7 @@ def test_monitor_is_a_function_too(flashed):  # noqa: F811
 
 
 @pytest.mark.parametrize("what", [[], ["--data", "test.csv", "--pause", "0.2"]])
-def test_ctrl_c_ends_a_monitor_cleanly(flashed, what):  # noqa: F811
+def test_ctrl_c_ends_a_monitor_cleanly(flashed, what):
     command = [sys.executable, "-m", "tpsgd_host", "monitor", "--json", *what]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     line = json.loads(process.stdout.readline())
@@ -104,11 +103,11 @@ def test_ctrl_c_ends_a_monitor_cleanly(flashed, what):  # noqa: F811
     assert events(out)[-1]["event"] == "end"
 
 
-def test_listen_and_data_exclude_each_other(flashed):  # noqa: F811
+def test_listen_and_data_exclude_each_other(flashed):
     assert "use one of them" in call("monitor", "--listen", "--data", "test.csv", code=2)
 
 
-def test_a_reset_model_is_as_it_was_flashed_and_stays_so(flashed):  # noqa: F811
+def test_a_reset_model_is_as_it_was_flashed_and_stays_so(flashed):
     learned = json.loads(call("stream", "train.csv", "--epochs", "1", "--json"))["weights_crc"]
     fresh = load_model(flashed / "motion.tpsgd").weights_crc
     said = json.loads(call("reset-model", "--yes", "--json"))
@@ -122,7 +121,7 @@ def test_a_reset_model_is_as_it_was_flashed_and_stays_so(flashed):  # noqa: F811
 
 
 @pytest.mark.parametrize("name", ["reset-model", "erase"])
-def test_what_loses_something_asks_first(flashed, name):  # noqa: F811
+def test_what_loses_something_asks_first(flashed, name):
     before = sorted(path.name for path in (flashed / "board").rglob("*"))
     done = CliRunner().invoke(cli, [name], input="n\n")
     assert (done.exit_code, "nothing was changed" in done.output) == (1, True)
@@ -131,7 +130,7 @@ def test_what_loses_something_asks_first(flashed, name):  # noqa: F811
     assert CliRunner().invoke(cli, [name], input="y\n").exit_code == 0
 
 
-def test_an_erased_board_is_bare_and_can_be_flashed_again(flashed):  # noqa: F811
+def test_an_erased_board_is_bare_and_can_be_flashed_again(flashed):
     call("stream", "train.csv", "--epochs", "1")
     (flashed / "board" / "notes.txt").write_text("mine")
     said = json.loads(call("erase", "--yes", "--json"))
@@ -142,20 +141,20 @@ def test_an_erased_board_is_bare_and_can_be_flashed_again(flashed):  # noqa: F81
     call("stream", "train.csv", "--epochs", "1")
 
 
-def test_erase_leaves_a_program_of_the_users_own(flashed):  # noqa: F811
+def test_erase_leaves_a_program_of_the_users_own(flashed):
     (flashed / "board" / "main.py").write_text("from tpsgd import Learner\n")
     assert "main.py is not tpsgd's and stays" in call("erase", "--yes")
     assert (flashed / "board" / "main.py").exists()
 
 
-def test_erase_takes_no_folder_for_a_board(place):  # noqa: F811
+def test_erase_takes_no_folder_for_a_board(place):
     (place / "tpsgd").mkdir()
     (place / "tpsgd" / "precious.py").write_text("mine")
     assert "--board-dir" in fails(7, "erase", "--yes", "--board-dir", ".")
     assert (place / "tpsgd" / "precious.py").exists()
 
 
-def test_erase_of_a_real_board_goes_through_mpremote(flashed, interpreter, monkeypatch):  # noqa: F811
+def test_erase_of_a_real_board_goes_through_mpremote(flashed, interpreter, monkeypatch):
     # A stand-in that runs what it is given on the real interpreter, in a folder that is the board's flash.
     tools = flashed / "tools"
     tools.mkdir()
@@ -179,7 +178,7 @@ def test_erase_of_a_real_board_goes_through_mpremote(flashed, interpreter, monke
     assert "esp32" in fails(3, "erase", "--board", "esp23", "--yes")
 
 
-def test_monitor_and_reset_work_on_any_port(flashed):  # noqa: F811
+def test_monitor_and_reset_work_on_any_port(flashed):
     with VirtualBoard(flashed / "board") as board:
         said = events(call("monitor", "--port", board.path, "--seconds", "0.3", "--json"))
         assert (said[0]["event"], said[-1]["answered"]) == ("stands", True)

@@ -7,8 +7,7 @@ from array import array
 from types import SimpleNamespace
 
 import pytest
-from networks import conv_model, stacked_model
-from test_memory import recurrent_model
+from networks import conv_model, recurrent_model, stacked_model
 
 from tpsgd import kernels_plain, modelfile, plan
 from tpsgd.network import build

@@ -10,8 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from test_commands import call, flashed, place  # noqa: F401  (fixtures)
-from test_first_hour import fails
+from commands import call, fails, simulated
 
 from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.errors import PortError
@@ -107,14 +106,9 @@ def moving(folder: Path, ports: list):
         second.stop()
 
 
-def simulated():
-    run = [word for word in RUN if word not in ("--engine", "plain", "--checkpoint-every", "20")]
-    return json.loads(call("simulate", *run, "--model", "motion.tpsgd"))
-
-
 def check(report):
     """Compare a run with its simulation; return what the host noted."""
-    host = simulated()
+    host = simulated(8)
     assert (report["status"], report["weights_crc"]) == ("complete", host["weights_crc"])
     logs = [(Path(run["folder"]) / "log.csv").read_text() for run in (report, host)]
     assert logs[0] == logs[1]
@@ -122,13 +116,13 @@ def check(report):
     return [event["text"] for event in events if event["event"] == "note"]
 
 
-def test_a_run_goes_on_at_the_port_that_the_board_has_then(flashed, ports):  # noqa: F811
+def test_a_run_goes_on_at_the_port_that_the_board_has_then(flashed, ports):
     with moving(flashed / "board", ports) as port:
         report = json.loads(call("stream", *RUN, "--port", port))
         assert any(f"it was at {port}" in text for text in check(report))
 
 
-def test_resume_finds_the_board_without_being_told_its_port(flashed, ports):  # noqa: F811
+def test_resume_finds_the_board_without_being_told_its_port(flashed, ports):
     with moving(flashed / "board", ports) as port:
         fails(6, "stream", *RUN[:-1], "--port", port, "--reconnect", "0")
         while ports[0].device == port:

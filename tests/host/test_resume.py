@@ -16,8 +16,9 @@ import cases
 import golden
 import numpy as np
 import pytest
-from boards import LocalBoard, case_records
-from test_commands import call, flashed, place  # noqa: F401  (fixtures)
+from boards import LocalBoard, OneEpoch, case_records
+from commands import call
+from processes import board_pids
 
 from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.reconnecting import Lifeline
@@ -29,16 +30,6 @@ from tpsgd_host.runs.course import cut
 from tpsgd_host.runs.folder import RunFolder
 
 RUN = 0xABCDE
-
-
-class OneEpoch:
-    """A course of a case's records."""
-
-    def __init__(self, case):
-        self.all = case_records(case)
-
-    def records(self, first, end):
-        return cut(self.all, first, end)
 
 
 def begin(board, every=0, fresh=True):
@@ -335,18 +326,7 @@ def test_a_slow_board_behind_a_small_buffer_is_never_sent_more_than_it_holds(tmp
 # -- as a user meets it
 
 
-def board_pids(folder):
-    """Return the processes of the virtual board in ``folder``."""
-    found = []
-    for entry in os.listdir("/proc"):
-        with contextlib.suppress(OSError, ValueError):
-            words = open(f"/proc/{int(entry)}/cmdline").read()
-            if "heapsize" in words and os.readlink(f"/proc/{entry}/cwd") == str(folder):
-                found.append(int(entry))
-    return found
-
-
-def test_stream_finds_a_board_again_that_was_killed(flashed):  # noqa: F811
+def test_stream_finds_a_board_again_that_was_killed(flashed):
     whole = json.loads(call("stream", "train.csv", "--epochs", "6", "--json"))
     stop = threading.Event()
 
@@ -385,7 +365,7 @@ def wait_for_samples(folder, count):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_host_that_was_stopped_goes_on(flashed, number):  # noqa: F811
+def test_a_host_that_was_stopped_goes_on(flashed, number):
     options = ["--epochs", "6", "--test", "test.csv", "--engine", "plain", "--checkpoint-every", "50"]
     whole = json.loads(call("stream", "train.csv", *options, "--json"))
     process = start_stream("train.csv", *options, "--runs", "stopped")
@@ -401,7 +381,7 @@ def test_a_host_that_was_stopped_goes_on(flashed, number):  # noqa: F811
     assert "complete" in call("stream", "--resume", folder, code=3)
 
 
-def test_what_decides_a_run_cannot_be_changed_when_it_goes_on(flashed):  # noqa: F811
+def test_what_decides_a_run_cannot_be_changed_when_it_goes_on(flashed):
     process = start_stream("train.csv", "--epochs", "500", "--engine", "plain")
     folder = wait_for_samples(flashed / "runs", 50)
     assert "another process" in call("stream", "--resume", code=4)
@@ -413,18 +393,18 @@ def test_what_decides_a_run_cannot_be_changed_when_it_goes_on(flashed):  # noqa:
     assert "has changed" in call("stream", "--resume", folder, code=4)
 
 
-def test_there_may_be_nothing_to_resume(place):  # noqa: F811
+def test_there_may_be_nothing_to_resume(place):
     assert "no unfinished run" in call("stream", "--resume", code=4)
     assert "Which samples" in call("stream", code=2)
 
 
-def test_the_wear_of_the_flash_is_told(flashed):  # noqa: F811
+def test_the_wear_of_the_flash_is_told(flashed):
     text = call("stream", "train.csv", "--epochs", "2", "--checkpoint-every", "50")
     assert "every 50 samples and at the end: 4 of" in text.replace("\n", " ")
     assert "100,000 cycles" in text
 
 
-def test_a_virtual_board_can_be_reached_by_its_port_and_outlives_the_host(flashed):  # noqa: F811
+def test_a_virtual_board_can_be_reached_by_its_port_and_outlives_the_host(flashed):
     options = ["--epochs", "6", "--engine", "plain", "--checkpoint-every", "0"]
     whole = json.loads(call("stream", "train.csv", *options, "--json"))
     with VirtualBoard(flashed / "board") as board:

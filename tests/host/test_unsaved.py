@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from test_commands import call, flashed, place  # noqa: F401  (fixtures)
-from test_first_hour import fails
-from test_resume import OneEpoch, board_pids
+from boards import OneEpoch
+from commands import call, fails, simulated
+from processes import board_pids
 
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.boards.reconnecting import Lifeline
@@ -50,7 +50,7 @@ DRIVES = {
 
 
 @pytest.fixture(params=DRIVES)
-def drive(request, flashed):  # noqa: F811
+def drive(request, flashed):
     """What makes a board fail to write: (errno, a word of the advice)."""
     then, number, word = DRIVES[request.param]
     (flashed / "board" / "main.py").write_text(ON_A_DRIVE.format(blocks=128, then=then))
@@ -61,10 +61,6 @@ def notes(report):
     """Return what the host noted in a run."""
     events = [json.loads(line) for line in (Path(report["folder"]) / "log.jsonl").read_text().splitlines()]
     return [event["text"] for event in events if event["event"] == "note"]
-
-
-def simulated(epochs):
-    return json.loads(call("simulate", "train.csv", "--model", "motion.tpsgd", "--epochs", epochs, "--json"))
 
 
 def test_a_run_ends_as_if_all_were_written_and_says_once_what_was_not(drive):
@@ -81,7 +77,7 @@ def test_a_run_ends_as_if_all_were_written_and_says_once_what_was_not(drive):
     assert word in text
 
 
-def test_a_reset_in_the_middle_loses_and_doubles_nothing(drive, flashed):  # noqa: F811
+def test_a_reset_in_the_middle_loses_and_doubles_nothing(drive, flashed):
     killed = []
 
     def kill():
@@ -115,7 +111,7 @@ def test_a_reset_of_the_model_that_cannot_be_kept_has_failed(drive):
     assert word in text
 
 
-def test_going_on_from_weights_that_a_reset_has_lost_is_refused(flashed):  # noqa: F811
+def test_going_on_from_weights_that_a_reset_has_lost_is_refused(flashed):
     # They were never written down: after the reset the board has others.
     with Lifeline(lambda: connect("virtual", folder=flashed / "board"), 20, lambda text: None) as line:
         weights = line.board.weights()

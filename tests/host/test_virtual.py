@@ -10,21 +10,13 @@ import time
 import cases
 import pytest
 from boards import put_on
+from processes import alive
 
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.boards.virtual import VirtualBoard, find_interpreter, interpreter_mpy, parse_heap
 from tpsgd_host.errors import BoardError, ConfigError, DependencyError, FitError, PortError
 from tpsgd_host.flashing import mpy
 from tpsgd_host.flashing.flash import flash
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture

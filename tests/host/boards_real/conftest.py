@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import cases
 import pytest
 from terminal import TerminalBoard
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # test_commands has the commands' data and runner
 
 
 @pytest.fixture

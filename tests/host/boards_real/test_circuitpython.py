@@ -14,8 +14,7 @@ from pathlib import Path
 import circuitpy
 import pytest
 from circuitpy import BOOT_OUT, UID, CircuitBoard, usb_port
-from test_commands import call, place  # noqa: F401 - place is a fixture
-from test_first_hour import fails
+from commands import call, fails
 
 from tpsgd_host.boards import circuitpython
 from tpsgd_host.boards.circuitpython import BOOT_PROGRAM, board_ports, console_port, link_port, port_of
@@ -224,7 +223,7 @@ def test_the_shared_suite(circuitpython_interpreter):
     assert ", 0 failed, " in done.stdout
 
 
-def test_demo_gesture_on_the_virtual_board(circuitpython_interpreter, place, monkeypatch):  # noqa: F811
+def test_demo_gesture_on_the_virtual_board(circuitpython_interpreter, place, monkeypatch):
     pytest.importorskip("sktime", reason="pip install 'tpsgd[demo]' runs this test")
     # As on a board, usb_cdc carries the link: here over the virtual board's terminal.
     (place / "beside").mkdir()
@@ -242,7 +241,7 @@ def test_demo_gesture_on_the_virtual_board(circuitpython_interpreter, place, mon
 
 
 @pytest.fixture
-def motion(place):  # noqa: F811
+def motion(place):
     call("new", "motion", "--data", "train.csv", "--kind", "rnn", "--hidden", "12", "--steps", "10")
     call("quantize", "motion.toml", "--data", "train.csv")
     return place

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import call
 from images import RP2040, RP2350_ARM, esp_image, uf2
-from test_commands import call, place  # noqa: F401 - place is a fixture
 
 from tpsgd_host.boards.drives import Drive, read_drive
 from tpsgd_host.boards.profiles import load_profile
@@ -52,7 +52,7 @@ def contents(folder):
 # -- over the REPL
 
 
-def test_flash_and_stream_over_a_port(place, terminal_board):  # noqa: F811
+def test_flash_and_stream_over_a_port(place, terminal_board):
     port = terminal_board.path
     call("new", "motion", "--data", "train.csv", "--kind", "rnn", "--hidden", "12", "--steps", "10")
     call("quantize", "motion.toml", "--data", "train.csv")
@@ -150,7 +150,7 @@ def test_the_boards_own_memory_is_asked_before_anything_is_written(tmp_path, int
 
 
 def test_memory_is_checked_before_the_port_is_opened(tmp_path):
-    from test_memory import recurrent_model
+    from networks import recurrent_model
 
     recurrent_model(6, 500, 4, 20, 2).save(tmp_path / "big.tpsgd")
     with pytest.raises(FitError, match=r"rp2040 has 246784 \(as documented\)"):

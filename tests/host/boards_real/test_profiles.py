@@ -7,9 +7,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from commands import call
 from hypothesis import given
 from hypothesis import strategies as st
-from test_commands import call
 
 from tpsgd_host.boards.drives import Drive, find_drives, read_drive
 from tpsgd_host.boards.plugged import plugged

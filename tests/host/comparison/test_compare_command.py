@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from test_verdict import OURS, entry
+from entries import OURS, entry
+from processes import alive
 
 from tpsgd_host.cli import cli
 from tpsgd_host.comparison import pictures
@@ -236,11 +237,6 @@ def test_ctrl_c_ends_it_at_once_and_leaves_no_process(place):
 def children(pid):
     found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
     return [int(word) for word in found.split()]
-
-
-def alive(pid):
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
-    return bool(state) and not state.startswith("Z")
 
 
 @pytest.fixture

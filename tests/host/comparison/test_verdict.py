@@ -5,19 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from entries import OURS, entry
 
-from tpsgd_host.comparison.results import Entry
 from tpsgd_host.comparison.verdict import difference, verdict
-
-
-def entry(name, accuracies, size=1000, title=None, diverged=0):
-    return Entry(
-        name, title or name, name.startswith("int"), (0.0,), ("", ""), (), 0.9, (0.5, 0.9), tuple(accuracies), size,
-        1.0, diverged,
-    )  # fmt: skip
-
-
-OURS = (0.90, 0.91, 0.92, 0.91, 0.90)
 
 
 def moved(by):

@@ -20,12 +20,3 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return to_file
-
-
-@pytest.fixture
-def shared_data() -> Path:
-    """Return the folder of real recordings beside the project; skip where there is none."""
-    folder = Path(__file__).parents[3].parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("no real recordings here: they are not part of the project (shared/data beside it)")
-    return folder

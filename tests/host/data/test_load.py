@@ -202,16 +202,16 @@ def test_summary_of_a_table_without_labels(write):
     assert summary.label == "" and summary.label_counts == {}
 
 
-def test_real_recordings(shared_data):
-    summary = summarize(shared_data / "wand" / "negative.csv")
+def test_real_recordings(data_dir):
+    summary = summarize(data_dir / "wand" / "negative.csv")
     assert summary.group == "recording" and summary.label == ""
     layout = Layout(16, 6, "recording", "mean", window=100, hop=50, group="recording", columns=summary.value_columns)
-    samples = load_samples(shared_data / "wand" / "negative.csv", layout, require_labels=False, bad_rows="skip")
+    samples = load_samples(data_dir / "wand" / "negative.csv", layout, require_labels=False, bad_rows="skip")
     assert len(set(samples.groups)) == 8
     assert samples.values.shape[1:] == (16, 6) and len(samples) > 900
 
 
-def test_real_images(shared_data):
-    samples = load_samples(shared_data / "mnist-10k.npz", Layout(28, 28))
+def test_real_images(data_dir):
+    samples = load_samples(data_dir / "mnist-10k.npz", Layout(28, 28))
     assert samples.values.shape == (10000, 28, 28)
     assert samples.classes == tuple("0123456789")

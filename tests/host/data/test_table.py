@@ -218,10 +218,10 @@ def test_an_open_quote_does_not_cost_the_whole_file(write):
     assert [row.line for row in rejects.rows] == [2]
 
 
-def test_real_recordings(shared_data):
+def test_real_recordings(data_dir):
     layout = Layout(1, 6, "recording", group="recording")
-    columns = summarize(shared_data / "wand" / "wingardium.csv").value_columns
-    table = read(shared_data / "wand" / "wingardium.csv", layout.named(columns=columns), require_labels=False)
+    columns = summarize(data_dir / "wand" / "wingardium.csv").value_columns
+    table = read(data_dir / "wand" / "wingardium.csv", layout.named(columns=columns), require_labels=False)
     assert columns == table.columns
     assert len(columns) == 6 and all(re.match("accel|gyro", name) for name in columns)
     assert len(table.lines) == 29980
