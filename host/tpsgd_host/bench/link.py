@@ -16,6 +16,7 @@ from tpsgd_host.bench.timing import network
 from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.flashing.flash import flash
 from tpsgd_host.link.paced import PacedPort
+from tpsgd_host.link.port import Port
 from tpsgd_host.link.session import Session
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.executor import Records
@@ -88,8 +89,10 @@ def _records(model: Model, count: int) -> Records:
 def _run(folder: Path, engine: int, records: Records, baud: int | None, window: int | None) -> tuple[float, int]:
     """Stream records; return the seconds it took and the window."""
     with VirtualBoard(folder) as board:
-        port = board.open_port()
-        session = Session(PacedPort(port, baud) if baud else port)
+        port: Port = board.open_port()
+        if baud:
+            port = PacedPort(port, baud)
+        session = Session(port)
         session.hello(engine, window)
         session.start(1, len(records), fresh=True)
         begun = time.perf_counter()
