@@ -14,7 +14,7 @@ from motions import write_motions
 from networks import model, samples
 
 from tpsgd.learner import Learner
-from tpsgd_host.commands.adapt import adapt
+from tpsgd_host.adaptation.adapt import adapt
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.modelfile import Model, load_model, memory, parse_model
 from tpsgd_host.model.surgery import mean_row, thaw, with_adaptor, with_class, with_learning, with_shifts

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import samples, write_csv
 
-from tpsgd_host.commands.new import command, new_model
+from tpsgd_host.commands.new import command
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.build import build_model
+from tpsgd_host.model.new import new_model
 from tpsgd_host.model.parsing import load_config, parse_config
 from tpsgd_host.model.template import Draft, render
 

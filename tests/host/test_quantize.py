@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from networks import CLASSES, float_network, samples, write_csv
 
-from tpsgd_host.boards.profiles import load_profile, load_profiles, parse_profiles
-from tpsgd_host.commands.new import new_model
-from tpsgd_host.commands.quantize import command, quantize
+from tpsgd_host.boards.profiles import fits, load_profile, load_profiles, parse_profiles
+from tpsgd_host.commands.quantize import command
 from tpsgd_host.errors import ConfigError, DataError, ModelError, TpsgdError
 from tpsgd_host.model.modelfile import load_model, memory
+from tpsgd_host.model.new import new_model
 from tpsgd_host.quantization.importers.npz import load_npz
+from tpsgd_host.quantization.quantize import quantize
 
 
 @pytest.fixture
@@ -88,10 +89,10 @@ def test_json_says_the_same(data: Path, tmp_path: Path) -> None:
 def test_what_does_not_fit_is_told(data: Path, tmp_path: Path) -> None:
     """What does not fit is told."""
     made = new_model("large", tmp_path / "large.toml", data=data, hidden=(200, 30))
-    fits = {fit.board.name: fit for fit in quantize(made.path, data).fits}
-    assert fits["rp2040"].fits
-    assert not fits["microbit"].fits
-    assert fits["microbit"].left < 0
+    found = {fit.board.name: fit for fit in fits(quantize(made.path, data).model)}
+    assert found["rp2040"].fits
+    assert not found["microbit"].fits
+    assert found["microbit"].left < 0
 
 
 def test_options_win_over_the_file(data: Path, tmp_path: Path) -> None:
@@ -100,12 +101,12 @@ def test_options_win_over_the_file(data: Path, tmp_path: Path) -> None:
     data.write_text(data.read_text().replace("label", "what").replace("c0", "first"))
     with pytest.raises(DataError):
         quantize(made.path, data)
-    layout = quantize(made.path, data, label="what", columns="first,c1,c2,c3").model.layout
+    layout = quantize(made.path, data, label="what", columns=("first", "c1", "c2", "c3")).model.layout
     assert (layout.label, layout.columns) == ("what", ("first", "c1", "c2", "c3"))
     data.write_text(data.read_text() + "1,2,x,4,rest\n")
     with pytest.raises(DataError, match="line 122"):
-        quantize(made.path, data, label="what", columns="first,c1,c2,c3")
-    skipped = quantize(made.path, data, label="what", columns="first,c1,c2,c3", bad_rows="skip")
+        quantize(made.path, data, label="what", columns=("first", "c1", "c2", "c3"))
+    skipped = quantize(made.path, data, label="what", columns=("first", "c1", "c2", "c3"), bad_rows="skip")
     assert len(skipped.source.bad_rows) == 1
 
 

@@ -106,7 +106,11 @@ def confirmed(yes: bool, question: str) -> None:
         raise click.exceptions.Exit(1)
 
 
+def column_names(text: str | None) -> tuple[str, ...] | None:
+    """Return the names in ``A,B,...``, None where nothing was said."""
+    return tuple(name.strip() for name in text.split(",")) if text else None
+
+
 def layout_of(layout: Layout, label: str | None, group: str | None, columns: str | None) -> Layout:
     """Return the model's layout with the names given on the command line."""
-    names = tuple(name.strip() for name in columns.split(",")) if columns else None
-    return layout.named(label, group, names)
+    return layout.named(label, group, column_names(columns))

@@ -1,0 +1,125 @@
+"""Make of a trained model one that a board goes on with, on its own samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tpsgd_host.errors import ConfigError
+from tpsgd_host.model.modelfile import Model, load_model, memory
+from tpsgd_host.model.surgery import ADAPTOR_UNITS, redrawn, with_adaptor, with_class, with_learning, with_shifts
+from tpsgd_host.names import listing
+
+TRAIN = ("output", "adaptor", "all")
+SHIFTS = (6,)  # as docs/ON_DEVICE.md found good
+PASSES = 30  # over a few samples
+
+
+@dataclass(frozen=True)
+class AdaptReport:
+    """What became of a model.
+
+    Attributes
+    ----------
+    before, model : Model
+    out : Path
+        The file written.
+    added : tuple of str
+        New classes.
+    remarks : tuple of str
+        What the user should know before the board learns.
+    """
+
+    before: Model
+    model: Model
+    out: Path
+    added: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def learning(self) -> tuple[tuple[str, int, tuple[int, ...]], ...]:
+        """Return (name, weights, update shifts) of each layer that learns."""
+        layers = zip(self.model.layers, self.model.weights, strict=True)
+        return tuple((f"{y.kind} {i}", w.size, y.shifts) for i, (y, w) in enumerate(layers) if not y.frozen)
+
+    @property
+    def ram(self) -> tuple[int, int]:
+        """Return the bytes that training takes, before and now."""
+        return memory(self.before).total, memory(self.model).total
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the figures for JSON."""
+        before, now = self.ram
+        return {
+            "model": str(self.out), "name": self.model.name, "network": self.model.shape,
+            "classes": list(self.model.classes), "added": list(self.added),
+            "learns": [{"layer": name, "weights": size, "shifts": list(s)} for name, size, s in self.learning],
+            "ram_bytes_before": before, "ram_bytes": now, "file_bytes": len(self.model.to_bytes()),
+            "crc_hex": f"{self.model.crc:08x}", "remarks": list(self.remarks),
+        }  # fmt: skip
+
+
+def adapt(
+    source: Path,
+    out: Path,
+    *,
+    train: str = "output",
+    units: int = 0,
+    added: tuple[str, ...] = (),
+    shifts: tuple[int, ...] = SHIFTS,
+    force: bool = False,
+) -> AdaptReport:
+    """Write a model that goes on learning from where a trained one stands.
+
+    Parameters
+    ----------
+    source : Path
+        The trained model.
+    train : {"output", "adaptor", "all"}
+        What learns: the output layer; a dense layer put before it, too; everything. What does not is kept as one byte
+        a weight.
+    units : int
+        Of the adaptor; 0: none, but for ``train`` "adaptor" 32, or as many as there are classes.
+    added : tuple of str
+        New classes.
+    shifts : tuple of int
+        Update shifts of the output, one a phase. Other layers learn slower, see ``with_shifts``.
+    force : bool
+        Replace a file that exists.
+
+    Raises
+    ------
+    ModelError
+        When the model cannot be read, or be one afterwards.
+    ConfigError
+        When it cannot be made so, or the file cannot be written.
+    """
+    before = load_model(source)
+    if out.exists() and not force:
+        raise ConfigError(f"{out} exists", "Name another file with -o, or replace it with --force.")
+    model = with_learning(before, len(before.layers) if train == "all" else 1)
+    for name in added:
+        model = with_class(model, name)
+    if train == "adaptor" and not units:
+        units = max(ADAPTOR_UNITS, len(model.classes))
+    if units:
+        model = with_adaptor(model, units)
+    model = with_shifts(model, shifts)
+    try:
+        model.save(out)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}", "Choose another file with -o.") from None
+    return AdaptReport(before, model, out, added, _remarks(model, added))
+
+
+def _remarks(model: Model, added: tuple[str, ...]) -> tuple[str, ...]:
+    said = []
+    changed = redrawn(model) if added else ()
+    if changed:
+        said.append(
+            f"{listing(changed)} learn{'s' if len(changed) == 1 else ''} towards targets that the number of classes "
+            "changes: show all classes again, or keep it as it is with --train output"
+        )
+    if added:
+        said.append("show samples of the old classes among the new ones: what is never shown again is forgotten")
+    return tuple(said)

@@ -1,0 +1,175 @@
+"""Begin a model: the TOML that fits a data file."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from tpsgd_host.data.labels import class_names
+from tpsgd_host.data.layout import USUAL, Layout, Windows
+from tpsgd_host.data.load import TABLES
+from tpsgd_host.data.summary import TableSummary, summarize
+from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.model.config import CHECKPOINTS, SHIFTS
+from tpsgd_host.model.parsing import parse_config
+from tpsgd_host.model.template import Draft, render
+from tpsgd_host.names import listing
+
+Kind: TypeAlias = Literal["mlp", "rnn", "cnn"]
+
+STEPS = 16  # of a recording, where the user does not say
+HIDDEN = {"mlp": (32, 16), "rnn": (32,), "cnn": (8, 16)}
+CNN_SHIFTS = (8, 9, 10)  # of the output layer, which has more inputs than elsewhere
+KERNEL = 3
+EXAMPLE = ("x", "y", "z")  # columns where no data are given
+
+
+@dataclass(frozen=True)
+class NewModel:
+    """The file that was written and the command that comes next."""
+
+    path: Path
+    next: str
+
+
+def new_model(
+    name: str,
+    out: Path | None = None,
+    kind: Kind | None = None,
+    data: Path | None = None,
+    hidden: tuple[int, ...] = (),
+    steps: int | None = None,
+    seed: int = 1,
+    window: int = 0,
+    hop: int = 0,
+    label: str = "",
+    group: str = "",
+    force: bool = False,
+) -> NewModel:
+    """Write the commented TOML of a new model.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model, and of the file unless ``out`` is given.
+    out : Path, optional
+    kind : {"mlp", "rnn", "cnn"}, optional
+        A CNN looks along the steps; where each row of the data is a sample of several steps it takes these for the rows
+        of an image. By default an RNN where a row is one reading of many, else an MLP.
+    data : Path, optional
+        A CSV to take columns, classes, label and group from.
+    hidden : tuple of int
+        Units of the hidden layers; empty takes a default for the kind.
+    steps : int, optional
+        T.
+    seed : int
+    window, hop : int
+        Readings in a window, and between the starts of two.
+    label, group : str
+        Columns of the class and of the recording; empty to guess.
+    force : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    ConfigError
+        The file exists, or the options contradict each other or the data.
+    DataError
+        The data cannot be read or have no label column.
+    """
+    path = out or Path(f"{re.sub(r'[^0-9A-Za-z._-]+', '-', name).strip('-.') or 'model'}.toml")
+    if path.exists() and not force:
+        raise ConfigError(f"{path} is there already", "Choose another file with -o, or replace it with --force.")
+    if hop and not window:
+        raise ConfigError(f"--hop {hop} has a meaning only with a window", "Add --window.")
+    summary = _summary(data, label) if data else None
+    layout, classes = _layout(summary, kind, steps, window, hop, label, group)
+    kind = kind or ("rnn" if layout.windows == "recording" else "mlp")
+    units = hidden or HIDDEN[kind]
+    draft = Draft(
+        name=name,
+        seed=seed,
+        layout=layout,
+        classes=classes,
+        kind=kind,
+        hidden=units,
+        shifts=CNN_SHIFTS if kind == "cnn" else SHIFTS,
+        checkpoints=min(CHECKPOINTS, layout.steps),
+        file=shlex.quote(str(path)),
+        data=shlex.quote(str(data)) if data else "RECORDINGS.csv",
+        windows=_windows(layout, len(units)) if kind == "cnn" else (),
+    )
+    text = render(draft)
+    parse_config(text, str(path))  # what could not be read back is not written
+    try:
+        path.write_bytes(text.encode())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}", "Choose another file with -o.") from None
+    return NewModel(path, f"tpsgd-host quantize {draft.file} --data {draft.data}")
+
+
+def _summary(data: Path, label: str) -> TableSummary:
+    if data.suffix.lower() not in TABLES:
+        raise ConfigError(
+            f"--data reads tables ({', '.join(TABLES)}), not {data.name}",
+            "Leave --data out, then set channels, steps and windows in the file that is written.",
+        )
+    summary = summarize(data, label)
+    if not summary.label:
+        raise DataError(
+            f"{data} has no column that looks like a label", f"Name it with --label: {listing(summary.columns)}."
+        )
+    return summary
+
+
+def _layout(
+    summary: TableSummary | None, kind: Kind | None, steps: int | None, window: int, hop: int, label: str, group: str
+) -> tuple[Layout, tuple[str, ...]]:
+    """Return the layout and the classes that options and data make."""
+    if summary is None:
+        return Layout(steps or STEPS, len(EXAMPLE), "recording", USUAL["recording"], window, hop).named(
+            label or "label", group or "recording", EXAMPLE
+        ), ()
+    group = group or summary.group
+    if group and group not in summary.columns:
+        raise ConfigError(f"the data have no column {group!r}", f"Their columns: {listing(summary.columns)}.")
+    columns = tuple(name for name in summary.value_columns if name != group)
+    if not columns:
+        raise DataError(
+            "the data have no column of numbers besides label and group", "Check the delimiter and --label."
+        )
+    windows: Windows = "recording" if group or window else "row"
+    if windows == "row":
+        steps = steps or 1
+        if len(columns) % steps:
+            message = f"{len(columns)} columns do not divide into {steps} steps"
+            raise ConfigError(message, "A row must hold every channel of every step.")
+        if kind in ("rnn", "cnn") and steps == 1:
+            divisors = [str(n) for n in range(2, len(columns) + 1) if len(columns) % n == 0]
+            what = "an RNN needs more than one step" if kind == "rnn" else "a CNN needs the rows of an image as steps"
+            raise ConfigError(
+                f"{what}, and each row of these data is a sample",
+                f"Say how many steps a row holds, --steps {listing(divisors)}; where a row is one reading, "
+                "name the column of the recording with --group, or cut windows with --window.",
+            )
+    steps = steps or STEPS
+    channels = len(columns) // steps if windows == "row" else len(columns)
+    layout = Layout(steps, channels, windows, USUAL[windows], window, hop, 0.0, summary.label, group, columns)
+    return layout, class_names(list(summary.label_counts), "the data")
+
+
+def _windows(layout: Layout, count: int) -> tuple[tuple[int | list[int], int], ...]:
+    """Return kernel and pooling of each of ``count`` conv layers, as large as the map before it allows."""
+    image = layout.windows == "row"
+    rows, columns = layout.steps, layout.channels if image else 1
+    found: list[tuple[int | list[int], int]] = []
+    for _ in range(count):
+        high, wide = min(KERNEL, rows), min(KERNEL, columns)
+        rows, columns = rows - high + 1, columns - wide + 1
+        pool = 2 if rows > 1 and (columns > 1 or not image) else 1
+        found.append(([high, wide] if image else high, pool))
+        rows, columns = rows // pool, max(1, columns // pool)
+    return tuple(found)

@@ -1,0 +1,190 @@
+"""From a description, or a trained network, to a model file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.load import load_samples
+from tpsgd_host.data.rejects import BadRows
+from tpsgd_host.data.samples import UNKNOWN, Samples
+from tpsgd_host.errors import ConfigError, ModelError
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.config import Config, ScaleConfig
+from tpsgd_host.model.modelfile import Memory, Model, memory
+from tpsgd_host.model.parsing import load_config
+from tpsgd_host.quantization.floatnet import FloatNetwork
+from tpsgd_host.quantization.quantizer import Inputs, network_inputs, quantize_network
+from tpsgd_host.training.executor import TEST, Bytes, Records
+from tpsgd_host.training.simulator import Simulator
+
+NETWORKS = (".npz", ".onnx")
+TRAINED_SIGMAS = 3.0  # a trained network knows readings beyond two standard deviations, and wants them
+
+
+@dataclass(frozen=True)
+class QuantizeReport:
+    """What became of a model.
+
+    Attributes
+    ----------
+    model : Model
+    out : Path
+        The file written.
+    source : Samples
+        The calibration data.
+    memory : Memory
+        Buffers that training takes.
+    float_accuracy, integer_accuracy, agreement : float or None
+        Of the network before and after, and how often both predict the same, on the calibration data; None where the
+        model is not trained yet.
+    clamped, used : float
+        Part of the readings that reach an end of the input range; mean part of the range that a channel's middle 99%
+        cover.
+    constant : tuple of str
+        Channels that never change.
+    """
+
+    model: Model
+    out: Path
+    source: Samples
+    memory: Memory
+    clamped: float
+    used: float
+    constant: tuple[str, ...] = ()
+    float_accuracy: float | None = None
+    integer_accuracy: float | None = None
+    agreement: float | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the figures for JSON."""
+        model = self.model
+        return {
+            "model": str(self.out), "name": model.name, "network": model.shape, "classes": list(model.classes),
+            "parameters": model.parameters, "file_bytes": len(model.to_bytes()), "crc_hex": f"{model.crc:08x}",
+            "ram_bytes": self.memory.total, "samples": len(self.source), "bad_rows": len(self.source.bad_rows),
+            "input_clamped": self.clamped, "input_range_used": self.used, "constant_channels": list(self.constant),
+            "float_accuracy": self.float_accuracy, "integer_accuracy": self.integer_accuracy,
+            "agreement": self.agreement,
+        }  # fmt: skip
+
+
+def quantize(
+    source: Path,
+    data: Path,
+    out: Path | None = None,
+    config: Path | None = None,
+    classes: tuple[str, ...] = (),
+    bad_rows: BadRows = "stop",
+    label: str | None = None,
+    group: str | None = None,
+    columns: tuple[str, ...] | None = None,
+    activation: str = "tanh",
+    inputs: Inputs = "raw",
+) -> QuantizeReport:
+    """Write a model file.
+
+    Parameters
+    ----------
+    source : Path
+        A ``.toml`` description, whose weights are drawn from its seed, or a trained network, ``.npz`` or ``.onnx``.
+    data : Path
+        Calibration data.
+    out : Path, optional
+        By default ``source`` with the suffix ``.tpsgd``.
+    config : Path, optional
+        TOML with the data layout and training settings of a trained network. Without it each row is a sample.
+    classes : tuple of str
+        In the order of the outputs; empty takes the configuration's, else the data's.
+    label, group : str, optional
+    columns : tuple of str, optional
+        Names of columns in place of the configuration's.
+    activation : str
+        Of an ``.npz`` network's hidden layers, where it does not say.
+    inputs : {"raw", "std", "unit"}
+        What a trained network saw, see :func:`tpsgd_host.quantization.quantizer.quantize_network`.
+
+    Raises
+    ------
+    ConfigError, DataError, ModelError, DependencyError
+        When a file is not usable, or the files do not go together.
+    """
+    suffix = source.suffix.lower()
+    if suffix not in (".toml", *NETWORKS):
+        hint = "A model file .tpsgd is quantized already." if suffix == ".tpsgd" else "Save it as .npz or .onnx."
+        raise ModelError(f"{source}: a model to quantize is .toml, .npz or .onnx", hint)
+    if suffix == ".toml" and config:
+        raise ConfigError(
+            f"--config {config} goes with .npz and .onnx; {source} is a description itself", "Leave it out."
+        )
+    network = None if suffix == ".toml" else _network(source, config, activation)
+    given = _config(source, config, network)
+    given = replace(given, classes=classes or given.classes, layout=given.layout.named(label, group, columns))
+    samples = load_samples(data, given.layout, given.classes or None, bad_rows)
+    model = build_model(given, samples) if network is None else quantize_network(network, given, samples, inputs)
+    out = out or source.with_suffix(".tpsgd")
+    try:
+        model.save(out)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}", "Choose another file with -o.") from None
+    stored = model.scaling.encode(samples.values)
+    clamped, used = _coverage(stored, model)
+    report = QuantizeReport(model, out, samples, memory(model), clamped, used, _constant(model))
+    return report if network is None else _compare(report, network, stored, inputs)
+
+
+def _network(source: Path, config: Path | None, activation: str) -> FloatNetwork:
+    if source.suffix.lower() == ".onnx":
+        from tpsgd_host.quantization.importers.onnx import load_onnx
+
+        return load_onnx(source)
+    from tpsgd_host.quantization.importers.npz import load_npz
+
+    layout = load_config(config, layers=False).layout if config else None
+    return load_npz(source, activation, layout.steps * layout.channels if layout else 0)
+
+
+def _config(source: Path, config: Path | None, network: FloatNetwork | None) -> Config:
+    """Return the configuration: of the TOML given, else one row a sample."""
+    if network is None:
+        return load_config(source)
+    if config:
+        return load_config(config, layers=False)
+    if network.recurrent:
+        raise ConfigError(
+            f"{source} is a recurrent network: how are its steps cut from the data?",
+            "Say so in a TOML (tpsgd-host new NAME --kind rnn writes one) and name it with --config.",
+        )
+    layout, scale = Layout(1, network.layers[0].inputs), ScaleConfig(sigmas=TRAINED_SIGMAS)
+    return Config(source.stem[:60] or "model", 1, (), layout, scale, source=str(source))
+
+
+def _compare(report: QuantizeReport, network: FloatNetwork, stored: Bytes, inputs: Inputs) -> QuantizeReport:
+    """Return the report with what both networks say of the calibration data."""
+    samples, model = report.source, report.model
+    before = network.logits(network_inputs(network, samples, model.scaling, inputs)).argmax(axis=1)
+    records = Records(np.full(len(samples), TEST, np.uint8), samples.labels, stored)
+    after = Simulator(model).evaluate(records)[:, 0]
+    known = samples.labels != UNKNOWN
+    truth = samples.labels[known]
+    return replace(
+        report,
+        float_accuracy=float((before[known] == truth).mean()),
+        integer_accuracy=float((after[known] == truth).mean()),
+        agreement=float((before == after).mean()),
+    )
+
+
+def _coverage(stored: Bytes, model: Model) -> tuple[float, float]:
+    """Return the part of the readings at an end of the range, and the mean part of it that channels use."""
+    x = stored.reshape(-1, model.layout.channels).astype(np.int64) - 128
+    low, high = np.percentile(x, [0.5, 99.5], axis=0)
+    return float((np.abs(x) == 127).mean()), float(((high - low) / 254).mean())
+
+
+def _constant(model: Model) -> tuple[str, ...]:
+    names, channels = model.layout.columns, model.layout.channels
+    return tuple(names[i] if len(names) == channels else f"channel {i}" for i in model.scaling.constant if i < channels)
