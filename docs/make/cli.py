@@ -16,6 +16,7 @@ from tpsgd_host import errors
 from tpsgd_host.cli import COMMANDS, cli
 
 PAGE = Path(__file__).resolve().parents[1] / "CLI.md"
+WIDTH = 80  # columns
 
 HEAD = """\
 <!-- Made by docs/make/cli.py from the commands and errors.py. Change those, then run: python docs/make/cli.py -->
@@ -51,9 +52,9 @@ def exit_codes() -> dict[int, str]:
 
 
 def help_of(*command: str) -> str:
-    """Return what ``tpsgd-host COMMAND --help`` prints on a terminal of 100 columns."""
+    """Return what ``tpsgd-host COMMAND --help`` prints on a terminal of that width."""
     result = CliRunner().invoke(
-        cli, [*command, "--help"], prog_name="tpsgd-host", terminal_width=100, max_content_width=100
+        cli, [*command, "--help"], prog_name="tpsgd-host", terminal_width=WIDTH, max_content_width=WIDTH
     )
     if result.exit_code:
         raise RuntimeError(f"{command}: {result.output}{result.exception!r}")
