@@ -46,7 +46,7 @@ def lines_of(path):
         if line.startswith("```"):
             fenced = not fenced
         elif fenced:
-            match = re.match(r"(?:\$ +| +)?(?:pip install \S+ && )?tpsgd-host +(.*)", line)
+            match = re.match(r"(?:\$ +| {4,})?(?:pip install \S+ && )?tpsgd-host +(.*)", line)
             if match and "[OPTIONS]" not in line:
                 found.append(Line(page, number, shlex.split(match[1], comments=True), True))
     for match in re.finditer(r"`tpsgd-host\s+([^`]+)`", re.sub(r"```.*?```", blank, text, flags=re.S)):
