@@ -17,6 +17,7 @@ from tpsgd_host.boards.monitor import Guess, Said, Stands
 from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.cli import cli
 from tpsgd_host.commands.monitor import monitor
+from tpsgd_host.flashing import programs
 from tpsgd_host.model.modelfile import load_model
 
 
@@ -154,28 +155,18 @@ def test_erase_takes_no_folder_for_a_board(place):
     assert (place / "tpsgd" / "precious.py").exists()
 
 
-def test_erase_of_a_real_board_goes_through_mpremote(flashed, interpreter, monkeypatch):
-    # A stand-in that runs what it is given on the real interpreter, in a folder that is the board's flash.
-    tools = flashed / "tools"
-    tools.mkdir()
-    (tools / "mpremote").write_text(
-        f'#!/bin/sh\necho "$1 $2 $3" >"{flashed}/said"\ncd board && "{interpreter}" -c "$4"\n'
-    )
-    (tools / "mpremote").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tools) + os.pathsep + os.environ["PATH"])
-    call("stream", "train.csv", "--epochs", "1")
-    said = json.loads(call("erase", "--board", "esp32", "--port", "/dev/ttyUSB7", "--yes", "--json"))
-    assert open("said").read().split() == ["connect", "/dev/ttyUSB7", "exec"]
-    assert {"main.py", "model.tpsgd", "slot0.ckpt", "tpsgd"} <= set(said["removed"])
-    assert os.listdir("board") == ["board.json"]
-    again = json.loads(call("erase", "--board", "esp32", "--yes", "--json"))
-    assert (again["removed"], again["kept"]) == ([], [])
-    (tools / "mpremote").write_text("#!/bin/sh\necho mpremote: no device found >&2; exit 1\n")
-    text = fails(7, "erase", "--board", "esp32", "--yes")
-    assert "no device found" in text
-    monkeypatch.setenv("PATH", str(flashed))
-    assert "pip install mpremote" in fails(10, "erase", "--board", "esp32", "--yes")
+def test_erase_says_what_is_missing(place, monkeypatch):
     assert "esp32" in fails(3, "erase", "--board", "esp23", "--yes")
+    monkeypatch.setattr(programs, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(place))
+    assert "pip install mpremote" in fails(10, "erase", "--board", "esp32", "--yes")
+
+
+def test_monitor_goes_on_counting_what_was_learned(flashed):
+    call("stream", "train.csv", "--epochs", "2")
+    with VirtualBoard(flashed / "board") as board:
+        said = events(call("monitor", "--port", board.path, "--data", "test.csv", "--json"))
+    assert [event["seen"] for event in said if event["event"] == "stands"] == [180, 180]
 
 
 def test_monitor_and_reset_work_on_any_port(flashed):

@@ -39,7 +39,7 @@ class Stands:
     Attributes
     ----------
     applied, seen : int
-        Samples applied in its present run, and those learned among them.
+        Samples applied in its present run; those learned in the run whose weights it has.
     weights_crc : int
         CRC-32 over the weights.
     """
@@ -92,6 +92,7 @@ class Watch:
         self._every, self._deadline = every, deadline
         self._session = Session(line.port, text, patience=min(PATIENCE, max(0.2, deadline - time.monotonic())))
         self._decoder = Decoder()
+        self._learned = 0  # before classify() began a run of its own, which learns nothing
         self.board: Board | None = None
 
     def greet(self, needed: bool) -> bool:
@@ -116,6 +117,7 @@ class Watch:
         assert self.board is not None
         model = self.board.model()
         samples = load(model)
+        self._learned = self.board.info.seen
         self.board.begin(0, 0, fresh=False)
         for guess in _guesses(self.board, model, samples):
             self._show(guess)
@@ -143,7 +145,8 @@ class Watch:
         assert self.board is not None
         outcome, info = self.board.finish(save=False), self.board.info
         used, free = (int(str(outcome.details[key])) for key in ("heap_used", "heap_free"))
-        self._show(Stands(outcome.applied, outcome.seen, outcome.weights_crc, used, free, info.engine, info.machine))
+        seen = self._learned + outcome.seen
+        self._show(Stands(outcome.applied, seen, outcome.weights_crc, used, free, info.engine, info.machine))
 
     def _listen(self, seconds: float) -> bool:
         """Show what the board prints for so many seconds; return whether there is time left."""

@@ -14,7 +14,9 @@ __all__ = ["EraseReport", "command", "erase"]
 
 
 @click.command("erase")
-@click.option("--board", "-b", default="virtual", show_default=True, metavar="BOARD", help="Which board.")
+@click.option(
+    "--board", "-b", metavar="BOARD", help="Which board.  [default: the one at --port or --drive, else virtual]"
+)
 @click.option("--port", "-p", metavar="PORT", help="Serial port of a real board.  [default: the only one]")
 @click.option(
     "--board-dir",
@@ -26,7 +28,9 @@ __all__ = ["EraseReport", "command", "erase"]
 @click.option("--drive", type=FILE, metavar="DIR", help="Drive of a CircuitPython board.  [default: the only one]")
 @yes_option
 @json_option
-def command(board: str, port: str | None, board_dir: Path | None, drive: Path | None, yes: bool, as_json: bool) -> None:
+def command(
+    board: str | None, port: str | None, board_dir: Path | None, drive: Path | None, yes: bool, as_json: bool
+) -> None:
     """Remove the device program, the model and what it learned from a board.
 
     Other files stay, a main.py of your own among them. Real boards are reached through mpremote, CircuitPython by its
@@ -35,9 +39,10 @@ def command(board: str, port: str | None, board_dir: Path | None, drive: Path | 
     \b
     Examples:
       tpsgd-host erase
-      tpsgd-host erase --board esp32 --port /dev/ttyUSB0
+      tpsgd-host erase --port /dev/ttyUSB0
     """
-    confirmed(yes, f"Program, model and all that the {board} board has learned are lost. Go on?")
+    which = f"the board at {port or drive}" if port or drive else f"the {board or 'virtual'} board"
+    confirmed(yes, f"Program, model and all that {which} has learned are lost. Go on?")
     report = erase(board, folder=board_dir, port=port, drive=drive)
     if as_json:
         click.echo(json.dumps(report.as_dict(), indent=2))

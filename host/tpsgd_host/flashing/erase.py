@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tpsgd import serve
-from tpsgd_host.boards.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYTHON, circuitpy
+from tpsgd_host.boards.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYTHON, board_ports, circuitpy
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.boards.virtual import SETTINGS, default_folder
-from tpsgd_host.errors import BoardError, DependencyError
+from tpsgd_host.errors import BoardError, ConfigError
 from tpsgd_host.flashing.probe import CIRCUITPYTHON
+from tpsgd_host.flashing.programs import run
+from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.model.checkpoint import BESIDE
 
 PACKAGE = "tpsgd"
@@ -24,10 +25,11 @@ PROGRAM = "main.py"
 #: A start-up program that holds this is ours.
 OURS = "serve.main"
 
+#: How a board is reached: the virtual one's folder, CircuitPython's drive, MicroPython's REPL at a port.
+FOLDER, DRIVE, REPL = "folder", "drive", "REPL"
+
 #: Seconds that mpremote has.
 PATIENCE = 60
-
-INSTALL = "pip install mpremote, or remove the folder tpsgd, model.tpsgd and *.ckpt with the tool that put them there"
 
 #: Runs on the board; prints what it removed and what it left, as JSON.
 ON_BOARD = """
@@ -86,15 +88,16 @@ class EraseReport:
 
 
 def erase(
-    board: str = VIRTUAL, *, folder: Path | None = None, port: str | None = None, drive: Path | None = None
+    board: str | None = None, *, folder: Path | None = None, port: str | None = None, drive: Path | None = None
 ) -> EraseReport:
     """Remove the device program, model and checkpoints from a board.
 
     Parameters
     ----------
-    board : str
+    board : str, optional
         ``virtual``, or a board in ``boards/boards.toml``: CircuitPython is reached by its drive, others by the
-        command ``mpremote``.
+        command ``mpremote``. Without it the board is the one at ``port`` or with ``drive``; without these it is the
+        virtual one.
     folder : Path, optional
         Flash of the virtual board.
     port : str, optional
@@ -106,14 +109,32 @@ def erase(
     ------
     BoardError, DependencyError, ConfigError
     """
-    profile = load_profile(board)  # an unknown name is refused with those that are known
-    if board == VIRTUAL:
+    way = _way(board, port, drive)
+    if way == FOLDER:
         return _erase_folder(folder or default_folder())
-    if profile.firmware == CIRCUITPYTHON:
+    if way == DRIVE:
         place = circuitpy(drive)
         removed, kept = _erase_files(place, (BOOT, START_CIRCUITPYTHON))
-        return EraseReport(board, str(place), removed, kept)
-    return _erase_serial(board, port)
+        return EraseReport(board or CIRCUITPYTHON, str(place), removed, kept)
+    return _erase_serial(board or "connected", port or "")
+
+
+def _way(board: str | None, port: str | None, drive: Path | None) -> str:
+    """Return how the board that is meant is reached; what the user named of it decides, and must not contradict."""
+    named = port not in (None, VIRTUAL)
+    if board is None:
+        if drive is not None or (named and board_ports(str(port)) is not None):
+            return DRIVE
+        return REPL if named else FOLDER
+    profile = load_profile(board)  # an unknown name is refused with those that are known
+    if profile.name != VIRTUAL:
+        return DRIVE if profile.firmware == CIRCUITPYTHON else REPL
+    if named or drive is not None:
+        raise ConfigError(
+            f"the virtual board has no port and no drive, and {drive or port} is one: which board is meant?",
+            "leave --board out, or name the board that is there (tpsgd-host boards lists them)",
+        )
+    return FOLDER
 
 
 def _erase_folder(place: Path) -> EraseReport:
@@ -155,30 +176,22 @@ def _erase_files(place: Path, programs: tuple[str, ...]) -> tuple[tuple[str, ...
     return tuple(removed), tuple(kept)
 
 
-def _erase_serial(board: str, port: str | None) -> EraseReport:
-    """Remove files from a real board by way of mpremote."""
-    program = shutil.which("mpremote")
-    if program is None:
-        raise DependencyError(f"erasing {board} needs the command mpremote, which is not installed", INSTALL)
+def _erase_serial(board: str, port: str) -> EraseReport:
+    """Remove files from a real board through its REPL; without a port mpremote takes the first board it finds."""
+    remote = Remote(port or "auto")
+    if port:
+        remote.release()
     code = textwrap.dedent(ON_BOARD).format(
         package=PACKAGE, files=_files(), programs=(PROGRAM, "code.py"), ours=OURS
     )  # fmt: skip
-    command = [program, "connect", port or "auto", "exec", code]
+    said = run(remote.command("exec", code), timeout=PATIENCE)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise BoardError(
-            f"mpremote has not come back within {PATIENCE} s", "reset the board and try again; is the port right?"
-        ) from error
-    try:
-        removed, kept = json.loads(done.stdout.strip().splitlines()[-1])
+        removed, kept = json.loads(said.strip().splitlines()[-1])
     except (ValueError, IndexError) as error:
-        said = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
         raise BoardError(
-            f"mpremote could not erase the board: {said[-1]}",
-            "is it plugged in, and does no other program use its port? Name it with --port",
+            f"the board did not say what it erased: {said.strip()[-200:]!r}", "reset it and run the same command again"
         ) from error
-    return EraseReport(board, port or "auto", tuple(removed), tuple(kept))
+    return EraseReport(board, remote.port, tuple(removed), tuple(kept))
 
 
 def _files() -> list[str]:

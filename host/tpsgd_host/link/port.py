@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from typing import Protocol
 
 import serial
@@ -10,8 +11,12 @@ from serial.tools import list_ports
 
 from tpsgd_host.errors import PortError
 
-#: Seconds after which a port that takes no more bytes counts as gone: the board behind it reads nothing.
+#: Seconds after which a port that takes no more bytes counts as gone: the board at its end reads nothing.
 WRITE_TIMEOUT = 10.0
+
+#: pyserial's RFC 2217 client knows no timeout for writing, and settles all settings with its server anew whenever one
+#: changes, the timeout for reading among them: that one stays as it is, and reads are repeated.
+RFC2217, RFC2217_READ = "rfc2217://", 0.02
 
 
 class Port(Protocol):
@@ -38,14 +43,18 @@ class SerialPort:
 
     def __init__(self, url: str, baud: int = 115200) -> None:
         self.url = url
+        self._steady = url.lower().startswith(RFC2217)
+        limits = (RFC2217_READ, None) if self._steady else (0, WRITE_TIMEOUT)
         try:
-            self._serial = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=WRITE_TIMEOUT)
+            self._serial = serial.serial_for_url(url, baudrate=baud, timeout=limits[0], write_timeout=limits[1])
         except (serial.SerialException, ValueError, OSError) as error:
             raise _explain(url, error) from error
 
     def read(self, timeout: float) -> bytes:
         """Return what has arrived, waiting at most ``timeout`` seconds for the first byte."""
         try:
+            if self._steady:
+                return self._read_steadily(timeout)
             self._serial.timeout = timeout
             first = self._serial.read(1)
             if not first:
@@ -56,6 +65,13 @@ class SerialPort:
             raise PortError(
                 f"the port {self.url} is gone: {error}", "was the board unplugged or reset? Plug it in, try again"
             ) from error
+
+    def _read_steadily(self, timeout: float) -> bytes:
+        """Return what has arrived, without a change of the port's own timeout."""
+        until = time.monotonic() + timeout
+        while not (first := self._serial.read(1)) and time.monotonic() < until:
+            pass
+        return bytes(first + self._serial.read(self._serial.in_waiting)) if first else b""
 
     def write(self, data: bytes) -> None:
         """Send all of ``data``."""

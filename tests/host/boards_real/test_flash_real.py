@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from commands import call
+from commands import call, fails
 from images import RP2040, RP2350_ARM, esp_image, uf2
 
 from tpsgd_host.boards.drives import Drive, read_drive
@@ -185,6 +185,20 @@ def test_a_board_without_firmware_is_told_where_to_get_it(terminal_board, model_
         flash(model_file, "esp32", port=terminal_board.path)
     assert "https://micropython.org/download/ESP32_GENERIC/" in caught.value.hint
     assert "--firmware FILE" in caught.value.hint
+
+
+def test_erase_of_a_port_leaves_the_virtual_board_alone(flashed, terminal_board):
+    before = {path: path.read_bytes() for path in (flashed / "board").rglob("*") if path.is_file()}
+    port = terminal_board.path
+    call("flash", "motion.tpsgd", "--board", "rp2040", "--port", port)
+    assert "virtual board has no port" in fails(3, "erase", "--board", "virtual", "--port", port, "--yes")
+    said = json.loads(call("erase", "--port", port, "--yes", "--json"))
+    assert {"main.py", "model.tpsgd"} <= set(said["removed"])
+    assert list(contents(terminal_board.folder)) == []
+    again = json.loads(call("erase", "--board", "esp32", "--port", port, "--yes", "--json"))
+    assert (again["board"], again["removed"], again["kept"]) == ("esp32", [], [])
+    assert "no port" in fails(6, "erase", "--port", "/dev/ttyNOPE", "--yes")
+    assert {path: path.read_bytes() for path in (flashed / "board").rglob("*") if path.is_file()} == before
 
 
 # -- what is shown before
