@@ -17,10 +17,12 @@ metadata(description="Networks that train themselves, in integers", version="0.1
 
 MODULES = (
     "__init__.py",
+    "buffers.py",
     "cdc.py",
     "checkpoint.py",
     "convolution.py",
     "feedback.py",
+    "format.py",
     "frames.py",
     "generator.py",
     "kernels_np.py",
@@ -29,6 +31,7 @@ MODULES = (
     "modelfile.py",
     "network.py",
     "newclass.py",
+    "parameters.py",
     "plan.py",
     "recurrent.py",
     "runtime.py",

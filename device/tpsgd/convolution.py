@@ -1,23 +1,29 @@
-"""Conv layers in front of the dense ones: a filter's patch is its input, the strongest position of a region learns.
+"""Conv layers in front of the dense ones: a filter's input is a patch, and it learns at the strongest of a region.
 
-Maps between layers are stored activations, one byte each on every engine (SPEC 1.2, 1.3).
+A map between layers holds stored activations, one byte each on every engine (SPEC 1.2, 1.3).
 
 Legend: N classes of the model; D depth of the map that a layer reads; n inputs (bias counted), m filters of a layer.
 """
 
-from tpsgd.modelfile import CONV
+from tpsgd.format import CONV
+from tpsgd.parameters import FROZEN, M, N
 
-_FRESH = 1 << 16  # for pool: the first position of its window
+_FIRST = 1 << 16  # for max_pool: the first position of a pooling window
 
 
 def geometry(spec, rows, width):
-    """Return (D, columns that pooling takes together, rows and columns of the pooled map), or None.
+    """Return how a layer moves over the map that it reads, or None where its kernel does not fit.
 
     Parameters
     ----------
     spec : modelfile.LayerSpec
     rows, width : int
-        Of the map that the layer reads: rows of ``width = columns*D`` activations. None: the kernel does not fit it.
+        Of that map: rows of ``width = columns*D`` activations.
+
+    Returns
+    -------
+    depth, pooled_columns, map_rows, map_columns : int
+        D; how many columns of positions pooling takes together; the shape of the layer's own map, after pooling.
     """
     depth, rest = divmod(spec.inputs, spec.rows * spec.columns)
     if rest or not depth or width % depth:
@@ -46,89 +52,90 @@ def buffers(model, word):
 
 
 def stack(network, model, z):
-    """Return (number of conv layers, the last map, what :func:`run` takes but for the inputs of the next layer).
+    """Return (number of conv layers, the last map, what :func:`run` takes except the inputs of the next layer).
 
     ``z`` is a buffer for the sums of the widest layer.
     """
     k = network.k
     specs = [spec for spec in model.layers if spec.kind == CONV]
     most = max([spec.units for spec in specs])
-    only = k.sums(most)
+    only = k.accumulators(most)  # errors of which all but one are 0: one filter learns at a time
     layers = []
     source, rows, width = network.sample, model.steps, model.channels
     for i, spec in enumerate(specs):
         layer = network.layers[i]
-        m, n = layer.p[0], layer.p[1]
-        depth, together, down, across = geometry(spec, rows, width)
-        target = bytearray(down * across * m + (i == len(specs) - 1))  # the last one has room for a bias
+        p = layer.p
+        m, n = p[M], p[N]
+        depth, together, map_rows, map_columns = geometry(spec, rows, width)
+        target = bytearray(map_rows * map_columns * m + (i == len(specs) - 1))  # the last one has room for a bias
         lines, span = spec.rows, spec.columns * depth
         if span == width:  # the patch lies in one piece
             lines, span = 1, lines * span
-        shape = (m, lines, span, width, spec.stride * width, spec.stride * depth, spec.pool, together, down, across,
-                 min(spec.regions, down), min(spec.regions, across))  # fmt: skip
+        shape = (m, lines, span, width, spec.stride * width, spec.stride * depth, spec.pool, together, map_rows,
+                 map_columns)  # fmt: skip
         layers.append(
-            (k.matrix(layer.w, m, n, layer.how & 16), k.activations(n), layer.how, k.part(z, m), layer.p,
-             k.part(only, m), shape, source, target)
+            (k.matrix(layer.w, m, n, layer.packed & FROZEN), k.activations(n), layer.packed, k.view(z, m), p,
+             k.view(only, m), shape, source, target, min(spec.regions, map_rows), min(spec.regions, map_columns))
         )  # fmt: skip
-        source, rows, width = target, down, across * m
-    tools = (k.put, k.forward, k.clamp, k.pool, k.best, k.move, k.activations(most + 1), k.activations(most + 1),
-             k.places(most))  # fmt: skip
+        source, rows, width = target, map_rows, map_columns * m
+    tools = (k.load, k.forward, k.clamp, k.max_pool, k.track_max, k.copy, k.activations(most + 1),
+             k.activations(most + 1), k.positions(most))  # fmt: skip
     return len(specs), target, (k, model.classes, tools, tuple(layers))
 
 
 def run(stage, y, rates):
-    """Run the sample through all conv layers, region after region; with ``rates`` each region learns."""
+    """Run the sample through all conv layers, region after region. With ``rates`` each layer learns in each region."""
     k, classes, tools, layers, out = stage
     i = 0
     for layer in layers:
         rate = rates[i] if rates else 0
-        down, across = layer[6][10], layer[6][11]
+        _, _, _, _, _, _, _, _, target, down, across = layer
         for region in range(down * across):
             _forward(tools, layer, region // across, region % across, rate)
             if rate:
                 _learn(k, tools, layer, region * classes + y, rate)
         i += 1  # noqa: SIM113 - enumerate allocates
-    if layer[8] is not out:
-        k.put(layer[8], 0, out, len(layer[8]) - 1)
+    if target is not out:
+        k.load(target, 0, out, len(target) - 1)
 
 
 def _forward(tools, layer, g, f, rate):
-    """Fill region (g, f) of a layer's map; with a ``rate`` find where each filter is strongest."""
-    put, forward, clamp, pool, best, move, a, top, where = tools
-    w, x, how, z, p, _, shape, source, target = layer
-    m, lines, span, line, down, across, height, width, rows, columns, regions, beside = shape
+    """Fill region (g, f) of a layer's map. With a ``rate``, find where in it each filter is strongest."""
+    load, forward, clamp, max_pool, track_max, copy, a, top, where = tools
+    w, x, packed, z, p, _, shape, source, target, regions_down, regions_across = layer
+    m, lines, span, width, down, across, pool_rows, pool_columns, rows, columns = shape
     found = 0
-    for r in range(g * rows // regions, (g + 1) * rows // regions):
-        for c in range(f * columns // beside, (f + 1) * columns // beside):
-            fresh = _FRESH
-            for i in range(height * width):
-                at = (r * height + i // width) * down + (c * width + i % width) * across
+    for r in range(g * rows // regions_down, (g + 1) * rows // regions_down):
+        for c in range(f * columns // regions_across, (f + 1) * columns // regions_across):
+            first = _FIRST
+            for i in range(pool_rows * pool_columns):
+                at = (r * pool_rows + i // pool_columns) * down + (c * pool_columns + i % pool_columns) * across
                 for j in range(lines):
-                    put(source, at + j * line, x, (j * span) << 16 | span)
-                forward(w, x, how, z)
+                    load(source, at + j * width, x, (j * span) << 16 | span)
+                forward(w, x, packed, z)
                 clamp(z, a, p)
-                pool(a, target, (r * columns + c) * m, fresh | m)
-                fresh = 0
+                max_pool(a, target, (r * columns + c) * m, first | m)
+                first = 0
                 if rate:
                     if not found:
-                        move(a, top, 0, m)
+                        copy(a, top, 0, m)
                         found = 1
-                    best(a, top, where, at << 11 | m)
+                    track_max(a, top, where, at << 11 | m)
 
 
 def _learn(k, tools, layer, column, rate):
     """Update each filter where it was strongest, towards the targets of ``column``."""
-    put, top, where = tools[0], tools[7], tools[8]
+    load, _, _, _, _, _, _, top, where = tools
     update = k.update
-    w, x, _, z, p, only, shape, source, _ = layer
-    lines, span, line = shape[1], shape[2], shape[3]
+    w, x, _, z, p, only, shape, source, _, _, _ = layer
+    m, lines, span, width, _, _, _, _, _, _ = shape
     k.error(top, z, p, column)
-    for i in range(shape[0]):
+    for i in range(m):
         e = z[i]
         if e:
             at = int(where[i])
             for j in range(lines):
-                put(source, at + j * line, x, (j * span) << 16 | span)
+                load(source, at + j * width, x, (j * span) << 16 | span)
             only[i] = e
             update(w, x, rate, only)
             only[i] = 0

@@ -1,24 +1,27 @@
-"""Layers that learn from the error of the layer behind them, through its weights (SPEC 1.3, feedback).
+"""Layers that learn from the error of the layer above, through its weights (SPEC 1.3, feedback).
 
-The inputs of the layer behind are overwritten with what it asks for: no buffer is needed that was not there.
+The feedback overwrites the inputs of the layer above, so it needs no buffer of its own.
 """
 
+from tpsgd.parameters import FEEDBACK
 
-def sweep(network, rates, y):
-    """Update the output, whose error lies in its z, and all layers before it that learn from feedback."""
+
+def backward_pass(network, rates, y):
+    """Update the output layer, whose error lies in its z, and all layers below it that learn from feedback."""
     k = network.k
     w, x, _, z, _, _ = network.output
     i = len(rates) - 1
     left = len(network.dense)
-    while left and rates[i] >> 27:
+    while left and rates[i] >> FEEDBACK:
         k.backward(w, x, rates[i], z)
         f = x
         i -= 1
         left -= 1
         w, x, _, z, p, _ = network.dense[left]
-        k.pull(f, z, p, 0)
-    if rates[i] >> 27:
+        k.masked_error(f, z, p, 0)
+    if rates[i] >> FEEDBACK:
         k.backward(w, x, rates[i], z)
-        network.front[0](network.front[1], y, rates, True)
+        run, stage, _ = network.front
+        run(stage, y, rates, True)
     else:
         k.update(w, x, rates[i], z)

@@ -1,8 +1,8 @@
-"""The array engine: NumPy on CPython, ulab on a board, in ulab's subset; legend as in ``kernels_plain``.
+"""The array engine: NumPy on CPython, ulab on a board. It uses only what ulab has. Legend as in ``kernels_plain``.
 
-Here x, z and h16 are float arrays of signed values, exact because every sum stays below 2**24. ulab's traps that shape
-this file: ``np.sum`` of floats is not exact (a dot product is), ``frombuffer`` with an offset does not keep its buffer
-alive, int16 minus float is wrong, a float becomes an integer by rounding, modulo 2**16.
+Here x, z and h16 are float arrays of signed values. They are exact, because every sum stays below 2**24. Four traps of
+ulab shape this file: ``np.sum`` of floats is not exact (a dot product is); ``frombuffer`` with an offset does not keep
+its buffer alive; int16 minus float is wrong; a float becomes an integer by rounding, modulo 2**16.
 """
 
 try:
@@ -10,8 +10,8 @@ try:
 except ImportError:
     from ulab import numpy as np
 
-from tpsgd.generator import draw, mix, step
-from tpsgd.kernels_plain import AMPLITUDE, BASE, L1, LEAK, M
+from tpsgd.generator import draw, mix, step  # noqa: F401 - draw is a kernel too: this engine hands it on
+from tpsgd.parameters import AMPLITUDE, BASE, FEEDBACK, L1, LEAK, SHIFT, M
 from tpsgd.runtime import ARRAY_CELLS, KEEP_TARGETS
 from tpsgd.softmax import TABLE
 
@@ -23,43 +23,20 @@ _EXACT = 518
 
 _targets = {}
 
-__all__ = [
-    "activations",
-    "backward",
-    "best",
-    "clamp",
-    "draw",
-    "error",
-    "forward",
-    "leak",
-    "matrix",
-    "move",
-    "part",
-    "places",
-    "pool",
-    "pull",
-    "put",
-    "rest",
-    "softmax",
-    "states",
-    "sums",
-    "update",
-]
 
-
-def activations(n, over=None):  # noqa: ARG001 - stored bytes cannot serve here
-    """Return an array for ``n - 1`` activations (0 at first) and the bias."""
+def activations(n, over=None):  # noqa: ARG001 - stored bytes are no floats
+    """Return an array for ``n - 1`` activations, 0 at first, and the bias."""
     x = np.zeros(n)
     x[n - 1] = 127
     return x
 
 
-def sums(m):
+def accumulators(m):
     """Return an array for ``m`` sums or errors."""
     return np.zeros(m)
 
 
-def part(z, m):
+def view(z, m):
     """Return the first ``m`` words of ``z``, as a view."""
     return z[:m]
 
@@ -72,9 +49,8 @@ def states(m):
 def matrix(w, m, n, frozen):
     """Return views of the weight bytes and the factors of an update.
 
-    They are the (m, n) high bytes, the (m, n) uint16, n ones, and what makes e_i*x_j*2**-s + 0.5 one product of two
-    matrices: (m, 2) with ones in the second column, (2, n) with 0.5 in the second row. A frozen layer has the first
-    and the third.
+    They are the (m, n) high bytes; the (m, n) uint16; n ones; and two matrices whose product is e_i*x_j*2**-s + 0.5:
+    (m, 2) with ones in the second column, (2, n) with 0.5 in the second row. A frozen layer has the first and third.
     """
     ones = np.ones(n)
     if frozen:
@@ -86,53 +62,52 @@ def matrix(w, m, n, frozen):
     return high, np.frombuffer(w, dtype=np.uint16).reshape((m, n)), ones, left, right
 
 
-def places(m):
-    """Return an array for ``m`` places in a map."""
+def positions(m):
+    """Return an array for ``m`` positions in a map."""
     return np.zeros(m)
 
 
-def put(sample, i, x, n):
-    """Copy ``n & 0xFFFF`` stored activations from byte ``i`` of a sample or map into ``x`` at ``n >> 16``."""
-    j = n >> 16
-    n &= 0xFFFF
-    x[j : j + n] = np.frombuffer(sample, dtype=np.uint8)[i : i + n] - 128.0
+def load(source, i, x, packed):
+    """Load stored activations, from byte ``i`` of a sample or map: ``packed & 0xFFFF`` to ``x[packed >> 16]`` on."""
+    j = packed >> 16
+    n = packed & 0xFFFF
+    x[j : j + n] = np.frombuffer(source, dtype=np.uint8)[i : i + n] - 128.0
 
 
-def pool(a, target, j, m):
-    """Keep the largest of ``m & 0xFFFF`` activations and those stored at byte ``j`` of a map; ``a`` if m >> 16."""
-    fresh = m >> 16
-    m &= 0xFFFF
+def max_pool(a, target, j, packed):
+    """Store activations at byte ``j`` of a map where they are larger than those there; all with ``packed >> 16``."""
+    m = packed & 0xFFFF
     stored = np.frombuffer(target, dtype=np.uint8)[j : j + m]
     new = a[:m] + 128.0
-    stored[:] = new if fresh else np.maximum(new, stored * 1.0)
+    stored[:] = new if packed >> 16 else np.maximum(new, stored * 1.0)
 
 
-def best(a, top, where, how):
-    """Where one of ``m = how & 0x7FF`` activations is as large as ``top``, keep it there and its place, how >> 11."""
-    m = how & 0x7FF
+def track_max(a, top, where, packed):
+    """Track the largest of each of ``m = packed & 0x7FF`` activations in ``top``, and its position in ``where``."""
+    m = packed & 0x7FF
     larger = (a[:m] >= top[:m]) * 1.0
     old = where[:m]
-    where[:m] = old + larger * ((how >> 11) - old)
+    where[:m] = old + larger * ((packed >> 11) - old)
     top[:m] = np.maximum(a[:m], top[:m])
 
 
-def move(a, x, j, n):
+def copy(a, x, j, n):
     """Copy the first ``n`` activations of ``a`` into ``x`` at ``j``."""
     x[j : j + n] = a[:n]
 
 
-def rest(h, h16, p):
-    """Bring ``p[M]`` leaky units to rest."""
+def reset_state(h, h16, p):
+    """Set the state of leaky units to zero."""
     m = p[M]
     h[:m] = 0.0
     h16[:m] = 0.0
 
 
-def forward(w, x, how, z):
+def forward(w, x, packed, z):
     """z_i = (sum_j hi_ij * x_j) >> s, as sum (hi + 128)*x - 128*sum x."""
     high = w[0]
-    n = how >> 5 & 0x7FF
-    s = how & 15
+    n = packed >> 5 & 0x7FF
+    s = packed & SHIFT
     if n <= _EXACT:
         total = np.dot(high, x)
     else:  # float32 sums in two exact parts, each corrected before they meet
@@ -194,19 +169,19 @@ def softmax(z, p, y):  # noqa: ARG001 - an engine on bytes needs p
     total = sum(values)
     half = total >> 1
     values = [-((127 * q + half) // total) for q in values]
-    chance = -values[y]
+    probability = -values[y]
     values[y] += 127
     z[:] = values
-    return best << 8 | chance
+    return best << 8 | probability
 
 
-def update(w, x, how, e):
+def update(w, x, packed, e):
     """v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s)), in blocks of rows that bound the temporaries."""
     words, left, right = w[1], w[3], w[4]
     left[:, 0] = e
-    right[0] = x * 0.5 ** (how & 15)
-    m = how >> 16 & 0x7FF
-    rows = max(1, ARRAY_CELLS // (how >> 5 & 0x7FF))
+    right[0] = x * 0.5 ** (packed & SHIFT)
+    m = packed >> 16 & 0x7FF
+    rows = max(1, ARRAY_CELLS // (packed >> 5 & 0x7FF))
     for i in range(0, m, rows):
         block = words[i : i + rows]
         new = np.floor(np.dot(left[i : i + rows], right))
@@ -214,26 +189,23 @@ def update(w, x, how, e):
         block[:] = np.minimum(np.maximum(new, 256.0), 65535.0)
 
 
-def backward(w, x, how, e):
-    """Do as :func:`update`, and leave in ``x`` what the errors ask of the layer before, with the weights as they were.
-
-    f_j = clamp((sum_i hi_ij * e_i) >> r), 0 where x_j is 127 or -127; r = how >> 27.
-    """
+def backward(w, x, packed, e):
+    """Do as :func:`update`, and replace ``x`` with the feedback f to the layer before, made with the old weights."""
     high = w[0]
-    n = how >> 5 & 0x7FF
+    n = packed >> 5 & 0x7FF
     total = np.zeros(n)
-    for i in range(0, how >> 16 & 0x7FF, _EXACT):
+    for i in range(0, packed >> 16 & 0x7FF, _EXACT):
         g = e[i : i + _EXACT]
         m = len(g)
         total += np.dot(g.reshape((1, m)), high[i : i + m])[0] - 128.0 * np.dot(g, np.ones(m))
-    update(w, x, how, e)
+    update(w, x, packed, e)
     inside = ((x > -127.0) * 1.0) * ((x < 127.0) * 1.0)
-    x[:] = np.minimum(np.maximum(np.floor(total * 0.5 ** (how >> 27)), -127.0), 127.0) * inside
+    x[:] = np.minimum(np.maximum(np.floor(total * 0.5 ** (packed >> FEEDBACK)), -127.0), 127.0) * inside
     x[n - 1] = 127.0
 
 
-def pull(f, z, p, j):
-    """e_i = f_i, ``f`` read from j & 0xFFFF on; with j >> 16 it is 0 where z_i is saturated."""
-    at = j & 0xFFFF
+def masked_error(f, z, p, packed):
+    """e_i = f_i, from ``f[packed & 0xFFFF]`` on. With ``packed >> 16`` it is 0 where z_i is saturated."""
+    at = packed & 0xFFFF
     new = f[at : at + p[M]]
-    z[:] = new * ((z > -127.0) * 1.0) * ((z < 127.0) * 1.0) if j >> 16 else new
+    z[:] = new * ((z > -127.0) * 1.0) * ((z < 127.0) * 1.0) if packed >> 16 else new

@@ -1,129 +1,83 @@
-"""The reference engine: plain Python on bytes, the oracle of all others and the last fallback.
+"""The reference engine: plain Python on bytes. The others are tested against it, and it runs everywhere.
 
-Legend. m units, n inputs of a layer, the bias counted (its input is the last one, always 127).
+Legend. m units, n inputs of a layer. The bias is counted: its input is the last one, always 127.
 
-    w   weights, m rows of n: uint16 u = v + 32896 each, or one byte hi + 128 in a frozen layer
-    x   activations, n bytes x + 128; the last is 255
-    z   m int32: sums of the forward pass, then the errors e, in the same place
-    h16 m uint16, state of the leaky units + 32768
-    p   parameters of the layer, uint32, at the indices M to BASE below
-    how m << 16 | n << 5 | frozen << 4 | shift: what the two functions that matter most need, in one small integer;
-        for ``backward`` r << 27 with it
+    w        weights, m rows of n: uint16 u = v + 32896 each, or one byte hi + 128 each in a frozen layer
+    x        activations, n bytes x + 128; the last is 255
+    z        m int32: the sums of the forward pass, then the errors e in the same place
+    h16      m uint16: state of the leaky units + 32768
+    p        parameters of the layer, uint32, at the indices that ``parameters`` names
+    packed   the same for the hot kernels in one integer, made by ``parameters.pack``
 
-Inline assembler takes four arguments at most, so no function here has more. Every engine has these functions and
-computes the same bits. x, z and h16 are the engine's own kind of buffer.
+Every engine has these functions and computes the same bits; x, z and h16 are the engine's own kind of buffer. Inline
+assembler takes at most four arguments, so no kernel has more: some take two small numbers in one argument.
 """
 
-from array import array
-
-from tpsgd.generator import draw, mix, step
+from tpsgd.buffers import (  # noqa: F401 - an engine has its buffers, too: this one hands them on
+    accumulators,
+    activations,
+    matrix,
+    positions,
+    states,
+    view,
+)
+from tpsgd.generator import draw, mix, step  # noqa: F401 - draw is a kernel too: this engine hands it on
+from tpsgd.parameters import AMPLITUDE, BASE, FEEDBACK, FROZEN, L1, LEAK, SHIFT, M
 from tpsgd.softmax import TABLE
 
 NUMBER = 1
 NAME = "plain"
 
-M, N, AMPLITUDE, L1, LEAK, BASE = range(6)
 
-__all__ = [
-    "activations",
-    "backward",
-    "best",
-    "clamp",
-    "draw",
-    "error",
-    "forward",
-    "leak",
-    "matrix",
-    "move",
-    "part",
-    "places",
-    "pool",
-    "pull",
-    "put",
-    "rest",
-    "softmax",
-    "states",
-    "sums",
-    "update",
-]
+def load(source, i, x, packed):
+    """Load stored activations, from byte ``i`` of a sample or map: ``packed & 0xFFFF`` to ``x[packed >> 16]`` on."""
+    to = packed >> 16
+    for j in range(packed & 0xFFFF):
+        x[to + j] = source[i + j]
 
 
-def activations(n, over=None):
-    """Return a buffer for ``n - 1`` activations (0 at first) and the bias; ``over`` is one that may serve as it is."""
-    x = bytearray(n) if over is None else over
-    for j in range(n - 1):
-        x[j] = 128
-    x[n - 1] = 255
-    return x
+def max_pool(a, target, j, packed):
+    """Store ``m = packed & 0xFFFF`` activations at byte ``j`` of a map, where they are larger than those stored there.
+
+    With ``packed >> 16``, the first position of a pooling window, store them all.
+    """
+    first = packed >> 16
+    for i in range(packed & 0xFFFF):
+        target[j + i] = a[i] if first else max(a[i], target[j + i])
 
 
-def sums(m):
-    """Return a buffer for ``m`` sums or errors."""
-    return array("i", bytes(4 * m))
+def track_max(a, top, where, packed):
+    """Track the largest of each of ``m = packed & 0x7FF`` activations in ``top``, and its position in ``where``.
 
-
-def part(z, m):  # noqa: ARG001 - an array engine needs m
-    """Return the first ``m`` words of ``z``."""
-    return z
-
-
-def states(m):
-    """Return a buffer for the states of ``m`` leaky units."""
-    return bytearray(2 * m)
-
-
-def matrix(w, m, n, frozen):  # noqa: ARG001 - an array engine needs the shape
-    """Return what :func:`forward` and :func:`update` take for the weight bytes ``w``."""
-    return w
-
-
-def places(m):
-    """Return a buffer for ``m`` places in a map, 0..65535."""
-    return array("H", bytes(2 * m))
-
-
-def put(sample, i, x, n):
-    """Copy ``n & 0xFFFF`` stored activations from byte ``i`` of a sample or map into ``x`` at ``n >> 16``."""
-    to = n >> 16
-    for j in range(n & 0xFFFF):
-        x[to + j] = sample[i + j]
-
-
-def pool(a, target, j, m):
-    """Keep the largest of ``m & 0xFFFF`` activations and those stored at byte ``j`` of a map; ``a`` if m >> 16."""
-    for i in range(m & 0xFFFF):
-        target[j + i] = a[i] if m >> 16 else max(a[i], target[j + i])
-
-
-def best(a, top, where, how):
-    """Where one of ``m = how & 0x7FF`` activations is as large as ``top``, keep it there and its place, how >> 11."""
-    for i in range(how & 0x7FF):
+    The position at hand is ``packed >> 11``; of equal activations the last one counts.
+    """
+    for i in range(packed & 0x7FF):
         if a[i] >= top[i]:
             top[i] = a[i]
-            where[i] = how >> 11
+            where[i] = packed >> 11
 
 
-def move(a, x, j, n):
+def copy(a, x, j, n):
     """Copy the first ``n`` activations of ``a`` into ``x`` at ``j``."""
     for i in range(n):
         x[j + i] = a[i]
 
 
-def rest(h, h16, p):
-    """Bring ``p[M]`` leaky units to rest."""
+def reset_state(h, h16, p):
+    """Set the state of leaky units to zero."""
     for i in range(p[M]):
         h[i] = 128
         h16[2 * i] = 0
         h16[2 * i + 1] = 128
 
 
-def forward(w, x, how, z):
+def forward(w, x, packed, z):
     """z_i = (sum_j hi_ij * x_j) >> shift."""
-    n = how >> 5 & 0x7FF
-    stride = 1 if how & 16 else 2
+    n = packed >> 5 & 0x7FF
+    stride = 1 if packed & FROZEN else 2
     at = stride - 1  # the high byte of the first weight
-    s = how & 15
-    for i in range(how >> 16):
+    s = packed & SHIFT
+    for i in range(packed >> 16):
         total = 0
         for j in range(n):
             total += (w[at] - 128) * (x[j] - 128)
@@ -188,12 +142,12 @@ def softmax(z, p, y):
     return best << 8 | probability
 
 
-def update(w, x, how, e):
+def update(w, x, packed, e):
     """v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s)), s being the shift, 1..15."""
-    n = how >> 5 & 0x7FF
-    s = how & 15
+    n = packed >> 5 & 0x7FF
+    s = packed & SHIFT
     half = 1 << (s - 1)
-    for i in range(how >> 16):
+    for i in range(packed >> 16):
         if not e[i]:
             continue
         at = 2 * n * i
@@ -205,14 +159,14 @@ def update(w, x, how, e):
             at += 2
 
 
-def backward(w, x, how, e):
-    """Do as :func:`update`, and leave in ``x`` what the errors ask of the layer before, with the weights as they were.
+def backward(w, x, packed, e):
+    """Do as :func:`update`, and replace ``x`` with the feedback f to the layer before, made with the old weights.
 
-    f_j = clamp((sum_i hi_ij * e_i) >> r), 0 where x_j is 127 or -127; r = how >> 27.
+    f_j = clamp((sum_i hi_ij * e_i) >> r), 0 where x_j is 127 or -127; r is the feedback shift.
     """
-    m = how >> 16 & 0x7FF
-    n = how >> 5 & 0x7FF
-    s = how & 15
+    m = packed >> 16 & 0x7FF
+    n = packed >> 5 & 0x7FF
+    s = packed & SHIFT
     half = 1 << (s - 1)
     for j in range(n):
         value = x[j] - 128
@@ -225,11 +179,12 @@ def backward(w, x, how, e):
             w[at] = u & 255
             w[at + 1] = u >> 8
         if j < n - 1:  # the bias stays
-            x[j] = 128 if value in (127, -127) else max(-127, min(127, total >> (how >> 27))) + 128
+            x[j] = 128 if value in (127, -127) else max(-127, min(127, total >> (packed >> FEEDBACK))) + 128
 
 
-def pull(f, z, p, j):
-    """e_i = f_i, ``f`` read from j & 0xFFFF on; with j >> 16 it is 0 where z_i is saturated."""
-    at = j & 0xFFFF
+def masked_error(f, z, p, packed):
+    """e_i = f_i, from ``f[packed & 0xFFFF]`` on. With ``packed >> 16`` it is 0 where z_i is saturated."""
+    at = packed & 0xFFFF
+    masked = packed >> 16
     for i in range(p[M]):
-        z[i] = 0 if j >> 16 and not -127 < z[i] < 127 else f[at + i] - 128
+        z[i] = 0 if masked and not -127 < z[i] < 127 else f[at + i] - 128

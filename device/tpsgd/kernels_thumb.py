@@ -1,9 +1,11 @@
 # ruff: noqa: D103, ARG001 - registers are arguments that only the assembler sees; it takes no docstrings
-"""The engine in inline assembler: the instructions of a Cortex-M0, no allocation, legend as in ``kernels_plain``.
+"""The engine in inline assembler, in instructions of a Cortex-M0. It allocates nothing. Legend as in ``kernels_plain``.
 
-Here x and h are int32 words of signed values, so that one ldm fetches four of them. What shapes this file: only r4 to
-r7 and lr are saved for us, so r12 and lr serve as spare registers and what else there is lives on the stack; a
-function returns a small integer (0), because a larger one would be allocated; a conditional branch reaches 256 bytes.
+Here x and h are int32 words of signed values, so that one ldm fetches four of them. Three facts shape this file. Only
+r4 to r7 and lr are saved for us: r12 and lr serve as spare registers, and the rest lives on the stack. A function
+returns a small integer (0), because a larger one would be allocated. A conditional branch reaches 256 bytes.
+
+Parameters are read at [p, 4*index]: 0 is M, 8 AMPLITUDE, 12 L1, 16 LEAK, 20 BASE. The assembler takes no names there.
 Instructions without a mnemonic are ``data``:
 
     0xC8nn ldm   0xC0nn stm   0x98nn, 0x90nn ldr and str at [sp, 4*low byte]   0x45nn cmp with r12 or lr
@@ -14,7 +16,13 @@ from array import array
 
 import micropython
 
-from tpsgd.kernels_plain import matrix, part, places, states, sums
+from tpsgd.buffers import (  # noqa: F401 - an engine has its buffers, too: this one hands them on
+    accumulators,
+    matrix,
+    positions,
+    states,
+    view,
+)
 from tpsgd.softmax import TABLE
 
 NUMBER = 5
@@ -22,29 +30,6 @@ NAME = "thumb"
 
 #: Old interpreters hand the assembler the address of a buffer only where it can be written.
 _table = bytearray(TABLE)
-
-__all__ = [
-    "activations",
-    "backward",
-    "best",
-    "clamp",
-    "draw",
-    "error",
-    "forward",
-    "leak",
-    "matrix",
-    "move",
-    "part",
-    "places",
-    "pool",
-    "pull",
-    "put",
-    "rest",
-    "softmax",
-    "states",
-    "sums",
-    "update",
-]
 
 
 def activations(n, over=None):
@@ -188,7 +173,7 @@ def forward(r0, r1, r2, r3):
     mov(r0, 0)
 
 
-# v_ij = saturate(v_ij + ((e_i*x_j + half) >> shift)); a row without error is left alone. asr leaves the bit that
+# v_ij = saturate(v_ij + ((e_i*x_j + half) >> shift)). A row without an error stays as it is. asr leaves the bit that
 # ``half`` would carry in the carry flag, and adc adds it. 0 <= u - 256 <= 65279 is one unsigned comparison.
 # r0 weight, r1 input, r2 error, r3 shift, r4 256, r5 and r6 two inputs, r7 a weight; r12 65279, lr end of the fours.
 @micropython.asm_thumb
@@ -319,7 +304,7 @@ def update(r0, r1, r2, r3):
     mov(r0, 0)
 
 
-# Column by column: the sum that the layer before gets, with the weights as they were, and the update as above.
+# Column by column: the feedback to the layer before, made with the old weights, and the update as above.
 # r0 weight, r1 shift, r2 its high byte, r3 error, r4 input, r5 sum, r6 error and product, r7 weight; r12 bytes of a
 # row, lr end of the errors.
 @micropython.asm_thumb
@@ -401,9 +386,9 @@ def backward(r0, r1, r2, r3):
     mov(r0, 0)
 
 
-# pull(f, z, p, masked << 16 | j)
+# masked_error(f, z, p, masked << 16 | j)
 @micropython.asm_thumb
-def pull(r0, r1, r2, r3):
+def masked_error(r0, r1, r2, r3):
     lsr(r6, r3, 16)
     lsl(r3, r3, 16)
     lsr(r3, r3, 14)
@@ -429,9 +414,9 @@ def pull(r0, r1, r2, r3):
     mov(r0, 0)
 
 
-# put(sample, i, x, j << 16 | n): stored activations become words, from word j of x on.
+# load(sample, i, x, j << 16 | n): stored activations become words, from word j of x on.
 @micropython.asm_thumb
-def put(r0, r1, r2, r3):
+def load(r0, r1, r2, r3):
     add(r0, r0, r1)
     lsr(r4, r3, 14)  # 4*j: n is below 2**14
     add(r2, r2, r4)
@@ -447,9 +432,9 @@ def put(r0, r1, r2, r3):
     mov(r0, 0)
 
 
-# pool(a, map, j, fresh << 16 | m): the largest of words and stored activations.
+# max_pool(a, map, j, fresh << 16 | m): the largest of words and stored activations.
 @micropython.asm_thumb
-def pool(r0, r1, r2, r3):
+def max_pool(r0, r1, r2, r3):
     add(r1, r1, r2)
     lsr(r6, r3, 16)
     lsl(r3, r3, 16)
@@ -471,9 +456,9 @@ def pool(r0, r1, r2, r3):
     mov(r0, 0)
 
 
-# best(a, top, where, at << 11 | m)
+# track_max(a, top, where, at << 11 | m)
 @micropython.asm_thumb
-def best(r0, r1, r2, r3):
+def track_max(r0, r1, r2, r3):
     lsr(r6, r3, 11)
     lsl(r3, r3, 21)
     lsr(r3, r3, 21)
@@ -492,9 +477,9 @@ def best(r0, r1, r2, r3):
     mov(r0, 0)
 
 
-# move(a, x, j, n)
+# copy(a, x, j, n)
 @micropython.asm_thumb
-def move(r0, r1, r2, r3):
+def copy(r0, r1, r2, r3):
     lsl(r2, r2, 2)
     add(r1, r1, r2)
     label(row)
@@ -504,9 +489,9 @@ def move(r0, r1, r2, r3):
     mov(r0, 0)
 
 
-# rest(h, h16, p)
+# reset_state(h, h16, p)
 @micropython.asm_thumb
-def rest(r0, r1, r2):
+def reset_state(r0, r1, r2):
     ldr(r2, [r2, 0])
     mov(r3, 0)
     mov(r4, 128)

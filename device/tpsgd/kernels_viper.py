@@ -1,44 +1,36 @@
-"""The engine for every firmware with the native emitter: viper, no allocation, legend as in ``kernels_plain``.
+"""The engine for every firmware with the native emitter (viper). It allocates nothing. Legend as in ``kernels_plain``.
 
-Viper's facts that shape this file: pointers load unsigned, so a signed word is brought back with an offset and a mask
-(on a 64-bit machine a word arrives zero-extended); only the first three variables, arguments first, live in registers
-on a Thumb-1 core, so the hot ones are those; ``>>`` of an int is arithmetic; a pointer moves by way of int.
+Four facts of viper shape this file. Pointers load unsigned: an offset and a mask bring a signed word back (on a 64-bit
+machine a word arrives zero-extended). On a Thumb-1 core only the first three variables, arguments first, live in
+registers, so the hot ones come first. ``>>`` of an int is arithmetic. A pointer moves by way of int.
 """
 
 from array import array
 
 import micropython
+from micropython import const
 
-from tpsgd.kernels_plain import activations, matrix, part, places, states, sums
+from tpsgd.buffers import (  # noqa: F401 - an engine has its buffers, too: this one hands them on
+    accumulators,
+    activations,
+    matrix,
+    positions,
+    states,
+    view,
+)
 from tpsgd.softmax import TABLE
+
+# As in ``parameters``; the compiler folds these into the code.
+_M = const(0)
+_AMPLITUDE = const(2)
+_L1 = const(3)
+_LEAK = const(4)
+_BASE = const(5)
 
 NUMBER = 4
 NAME = "viper"
 
 _state = array("I", [0])
-
-__all__ = [
-    "activations",
-    "backward",
-    "best",
-    "clamp",
-    "draw",
-    "error",
-    "forward",
-    "leak",
-    "matrix",
-    "move",
-    "part",
-    "places",
-    "pool",
-    "pull",
-    "put",
-    "rest",
-    "softmax",
-    "states",
-    "sums",
-    "update",
-]
 
 
 @micropython.viper
@@ -64,30 +56,30 @@ def draw(state: ptr32, n: int) -> int:
 
 
 @micropython.viper
-def put(sample: ptr8, i: int, x: ptr8, n: int):
-    """Copy ``n & 0xFFFF`` stored activations from byte ``i`` of a sample or map into ``x`` at ``n >> 16``."""
-    sample = ptr8(int(sample) + i)
-    x = ptr8(int(x) + (n >> 16))
-    for j in range(n & 0xFFFF):
-        x[j] = sample[j]
+def load(source: ptr8, i: int, x: ptr8, packed: int):
+    """Load stored activations, from byte ``i`` of a sample or map: ``packed & 0xFFFF`` to ``x[packed >> 16]`` on."""
+    source = ptr8(int(source) + i)
+    x = ptr8(int(x) + (packed >> 16))
+    for j in range(packed & 0xFFFF):
+        x[j] = source[j]
 
 
 @micropython.viper
-def pool(a: ptr8, target: ptr8, j: int, m: int):
-    """Keep the largest of ``m & 0xFFFF`` activations and those stored at byte ``j`` of a map; ``a`` if m >> 16."""
+def max_pool(a: ptr8, target: ptr8, j: int, packed: int):
+    """Store activations at byte ``j`` of a map where they are larger than those there; all with ``packed >> 16``."""
     target = ptr8(int(target) + j)
-    fresh = m >> 16
-    for i in range(m & 0xFFFF):
+    first = packed >> 16
+    for i in range(packed & 0xFFFF):
         v = a[i]
-        if fresh or v > target[i]:
+        if first or v > target[i]:
             target[i] = v
 
 
 @micropython.viper
-def best(a: ptr8, top: ptr8, where: ptr16, how: int):
-    """Where one of ``m = how & 0x7FF`` activations is as large as ``top``, keep it there and its place, how >> 11."""
-    at = how >> 11
-    for i in range(how & 0x7FF):
+def track_max(a: ptr8, top: ptr8, where: ptr16, packed: int):
+    """Track the largest of each of ``m = packed & 0x7FF`` activations in ``top``, and its position in ``where``."""
+    at = packed >> 11
+    for i in range(packed & 0x7FF):
         v = a[i]
         if v >= top[i]:
             top[i] = v
@@ -95,7 +87,7 @@ def best(a: ptr8, top: ptr8, where: ptr16, how: int):
 
 
 @micropython.viper
-def move(a: ptr8, x: ptr8, j: int, n: int):
+def copy(a: ptr8, x: ptr8, j: int, n: int):
     """Copy the first ``n`` activations of ``a`` into ``x`` at ``j``."""
     x = ptr8(int(x) + j)
     for i in range(n):
@@ -103,9 +95,9 @@ def move(a: ptr8, x: ptr8, j: int, n: int):
 
 
 @micropython.viper
-def rest(h: ptr8, h16: ptr16, p: ptr32):
-    """Bring leaky units to rest."""
-    for i in range(p[0]):
+def reset_state(h: ptr8, h16: ptr16, p: ptr32):
+    """Set the state of leaky units to zero."""
+    for i in range(p[_M]):
         h[i] = 128
         h16[i] = 32768
 
@@ -113,7 +105,7 @@ def rest(h: ptr8, h16: ptr16, p: ptr32):
 @micropython.viper
 def forward(w: ptr8, x: ptr8, s: int, z: ptr32):
     """z_i = (sum_j hi_ij * x_j) >> shift, as sum (hi + 128)*x - 128*sum x: loads are unsigned."""
-    shift = s & 15  # s is ``how`` and becomes the running sum
+    shift = s & 15  # s is ``packed`` and becomes the running sum
     m = s >> 16
     n = s >> 5 & 0x7FF
     wide = (s & 16) ^ 16
@@ -160,7 +152,7 @@ def forward(w: ptr8, x: ptr8, s: int, z: ptr32):
 @micropython.viper
 def clamp(z: ptr32, a: ptr8, p: ptr32):
     """a_i = clamp(z_i)."""
-    for i in range(p[0]):
+    for i in range(p[_M]):
         v = ((z[i] + 0x1000000) & 0x1FFFFFF) - 0x1000000
         if v > 127:
             v = 127
@@ -172,8 +164,8 @@ def clamp(z: ptr32, a: ptr8, p: ptr32):
 @micropython.viper
 def leak(z: ptr32, h16: ptr16, h: ptr8, p: ptr32):
     """h16 += (256*clamp(z) - h16) >> k; h = (h16 + 128) >> 8."""
-    k = p[4]
-    for i in range(p[0]):
+    k = p[_LEAK]
+    for i in range(p[_M]):
         v = ((z[i] + 0x1000000) & 0x1FFFFFF) - 0x1000000
         if v > 127:
             v = 127
@@ -189,7 +181,7 @@ def leak(z: ptr32, h16: ptr16, h: ptr8, p: ptr32):
 def error(a: ptr8, e: ptr32, p: ptr32, column: int):
     """e_i = loss'(t_i - a_i), the targets of ``column`` regenerated from the layer's seed."""
     s = ptr32(_state)
-    s[0] = p[5] + column
+    s[0] = p[_BASE] + column
     for _ in range(2):
         x = s[0]
         s[0] = (((x >> 16) & 0xFFFF) ^ x) * 0x45D9F3B
@@ -197,9 +189,9 @@ def error(a: ptr8, e: ptr32, p: ptr32, column: int):
     s[0] = ((x >> 16) & 0xFFFF) ^ x
     if s[0] == 0:
         s[0] = 1
-    amplitude = p[2]
-    constant = p[3]
-    for i in range(p[0]):
+    amplitude = p[_AMPLITUDE]
+    constant = p[_L1]
+    for i in range(p[_M]):
         if i & 31 == 0:
             x = s[0]
             s[0] = x ^ (x << 13)
@@ -226,7 +218,7 @@ def error(a: ptr8, e: ptr32, p: ptr32, column: int):
 def softmax(z: ptr32, p: ptr32, y: int) -> int:
     """Turn sums into errors 127*[i = y] - p_i and return ``predicted << 8 | p_y``."""
     table = ptr8(TABLE)
-    m = p[0]
+    m = p[_M]
     best = 0
     top = -0x2000000
     for i in range(m):
@@ -245,21 +237,21 @@ def softmax(z: ptr32, p: ptr32, y: int) -> int:
         total += v
         z[i] = v
     half = total >> 1
-    chance = 0
+    probability = 0
     for i in range(m):
         v = (127 * z[i] + half) // total
         if i == y:
-            chance = v
+            probability = v
             z[i] = 127 - v
         else:
             z[i] = 0 - v
-    return best << 8 | chance
+    return best << 8 | probability
 
 
 @micropython.viper
 def update(w: ptr16, x: ptr8, s: int, e: ptr32):
-    """v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s)); a row without error is left alone."""
-    shift = s & 15  # s is ``how`` and becomes the weight at hand
+    """v_ij = saturate(v_ij + ((e_i*x_j + (1 << (s - 1))) >> s)). A row without an error stays as it is."""
+    shift = s & 15  # s is ``packed`` and becomes the weight at hand
     half = 1 << (shift - 1)
     m = s >> 16
     n = s >> 5 & 0x7FF
@@ -317,8 +309,8 @@ def update(w: ptr16, x: ptr8, s: int, e: ptr32):
 
 @micropython.viper
 def backward(w: ptr16, x: ptr8, s: int, e: ptr32):
-    """Do as :func:`update`, and leave in ``x`` what the errors ask of the layer before; see ``kernels_plain``."""
-    shift = s & 15  # s is ``how`` and becomes the weight at hand
+    """Do as :func:`update`, and replace ``x`` with the feedback to the layer before; see ``kernels_plain``."""
+    shift = s & 15  # s is ``packed`` and becomes the weight at hand
     half = 1 << (shift - 1)
     n = s >> 5 & 0x7FF
     m = s >> 16 & 0x7FF
@@ -355,11 +347,11 @@ def backward(w: ptr16, x: ptr8, s: int, e: ptr32):
 
 
 @micropython.viper
-def pull(f: ptr8, z: ptr32, p: ptr32, j: int):
-    """e_i = f_i, ``f`` read from j & 0xFFFF on; with j >> 16 it is 0 where z_i is saturated."""
-    f = ptr8(int(f) + (j & 0xFFFF))
-    masked = j >> 16
-    for i in range(p[0]):
+def masked_error(f: ptr8, z: ptr32, p: ptr32, packed: int):
+    """e_i = f_i, from ``f[packed & 0xFFFF]`` on. With ``packed >> 16`` it is 0 where z_i is saturated."""
+    f = ptr8(int(f) + (packed & 0xFFFF))
+    masked = packed >> 16
+    for i in range(p[_M]):
         v = ((z[i] + 0x1000000) & 0x1FFFFFF) - 0x1000000
         g = f[i] - 128
         if masked and (v > 126 or v < -126):

@@ -8,8 +8,8 @@ from array import array
 from math import floor
 
 from tpsgd import checkpoint, plan, runtime
-from tpsgd.modelfile import Model, ModelError, load_or_recover
-from tpsgd.network import build
+from tpsgd.modelfile import Model, ModelError
+from tpsgd.network import build, load_or_recover
 
 #: Samples over which the accuracy looks back, about.
 FADE = 50

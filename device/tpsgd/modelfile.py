@@ -1,11 +1,24 @@
-"""Read a model file (SPEC 2): check everything that bounds memory before anything is allocated for it.
+"""Read a model file (SPEC 2). Everything that bounds memory is checked before anything is allocated for it.
 
-Legend: C channels, T steps, K checkpoints, N classes, P phases, n inputs and m units of a layer.
+Legend: C channels, T steps, K readout steps, N classes, P phases, n inputs and m units of a layer.
 """
 
 import struct
-from os import remove
 
+from tpsgd.format import (
+    CONV,
+    DENSE,
+    EVERY,
+    MAX_CLASSES,
+    MAX_INPUTS,
+    MAX_LAYERS,
+    MAX_PHASES,
+    MAX_READOUT_STEPS,
+    MAX_STEPS,
+    MAX_UNITS,
+    OUTPUT,
+    RECURRENT,
+)
 from tpsgd.runtime import crc32
 
 MAGIC = b"TPSG"
@@ -15,16 +28,11 @@ HEADER_SIZE = 44
 LAYER = "<BBHHBBBBBB"
 LAYER_SIZE = 24
 
-DENSE, RECURRENT, OUTPUT, CONV = 0, 1, 2, 3
-LAST, CHECKPOINT, RANDOM, EVERY = 0, 1, 2, 3
-
-NEW = ".new"  # behind the path of a model file: another that is about to take its place (SPEC 1.8)
-
 _CHUNK = 256
 
 
 class ModelError(ValueError):
-    """A file that is no model of this version, or a damaged one."""
+    """The file is no model of this version, or it is damaged."""
 
 
 class LayerSpec:
@@ -37,9 +45,9 @@ class LayerSpec:
         self.shifts = bytes(raw[at + 12 : at + 12 + phases])
         self.rows, self.columns, self.stride, self.pool = raw[at + 20 : at + LAYER_SIZE]
         _check(flags < 2, "layer flags")
-        _check(not any(raw[at + 12 + phases : at + 20]), "shifts behind the last phase")
-        _check(1 <= self.units <= 1024, "units", self.units)
-        _check(1 <= self.inputs <= 1039, "inputs", self.inputs)
+        _check(not any(raw[at + 12 + phases : at + 20]), "shifts after the last phase")
+        _check(1 <= self.units <= MAX_UNITS, "units", self.units)
+        _check(1 <= self.inputs <= MAX_INPUTS, "inputs", self.inputs)
         _check(self.shift <= 15 and max(self.shifts) <= 15, "shift")
         if self.kind == OUTPUT:
             _check(self.amplitude == self.loss == self.l1 == 0, "target of an output layer")
@@ -48,11 +56,11 @@ class LayerSpec:
             _check(self.loss <= (self.amplitude > 0), "loss", self.loss)
             _check((1 <= self.l1 <= 127) if self.loss else self.l1 == 0, "l1 constant", self.l1)
         _check(self.leak <= 7 if self.kind == RECURRENT else self.leak == 0, "leak", self.leak)
-        window = (self.rows, self.columns, self.stride, self.pool, self.regions)
-        _check(self.regions <= 15 and (min(window) > 0 if self.kind == CONV else not any(window)), "kernel", window)
+        kernel = (self.rows, self.columns, self.stride, self.pool, self.regions)
+        _check(self.regions <= 15 and (min(kernel) > 0 if self.kind == CONV else not any(kernel)), "kernel", kernel)
 
     def cells(self):
-        """Return the number of weights, biases counted."""
+        """Return the number of weights, biases included."""
         return self.units * (self.inputs + 1)
 
     def nbytes(self):
@@ -61,14 +69,17 @@ class LayerSpec:
 
 
 class Model:
-    """The header of a model file; attributes as in SPEC 2.
-
-    ``crc`` is the one that ends the file, ``front`` the module that runs its conv or recurrent layers, or None.
+    """The header of a model file. Attributes are as in SPEC 2; ``crc`` is the one that ends the file.
 
     Parameters
     ----------
     file : binary file, seekable
-        Left where it is; :meth:`weights` reads it again.
+        It stays open; :meth:`weights` reads it again.
+
+    Raises
+    ------
+    ModelError
+        When the file is not a whole and valid model.
     """
 
     def __init__(self, file):
@@ -77,16 +88,16 @@ class Model:
         raw = file.read(HEADER_SIZE)
         _check(len(raw) == HEADER_SIZE and raw[:4] == MAGIC, "magic: this is no model file")
         (_, version, count, self.header, self.length, self.seed, self.steps, self.channels, self.classes,
-         self.checkpoints, self.rule, self.phases, self.windows, self.resampling, self.scales, self.window, self.hop,
-         self.rate, self.total) = struct.unpack(HEADER, raw)  # fmt: skip
+         self.readout_steps, self.update_at, self.phases, self.windows, self.resampling, self.scales, self.window,
+         self.hop, self.rate, self.total) = struct.unpack(HEADER, raw)  # fmt: skip
         _check(version == VERSION, "format version", version)
         _check(self.length == size, "length: the file has %d bytes and says" % size, self.length)
-        _check(1 <= count <= 8, "number of layers", count)
-        _check(1 <= self.phases <= 8, "phases", self.phases)
+        _check(1 <= count <= MAX_LAYERS, "number of layers", count)
+        _check(1 <= self.phases <= MAX_PHASES, "phases", self.phases)
         _check(self.seed > 0, "seed", 0)
-        _check(1 <= self.steps <= 4096 and 1 <= self.channels <= 1039, "steps and channels")
-        _check(2 <= self.classes <= 255, "classes", self.classes)
-        _check(self.rule <= EVERY, "rule", self.rule)
+        _check(1 <= self.steps <= MAX_STEPS and 1 <= self.channels <= MAX_INPUTS, "steps and channels")
+        _check(2 <= self.classes <= MAX_CLASSES, "classes", self.classes)
+        _check(self.update_at <= EVERY, "update_at", self.update_at)
         _check(self.windows <= 1 and self.resampling <= 1, "windows")
         _check(self.scales in (1, self.channels), "scales", self.scales)
         self.strings = HEADER_SIZE + LAYER_SIZE * count + 8 * self.scales
@@ -106,23 +117,25 @@ class Model:
         below = self.channels
         before = first = self.layers[0].kind
         feedback = False
-        self.front = _module(first)
         for i, layer in enumerate(self.layers):
             kind = layer.kind
             _check((kind == OUTPUT) == (i == last) and kind <= CONV, "kind of layer", i)
-            _check(kind in (DENSE, OUTPUT) or kind == before, "conv or recurrent layer behind another kind", i)
+            _check(kind in (DENSE, OUTPUT) or kind == before, "conv or recurrent layer after another kind", i)
             if i and kind != OUTPUT:
-                _check(feedback <= (layer.amplitude == 0), "target behind a layer that learns from feedback", i)
+                _check(feedback <= (layer.amplitude == 0), "target after a layer that learns from feedback", i)
                 _check(kind != RECURRENT or feedback == (layer.amplitude == 0), "target in a stack", i)
             feedback = layer.amplitude == 0
             before = kind
             if kind == RECURRENT:
-                _check(1 <= self.checkpoints <= 16 and self.checkpoints <= self.steps, "checkpoints", self.checkpoints)
+                most = min(MAX_READOUT_STEPS, self.steps)
+                _check(1 <= self.readout_steps <= most, "readout steps", self.readout_steps)
                 _check(layer.inputs == below + layer.units, "inputs of layer", i)
                 below = layer.units
-                inputs = self.checkpoints * below
+                inputs = self.readout_steps * below
             elif kind == CONV:
-                found = self.front.geometry(layer, rows, width)
+                from tpsgd.convolution import geometry
+
+                found = geometry(layer, rows, width)
                 _check(found and depth in (0, found[0]), "kernel of layer", i)
                 _check(rows * width <= 65535, "map before layer", i)
                 _, _, rows, columns = found
@@ -132,13 +145,11 @@ class Model:
             else:
                 _check(layer.inputs == inputs, "inputs of layer", i)
                 inputs = layer.units
-        if last and not self.layers[-2].amplitude:
-            import tpsgd.feedback  # noqa: F401 - before the memory of a network is counted
         _check(self.layers[last].units == self.classes, "units of the output layer", self.layers[last].units)
-        _check((first == RECURRENT) == (self.checkpoints > 0), "checkpoints", self.checkpoints)
+        _check((first == RECURRENT) == (self.readout_steps > 0), "readout steps", self.readout_steps)
 
     def _check_strings(self, file):
-        """Walk over the strings and see that they end where the weights begin."""
+        """Refuse strings that do not end where the weights begin."""
         at = self.strings
         left = 3 + self.classes
         named = False
@@ -160,42 +171,10 @@ class Model:
         _check(at <= self.header < at + 4, "header length", self.header)
 
     def weights(self, file, buffers):
-        """Read the weights into ``buffers``, one bytearray a layer."""
+        """Read the weights into ``buffers``, one bytearray per layer."""
         file.seek(self.header)
         for buffer in buffers:
             _check(file.readinto(buffer) == len(buffer), "length while reading weights")
-
-
-def load_or_recover(path, wrong, load, *args):
-    """Call ``load`` with ``args``; where it raises ``wrong``, again with what a power cut left (SPEC 1.8), if anything.
-
-    What was left goes, once there is a model.
-    """
-    try:
-        load(*args)
-    except wrong:
-        from tpsgd import newclass
-
-        if not newclass.recover(path):
-            raise
-        load(*args)
-    try:
-        remove(path + NEW)
-    except OSError:
-        pass
-
-
-def _module(kind):
-    """Return the module that runs layers of a kind in front of the dense ones, or None; loaded when it is needed."""
-    if kind == RECURRENT:
-        from tpsgd import recurrent
-
-        return recurrent
-    if kind == CONV:
-        from tpsgd import convolution
-
-        return convolution
-    return None
 
 
 def _check(right, what, value=None):
@@ -204,7 +183,7 @@ def _check(right, what, value=None):
 
 
 def _check_crc(file, size):
-    """Return the CRC-32 that ends a file, having compared it with the file's bytes."""
+    """Return the CRC-32 that ends a file; refuse the file where it is not the CRC of its bytes."""
     file.seek(0)
     crc = 0
     left = size - 4

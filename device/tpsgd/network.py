@@ -1,13 +1,16 @@
-"""The network and its training step: forward, error and update layer by layer (SPEC 1.2, 1.3).
+"""The network and its training step: forward, error and update, layer by layer (SPEC 1.2, 1.3).
 
-Conv and recurrent layers have modules of their own, loaded with a model that has some.
+Conv layers, recurrent layers and feedback have modules of their own, imported for a model that needs them.
 
 Legend: C channels, T steps of the model; n inputs (bias counted), m units of a layer.
 """
 
 from array import array
+from os import remove
 
+from tpsgd.format import CONV, NEW, RECURRENT
 from tpsgd.generator import mix
+from tpsgd.parameters import AMPLITUDE, FROZEN, SHIFT, M, N, pack
 from tpsgd.runtime import crc32
 
 UNKNOWN = 255
@@ -21,11 +24,11 @@ class Layer:
     w : bytearray
         Weights as stored.
     p : array of uint32
-        Parameters, see ``kernels_plain``.
-    how : int
-        As in ``kernels_plain``, with the forward shift S.
+        See ``parameters``.
+    packed : int
+        As ``parameters.pack`` makes it, with the forward shift S.
     shifts : bytes
-        The update shift s of each phase (0: leave alone).
+        The update shift s of each phase (0: the layer does not learn).
     """
 
     def __init__(self, spec, index, seed):
@@ -33,7 +36,7 @@ class Layer:
         self.w = bytearray(spec.nbytes())
         base = mix(seed ^ ((index + 1) << 24))
         self.p = array("I", (spec.units, n, spec.amplitude, spec.l1, spec.leak, base))
-        self.how = spec.units << 16 | n << 5 | spec.frozen << 4 | spec.shift
+        self.packed = pack(spec.units, n, spec.frozen, spec.shift)
         self.shifts = b"\0" * len(spec.shifts) if spec.frozen else spec.shifts
 
 
@@ -63,36 +66,33 @@ class Network:
         self.size = model.steps * model.channels
         self.sample = bytearray(self.size + 1)
         # What a step needs lies in tuples: an attribute costs a small chip as much as a hundred multiplications.
-        self.kernels = (k.put, k.forward, k.clamp, k.error, k.softmax, k.update)
+        self.kernels = (k.load, k.forward, k.clamp, k.error, k.softmax, k.update)
         self.state = array("I", (0,))
-        z = k.sums(max([spec.units for spec in model.layers]))
+        z = k.accumulators(max([spec.units for spec in model.layers]))
+        front, backward_pass = modules(model)
         count = 0
-        over = self.sample  # what the first dense layer may read where it lies
+        over = self.sample  # the first dense layer may read it where it lies
         stage = None
-        if model.front:
-            count, over, stage = model.front.stack(self, model, z)
+        if front:
+            count, over, stage = front.stack(self, model, z)
         steps = []
         for layer in self.layers[count:]:
-            m = layer.p[0]
-            n = layer.p[1]
+            m, n = layer.p[M], layer.p[N]
             x = k.activations(n, None if steps else over)
-            steps.append((k.matrix(layer.w, m, n, layer.how & 16), x, layer.how, k.part(z, m), layer.p))
+            steps.append((k.matrix(layer.w, m, n, layer.packed & FROZEN), x, layer.packed, k.view(z, m), layer.p))
         x = steps[0][1]
-        #: (run, what it takes, their number) of the conv or recurrent layers; where a dense first layer wants the
-        #: sample, unless it reads it as it is.
-        self.front = stage and (model.front.run, stage + (x,), count)  # noqa: RUF005 - old interpreters
+        #: The conv or recurrent layers: (run, its first argument, number of layers), or None.
+        self.front = stage and (front.run, stage + (x,), count)  # noqa: RUF005 - old interpreters
+        #: Inputs of a dense first layer that does not read the sample where it lies, or None.
         self.first = None if stage or x is over else x
         self.dense = tuple([steps[i] + (steps[i + 1][1],) for i in range(len(steps) - 1)])
-        sweep = None
-        if len(model.layers) > 1 and not model.layers[-2].amplitude:
-            from tpsgd.feedback import sweep
-        self.output = steps[-1] + (sweep,)
-        #: ``how`` of each layer for update in the present phase (0: leave alone).
+        self.output = steps[-1] + (backward_pass,)
+        #: The packed integer of each layer for its update in the present phase (0: it does not learn).
         self.rates = [0] * len(self.layers)
         self.begin(model.total)
 
     def begin(self, total):
-        """Begin a run of ``total`` training samples (0: unknown, the schedule stays in its first phase)."""
+        """Begin a run of ``total`` training samples. With 0 (unknown) the schedule stays in its first phase."""
         self.resume(0, total, mix(self.seed))
 
     def resume(self, seen, total, state):
@@ -107,27 +107,28 @@ class Network:
         phases = len(self.layers[0].shifts)
         phase = min(phases - 1, self.seen * phases // self.total) if self.total else 0
         i = len(self.layers)
-        behind = 0
+        above = None
         while i:
             i -= 1
             layer = self.layers[i]
+            p = layer.p
             shift = layer.shifts[phase]
-            rate = shift and layer.how & -16 | shift
-            if behind and not layer.p[2]:  # feedback: the layer behind hands on what it asks for
+            rate = shift and pack(p[M], p[N], 0, shift)
+            if above and not p[AMPLITUDE]:  # the layer above sends feedback while it learns
                 if rate and self.rates[i + 1]:
-                    self.rates[i + 1] |= max(1, min(7, behind - 1)) << 27
+                    self.rates[i + 1] |= pack(0, 0, 0, 0, max(1, min(7, (above.packed & SHIFT) - 1)))
                 else:
                     rate = 0
             self.rates[i] = rate
-            behind = layer.how & 15 or 1
+            above = layer
         self.phase_end = -1  # never
         if self.total and phase < phases - 1:
             self.phase_end = (self.total * (phase + 1) + phases - 1) // phases
 
     def train(self, y):
-        """Learn ``sample`` as one of class ``y``; return ``predicted << 8 | p_y``, as found before learning.
+        """Learn ``sample`` as one of class ``y``; return ``predicted << 8 | p_y``, found before learning.
 
-        Allocates nothing on an engine that allocates nothing (viper, thumb).
+        On the engines viper and thumb this allocates nothing.
         """
         if self.seen == self.phase_end:
             self._set_phase()
@@ -135,33 +136,33 @@ class Network:
         return self._run(y, self.rates)
 
     def test(self, y=UNKNOWN):
-        """Classify ``sample``; return ``predicted << 8 | p_y``, p_y for class ``y`` or, unknown, the predicted one."""
+        """Classify ``sample``; return ``predicted << 8 | p_y``. With ``y`` unknown, p_y is of the predicted class."""
         return self._run(y, None)
 
     def _run(self, y, rates):
-        """Run the sample through all layers; with ``rates`` each of them learns."""
-        put, forward, clamp, error, softmax, update = self.kernels
+        """Run the sample through all layers. With ``rates`` each of them learns."""
+        load, forward, clamp, error, softmax, update = self.kernels
         i = 0
         if self.front:
             run, stage, i = self.front
             run(stage, y, rates)
         elif self.first is not None:
-            put(self.sample, 0, self.first, self.size)
-        for w, x, how, z, p, a in self.dense:
-            forward(w, x, how, z)
+            load(self.sample, 0, self.first, self.size)
+        for w, x, packed, z, p, a in self.dense:
+            forward(w, x, packed, z)
             clamp(z, a, p)
-            if rates and rates[i] and p[2]:
+            if rates and rates[i] and p[AMPLITUDE]:
                 error(a, z, p, y)
                 update(w, x, rates[i], z)
             i += 1
-        w, x, how, z, p, sweep = self.output
-        forward(w, x, how, z)
+        w, x, packed, z, p, backward_pass = self.output
+        forward(w, x, packed, z)
         result = softmax(z, p, y)
         if rates and rates[i]:
-            if sweep is None:
+            if backward_pass is None:
                 update(w, x, rates[i], z)
             elif result & 255 < 127:  # else there is no error
-                sweep(self, rates, y)
+                backward_pass(self, rates, y)
         return result
 
     def weights(self):
@@ -169,15 +170,57 @@ class Network:
         return [layer.w for layer in self.layers]
 
     def crc(self):
-        """Return the CRC-32 over all weight bytes as stored: two networks that learned alike have one."""
+        """Return the CRC-32 over all weight bytes as stored. Networks that learned the same have the same one."""
         crc = 0
         for layer in self.layers:
             crc = crc32(layer.w, crc)
         return crc & 0xFFFFFFFF
 
 
+def modules(model):
+    """Import the code that the layers of ``model`` need besides this module.
+
+    Call it before you count the memory of a network: then the code is not counted.
+
+    Returns
+    -------
+    front : module or None
+        ``recurrent`` or ``convolution``, which runs the first layers.
+    backward_pass : function or None
+        Where the last hidden layer learns from feedback.
+    """
+    front = backward_pass = None
+    kind = model.layers[0].kind
+    if kind == RECURRENT:
+        from tpsgd import recurrent as front
+    elif kind == CONV:
+        from tpsgd import convolution as front
+    if len(model.layers) > 1 and not model.layers[-2].amplitude:
+        from tpsgd.feedback import backward_pass
+    return front, backward_pass
+
+
 def build(file, model, k):
-    """Return a :class:`Network` with the weights of ``model`` read from its ``file``."""
+    """Return a :class:`Network` with the weights of ``model``, read from its ``file``."""
     network = Network(model, k)
     model.weights(file, network.weights())
     return network
+
+
+def load_or_recover(path, wrong, load, *args):
+    """Call ``load`` with ``args``. Where it raises ``wrong``, recover the model file from a power cut and try again.
+
+    What a power cut can leave is the file ``path + NEW`` (SPEC 1.8). It is removed once the model is loaded.
+    """
+    try:
+        load(*args)
+    except wrong:
+        from tpsgd import newclass
+
+        if not newclass.recover(path):
+            raise
+        load(*args)
+    try:
+        remove(path + NEW)
+    except OSError:
+        pass

@@ -7,11 +7,11 @@ import struct
 from os import remove
 
 from tpsgd import plan, runtime
-from tpsgd.modelfile import HEADER_SIZE, LAYER_SIZE, NEW, Model
+from tpsgd.format import MAX_CLASSES, NEW
+from tpsgd.modelfile import HEADER_SIZE, LAYER_SIZE, Model
 from tpsgd.runtime import crc32
 
-MOST = 255  # classes, and bytes of a name
-
+MAX_NAME = 255  # bytes of a class name
 _CHUNK = 256
 
 
@@ -88,11 +88,11 @@ def _checked(classes, name):
     if not isinstance(name, str):
         raise ValueError("a class name is a str, not %r" % (name,))
     raw = name.encode()
-    if not 0 < len(raw) <= MOST:
-        raise ValueError("a class name of %d bytes; it has 1 to %d" % (len(raw), MOST))
+    if not 0 < len(raw) <= MAX_NAME:
+        raise ValueError("a class name of %d bytes; it has 1 to %d" % (len(raw), MAX_NAME))
     if name in classes:
         raise ValueError("there is a class %r already" % (name,))
-    if len(classes) >= MOST:
+    if len(classes) >= MAX_CLASSES:
         raise ValueError("there are %d classes, the most that a model has" % len(classes))
     return raw
 

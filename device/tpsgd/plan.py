@@ -1,12 +1,10 @@
-"""How much memory a model takes to train: every buffer, known before one of them exists.
+"""How much memory a model takes to train: every buffer, before one of them exists.
 
-The array engine's temporaries and views are not in it.
+The array engine's temporaries and views are not counted.
 """
 
-from tpsgd.modelfile import CONV, RECURRENT
-
-#: Parameters of a layer in 32-bit words, as in ``kernels_plain``.
-PARAMETERS = 6
+from tpsgd import parameters
+from tpsgd.format import CONV, RECURRENT
 
 #: Bytes that an engine keeps for an activation, by its name.
 WORDS = {"plain": 1, "np": 4, "viper": 1, "thumb": 4}
@@ -15,7 +13,7 @@ WORDS = {"plain": 1, "np": 4, "viper": 1, "thumb": 4}
 PAYLOAD = 200
 FRAME = PAYLOAD + 8
 
-#: Largest payload that the board sends; the board's RAM is dearer than the host's.
+#: Largest payload that the board sends: smaller, because a board has less RAM than a host.
 ANSWER = 120
 
 #: Results that the board keeps until the host has confirmed them.
@@ -23,24 +21,26 @@ RESULTS = 32
 
 
 def buffers(model, word=1):
-    """Return [(what it is for, bytes), ...], one entry a buffer that training allocates.
+    """Return [(purpose, bytes), ...], one entry for each buffer that training allocates.
 
-    The weights come first, layer after layer. ``word`` is of :data:`WORDS`.
+    The weights come first, layer after layer. ``word`` is a value of :data:`WORDS`.
     """
     sizes = [("weights %d" % i, layer.nbytes()) for i, layer in enumerate(model.layers)]
     sizes.append(("sample", model.steps * model.channels + 1))
     before = None
     for i, layer in enumerate(model.layers):
-        sizes.append(("parameters %d" % i, 4 * PARAMETERS))
+        sizes.append(("parameters %d" % i, 4 * parameters.COUNT))
         if layer.kind == RECURRENT:
             sizes.append(("state %d" % i, 2 * layer.units))
             sizes.append(("activations %d" % i, word * (layer.units + 1)))
-        # a dense layer in front, or behind the last map, reads stored bytes where they lie
+        # a first dense layer, or one after the last map, reads stored bytes where they lie
         if layer.kind in (RECURRENT, CONV) or word > 1 or (i and before != CONV):
             sizes.append(("inputs %d" % i, word * (layer.inputs + 1)))
         before = layer.kind
     if model.layers[0].kind == CONV:
-        sizes += model.front.buffers(model, word)
+        from tpsgd import convolution
+
+        sizes += convolution.buffers(model, word)
     sizes.append(("sums and errors", 4 * max([layer.units for layer in model.layers])))
     sizes.append(("generator", 4))
     return sizes

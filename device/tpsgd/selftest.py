@@ -6,6 +6,7 @@ lets go of this module afterwards.
 
 from array import array
 
+from tpsgd.parameters import pack
 from tpsgd.runtime import crc32
 
 #: What the plain engine says in :func:`answer`.
@@ -22,47 +23,45 @@ def learned(k):
     """Go forward, through leaky units, learn from targets and a label; return prediction and CRC of the weights."""
     w = bytearray(b"\x00\x90\xfe\xff\x01\x01\x80\x80\x34\x72\x00\x01\xf0\xa0\x11\x45")
     p = array("I", (2, 4, 100, 0, 1, 7))
-    how = 2 << 16 | 4 << 5
     x = k.activations(4)
-    z = k.sums(2)
+    z = k.accumulators(2)
     h = k.activations(3)
     h16 = k.states(2)
     matrix = k.matrix(w, 2, 4, 0)
-    k.put(bytearray(b"\x00\x20\xff\x90"), 1, x, 3)
-    k.rest(h, h16, p)
-    k.forward(matrix, x, how | 7, z)
+    k.load(bytearray(b"\x00\x20\xff\x90"), 1, x, 3)
+    k.reset_state(h, h16, p)
+    k.forward(matrix, x, pack(2, 4, 0, 7), z)
     k.leak(z, h16, h, p)
     k.error(h, z, p, 3)
-    k.update(matrix, x, how | 3, z)
-    k.move(h, x, 1, 2)
-    k.forward(matrix, x, how | 8, z)
+    k.update(matrix, x, pack(2, 4, 0, 3), z)
+    k.copy(h, x, 1, 2)
+    k.forward(matrix, x, pack(2, 4, 0, 8), z)
     k.clamp(z, h, p)
-    k.move(h, x, 0, 1)
+    k.copy(h, x, 0, 1)
     said = k.softmax(z, p, 0)
-    k.update(matrix, x, how | 2, z)
+    k.update(matrix, x, pack(2, 4, 0, 2), z)
     return said, crc32(w) & 0xFFFFFFFF
 
 
 def fed_back(k):
     """Learn and hand back what the inputs should have been, then learn from that; return the CRC of the weights."""
     m, n = 3, 11
-    how = m << 16 | n << 5
     w = bytearray([i * 136 & 255 | 1 for i in range(2 * m * n)])
     p = array("I", (m, n, 100, 0, 1, 7))
     x = k.activations(n)
-    z = k.sums(m)
+    z = k.accumulators(m)
     h = k.activations(m + 1)
     matrix = k.matrix(w, m, n, 0)
-    k.put(bytearray(b"\x00\x8ch\x80d\x18)\xff\x03x"), 1, x, 1 << 16 | 9)
-    k.forward(matrix, x, how | 7, z)
+    k.load(bytearray(b"\x00\x8ch\x80d\x18)\xff\x03x"), 1, x, 1 << 16 | 9)
+    k.forward(matrix, x, pack(m, n, 0, 7), z)
     k.clamp(z, h, p)
     k.error(h, z, p, 3)
-    k.backward(matrix, x, 6 << 27 | how | 3, z)
-    k.pull(x, z, p, 1)
-    k.update(matrix, x, how | 2, z)
-    k.forward(matrix, x, how | 5, z)
-    k.pull(x, z, p, 1 << 16 | 4)
-    k.update(matrix, x, how | 4, z)
+    k.backward(matrix, x, pack(m, n, 0, 3, 6), z)
+    k.masked_error(x, z, p, 1)
+    k.update(matrix, x, pack(m, n, 0, 2), z)
+    k.forward(matrix, x, pack(m, n, 0, 5), z)
+    k.masked_error(x, z, p, 1 << 16 | 4)
+    k.update(matrix, x, pack(m, n, 0, 4), z)
     return crc32(w) & 0xFFFFFFFF
 
 
@@ -70,15 +69,15 @@ def mapped(k):
     """Pool two positions and find where each unit is strongest; return the CRC of map and places."""
     h = k.activations(3)
     top = k.activations(3)
-    where = k.places(2)
+    where = k.positions(2)
     pooled = bytearray(4)
-    k.put(bytearray(b"\x80\x90"), 0, h, 2)
-    k.pool(h, pooled, 1, 1 << 16 | 2)
-    k.best(h, top, where, 261 << 11 | 2)
-    k.put(bytearray(b"\x20\xa0"), 0, h, 2)
-    k.pool(h, pooled, 1, 2)
-    k.best(h, top, where, 301 << 11 | 2)
-    k.pool(top, pooled, 0, 1 << 16 | 1)
+    k.load(bytearray(b"\x80\x90"), 0, h, 2)
+    k.max_pool(h, pooled, 1, 1 << 16 | 2)
+    k.track_max(h, top, where, 261 << 11 | 2)
+    k.load(bytearray(b"\x20\xa0"), 0, h, 2)
+    k.max_pool(h, pooled, 1, 2)
+    k.track_max(h, top, where, 301 << 11 | 2)
+    k.max_pool(top, pooled, 0, 1 << 16 | 1)
     pooled[3] = k.draw(array("I", (0x9E3779B9,)), 200)
     first, second = int(where[0]), int(where[1])  # an array engine has floats
     return crc32(pooled + bytes((first & 255, first >> 8, second & 255))) & 0xFFFFFFFF

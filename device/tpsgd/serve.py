@@ -8,8 +8,8 @@ import sys
 
 from tpsgd import __version__, checkpoint, frames, plan, runtime
 from tpsgd.generator import mix
-from tpsgd.modelfile import Model, load_or_recover
-from tpsgd.network import UNKNOWN, build
+from tpsgd.modelfile import Model
+from tpsgd.network import UNKNOWN, build, load_or_recover, modules
 
 PROTOCOL = 1
 MODEL = "model.tpsgd"
@@ -274,6 +274,7 @@ class Server:
     def _build(self, file, k):
         model = Model(file)
         self.model_crc = model.crc
+        modules(model)  # what is counted below is the network alone, without its code
         sizes = plan.buffers(model, plan.WORDS[k.NAME])
         self.planned = plan.total(sizes) + plan.total(plan.link_buffers())
         need = plan.total(sizes)

@@ -15,14 +15,13 @@ import numpy as np
 
 from tpsgd import kernels_np as array_engine
 from tpsgd import kernels_plain as plain
-from tpsgd import recurrent
-from tpsgd.modelfile import OUTPUT, RECURRENT
+from tpsgd.format import LAST, OUTPUT, RECURRENT
 from tpsgd.network import Network
 
 WAND = Path(__file__).resolve().parents[3] / "shared" / "data" / "wand"
 NAMES = ("wingardium", "flippendo", "negative")
 
-STEPS, CHANNELS, UNITS, CHECKPOINTS = 12, 6, 16, 4
+STEPS, CHANNELS, UNITS, READOUT_STEPS = 12, 6, 16, 4
 EPOCHS = 3
 FOLDS = 4
 
@@ -93,14 +92,14 @@ def network(settings, engine=plain):
         SimpleNamespace(
             kind=RECURRENT, units=UNITS, inputs=CHANNELS + UNITS, leak=settings.leak, amplitude=settings.amplitude
         ),
-        SimpleNamespace(kind=OUTPUT, units=len(NAMES), inputs=CHECKPOINTS * UNITS, leak=0, amplitude=0),
+        SimpleNamespace(kind=OUTPUT, units=len(NAMES), inputs=READOUT_STEPS * UNITS, leak=0, amplitude=0),
     ]
     for layer, shift in zip(layers, (settings.recurrent, settings.output), strict=True):
         layer.frozen, layer.shift, layer.l1, layer.shifts = 0, 5, 0, bytes([shift])
         layer.nbytes = lambda layer=layer: 2 * layer.units * (layer.inputs + 1)
     model = SimpleNamespace(
-        seed=77, classes=len(NAMES), steps=STEPS, channels=CHANNELS, checkpoints=CHECKPOINTS, rule=0, layers=layers,
-        total=0, front=recurrent,
+        seed=77, classes=len(NAMES), steps=STEPS, channels=CHANNELS, readout_steps=READOUT_STEPS, update_at=LAST,
+        layers=layers, total=0,
     )  # fmt: skip
     made = Network(model, engine)
     state = [9]

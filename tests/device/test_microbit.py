@@ -8,6 +8,7 @@ import twin
 
 from tpsgd import kernels_plain as plain
 from tpsgd import selftest
+from tpsgd.parameters import pack
 from tpsgd_host.bench.m0 import measure, trim
 from tpsgd_host.bench.m0.load import IMPORTS, KERNELS, LONG, START, load, load_softmax, send
 from tpsgd_host.bench.m0.microbit import Microbit, missing
@@ -45,15 +46,15 @@ def test_forward_and_update(board, source):
     for m, n, frozen, shift in ((3, 1, 0, 1), (2, 8, 0, 5), (1, 3, 1, 0), (3, 13, 0, 9), (4, 6, 1, 15), (2, 16, 1, 4)):
         stored = bytes([dice.randint(1, 255) for _ in range(n - 1)] + [255])
         w = bytearray(rows(dice, m, n, frozen))
-        how = m << 16 | n << 5 | frozen << 4 | shift
+        packed = pack(m, n, frozen, shift)
         e = [dice.choice([0, -254, 254, dice.randint(-254, 254)]) for _ in range(m)]
-        z = plain.sums(m)
-        plain.forward(w, stored, how, z)
+        z = plain.accumulators(m)
+        plain.forward(w, stored, packed, z)
         board.run(f"w=bytearray({bytes(w)!r})\nx=array('i',{words(stored)})\nz=array('i',bytes({4 * m}))")
-        assert board.run(f"print(forward(w,x,{how},z),list(z))").strip() == f"0 {list(z)}"
+        assert board.run(f"print(forward(w,x,{packed},z),list(z))").strip() == f"0 {list(z)}"
         if shift and not frozen:
-            plain.update(w, stored, how, e)
-            assert board.run(f"z=array('i',{e})\n_=update(w,x,{how},z)\nprint(list(w))").strip() == str(list(w))
+            plain.update(w, stored, packed, e)
+            assert board.run(f"z=array('i',{e})\n_=update(w,x,{packed},z)\nprint(list(w))").strip() == str(list(w))
 
 
 def test_error(board, source):
@@ -64,23 +65,23 @@ def test_error(board, source):
         m = 35
         p = [m, 0, 100, l1, 2, 0x9E3779B9 + column]
         a = bytes([dice.choice([28, 228, dice.randint(1, 255)]) for _ in range(m)])
-        e = plain.sums(m)
+        e = plain.accumulators(m)
         plain.error(a, e, p, column)
         board.run(f"p=array('I',{p})\na=array('i',{words(a)})\ne=array('i',bytes({4 * m}))")
         assert board.run(f"_=error(a,e,p,{column})\nprint(list(e))").strip() == str(list(e))
 
 
-def test_rest_leak_and_clamp(board, source):
+def test_reset_state_leak_and_clamp(board, source):
     dice = random.Random(6)
     board.run(START)
-    load(board, ("rest", "leak", "clamp"), source)
+    load(board, ("reset_state", "leak", "clamp"), source)
     m = 7
     z = [dice.randint(-400, 400) for _ in range(m)]
     p = [m, 0, 0, 0, 2, 0]
     h16, h, a = bytearray(2 * m), bytearray(m), bytearray(m)
-    plain.rest(h, h16, p)
+    plain.reset_state(h, h16, p)
     board.run(f"p=array('I',{p})\nz=array('i',{z})\nh=array('i',{z})\na=array('i',{z})\ng=bytearray({2 * m})")
-    assert board.run("_=rest(h,g,p)\nprint(list(g),list(h))").strip() == f"{list(h16)} {words(h)}"
+    assert board.run("_=reset_state(h,g,p)\nprint(list(g),list(h))").strip() == f"{list(h16)} {words(h)}"
     for _ in range(3):
         plain.leak(z, h16, h, p)
         assert board.run("_=leak(z,g,h,p)\nprint(list(g),list(h))").strip() == f"{list(h16)} {words(h)}"
@@ -96,7 +97,7 @@ def test_softmax(board, source):
     load_softmax(board)
     board.run(f"p=array('I',{[m, 0, 0, 0, 0, 0]})")
     for y, spread in ((255, 60), (0, 60), (6, 2), (3, 10**6)):
-        e = plain.sums(m)
+        e = plain.accumulators(m)
         for i in range(m):
             e[i] = dice.randint(-spread, spread)
         board.run(f"z=array('i',{list(e)})")
@@ -104,10 +105,10 @@ def test_softmax(board, source):
         assert board.run(f"print(softmax(z,p,{y}),list(z))").strip() == f"{result} {list(e)}"
 
 
-def test_put_move_and_draw(board, source):
+def test_load_copy_and_draw(board, source):
     board.run(START)
-    load(board, ("put", "move", "draw"), source)
-    board.run("a=array('i',bytes(20))\n_=put(bytearray(b'abcdefg'),2,a,4)\nz=array('i',bytes(20))\n_=move(a,z,1,3)")
+    load(board, ("load", "copy", "draw"), source)
+    board.run("a=array('i',bytes(20))\n_=load(bytearray(b'abcdefg'),2,a,4)\nz=array('i',bytes(20))\n_=copy(a,z,1,3)")
     assert board.run("print(list(a),list(z))").strip() == f"{[*words(b'cdef'), 0]} {[0, *words(b'cde'), 0]}"
     state = [12345]
     drawn = [plain.draw(state, 1000) for _ in range(5)]
@@ -115,50 +116,52 @@ def test_put_move_and_draw(board, source):
     assert board.run("print([draw(s,1000)for _ in range(5)],s[0])").strip() == f"{drawn} {state[0]}"
 
 
-def test_backward_and_pull(board, source):
+def test_backward_and_masked_error(board, source):
     dice = random.Random(11)
     board.run(START)
-    load(board, ("backward", "pull"), source)
+    load(board, ("backward", "masked_error"), source)
     for m, n, shift, r in ((3, 2, 1, 1), (2, 9, 5, 7), (1, 3, 9, 4), (11, 5, 15, 3)):
         ends = [1, 255, dice.randint(1, 255)]
         stored = bytearray([dice.choice(ends) if dice.random() < 0.5 else dice.randint(1, 255) for _ in range(n - 1)])
         stored.append(255)
         w = bytearray(rows(dice, m, n, 0))
-        how = r << 27 | m << 16 | n << 5 | shift
+        packed = pack(m, n, 0, shift, r)
         e = [dice.choice([0, -127, 127, dice.randint(-127, 127)]) for _ in range(m)]
-        board.run(f"w=bytearray({bytes(w)!r})\nx=array('i',{words(stored)})\nz=array('i',{e})\n_=backward(w,x,{how},z)")
-        plain.backward(w, stored, how, e)
+        board.run(
+            f"w=bytearray({bytes(w)!r})\nx=array('i',{words(stored)})\nz=array('i',{e})\n_=backward(w,x,{packed},z)"
+        )
+        plain.backward(w, stored, packed, e)
         assert board.run("print(list(w),list(x))").strip() == f"{list(w)} {words(stored)}"
     f = bytes([dice.randint(1, 255) for _ in range(9)])
     z = [126, -126, 127, -127, 5000, -5000, 0]
     for masked in (0, 1):
         e = list(z)
-        plain.pull(f, e, (len(z),), masked << 16 | 2)
-        script = f"z=array('i',{z})\n_=pull(array('i',{words(f)}),z,array('I',[{len(z)}]),{masked << 16 | 2})"
+        plain.masked_error(f, e, (len(z),), masked << 16 | 2)
+        script = f"z=array('i',{z})\n_=masked_error(array('i',{words(f)}),z,array('I',[{len(z)}]),{masked << 16 | 2})"
         assert board.run(script + "\nprint(list(z))").strip() == str(e)
 
 
-def test_put_into_the_middle(board, source):
+def test_load_into_the_middle(board, source):
     board.run(START)
-    load(board, ("put",), source)
+    load(board, ("load",), source)
     board.run("a=array('i',bytes(24))")
-    assert board.run("_=put(bytearray(b'abcdefg'),2,a,2<<16|3)\nprint(list(a))").strip() == str(
+    assert board.run("_=load(bytearray(b'abcdefg'),2,a,2<<16|3)\nprint(list(a))").strip() == str(
         [0, 0, *words(b"cde"), 0]
     )
 
 
-def test_pool_and_best(board, source):
+def test_max_pool_and_track_max(board, source):
     dice = random.Random(8)
     board.run(START)
-    load(board, ("pool", "best"), source)
+    load(board, ("max_pool", "track_max"), source)
     m = 5
-    target, top, where = bytearray(9), bytearray(m), plain.places(m)
+    target, top, where = bytearray(9), bytearray(m), plain.positions(m)
     board.run(f"g=bytearray(9)\nt=array('i',{words(top)})\nh=array('H',bytes({2 * m}))")
     for fresh, at in ((1, 7), (0, 65535), (0, 300), (1, 2)):
         a = bytes([dice.choice([1, 255, 128, dice.randint(1, 255)]) for _ in range(m)])
-        plain.pool(a, target, 3, fresh << 16 | m)
-        plain.best(a, top, where, at << 11 | m)
-        board.run(f"a=array('i',{words(a)})\n_=pool(a,g,3,{fresh << 16 | m})\n_=best(a,t,h,{at << 11 | m})")
+        plain.max_pool(a, target, 3, fresh << 16 | m)
+        plain.track_max(a, top, where, at << 11 | m)
+        board.run(f"a=array('i',{words(a)})\n_=max_pool(a,g,3,{fresh << 16 | m})\n_=track_max(a,t,h,{at << 11 | m})")
         assert board.run("print(list(g),list(t),list(h))").strip() == f"{list(target)} {words(top)} {list(where)}"
 
 
@@ -202,10 +205,10 @@ def test_ram_of_the_reference_net(board, record_property):
 @pytest.mark.parametrize(
     ("question", "kernels", "wanted"),
     [
-        ("learned", ("put", "rest", "forward", "leak", "error", "update", "move", "clamp", "_softmax"),
+        ("learned", ("load", "reset_state", "forward", "leak", "error", "update", "copy", "clamp", "_softmax"),
          selftest.ANSWER[:2]),
-        ("fed_back", ("put", "forward", "clamp", "error", "backward", "pull", "update"), selftest.ANSWER[2]),
-        ("mapped", ("put", "pool", "best", "draw"), selftest.ANSWER[3]),
+        ("fed_back", ("load", "forward", "clamp", "error", "backward", "masked_error", "update"), selftest.ANSWER[2]),
+        ("mapped", ("load", "max_pool", "track_max", "draw"), selftest.ANSWER[3]),
     ],
 )  # fmt: skip
 def test_boot_self_test(board, question, kernels, wanted):
@@ -217,7 +220,8 @@ def test_boot_self_test(board, question, kernels, wanted):
         ("selftest", [question]),
         ("runtime", ["crc32"]),
         ("kernels_thumb", ["activations"]),
-        ("kernels_plain", ["sums", "states", "matrix", "places"]),
+        ("buffers", ["accumulators", "states", "matrix", "positions"]),
+        ("parameters", ["pack"]),
     ):
         for piece in trim.pieces(module, names):
             send(board, piece)

@@ -60,14 +60,13 @@ KERNELS = """def kernels(number, m, n):
     k = runtime.engine(number)
     w = bytearray([(i * 151 % 254) + 1 for i in range(2 * m * n)])
     x = k.activations(n)
-    k.put(bytes([(i * 37 % 255) + 1 for i in range(n)]), 0, x, n - 1)
-    z = k.sums(m)
-    how = m << 16 | n << 5
+    k.load(bytes([(i * 37 % 255) + 1 for i in range(n)]), 0, x, n - 1)
+    z = k.accumulators(m)
     matrix = k.matrix(w, m, n, 0)
-    forward = took(k.forward, matrix, x, how | 5, z)
+    forward = took(k.forward, matrix, x, pack(m, n, 0, 5), z)
     for i in range(m):
         z[i] = i * 13 % 200 - 99
-    print(forward, took(k.update, matrix, x, how | 8, z))
+    print(forward, took(k.update, matrix, x, pack(m, n, 0, 8), z))
 """
 
 #: Runs on the host and on the board: a network, deterministic weights and samples, what they give.
@@ -80,14 +79,11 @@ STEP = """class Spec:
     def nbytes(self):
         return 2 * self.units * (self.inputs + 1)
 class Model:
-    seed, total, front = 7, 0, None
-    def __init__(self, steps, channels, checkpoints, rule, *layers):
-        self.steps, self.channels, self.checkpoints, self.rule = steps, channels, checkpoints, rule
+    seed, total = 7, 0
+    def __init__(self, steps, channels, readout_steps, update_at, *layers):
+        self.steps, self.channels, self.readout_steps, self.update_at = steps, channels, readout_steps, update_at
         self.layers = [Spec(*layer) for layer in layers]
         self.classes = layers[-1][1]
-        if checkpoints:
-            from tpsgd import recurrent
-            self.front = recurrent
 def fill(net):
     for layer in net.layers:
         w = layer.w
@@ -103,7 +99,7 @@ def show(net, y):
 NETS = {
     "60-32-16-6": "Model(1, 60, 0, 0, (0, 32, 60, 0, 100, 8), (0, 16, 32, 0, 100, 8), (2, 6, 16, 0, 0, 8))",
     "RNN 16-32 last": "Model(20, 16, 4, 0, (1, 32, 48, 1, 100, 9), (2, 6, 128, 0, 0, 8))",
-    "RNN 16-32 checkpoint": "Model(20, 16, 4, 1, (1, 32, 48, 1, 100, 9), (2, 6, 128, 0, 0, 8))",
+    "RNN 16-32 readout": "Model(20, 16, 4, 1, (1, 32, 48, 1, 100, 9), (2, 6, 128, 0, 0, 8))",
     "60-32-16-6 feedback": "Model(1, 60, 0, 0, (0, 32, 60, 0, 0, 8), (0, 16, 32, 0, 0, 8), (2, 6, 16, 0, 0, 8))",
     "RNN 16-32 feedback": "Model(20, 16, 4, 1, (1, 32, 48, 1, 0, 9), (2, 6, 128, 0, 0, 8))",
 }
@@ -132,7 +128,7 @@ def board(tmp_path_factory):
         for case in range(cases.CASES):
             made.write_bytes(cases.model_bytes(case))
             board.copy(made, f"case{case}")
-        board.run("import cases, gc\nfrom tpsgd import runtime")
+        board.run("import cases, gc\nfrom tpsgd import runtime\nfrom tpsgd.parameters import pack")
         board.run("def made(case):\n with open('case%d' % case, 'rb') as f: return f.read()\ncases.model_bytes = made")
         board.run(CLOCK + KERNELS)
         board.run("from tpsgd.network import Network\n" + STEP)

@@ -29,7 +29,7 @@ SAMPLES = """def thousand(N,W):
  print(c&0xffffffff,r)
 """
 
-#: Rows of 41 and 13; of 33 and 33, with two checkpoints that learn in each of the samples.
+#: Rows of 41 and 13; of 33 and 33, with two readout steps at which each sample is learned.
 NETS = {
     "CNN": "conv(model(6,5,0,0,3,[spec(4,6,0,127,b'\\x08'),spec(3,16,0,0,b'\\x07')]),(3,2,1,2,2))",
     "two recurrent layers": "stacked(model(5,6,2,1,3,[spec(6,12,1,100,b'\\x09'),spec(5,11,2,80,b'\\x09'),"
@@ -41,19 +41,16 @@ NETS = {
 }
 
 #: What makes the first layers of a model recurrent, or conv layers of the windows given.
-FRONT = """from tpsgd import convolution, recurrent
-def stacked(m):
+FRONT = """def stacked(m):
     for s in m.layers[:-1]:
         s.kind = 1
     m.layers[-1].kind = 2
-    m.front = recurrent
     return m
 def conv(m, *windows):
     for s, window in zip(m.layers, windows):
         s.kind = 3
         s.rows, s.columns, s.stride, s.pool, s.regions = window
     m.layers[-1].kind = 2
-    m.front = convolution
     return m
 """
 

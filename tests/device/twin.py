@@ -1,5 +1,6 @@
 """The same network on the emulated micro:bit and here: what its heap has no room to make of a model is sent made."""
 
+from tpsgd.parameters import AMPLITUDE, M, N
 from tpsgd_host.bench.m0 import trim
 from tpsgd_host.bench.m0.load import IMPORTS, KERNELS, LONG, load, load_softmax, send
 
@@ -20,20 +21,20 @@ def built(here):
         count = here.front[2]
         stage, before = recurrent(here) if has_steps(here) else conv(here)
         first = f"{before};N.front=run,({stage},X[{count}]),{count}"
-    steps = [f"(W[{i}],X[{i}],{layers[i].how},z,P[{i}],X[{i + 1}])" for i in range(count, last)]
+    steps = [f"(W[{i}],X[{i}],{layers[i].packed},z,P[{i}],X[{i + 1}])" for i in range(count, last)]
     return f"""def build():
  global N,W
  N=Network();W=[bytearray(n)for n in {[len(layer.w) for layer in layers]}]
- X=[array('i',bytes(4*n))for n in {[layer.p[1] for layer in layers]}]
+ X=[array('i',bytes(4*n))for n in {[layer.p[N] for layer in layers]}]
  for x in X:x[-1]=127
- z=array('i',bytes({4 * max(layer.p[0] for layer in layers)}))
+ z=array('i',bytes({4 * max(layer.p[M] for layer in layers)}))
  P=[array('I',p)for p in {[list(layer.p) for layer in layers]}]
  N.sample={sample}
  {first}
- N.dense=({"".join(step + "," for step in steps)});N.output=W[{last}],X[{last}],{layers[-1].how},z,P[{last}],\
-{"sweep" if here.output[5] else None}
+ N.dense=({"".join(step + "," for step in steps)});N.output=W[{last}],X[{last}],{layers[-1].packed},z,P[{last}],\
+{"backward_pass" if here.output[5] else None}
  N.rates={here.rates};N.k=k;N.seen=0;N.phase_end=-1
- N.kernels=put,forward,clamp,error,softmax,update
+ N.kernels=load,forward,clamp,error,softmax,update
  N.classes={here.classes}
 """
 
@@ -46,15 +47,15 @@ def has_steps(here):
 def recurrent(here):
     """Return the source of what ``recurrent.run`` takes, but for the last, and of what comes before.
 
-    The rule is none that draws.
+    Its layers learn at no step that is drawn.
     """
-    _, _, _, channels, steps, checkpoints, rule, classes, layers, _ = here.front[1]
+    _, _, _, channels, steps, readout_steps, update_at, classes, layers, _ = here.front[1]
     made = ""
     for i, layer in enumerate(layers):
         units = layer[4][0]
         states = f"array('i',bytes({4 * units + 4})),bytearray({2 * units})"
         made += f"(W[{i}],X[{i}],{layer[2]},z,P[{i}],{states},{layer[7]}),"
-    return f"k,0,N.sample,{channels},{steps},{checkpoints},{rule},{classes},({made})", "pass"
+    return f"k,0,N.sample,{channels},{steps},{readout_steps},{update_at},{classes},({made})", "pass"
 
 
 def conv(here):
@@ -62,14 +63,14 @@ def conv(here):
     layers = here.front[1][3]
     most = max(layer[4][0] for layer in layers)
     words = f"array('i',bytes({4 * most + 4}))"
-    tools = f"put,forward,clamp,pool,best,move,{words},{words},array('H',bytes({2 * most}))"
+    tools = f"load,forward,clamp,max_pool,track_max,copy,{words},{words},array('H',bytes({2 * most}))"
     made = ""
     source = "N.sample"
     for i, layer in enumerate(layers):
-        target = f"M[{i}]"
-        made += f"(W[{i}],X[{i}],{layer[2]},z,P[{i}],o,{layer[6]},{source},{target}),"
+        target = f"maps[{i}]"
+        made += f"(W[{i}],X[{i}],{layer[2]},z,P[{i}],o,{layer[6]},{source},{target},{layer[9]},{layer[10]}),"
         source = target
-    before = f"M=[bytearray(n)for n in {[len(layer[8]) for layer in layers]}];o=array('i',bytes({4 * most}))"
+    before = f"maps=[bytearray(n)for n in {[len(layer[8]) for layer in layers]}];o=array('i',bytes({4 * most}))"
     return f"k,{here.classes},({tools}),({made})", before
 
 
@@ -78,18 +79,20 @@ def move_in(board, here, *scripts):
     board.shorten = trim.shortener(LONG)
     board.run(IMPORTS)
     needed = trim.pieces("network", ["Network.train", "Network._run"])
-    kernels = set(KERNELS) - {"move", "rest", "leak", "draw", "pool", "best", "backward", "pull"}
+    kernels = set(KERNELS) - {
+        "copy", "reset_state", "leak", "draw", "max_pool", "track_max", "backward", "masked_error",
+    }  # fmt: skip
     if here.output[5]:
-        needed += trim.pieces("feedback", ["sweep"])
-        kernels |= {"backward", "pull"}
+        needed += trim.pieces("feedback", ["backward_pass"])
+        kernels |= {"backward", "masked_error"}
     if here.front and has_steps(here):
-        needed += trim.pieces("recurrent", ["run", "_learn"] if "pull" in kernels else ["run"])
-        kernels |= {"move", "rest", "leak"}
+        needed += trim.pieces("recurrent", ["_MASKED", "run", "_learn"] if "masked_error" in kernels else ["run"])
+        kernels |= {"copy", "reset_state", "leak"}
         kernels -= set() if here.dense else {"clamp"}
     elif here.front:
-        needed += trim.pieces("convolution", ["_FRESH", "_forward", "_learn", "run"])
-        kernels |= {"move", "pool", "best"}
-    if not any(layer.p[2] for layer in here.layers):  # none has targets of its own
+        needed += trim.pieces("convolution", ["_FIRST", "_forward", "_learn", "run"])
+        kernels |= {"copy", "max_pool", "track_max"}
+    if not any(layer.p[AMPLITUDE] for layer in here.layers):  # none has targets of its own
         kernels -= {"error"}
     for piece in (*needed, *scripts, built(here)):
         send(board, piece)

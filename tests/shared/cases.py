@@ -34,7 +34,7 @@ class Dice:
 
 
 def describe(case):
-    """Return (steps, channels, classes, checkpoints, rule, phases, layers) of a case.
+    """Return (steps, channels, classes, readout_steps, update_at, phases, layers) of a case.
 
     A layer is (kind, units, inputs, shift, leak, amplitude, loss, l1, frozen, shifts, window), window being the rows
     and columns of a kernel, stride, pool and regions.
@@ -49,7 +49,7 @@ def describe(case):
         recurrent = 1 + case % 3 // 2 if case % 2 == 0 else 0
     steps = dice.roll(4, 9) if recurrent or conv else dice.roll(1, 3)
     channels = dice.roll(1, 9)
-    checkpoints = dice.roll(1, 4) if recurrent else 0
+    readout_steps = dice.roll(1, 4) if recurrent else 0
     layers = []
     inputs = steps * channels
     if conv:
@@ -59,7 +59,7 @@ def describe(case):
         units = dice.roll(2, 40) if case < 24 else dice.roll(2, 20)
         layers.append(_layer(dice, 1, units, below + units, phases))
         below = units
-        inputs = checkpoints * units
+        inputs = readout_steps * units
     for _ in range(dice.roll(0, 2)):
         units = dice.roll(1, 40)
         layers.append(_layer(dice, 0, units, inputs, phases))
@@ -67,7 +67,7 @@ def describe(case):
     if case >= FEEDBACK:
         _feed(layers, last=dice.roll(0, 3) == 0)
     layers.append(_layer(dice, 2, classes, inputs, phases))
-    return steps, channels, classes, checkpoints, case // 2 % 4 if recurrent else 0, phases, layers
+    return steps, channels, classes, readout_steps, case // 2 % 4 if recurrent else 0, phases, layers
 
 
 def _maps(dice, count, rows, phases, layers):
@@ -122,7 +122,7 @@ def _layer(dice, kind, units, inputs, phases, window=(0, 0, 0, 0, 0)):
 
 def model_bytes(case):
     """Return the model file of a case."""
-    steps, channels, classes, checkpoints, rule, phases, layers = describe(case)
+    steps, channels, classes, readout_steps, update_at, phases, layers = describe(case)
     dice = Dice(case + 1000)
     body = b""
     weights = b""
@@ -139,7 +139,7 @@ def model_bytes(case):
     header = HEADER_SIZE + len(body)
     head = struct.pack(
         HEADER, b"TPSG", VERSION, len(layers), header, header + len(weights) + 4, 77 + case, steps, channels, classes,
-        checkpoints, rule, phases, 0, 0, 1, 0, 0, 0.0, SAMPLES,
+        readout_steps, update_at, phases, 0, 0, 1, 0, 0, 0.0, SAMPLES,
     )  # fmt: skip
     data = head + body + weights
     return data + struct.pack("<I", crc32(data) & 0xFFFFFFFF)

@@ -7,8 +7,8 @@ from test_golden import engines
 from tpsgd import kernels_plain, runtime
 
 FUNCTIONS = (
-    "put", "move", "rest", "forward", "clamp", "leak", "error", "softmax", "update", "backward", "pull", "pool", "best",
-    "draw",
+    "load", "copy", "reset_state", "forward", "clamp", "leak", "error", "softmax", "update", "backward", "masked_error",
+    "max_pool", "track_max", "draw",
 )  # fmt: skip
 
 
@@ -39,14 +39,14 @@ def test_an_engine_with_a_wrong_function_is_found():
 
 
 def test_an_engine_that_answers_wrong_is_left_out():
-    kept = kernels_plain.pull
-    kernels_plain.pull = lambda *args: None
+    kept = kernels_plain.masked_error
+    kernels_plain.masked_error = lambda *args: None
     try:
         runtime.engine(1)
     except ImportError:
         return
     finally:
-        kernels_plain.pull = kept
+        kernels_plain.masked_error = kept
     raise AssertionError("the engine was taken")
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from tpsgd import kernels_np, runtime
 from tpsgd.modelfile import Model as DeviceModel
 from tpsgd.network import build
+from tpsgd.parameters import pack
 from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.model.modelfile import OFFSET, Model
@@ -81,15 +82,16 @@ class Readout:
         m, n = self.v.shape
         stored = bytearray((self.v + OFFSET).astype("<u2").tobytes())
         kernels: Any = kernels_np
-        w, z, how, parameters = kernels.matrix(stored, m, n, 0), kernels.sums(m), m << 16 | n << 5, (m, n)
+        w, z, parameters = kernels.matrix(stored, m, n, 0), kernels.accumulators(m), (m, n)
+        read, learn = pack(m, n, 0, self.shift), pack(m, n, 0, shift)
         still = np.zeros(m, np.bool_) if rows is None else ~np.isin(np.arange(m), rows)
         inputs = x.astype(np.float64)
         for order in orders(len(y), passes, seed):
             for i in order:
-                kernels.forward(w, inputs[i], how | self.shift, z)
+                kernels.forward(w, inputs[i], read, z)
                 kernels.softmax(z, parameters, int(y[i]))
                 z[still] = 0
-                kernels.update(w, inputs[i], how | shift, z)
+                kernels.update(w, inputs[i], learn, z)
         self.v = np.frombuffer(stored, "<u2").reshape(m, n).astype(np.int64) - OFFSET
 
     def _sums(self, x: Integers) -> Integers:

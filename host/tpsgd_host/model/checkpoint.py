@@ -6,7 +6,8 @@ import struct
 from dataclasses import dataclass
 from zlib import crc32
 
-from tpsgd import checkpoint, modelfile, serve
+from tpsgd import checkpoint, serve
+from tpsgd.format import NEW
 from tpsgd_host.errors import ModelError
 from tpsgd_host.model.modelfile import Model
 
@@ -16,7 +17,7 @@ HEADER = "<4sB3sIIIIIIII"
 HEADER_SIZE = struct.calcsize(HEADER)
 
 #: What a board's model may leave beside its file: all that goes when another model comes.
-BESIDE = (serve.MODEL + modelfile.NEW, *checkpoint.SLOTS)
+BESIDE = (serve.MODEL + NEW, *checkpoint.SLOTS)
 
 
 @dataclass(frozen=True)

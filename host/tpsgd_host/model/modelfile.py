@@ -286,7 +286,8 @@ def parse_model(data: bytes, source: str) -> Model:
     )  # fmt: skip
     return Model(
         strings[0], raw.seed, layout, tuple(strings[3:]), tuple(layers),
-        Scaling(scales[:, 0].copy(), scales[:, 1].copy()), tuple(weights), raw.checkpoints, RULES[raw.rule], raw.total,
+        Scaling(scales[:, 0].copy(), scales[:, 1].copy()), tuple(weights), raw.readout_steps, RULES[raw.update_at],
+        raw.total,
     )  # fmt: skip
 
 

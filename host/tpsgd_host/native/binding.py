@@ -1,6 +1,6 @@
 """Load ``trainer.c``'s library and keep the arrays of one network for it.
 
-Legend: R records, T steps, C channels, K checkpoints; m units, n inputs of a layer with the bias.
+Legend: R records, T steps, C channels, K readout steps; m units, n inputs of a layer with the bias.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd.format import MAX_LAYERS, MAX_PHASES
 from tpsgd.generator import mix
 from tpsgd_host.model.modelfile import KINDS, RULES, Layer, Map, Model, Weights, stored
 
 Bytes = npt.NDArray[np.uint8]
-
-MAX_LAYERS = MAX_PHASES = 8
 
 #: Of a conv layer, see ``tpsgd_layer`` of trainer.c.
 GEOMETRY = (
@@ -46,7 +45,7 @@ class _Network(ctypes.Structure):
     _fields_ = (
         *(
             (name, ctypes.c_int32)
-            for name in ("layers", "steps", "channels", "classes", "checkpoints", "rule", "phases")
+            for name in ("layers", "steps", "channels", "classes", "readout_steps", "update_at", "phases")
         ),
         *((name, ctypes.c_uint32) for name in ("seen", "total", "state")),
         *((name, ctypes.c_void_p) for name in ("z", "f", "top", "where")),

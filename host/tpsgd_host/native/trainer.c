@@ -1,7 +1,7 @@
 /* The trainer of SPEC 1 in C99: the same bits as the engines of the device package, for simulations that should not
  * take long.
  *
- * Legend. R records, T steps, C channels, K checkpoints, N classes, P phases of the model; m units, n inputs of a layer,
+ * Legend. R records, T steps, C channels, K readout steps, N classes, P phases of the model; m units, n inputs of a layer,
  * the bias counted (its input is the last one, always 127); D depth of the map that a conv layer reads.
  *
  *   w       (m, n) uint16, v + 32896: weights of a layer that learns. The high byte is hi + 128.
@@ -27,7 +27,7 @@
 #endif
 
 enum { DENSE, RECURRENT, OUTPUT, CONV };
-enum { LAST, CHECKPOINT, RANDOM, EVERY };
+enum { LAST, READOUT, RANDOM, EVERY };
 enum { TEST_OP = 1, UNKNOWN = 255, MAX_LAYERS = 8, MAX_PHASES = 8, TABLE_SIZE = 100 };
 
 typedef struct {
@@ -61,8 +61,8 @@ typedef struct {
     int32_t steps;        /* T */
     int32_t channels;     /* C */
     int32_t classes;      /* N */
-    int32_t checkpoints;  /* K; 0 without a recurrent layer */
-    int32_t rule;
+    int32_t readout_steps; /* K; 0 without a recurrent layer */
+    int32_t update_at;
     int32_t phases;       /* P */
     uint32_t seen;        /* training samples applied in this run */
     uint32_t total;       /* announced for it; 0 unknown */
@@ -220,7 +220,7 @@ static void backward(const tpsgd_layer *layer, const int32_t *restrict e, int32_
 }
 
 /* e_i = f_i, 0 where z_i is saturated and ``masked`` */
-static void pull(const uint8_t *f, int32_t *z, int32_t m, int masked)
+static void masked_error(const uint8_t *f, int32_t *z, int32_t m, int masked)
 {
     for (int32_t i = 0; i < m; i++)
         z[i] = masked && (z[i] >= 127 || z[i] <= -127) ? 0 : f[i] - 128;
@@ -240,7 +240,7 @@ static void find_rates(const tpsgd_network *net, int32_t phase, uint8_t *rates)
 }
 
 /* Learn from e in z, which is layer l's, and go down from there as far as there is feedback; return where it ended */
-static int32_t sweep(tpsgd_network *net, int32_t l, int32_t lowest, const uint8_t *rates, int masked)
+static int32_t backward_pass(tpsgd_network *net, int32_t l, int32_t lowest, const uint8_t *rates, int masked)
 {
     for (;; l--) {
         const tpsgd_layer *layer = &net->layer[l];
@@ -254,29 +254,29 @@ static int32_t sweep(tpsgd_network *net, int32_t l, int32_t lowest, const uint8_
             return l - 1;
         if (masked)
             forward(layer - 1, net->z);
-        pull(layer->x, net->z, layer[-1].units, masked);
+        masked_error(layer->x, net->z, layer[-1].units, masked);
     }
 }
 
-/* The T steps of the recurrent layers; the last one's K checkpoints lie side by side in the next layer's inputs
+/* The T steps of the recurrent layers; the last one's K readout states lie side by side in the next layer's inputs
  * afterwards. ``again``: feedback lies there instead, and they learn from it. Returns the number of layers. */
 static int32_t run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint8_t *rates, int again)
 {
-    const int32_t T = net->steps, C = net->channels, K = net->checkpoints;
-    int32_t rule = -1, layers = 0, done = 0;
+    const int32_t T = net->steps, C = net->channels, K = net->readout_steps;
+    int32_t learns = -1, layers = 0, done = 0;
     for (; net->layer[layers].kind == RECURRENT; layers++) {
         const tpsgd_layer *layer = &net->layer[layers];
         for (int32_t i = 0; i < layer->units; i++)
             layer->h16[i] = 32768;
         memset(layer->h, 128, (size_t)layer->units);
         if (rates[layers] && !feeds(net, layers))
-            rule = net->rule;
+            learns = net->update_at;
     }
-    const int32_t chosen = rule == LAST ? T - 1 : rule == RANDOM ? draw(&net->state, T) : -1;
+    const int32_t chosen = learns == LAST ? T - 1 : learns == RANDOM ? draw(&net->state, T) : -1;
     uint8_t *out = net->layer[layers].x;
     for (int32_t t = 0; t < T; t++) {
-        const int at_checkpoint = t == (done + 1) * T / K - 1;
-        const int now = t == chosen || rule == EVERY || (rule == CHECKPOINT && at_checkpoint);
+        const int at_readout = t == (done + 1) * T / K - 1;
+        const int now = t == chosen || learns == EVERY || (learns == READOUT && at_readout);
         const uint8_t *below = sample + (size_t)t * C;
         size_t width = (size_t)C;
         for (int32_t l = 0; l < layers; l++) {
@@ -286,17 +286,17 @@ static int32_t run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t 
             forward(layer, net->z);
             leak(layer, net->z, layer->h16, layer->h);
             if (now && rates[l]) {
-                error(layer, layer->h, net->z, rule == CHECKPOINT ? done * net->classes + y : y);
+                error(layer, layer->h, net->z, learns == READOUT ? done * net->classes + y : y);
                 tpsgd_update(layer->w, layer->x, net->z, layer->units, layer->inputs, rates[l]);
             }
             below = layer->h;
             width = (size_t)layer->units;
         }
-        if (!at_checkpoint)
+        if (!at_readout)
             continue;
         if (again) {
-            pull(out + width * done++, net->z, (int32_t)width, 1);
-            sweep(net, layers - 1, 0, rates, 1);
+            masked_error(out + width * done++, net->z, (int32_t)width, 1);
+            backward_pass(net, layers - 1, 0, rates, 1);
         } else {
             memcpy(out + width * done++, below, width);
         }
@@ -387,7 +387,7 @@ static void run(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint
     }
     forward(&net->layer[last], net->z);
     softmax(net->z, net->layer[last].units, y, result);
-    if (rates[last] && result[1] < 127 && sweep(net, last, first, rates, 0) < first)
+    if (rates[last] && result[1] < 127 && backward_pass(net, last, first, rates, 0) < first)
         run_recurrent(net, sample, y, rates, 1); /* with p_y = 127 there is no error */
 }
 

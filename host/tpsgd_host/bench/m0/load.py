@@ -5,24 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
+from tpsgd import parameters
 from tpsgd_host.bench.m0 import trim
 from tpsgd_host.bench.m0.microbit import Microbit, MicrobitError
 
 KERNELS = (
-    "forward", "update", "put", "move", "rest", "clamp", "leak", "error", "_softmax", "draw", "pool", "best",
-    "backward", "pull",
+    "forward", "update", "load", "copy", "reset_state", "clamp", "leak", "error", "_softmax", "draw", "max_pool",
+    "track_max", "backward", "masked_error",
 )  # fmt: skip
 
 START = "from array import array\nimport micropython,gc\n"
 
+
+def named(*names: str) -> str:
+    """Return a statement that gives names of ``tpsgd.parameters`` their values."""
+    return f"{','.join(names)}={','.join([str(getattr(parameters, name)) for name in names])}\n"
+
+
 #: What network.py imports, for a program typed into the board: the engine is the program itself.
-IMPORTS = START + "import __main__ as k\nLAST,CHECKPOINT,RANDOM,EVERY=0,1,2,3"
+IMPORTS = START + "import __main__ as k\nLAST,READOUT,RANDOM,EVERY=0,1,2,3\n" + named("M", "AMPLITUDE", "FEEDBACK")
 
 #: Long names of network.py that the firmware's own names stand for while it is on the board.
 LONG = [
     "front", "phase_end", "dense", "output", "sample", "_run", "run", "rates", "kernels", "first", "size", "result",
     "forward", "update", "clamp", "_softmax", "softmax", "Network", "train", "seen", "error", "channels", "layers",
-    "stage", "chosen", "learns", "sweep",
+    "stage", "chosen", "learns", "backward_pass", "AMPLITUDE", "FEEDBACK", "load", "packed", "reset_state",
+    "masked_error", "max_pool", "track_max", "accumulators",
 ]  # fmt: skip
 
 

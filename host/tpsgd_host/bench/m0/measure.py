@@ -9,8 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from tpsgd.parameters import pack
 from tpsgd_host.bench.m0 import trim
-from tpsgd_host.bench.m0.load import IMPORTS, LONG, START, load, load_softmax, send
+from tpsgd_host.bench.m0.load import IMPORTS, LONG, START, load, load_softmax, named, send
 from tpsgd_host.bench.m0.microbit import INSTRUCTION_NS, Microbit, MicrobitError, emulator
 
 #: The net of the step, inputs first, and (m, n) of its layers.
@@ -55,9 +56,9 @@ BUILD = """def build(N):
  w=bytearray({bytes})
  for i in range({bytes}):w[i]=i*77&63|96
  x=array('i',bytes({inputs}));z=array('i',bytes(128));N.first=x;D=[]
- for m,n in {net}:
+ for m,n,q in {net}:
   x[-1]=127;a=array('i',bytes(4*m+4))
-  D.append((w,x,m<<16|n<<5|5,z,array('I',(m,n,100,0,0,12345)),a));x=a
+  D.append((w,x,q,z,array('I',(m,n,100,0,0,12345)),a));x=a
  return D
 """
 
@@ -65,7 +66,7 @@ FILL = """def fill(N,D):
  N.seen=0;N.phase_end=-1;N.front=None;N.size=60;N.sample=bytearray(61)
  for i in range(60):N.sample[i]=i*37%255+1
  N.rates=[d[2]+4 for d in D];N.dense=D[:2];N.output=D[2][:5]+(None,)
- N.kernels=put,forward,clamp,error,softmax,update
+ N.kernels=load,forward,clamp,error,softmax,update
 """
 
 GO = """def go(N):
@@ -78,12 +79,13 @@ GO = """def go(N):
 
 #: What ``Network`` reads of a model, in as few words as the board has room for.
 MODEL = """class O:
+ kind=0
  def nbytes(s):return 2*s.units*(s.inputs+1)
 def spec(u,i,l,a,t):
  s=O();s.units=u;s.inputs=i;s.leak=l;s.amplitude=a;s.frozen=s.l1=0;s.shift=5;s.shifts=t
  return s
 def model(t,c,K,r,n,L):
- s=O();s.front=None;s.seed=77;s.total=0;s.steps=t;s.channels=c;s.checkpoints=K;s.rule=r;s.classes=n;s.layers=L
+ s=O();s.seed=77;s.total=0;s.steps=t;s.channels=c;s.readout_steps=K;s.update_at=r;s.classes=n;s.layers=L
  return s
 """
 
@@ -160,7 +162,7 @@ def measure_kernels(board: Microbit, rows: Sequence[int] = ROWS) -> list[KernelC
     board.run("for i in range(61):x[i]=i*37%255-127\nfor i in range(len(w)):w[i]=i*77&63|96")
 
     def cost(kernel: str, n: int, r: int = 0) -> float:
-        more, one = [int(board.run(f"print(took({kernel},w,x,{r << 27 | m << 16 | n << 5 | 9},z))")) for m in (16, 1)]
+        more, one = [int(board.run(f"print(took({kernel},w,x,{pack(m, n, 0, 9, r)},z))")) for m in (16, 1)]
         return instructions(more - one) / (2 * 15 * n)
 
     found = []
@@ -185,11 +187,12 @@ def measure_step(board: Microbit) -> tuple[float, ...]:
     load(board, ("forward", "update"), trim.assembled, board.run)
     for piece in trim.pieces("network", ["Network.train", "Network._run"]):
         board.run(piece)
-    board.run(BUILD.format(bytes=size, inputs=4 * NET[0][1], net=NET))
+    board.run(BUILD.format(bytes=size, inputs=4 * NET[0][1], net=[(m, n, pack(m, n, 0, 5)) for m, n in NET]))
     board.run(FILL)
     board.run(GO)
-    load(board, ("put", "clamp", "error", "_softmax"), trim.assembled, board.run)
+    load(board, ("load", "clamp", "error", "_softmax"), trim.assembled, board.run)
     load_softmax(board)
+    board.run(named("AMPLITUDE"))  # last: the heap is tight, and earlier it would cut the largest block
     said = board.run("pad=0\ngc.collect()\nN=Network()\nfill(N,build(N))\ngo(N)")
     return tuple(instructions(int(us)) for us in said.split())
 
@@ -202,13 +205,14 @@ def measure_heap(board: Microbit) -> int:
     board.shorten = trim.shortener(LONG)
     board.run(IMPORTS)
     pieces = trim.pieces("network", ["Layer.__init__", "Network.__init__"])
+    pieces += trim.pieces("parameters", ["pack"])
     pieces += trim.pieces("kernels_thumb", ["activations"])
-    pieces += trim.pieces("kernels_plain", ["sums", "part", "matrix"])
+    pieces += trim.pieces("buffers", ["accumulators", "view", "matrix"])
     for piece in pieces:
         send(board, piece)
     send(board, MODEL)
-    board.run("put=forward=clamp=error=softmax=update=None\ndef mix(x):return 12345")
-    board.run("Network.begin=lambda s,t:None")
+    board.run("load=forward=clamp=error=softmax=update=None\ndef mix(x):return 12345")
+    board.run("Network.begin=lambda s,t:None\nmodules=lambda m:(None,None)\n" + named("N", "FROZEN"))
     layers = ",".join(f"spec({m},{n - 1},0,{0 if m == SIZES[-1] else 100},b'\\x09')" for m, n in NET)
     board.run(f"m=model(1,{SIZES[0]},0,0,{SIZES[-1]},[{layers}])")
     board.run("O.nbytes=lambda s:0")
@@ -229,7 +233,7 @@ def measure_share(board: Microbit) -> Share:
     size = 2 * 8 * NET[0][1]
     board.run(START)
     board.run(f"w=bytearray({size})")
-    load(board, ("forward", "update", "put", "clamp", "error", "_softmax"), _of_four, board.run)
+    load(board, ("forward", "update", "load", "clamp", "error", "_softmax"), _of_four, board.run)
     load_softmax(board)
     board.run(CLOCK)
     board.run(INTERPRETER)
@@ -249,12 +253,12 @@ def measure_share(board: Microbit) -> Share:
         return (cost(f"took({name},{arguments})") - clock) / 2 - call
 
     def matrix(name: str, m: int, n: int, shift: int) -> float:
-        some = kernel(name, f"w,x,{min(m, 8) << 16 | n << 5 | shift},z")
+        some = kernel(name, f"w,x,{pack(min(m, 8), n, 0, shift)},z")
         if m <= 8:
             return some
-        return some + (m - 8) / 7 * (some - kernel(name, f"w,x,{1 << 16 | n << 5 | shift},z"))
+        return some + (m - 8) / 7 * (some - kernel(name, f"w,x,{pack(1, n, 0, shift)},z"))
 
-    total = kernel("put", "sample,0,x,60")
+    total = kernel("load", "sample,0,x,60")
     for m, n in NET:
         board.run(f"p=array('I',({m},{n},100,0,0,12345))")
         total += matrix("forward", m, n, 5) + matrix("update", m, n, 9)

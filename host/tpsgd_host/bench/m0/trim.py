@@ -145,8 +145,10 @@ def _register(node: ast.Name) -> int:
     return {"lr": 14}.get(node.id) or int(node.id[1:])
 
 
-#: Names that the micro:bit's firmware brings along: one of these costs no memory, any other some twenty bytes.
+#: Names that the micro:bit's firmware has already (pins, pictures, tunes): one of these costs no memory, any other name
+#: some twenty bytes.
 SPARE = [f"pin{i}" for i in range(17)] + [f"CLOCK{i}" for i in range(1, 13)]
+SPARE += ["ODE", "BLUES", "NYAN", "RINGTONE", "FUNK", "PRELUDE", "ENTERTAINER", "BIRTHDAY", "WEDDING", "FUNERAL"]
 
 
 def shortener(names: Collection[str]) -> Callable[[str], str]:

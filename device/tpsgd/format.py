@@ -1,0 +1,21 @@
+"""Numbers of the model file that several modules share (SPEC 2): kinds of layer, learning steps, limits.
+
+It imports nothing, so that every module may import it.
+"""
+
+#: Kind of a layer.
+DENSE, RECURRENT, OUTPUT, CONV = 0, 1, 2, 3
+
+#: ``update_at``: the steps of a sample at which recurrent layers with targets of their own learn.
+LAST, READOUT, RANDOM, EVERY = 0, 1, 2, 3
+
+MAX_LAYERS = 8
+MAX_PHASES = 8
+MAX_UNITS = 1024
+MAX_INPUTS = 1039
+MAX_STEPS = 4096
+MAX_CLASSES = 255
+MAX_READOUT_STEPS = 16
+
+#: Appended to the path of a model file: the file that is about to replace it (SPEC 1.8).
+NEW = ".new"
