@@ -11,6 +11,7 @@ from importlib import import_module
 import click
 
 from tpsgd_host import __version__
+from tpsgd_host.terminal import echo
 
 COMMANDS = {
     "new": "new",
@@ -98,7 +99,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\ninterrupted", err=True)
+        echo("\ninterrupted", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()  # who reads us has gone; Python would complain about stdout otherwise

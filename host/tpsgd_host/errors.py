@@ -10,6 +10,8 @@ from typing import IO, Any
 
 import click
 
+from tpsgd_host.terminal import echo
+
 
 class TpsgdError(click.ClickException):
     """Base of all errors of this tool.
@@ -29,10 +31,11 @@ class TpsgdError(click.ClickException):
         self.hint = hint
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the message, and the hint on a line of its own, to standard error."""
-        click.secho(f"error: {self.message}", fg="red", file=file, err=file is None)
+        """Print the message, and the hint on a line of its own, to standard error; further lines are indented."""
+        message = self.message.replace("\n", "\n       ")  # or a board's traceback could pass for a hint
+        echo(f"error: {message}", fg="red", file=file, err=file is None)
         if self.hint:
-            click.echo(f"hint:  {self.hint}", file=file, err=file is None)
+            echo(f"hint:  {self.hint}", file=file, err=file is None)
 
 
 class ConfigError(TpsgdError):

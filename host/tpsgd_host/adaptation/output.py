@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 
-import click
-
 from tpsgd_host.adaptation import report
 from tpsgd_host.adaptation.new_subject import ready_model
 from tpsgd_host.adaptation.results import Shift
 from tpsgd_host.comparison.output import Output, command_line, console
 from tpsgd_host.comparison.sources import Source
+from tpsgd_host.terminal import echo
 
 
 def show_study(output: Output, source: Source, one: Shift) -> None:
@@ -19,9 +18,9 @@ def show_study(output: Output, source: Source, one: Shift) -> None:
         ready = ready_model(source.problem, one) if one.kind == "shift" else None
         report.write_folder(output.folder, one, source.toml, command_line(), ready)
     if output.as_json:
-        click.echo(json.dumps(one.as_dict(), indent=2))
+        echo(json.dumps(one.as_dict(), indent=2))
     elif output.as_markdown:
-        click.echo(report.markdown(one), nl=False)
+        echo(report.markdown(one), nl=False)
     else:
         _show(one)
         output.tell_folder()

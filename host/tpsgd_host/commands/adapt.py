@@ -11,25 +11,26 @@ from tpsgd_host.adaptation.adapt import PASSES, SHIFTS, TRAIN, AdaptReport, adap
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.model.surgery import ADAPTOR_UNITS
 from tpsgd_host.names import listing
+from tpsgd_host.terminal import echo
 
 
 def show(report: AdaptReport) -> None:
     """Print what became of the model, and what to do next."""
     model = report.model
     new = f", new: {listing(report.added, 8)}" if report.added else ""
-    click.echo(f"{report.out}: {model.name} ({model.shape}), {len(model.classes)} classes{new}")
+    echo(f"{report.out}: {model.name} ({model.shape}), {len(model.classes)} classes{new}")
     for name, size, shifts in report.learning:
-        click.echo(f"  learns: {name}, {size:,} weights, update shift {' '.join(map(str, shifts))}")
+        echo(f"  learns: {name}, {size:,} weights, update shift {' '.join(map(str, shifts))}")
     frozen = [f"{layer.kind} {i}" for i, layer in enumerate(model.layers) if layer.frozen]
     if frozen:
-        click.echo(f"  stays:  {listing(frozen)}, one byte a weight")
+        echo(f"  stays:  {listing(frozen)}, one byte a weight")
     before, now = report.ram
-    click.echo(f"  RAM to train in: {before:,} -> {now:,} bytes, buffers of the link among them")
+    echo(f"  RAM to train in: {before:,} -> {now:,} bytes, buffers of the link among them")
     for remark in report.remarks:
-        click.echo(f"note: {remark}")
-    click.echo("next:")
-    click.echo(f"  tpsgd-host flash {report.out} --board virtual")
-    click.echo(f"  tpsgd-host stream FEW.csv --epochs {PASSES}")
+        echo(f"note: {remark}")
+    echo("next:")
+    echo(f"  tpsgd-host flash {report.out} --board virtual")
+    echo(f"  tpsgd-host stream FEW.csv --epochs {PASSES}")
 
 
 def _shifts(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -96,6 +97,6 @@ def command(
         force=force,
     )  # fmt: skip
     if as_json:
-        click.echo(json.dumps(report.as_dict(), indent=2))
+        echo(json.dumps(report.as_dict(), indent=2))
         return
     show(report)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from tpsgd_host import __version__
@@ -25,7 +24,9 @@ from tpsgd_host.bench.timing import FLAGS, MATRIX, ROUNDS, SIZES, measure, netwo
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.comparison.jobs import cores
 from tpsgd_host.comparison.tables import spread
+from tpsgd_host.console import Console
 from tpsgd_host.tasks.task import NAMES
+from tpsgd_host.terminal import echo
 
 DATA_OPTION = click.option(
     "--data", "data_dir", type=FILE, metavar="DIR",
@@ -72,7 +73,7 @@ def depth(
             lambda share: bar.update(int(1000 * share) - bar.pos),
         )  # fmt: skip
     if as_json:
-        click.echo(json.dumps({**_taken(), "results": [r.as_dict() for r in results]}, indent=2))
+        echo(json.dumps({**_taken(), "results": [r.as_dict() for r in results]}, indent=2))
         return
     Console(highlight=False).print(_depth_table(results))
 
@@ -110,7 +111,7 @@ def kernels(as_json: bool) -> None:
         results = [{**asdict(t), "forward_ns_per_mac": f, "update_ns_per_weight": u} for t, f, u in rows]
         emulated = _emulated(lambda: [asdict(cost) for cost in m0.kernel_costs()])
         said = {**_taken(), "how_taken": HOW_TIMED, "matrix": MATRIX, "results": results, "emulated": emulated}
-        click.echo(json.dumps(said, indent=2))
+        echo(json.dumps(said, indent=2))
         return
     table = _table(
         f"matrix {MATRIX[0]} x {MATRIX[1]}; ratios: times the C of the first line, in this run",
@@ -164,7 +165,7 @@ def step(as_json: bool) -> None:
         rows = [{**asdict(t), "rate": t.rate, "times_plain": plain.step / t.step} for t in timings]
         emulated = _emulated(lambda: [asdict(m0.step_cost())])
         said = {**_taken(), "how_taken": HOW_TIMED, "network": SIZES, "results": rows, "emulated": emulated}
-        click.echo(json.dumps(said, indent=2))
+        echo(json.dumps(said, indent=2))
         return
     parameters = network().parameters
     table = _table(
@@ -219,7 +220,7 @@ def memory(tasks: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None
     """
     results = [measure_memory(name, data_dir) for name in tasks or ("gesture",)]
     if as_json:
-        click.echo(json.dumps({**_taken(), "results": [asdict(r) for r in results]}, indent=2))
+        echo(json.dumps({**_taken(), "results": [asdict(r) for r in results]}, indent=2))
         return
     table = _table(
         "bytes; measured: by the board's garbage collector; heap: with which it still trains",
@@ -255,7 +256,7 @@ def link(baud: int, window: int | None, seconds: float, as_json: bool) -> None:
     results = measure_link(baud, seconds, window)
     if as_json:
         rows = [{**asdict(r), "overlap": r.overlap} for r in results]
-        click.echo(json.dumps({**_taken(), "results": rows}, indent=2))
+        echo(json.dumps({**_taken(), "results": rows}, indent=2))
         return
     table = _table(
         f"{baud} baud, window {results[0].window} bytes; seconds: line alone, trainer alone, both",
@@ -280,7 +281,7 @@ def _print_emulated(table: Callable[[], Table]) -> None:
     """Print what the emulated micro:bit takes, or what to install for it."""
     lack = missing()
     if lack:
-        click.echo(lack)
+        echo(lack)
     else:
         Console(highlight=False).print(table())
 

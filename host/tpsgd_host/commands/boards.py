@@ -6,13 +6,14 @@ import json
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tpsgd_host.boards.plugged import Plugged, plugged
 from tpsgd_host.boards.profiles import BoardProfile, load_profiles
 from tpsgd_host.commands.options import json_option
+from tpsgd_host.console import Console
+from tpsgd_host.terminal import echo
 
 __all__ = ["boards", "command"]
 
@@ -47,7 +48,7 @@ def command(as_json: bool) -> None:
     known, found = boards()
     if as_json:
         listed = [{**asdict(board), "heap_ulab": board.heap_ulab or None} for board in known]
-        click.echo(json.dumps({"known": listed, "plugged": [item.as_dict() for item in found]}, indent=2))
+        echo(json.dumps({"known": listed, "plugged": [item.as_dict() for item in found]}, indent=2))
         return
     console = Console()
     console.print(_known(known))
@@ -56,8 +57,8 @@ def command(as_json: bool) -> None:
         console.print(f"[bold]{names}[/]: {escape(board.title)}. {escape(board.notes)}", highlight=False)
     console.print()
     if not found:
-        click.echo("Nothing is plugged in that looks like a board; --board virtual needs none.")
+        echo("Nothing is plugged in that looks like a board; --board virtual needs none.")
     for item in found:
         names = " or ".join(item.boards) or "unknown"
         doubt = "" if item.sure else "perhaps "
-        click.echo(f"{item.where}  {item.kind}: {doubt}{names} ({item.text})")
+        echo(f"{item.where}  {item.kind}: {doubt}{names} ({item.text})")

@@ -25,6 +25,7 @@ from tpsgd_host.comparison.view import ProgressView
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.native.binding import library
 from tpsgd_host.tasks.task import NAMES
+from tpsgd_host.terminal import echo
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -131,7 +132,7 @@ def command(
     output = Output(as_json, as_markdown, make_folder(out) if out is not None else None)
     sources = _sources(data, shift, output, named)
     if library() is None and not output.quiet:
-        click.echo("note: no compiled trainer is here; NumPy simulates the integers, some 30 times slower", err=True)
+        echo("note: no compiled trainer is here; NumPy simulates the integers, some 30 times slower", err=True)
     workers = jobs or cores()
     if shift is None and not new_class:
         folded = [_problems(source, named["folds"], named["split_seed"]) for source in sources]
@@ -178,11 +179,11 @@ def _sources(data: Path | None, shift: str | None, output: Output, named: dict[s
     if data is None:
         sources, missing = task_sources(named["tasks"], named["data_dir"], named["epochs"])
         for remark in missing:
-            click.echo(remark, err=True)
+            echo(remark, err=True)
         return sources
     config = find_config(data, named["model"])
     if not output.quiet:
-        click.echo(f"network: {config.source}", err=True)
+        echo(f"network: {config.source}", err=True)
     layout = layout_of(config.layout, named["label"], named["group"], named["columns"])
     if shift is not None and not layout.columns:
         layout = replace(layout, columns=without_column(data, shift, layout))

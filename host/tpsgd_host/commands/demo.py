@@ -21,6 +21,7 @@ from tpsgd_host.runs.view.live import LiveView
 from tpsgd_host.runs.view.plots import plot_confusion
 from tpsgd_host.tasks.export import write_csv
 from tpsgd_host.tasks.task import load_task
+from tpsgd_host.terminal import echo
 
 DEMOS = ("gesture", "voice", "digits", "digits-cnn")
 
@@ -68,7 +69,7 @@ def demo(
 
     def say(text: str) -> None:
         if not quiet:
-            click.echo(text)
+            echo(text)
 
     task = load_task(name)
     train, test, toml = write_csv(task, folder)
@@ -114,10 +115,10 @@ def command(name: str, out: Path | None, heap: int | None, epochs: int | None, a
     """
     report = demo(name, out or Path(f"tpsgd-{name}"), heap=heap, epochs=epochs, quiet=as_json)
     if as_json:
-        click.echo(json.dumps(report.as_dict(), indent=2))
+        echo(json.dumps(report.as_dict(), indent=2))
         return
     details = report.run.outcome.details
-    click.echo(f"the board trained in {details['state_bytes']} bytes: weights, buffers, generator and link")
-    click.echo(f"weights' CRC: board {report.run.outcome.weights_crc:08x}, "
+    echo(f"the board trained in {details['state_bytes']} bytes: weights, buffers, generator and link")
+    echo(f"weights' CRC: board {report.run.outcome.weights_crc:08x}, "
                f"simulation {report.simulated_crc:08x}: equal, bit for bit")  # fmt: skip
-    click.echo(f"pictures and log: {report.run.folder}")
+    echo(f"pictures and log: {report.run.folder}")

@@ -10,6 +10,7 @@ import click
 from tpsgd_host.commands.options import board_options, json_option
 from tpsgd_host.errors import BoardError, PortError
 from tpsgd_host.flashing.doctor import FAIL, OK, Check, doctor
+from tpsgd_host.terminal import echo
 
 __all__ = ["Check", "command", "doctor"]
 
@@ -38,13 +39,14 @@ def command(port: str, baud: int, board_dir: Path | None, heap: int | None, rest
             _show(check)
     failed = [check for check in found if check.state == FAIL]
     if as_json:
-        click.echo(json.dumps({"port": port, "checks": [c.as_dict() for c in found], "ok": not failed}, indent=2))
+        echo(json.dumps({"port": port, "checks": [c.as_dict() for c in found], "ok": not failed}, indent=2))
     if failed:
         code = (PortError if failed[0].name == "port" else BoardError).exit_code
         raise click.exceptions.Exit(code)
 
 
 def _show(check: Check) -> None:
-    click.echo(click.style(f"{check.state:4}", fg=COLOURS[check.state]) + f"  {check.name:9} {check.said}")
+    echo(f"{check.state:4}", fg=COLOURS[check.state], nl=False)
+    echo(f"  {check.name:9} {check.said}")
     if check.todo and check.state != OK:
-        click.echo(f"      {'':9} -> {check.todo}")
+        echo(f"      {'':9} -> {check.todo}")

@@ -9,6 +9,7 @@ import click
 
 from tpsgd_host.commands.options import FILE, confirmed, json_option, yes_option
 from tpsgd_host.flashing.erase import EraseReport, erase
+from tpsgd_host.terminal import echo
 
 __all__ = ["EraseReport", "command", "erase"]
 
@@ -45,9 +46,9 @@ def command(
     confirmed(yes, f"Program, model and all that {which} has learned are lost. Go on?")
     report = erase(board, folder=board_dir, port=port, drive=drive)
     if as_json:
-        click.echo(json.dumps(report.as_dict(), indent=2))
+        echo(json.dumps(report.as_dict(), indent=2))
         return
-    click.echo(f"{len(report.removed)} files removed from the {board} board: {report.place}")
+    echo(f"{len(report.removed)} files removed from the {board} board: {report.place}")
     for name in report.kept:
-        click.echo(f"  {name} is not tpsgd's and stays")
-    click.echo("next: tpsgd-host flash MODEL")
+        echo(f"  {name} is not tpsgd's and stays")
+    echo("next: tpsgd-host flash MODEL")

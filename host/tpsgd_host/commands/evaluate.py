@@ -12,10 +12,10 @@ from typing import Any
 import click
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
 
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.commands.options import FILE, board_options, data_options, json_option, layout_of
+from tpsgd_host.console import Console
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import UNKNOWN, Samples
@@ -24,6 +24,7 @@ from tpsgd_host.runs.driver import encode
 from tpsgd_host.runs.events import SampleResult
 from tpsgd_host.runs.metrics import Metrics, recall
 from tpsgd_host.runs.view.report import confusion_report, percent
+from tpsgd_host.terminal import echo
 from tpsgd_host.training.executor import TEST, Executor
 from tpsgd_host.training.simulator import Simulator
 
@@ -142,7 +143,7 @@ def command(
     if predictions:
         found.write_predictions(predictions)
     if as_json:
-        click.echo(json.dumps(found.as_dict(), indent=2))
+        echo(json.dumps(found.as_dict(), indent=2))
         return
     tally = found.metrics.test
     console = Console(highlight=False)

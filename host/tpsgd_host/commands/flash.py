@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import Progress
 
 from tpsgd_host.commands.options import FILE, HeapType, confirmed, json_option, yes_option
+from tpsgd_host.console import Console
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.flashing.flash import FlashReport, dry_run, flash
+from tpsgd_host.terminal import echo
 
 __all__ = ["FlashReport", "command", "flash"]
 
@@ -67,7 +68,7 @@ def command(
         steps = dry_run(
             model, board, port=port, firmware=firmware, erase=erase, drive=drive, folder=board_dir, heap=heap
         )
-        click.echo(json.dumps(steps, indent=2) if as_json else "\n".join(steps))
+        echo(json.dumps(steps, indent=2) if as_json else "\n".join(steps))
         return
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as progress:
         tasks = {step: progress.add_task(step, total=None) for step in ("write", "start")}
@@ -86,24 +87,24 @@ def command(
             progress=lambda step, done, total: progress.update(tasks[step], completed=done, total=total),
         )  # fmt: skip
     if as_json:
-        click.echo(json.dumps(report.as_dict(), indent=2))
+        echo(json.dumps(report.as_dict(), indent=2))
         return
     _show(report, port)
 
 
 def _show(report: FlashReport, port: str) -> None:
     if report.firmware:
-        click.echo(f"{report.firmware} is on the {report.board} board")
-    click.echo(f"{report.model} ({report.network}) is on the {report.board} board, verified: {report.place}")
+        echo(f"{report.firmware} is on the {report.board} board")
+    echo(f"{report.model} ({report.network}) is on the {report.board} board, verified: {report.place}")
     form = "compiled (.mpy)" if report.compiled else f"sources (.py): {report.why_sources}"
-    click.echo(f"  {report.files} files, {report.written} bytes, {form}; model CRC {report.model_crc:08x}")
+    echo(f"  {report.files} files, {report.written} bytes, {form}; model CRC {report.model_crc:08x}")
     if report.started:
-        click.echo(f"  engine {report.engine} on {report.machine}")
-        click.echo(f"  training state {report.state_measured} bytes, {report.state_planned} of them planned buffers")
-        click.echo(f"  heap {report.heap_used} bytes in use, {report.heap_free} free")
+        echo(f"  engine {report.engine} on {report.machine}")
+        echo(f"  training state {report.state_measured} bytes, {report.state_planned} of them planned buffers")
+        echo(f"  heap {report.heap_used} bytes in use, {report.heap_free} free")
     elif not report.todo:
-        click.echo("  not started from here: no port is known")
+        echo("  not started from here: no port is known")
     real = "" if report.board == "virtual" else f" --port {port or (report.place if report.started else 'PORT')}"
     if report.todo:
-        click.echo(f"now:  {report.todo}")
-    click.echo(f"next: tpsgd-host stream DATA.csv --epochs 20 --test-split 0.2{real}")
+        echo(f"now:  {report.todo}")
+    echo(f"next: tpsgd-host stream DATA.csv --epochs 20 --test-split 0.2{real}")

@@ -9,14 +9,15 @@ from typing import Any
 import click
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tpsgd_host.commands.options import FILE, json_option
+from tpsgd_host.console import Console
 from tpsgd_host.errors import ModelError
 from tpsgd_host.model.checkpoint import MAGIC, Checkpoint, parse_checkpoint
 from tpsgd_host.model.modelfile import Layer, Model, Weights, memory, parse_model
+from tpsgd_host.terminal import echo
 
 
 def inspect(path: Path) -> Model | Checkpoint:
@@ -157,9 +158,9 @@ def command(model: Path, as_json: bool) -> None:
     found = inspect(model)
     if as_json:
         said = describe_model(found) if isinstance(found, Model) else describe_checkpoint(found)
-        click.echo(json.dumps(said))
+        echo(json.dumps(said))
     elif isinstance(found, Model):
         show_model(found, Console())
     else:
         for key, value in describe_checkpoint(found).items():
-            click.echo(f"{key.replace('_', ' ')}: {value}")
+            echo(f"{key.replace('_', ' ')}: {value}")

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from tpsgd_host.boards.connect import BoardText
 from tpsgd_host.boards.line import open_line
 from tpsgd_host.boards.monitor import Event, Guess, Said, Stands, Watch
 from tpsgd_host.commands.options import FILE, board_options, data_options, layout_of
+from tpsgd_host.console import Console
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import BoardError, PortError
 from tpsgd_host.model.modelfile import Model
-from tpsgd_host.runs.view.live import clean
 from tpsgd_host.runs.view.report import percent
+from tpsgd_host.terminal import echo
 
 _BAR = 20
 
@@ -144,7 +144,7 @@ class _View:
     def __call__(self, event: Event) -> None:
         """Show an event."""
         if isinstance(event, Said):
-            self._print(Text(clean(event.text)))
+            self._print(Text(event.text))
         elif isinstance(event, Guess):
             self._print(self._guess(event))
         elif (event.applied, event.seen, event.weights_crc) != self._last:
@@ -216,12 +216,12 @@ def command(
     console = Console(highlight=False)
     show: Callable[[Event], None] = _View(console)
     if as_json:
-        show = lambda event: click.echo(_as_line(event))  # noqa: E731 - its type stands above
+        show = lambda event: echo(_as_line(event))  # noqa: E731 - its type stands above
     summary = monitor(
         show, port=port, baud=baud, folder=board_dir, heap=heap, names=(label, group, columns), **how
     )  # fmt: skip
     if as_json:
-        click.echo(json.dumps({"event": "end", **asdict(summary), "accuracy": summary.accuracy}))
+        echo(json.dumps({"event": "end", **asdict(summary), "accuracy": summary.accuracy}))
     elif summary.samples:
         of = f", {percent(summary.accuracy)} right" if summary.labelled else ""
         console.print(f"{summary.samples} samples classified{of}")

@@ -8,6 +8,7 @@ import click
 
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.new import STEPS, Kind, new_model
+from tpsgd_host.terminal import echo
 
 
 def _units(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -61,4 +62,4 @@ def command(
       tpsgd-host new digits --kind cnn --steps 8 --data digits.csv
     """
     made = new_model(name, out, kind, data, hidden, steps, seed, window, hop, label, group, force)
-    click.echo(f"wrote {made.path}: look it over, then\n  {made.next}")
+    echo(f"wrote {made.path}: look it over, then\n  {made.next}")

@@ -11,6 +11,7 @@ import click
 
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.errors import TpsgdError
+from tpsgd_host.terminal import clean, echo
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -96,13 +97,13 @@ def confirmed(yes: bool, question: str) -> None:
     if yes:
         return
     try:
-        agreed = click.confirm(question, err=True)
+        agreed = click.confirm(clean(question), err=True)
     except click.Abort:
         if sys.stdin.isatty():
             raise
         raise click.UsageError("Nobody is there to answer, and nothing was changed: give --yes.") from None
     if not agreed:
-        click.echo("nothing was changed", err=True)
+        echo("nothing was changed", err=True)
         raise click.exceptions.Exit(1)
 
 

@@ -12,6 +12,7 @@ import click
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.runs.folder import RunFolder
 from tpsgd_host.runs.log import cannot_write
+from tpsgd_host.terminal import echo
 
 PlotKind: TypeAlias = Literal["accuracy", "confusion", "both"]
 Format: TypeAlias = Literal["png", "svg"]
@@ -111,7 +112,7 @@ def command(runs: tuple[Path, ...], out: Path | None, kind: PlotKind, fmt: Forma
     """
     written = plot_runs(runs, out, kind, fmt)
     if as_json:
-        click.echo(json.dumps({"files": [str(path) for path in written]}))
+        echo(json.dumps({"files": [str(path) for path in written]}))
         return
     for path in written:
-        click.echo(f"wrote {path}")
+        echo(f"wrote {path}")

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import Progress
 
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.commands.options import FILE, board_options, json_option
+from tpsgd_host.console import Console
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.modelfile import Model
+from tpsgd_host.terminal import echo
 
 
 def pull(
@@ -67,7 +68,7 @@ def command(
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as progress:
         path, model = pull(out, port=port, folder=board_dir, heap=heap, baud=baud, force=force, progress=progress)
     if as_json:
-        click.echo(json.dumps({"path": str(path), "name": model.name, "weights_crc": model.weights_crc,
+        echo(json.dumps({"path": str(path), "name": model.name, "weights_crc": model.weights_crc,
                                "weights_crc_hex": f"{model.weights_crc:08x}"}, indent=2))  # fmt: skip
         return
-    click.echo(f"{path}: {model.name} ({model.shape}), weights CRC {model.weights_crc:08x}")
+    echo(f"{path}: {model.name} ({model.shape}), weights CRC {model.weights_crc:08x}")

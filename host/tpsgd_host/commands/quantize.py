@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tpsgd_host.boards.profiles import Fit, fits
 from tpsgd_host.commands.options import FILE, column_names, data_options, json_option
+from tpsgd_host.console import Console
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.names import listing
 from tpsgd_host.quantization.floatnet import ACTIVATIONS
 from tpsgd_host.quantization.quantize import QuantizeReport, quantize
 from tpsgd_host.quantization.quantizer import Inputs
+from tpsgd_host.terminal import echo
 
 
 def as_dict(fit: Fit) -> dict[str, object]:
@@ -114,8 +115,8 @@ def command(
     )
     boards = fits(report.model, report.memory)
     if as_json:
-        click.echo(json.dumps({**report.as_dict(), "boards": [as_dict(fit) for fit in boards]}))
+        echo(json.dumps({**report.as_dict(), "boards": [as_dict(fit) for fit in boards]}))
         return
     show(report, boards, Console())
-    click.echo(f"wrote {report.out}: try it with")
-    click.echo(f"  tpsgd-host simulate {data} --model {report.out} --epochs 20 --test-split 0.2")
+    echo(f"wrote {report.out}: try it with")
+    echo(f"  tpsgd-host simulate {data} --model {report.out} --epochs 20 --test-split 0.2")

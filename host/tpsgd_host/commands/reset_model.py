@@ -12,6 +12,7 @@ from tpsgd_host.boards.connect import connect
 from tpsgd_host.commands.options import board_options, confirmed, json_option, yes_option
 from tpsgd_host.errors import BoardError, MismatchError
 from tpsgd_host.link.messages import unsaved
+from tpsgd_host.terminal import echo
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ def command(yes: bool, port: str, baud: int, board_dir: Path | None, heap: int |
     confirmed(yes, "What the board has learned is lost. Go on?")
     report = reset_model(port=port, folder=board_dir, heap=heap, baud=baud)
     if as_json:
-        click.echo(json.dumps({**asdict(report), "weights_crc_hex": f"{report.weights_crc:08x}"}, indent=2))
+        echo(json.dumps({**asdict(report), "weights_crc_hex": f"{report.weights_crc:08x}"}, indent=2))
         return
     if report.old_crc == report.weights_crc:
-        click.echo(f"{report.model}: the board had learned nothing; weights CRC {report.weights_crc:08x}")
+        echo(f"{report.model}: the board had learned nothing; weights CRC {report.weights_crc:08x}")
         return
-    click.echo(f"{report.model}: weights CRC {report.old_crc:08x} -> {report.weights_crc:08x}, as in its model file")
+    echo(f"{report.model}: weights CRC {report.old_crc:08x} -> {report.weights_crc:08x}, as in its model file")

@@ -33,6 +33,7 @@ from tpsgd_host.runs.run import RunPlan, RunReport, TextRelay, conclude, illustr
 from tpsgd_host.runs.sinks import Sink
 from tpsgd_host.runs.view.live import LiveView
 from tpsgd_host.runs.wear import wear_note
+from tpsgd_host.terminal import echo
 from tpsgd_host.training.simulator import Simulator
 
 #: What ``--resume`` without a folder stands for.
@@ -301,10 +302,10 @@ def _changes() -> dict[str, Any]:
 def show_report(report: RunReport, as_json: bool) -> None:
     """Print what a run left behind."""
     if as_json:
-        click.echo(json.dumps(report.as_dict(), indent=2))
+        echo(json.dumps(report.as_dict(), indent=2))
         return
     details = report.outcome.details
-    click.echo(f"weights CRC {report.outcome.weights_crc:08x}, engine {details.get('engine')}", nl=False)
+    echo(f"weights CRC {report.outcome.weights_crc:08x}, engine {details.get('engine')}", nl=False)
     if details.get("state_bytes"):
-        click.echo(f", {details['state_bytes']} bytes of training state", nl=False)
-    click.echo(f"\nrun folder  {report.folder}")
+        echo(f", {details['state_bytes']} bytes of training state", nl=False)
+    echo(f"\nrun folder  {report.folder}")

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-from rich.console import Console
-
 from tpsgd_host.comparison import folder as comparison_folder
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import Comparison, document
 from tpsgd_host.comparison.tables import heading, how_chosen, legend, markdown, sentences, terminal_table
 from tpsgd_host.comparison.tuned import has_tuned
+from tpsgd_host.console import Console
+from tpsgd_host.terminal import echo
 
 #: A comparison with its problem, or one a fold, and the text of its TOML.
 Kept = tuple[Sequence[Problem], str, Comparison]
@@ -52,9 +51,9 @@ class Output:
     def close(self, found: list[Comparison]) -> None:
         """Show what belongs to all comparisons."""
         if self.as_json:
-            click.echo(json.dumps(document(found), indent=2))
+            echo(json.dumps(document(found), indent=2))
         elif self.as_markdown:
-            click.echo(markdown(found), nl=False)
+            echo(markdown(found), nl=False)
         else:
             console().print(legend(found), style="dim")
             self.tell_folder()
@@ -64,13 +63,13 @@ class Output:
     def tell_folder(self) -> None:
         """Say where the results were kept."""
         if self.folder is not None:
-            click.echo(f"figures, tables and pictures are in {self.folder}")
+            echo(f"figures, tables and pictures are in {self.folder}")
 
     def _tell_tuned(self, one: Comparison) -> None:
         """Say what to do next with the rates that were chosen."""
         if self.folder is not None and has_tuned(one):
             path = self.folder / f"{one.problem}{comparison_folder.TUNED}"
-            click.echo(f"the rates chosen for tpsgd are in {path}: tpsgd-host quantize {path} --data FILE")
+            echo(f"the rates chosen for tpsgd are in {path}: tpsgd-host quantize {path} --data FILE")
 
 
 def _show(console: Console, one: Comparison) -> None:

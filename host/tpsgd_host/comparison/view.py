@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from tpsgd_host.console import Console
 
 _LINES_EVERY = 30.0  # seconds between two lines where there is no terminal
 _EARLY = 2.0  # seconds before a guess at the time left is worth anything

@@ -13,8 +13,9 @@ from rich.console import Console
 from tpsgd_host.runs.events import BoardText, Event, Note, RunEnded, RunStarted
 from tpsgd_host.runs.sinks import Fanout
 from tpsgd_host.runs.view.chart import Curve, chart
-from tpsgd_host.runs.view.live import LiveView, Mode, clean
+from tpsgd_host.runs.view.live import LiveView, Mode
 from tpsgd_host.runs.view.report import clip, confusion_report
+from tpsgd_host.terminal import clean
 
 MakeRun = Callable[..., list[Event]]
 

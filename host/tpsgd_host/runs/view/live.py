@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import deque
@@ -11,12 +10,14 @@ from types import TracebackType
 from typing import Literal, TypeAlias
 
 import numpy as np
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console as RichConsole
+from rich.console import ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from tpsgd_host.console import Console
 from tpsgd_host.runs.events import (
     BoardText,
     EpochEnded,
@@ -30,10 +31,10 @@ from tpsgd_host.runs.events import (
 from tpsgd_host.runs.metrics import WINDOW, Metrics
 from tpsgd_host.runs.view.chart import CURVE, MARK, Curve, chart
 from tpsgd_host.runs.view.report import confusion_report, percent
+from tpsgd_host.terminal import clean
 
 Mode: TypeAlias = Literal["auto", "live", "plain", "quiet"]
 
-_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?")
 _RATE_EVERY, _RATE_MARKS = 0.5, 21  # samples/s is the mean of the last ten seconds
 
 
@@ -156,7 +157,7 @@ class _State:
         since, done = self._marks[0]
         return (self._done - done) / max(self._clock() - since, 1e-3)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         with self._lock:
             width = min(options.max_width, 120)
             rows = min(15, options.size.height // 3, options.size.height - 8)
@@ -202,12 +203,6 @@ class _State:
         key = Text("     ", no_wrap=True).append("." if ascii_only else "⣀⡠⠊", CURVE).append(f" last {WINDOW}", "dim")
         key.append("   ").append("o" if ascii_only else "◆", MARK).append(" held out", "dim")
         return [drawing, key]
-
-
-def clean(text: str) -> str:
-    """Return a board's text without what would move the cursor or change colours."""
-    plain = _ESCAPES.sub("", text).replace("\t", "    ")
-    return "".join(c for c in plain if c == "\n" or c.isprintable())
 
 
 def _whole(value: object) -> int:
