@@ -86,12 +86,12 @@ def write_folder(
     readme = README.format(command=shlex.join(command))
     if ready is not None:
         model, passes = ready
-        model.save(folder / f"{one.problem}-adapt.tpsgd")
-        readme += READY.format(file=f"{one.problem}-adapt.tpsgd", passes=passes)
+        model.save(folder / f"{one.stem}-adapt.tpsgd")
+        readme += READY.format(file=f"{one.stem}-adapt.tpsgd", passes=passes)
     write_json(folder / "result.json", {**one.as_dict(), "command": list(command)})
     for name, text in (
         ("tables.md", markdown(one)), ("README.md", readme), ("accuracies.csv", _accuracies(one)),
-        (f"{one.problem}.toml", toml),
+        (f"{one.stem}.toml", toml),
     ):  # fmt: skip
         write_atomic(folder / name, text.encode())
     from tpsgd_host.adaptation.picture import plot_shift  # matplotlib takes a while

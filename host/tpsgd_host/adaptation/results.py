@@ -8,6 +8,7 @@ from statistics import fmean
 
 from tpsgd_host import __version__
 from tpsgd_host.adaptation.ways import Choice
+from tpsgd_host.names import file_name
 
 SCHEMA = 1  # of the JSON
 TARGET_COUNT = 10  # samples a class that the verdict speaks of, or the most there are
@@ -85,6 +86,11 @@ class Shift:
     ways: tuple[tuple[str, str, int], ...]
     data: str
     held_out: tuple[HeldOut, ...]
+
+    @property
+    def stem(self) -> str:
+        """How the names of its files begin."""
+        return file_name(self.problem, "network")
 
     def mean(self, way: str, count: int, old: bool = False) -> float:
         """Return the mean accuracy after adapting, on the new ones or on the old; ``count`` 0 is before."""

@@ -13,6 +13,7 @@ from tpsgd_host.commands.options import FILE, board_options, json_option
 from tpsgd_host.console import Console
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.modelfile import Model
+from tpsgd_host.names import file_name
 from tpsgd_host.terminal import echo
 
 
@@ -43,7 +44,7 @@ def pull(
                 progress.update(task, completed=done)
 
         model = board.pull(advance)
-    path = out or Path(f"{model.name}-trained.tpsgd")
+    path = out or Path(f"{file_name(model.name, 'model')}-trained.tpsgd")
     if path.exists() and not force:
         raise ConfigError(f"{path} exists", "Name another file with -o, or replace it with --force.")
     model.save(path)

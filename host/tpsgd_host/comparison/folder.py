@@ -57,11 +57,11 @@ def write_folder(
     _write(folder / "README.md", README.format(command=shlex.join(command)))
     _write(folder / "accuracies.csv", _accuracies(found))
     for problems, toml, comparison in comparisons:
-        _write(folder / f"{comparison.problem}.toml", toml)
+        _write(folder / f"{comparison.stem}.toml", toml)
         if has_tuned(comparison):
-            _write(folder / f"{comparison.problem}{TUNED}", tuned_toml(problems[0], toml, comparison))
+            _write(folder / f"{comparison.stem}{TUNED}", tuned_toml(problems[0], toml, comparison))
         parts = _tested_in(problems) if comparison.crossed else _split(*problems)
-        _write(folder / f"{comparison.problem}-split.csv", parts)
+        _write(folder / f"{comparison.stem}-split.csv", parts)
         picture_files(comparison, folder)
 
 

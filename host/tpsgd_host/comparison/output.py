@@ -68,7 +68,7 @@ class Output:
     def _tell_tuned(self, one: Comparison) -> None:
         """Say what to do next with the rates that were chosen."""
         if self.folder is not None and has_tuned(one):
-            path = self.folder / f"{one.problem}{comparison_folder.TUNED}"
+            path = self.folder / f"{one.stem}{comparison_folder.TUNED}"
             echo(f"the rates chosen for tpsgd are in {path}: tpsgd-host quantize {path} --data FILE")
 
 

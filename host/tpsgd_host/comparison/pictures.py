@@ -80,7 +80,7 @@ def plot_curves(one: Comparison, path: Path) -> None:
 
 def picture_files(one: Comparison, folder: Path) -> list[Path]:
     """Draw both pictures into a folder; return their paths."""
-    paths = [folder / f"{one.problem}-ram.png", folder / f"{one.problem}-curves.png"]
+    paths = [folder / f"{one.stem}-ram.png", folder / f"{one.stem}-curves.png"]
     plot_ram(one, paths[0])
     plot_curves(one, paths[1])
     return paths

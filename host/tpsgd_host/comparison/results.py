@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host import __version__
+from tpsgd_host.names import file_name
 
 SCHEMA = 1  # of the JSON
 
@@ -147,6 +148,11 @@ class Comparison:
     notes: tuple[str, ...] = ()
     board: BoardRun | None = None
     crossed: tuple[Comparison, ...] = ()
+
+    @property
+    def stem(self) -> str:
+        """How the names of its files begin."""
+        return file_name(self.problem, "network")
 
     def entry(self, name: str) -> Entry | None:
         """Return a contestant's figures, None where it did not take part."""

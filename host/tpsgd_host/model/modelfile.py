@@ -23,6 +23,7 @@ from tpsgd.generator import mix, step
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import ModelError
+from tpsgd_host.names import has_control
 
 KINDS = ("dense", "recurrent", "output", "conv")
 RULES = ("last", "checkpoint", "random", "every")
@@ -342,6 +343,10 @@ def _strings(data: bytes, raw: Any) -> tuple[list[str], list[str]]:
             at += 2
     except UnicodeDecodeError as error:
         raise ModelError(f"model file: a name is not UTF-8: {error}") from error
+    if bad := next((name for name in names + columns if has_control(name)), ""):
+        raise ModelError(
+            f"model file: the name {bad!r} holds control characters", "name it anew, and quantize it again"
+        )
     if len(set(names[3:])) != raw.classes:
         raise ModelError("model file: two classes have one name")
     return names, columns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.config import CHECKPOINTS, SHIFTS
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.model.template import Draft, render
-from tpsgd_host.names import listing
+from tpsgd_host.names import file_name, listing
 
 Kind: TypeAlias = Literal["mlp", "rnn", "cnn"]
 
@@ -80,7 +79,7 @@ def new_model(
     DataError
         The data cannot be read or have no label column.
     """
-    path = out or Path(f"{re.sub(r'[^0-9A-Za-z._-]+', '-', name).strip('-.') or 'model'}.toml")
+    path = out or Path(f"{file_name(name, 'model')}.toml")
     if path.exists() and not force:
         raise ConfigError(f"{path} is there already", "Choose another file with -o, or replace it with --force.")
     if hop and not window:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tpsgd_host.errors import ConfigError
-from tpsgd_host.names import suggestion
+from tpsgd_host.names import has_control, suggestion
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -220,6 +220,6 @@ def _is_number(value: object) -> bool:
 
 
 def _is_name(value: object) -> bool:
-    if not isinstance(value, str) or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+    if not isinstance(value, str) or has_control(value):
         return False
     return len(value.encode(errors="replace")) <= LONGEST

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tpsgd_host.errors import DataError
+from tpsgd_host.names import file_name
 from tpsgd_host.runs.events import Event, RunEnded, RunStarted, SampleResult, Status, class_names, to_dict
 from tpsgd_host.runs.log import LogWriter, cannot_write, read_log, write_atomic, write_json
 from tpsgd_host.runs.metrics import Metrics
@@ -48,7 +48,7 @@ class RunFolder:
         DataError
             The folder cannot be made.
         """
-        stem = f"{_slug(name)}-{time.strftime('%Y%m%d-%H%M%S')}"
+        stem = f"{file_name(name, 'run')}-{time.strftime('%Y%m%d-%H%M%S')}"
         number = 1
         while True:
             path = root / (stem if number == 1 else f"{stem}-{number}")
@@ -182,8 +182,3 @@ class RunFolder:
         values["confusion_of"] = "train" if event.test_accuracy is None else "test"
         values["classes"] = class_names(self.config, len(event.confusion or ()))
         write_json(self.path / "result.json", values)
-
-
-def _slug(name: str) -> str:
-    """Return what of a name every file system takes."""
-    return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip(".-")[:60] or "run"
