@@ -12,11 +12,15 @@ import cases
 import pytest
 
 from tpsgd import checkpoint, frames, modelfile, plan, serve
+from tpsgd import format as device_format
 from tpsgd.generator import draw, mix, step
 from tpsgd.softmax import TABLE
 from tpsgd_host.cli import EPILOG
 from tpsgd_host.link import messages
-from tpsgd_host.model.modelfile import KINDS, LOSSES, RESAMPLINGS, RULES, WINDOWS
+from tpsgd_host.model.modelfile import KINDS, LOSSES, RESAMPLINGS, WINDOWS
+
+#: Names of the steps at which recurrent layers learn, by their numbers in ``tpsgd.format``.
+UPDATE_AT = ("last", "readout", "random", "every")
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = (ROOT / "docs" / "SPEC.md").read_text()
@@ -68,11 +72,15 @@ def test_checkpoint_header():
 
 @pytest.mark.parametrize(
     ("word", "names"),
-    [("kind", KINDS), ("recurrent rule", RULES), ("loss", LOSSES), ("windows", WINDOWS), ("resampling", RESAMPLINGS)],
+    [("kind", KINDS), ("update_at", UPDATE_AT), ("loss", LOSSES), ("windows", WINDOWS), ("resampling", RESAMPLINGS)],
 )
 def test_numbered_names(word, names):
     told = next(row[2] for row in rows(section("2. Model file"), 3) if row[2].startswith(f"{word}:"))
     assert re.findall(r"(\d) (\w+)", told)[: len(names)] == [(str(i), name) for i, name in enumerate(names)]
+
+
+def test_update_at_is_numbered_as_in_the_device():
+    assert [getattr(device_format, name.upper()) for name in UPDATE_AT] == list(range(len(UPDATE_AT)))
 
 
 def test_frames_and_messages():
