@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
+from tpsgd_host.commands.options import column_names
+from tpsgd_host.data.summary import TableSummary
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.new import STEPS, Kind, new_model
+from tpsgd_host.names import listing
 from tpsgd_host.terminal import echo
 
 
@@ -20,6 +23,27 @@ def _units(_context: click.Context, _parameter: click.Parameter, value: str | No
     if not all(0 < unit <= 1024 for unit in units):
         raise ConfigError(f"--hidden is {value!r}, it must be numbers from 1 to 1024 with commas between", "Try 32,16.")
     return units
+
+
+def show(found: TableSummary) -> None:
+    """Print what the data hold, and what is likely to be wrong with them."""
+    counts = found.recordings or found.label_counts
+    if found.group:
+        least, most = found.readings
+        each = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+        echo(f"{sum(counts.values()):,} recordings of {each} readings (column {found.group})")
+    else:
+        echo(f"{found.rows:,} rows")
+    names = listing([f"{name} {count:,}" for name, count in counts.items()], 8)
+    echo(f"  {len(counts)} classes (column {found.label}): {names}")
+    ranges = [f"{name} {low:g} to {high:g}" for name, (low, high) in found.ranges.items()]
+    echo(f"  {len(ranges)} columns of values: {listing(ranges, 6)}")
+    if found.unused:
+        echo(f"  not used: {listing([f'{name} ({what})' for name, what in found.unused.items()], 6)}")
+    if found.rate:
+        echo(f"  {found.rate:g} readings a second")
+    for suspicion in found.suspicions:
+        echo(f"look: {suspicion.fact}\n      {suspicion.mend}")
 
 
 @click.command("new")
@@ -36,6 +60,7 @@ def _units(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option("--hop", type=click.IntRange(0, 2**32 - 1), default=0, help="Readings from window to window.")
 @click.option("--label", default="", help="Column of the class. [default: guessed]")
 @click.option("--group", default="", help="Column of the recording. [default: guessed]")
+@click.option("--columns", metavar="A,B,...", help="Columns with the values. [default: guessed]")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def command(
     name: str,
@@ -49,6 +74,7 @@ def command(
     hop: int,
     label: str,
     group: str,
+    columns: str | None,
     force: bool,
 ) -> None:
     """Begin a model: write a TOML file that explains itself.
@@ -61,5 +87,9 @@ def command(
       tpsgd-host new digits --kind mlp --hidden 64,32 --data digits.csv
       tpsgd-host new digits --kind cnn --steps 8 --data digits.csv
     """
-    made = new_model(name, out, kind, data, hidden, steps, seed, window, hop, label, group, force)
+    made = new_model(
+        name, out, kind, data, hidden, steps, seed, window, hop, label, group, column_names(columns) or (), force
+    )
+    if made.found is not None:
+        show(made.found)
     echo(f"wrote {made.path}: look it over, then\n  {made.next}")

@@ -156,7 +156,13 @@ def _sniff(text: str) -> str:
 
 def _check_header(source: str, header: tuple[str, ...]) -> None:
     """Refuse a first line that is data, and names that stand twice."""
-    if all(is_number(name) for name in header):
+    numbers = [name for name in header if is_number(name)]
+    if len(numbers) < len(header) and 2 * len(numbers) >= len(header) and not _counted(numbers):
+        raise DataError(
+            f"{source} seems to have no header: its first line reads {listing(header, 6)}.",
+            "Put a first line before it that names the columns, such as x,y,z,label.",
+        )
+    if len(numbers) == len(header):
         raise DataError(
             f"{source} has no header: its first line holds only numbers ({listing(header, 4)}).",
             "Put a first line before it that names the columns, such as x,y,z,label.",
@@ -164,6 +170,11 @@ def _check_header(source: str, header: tuple[str, ...]) -> None:
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice:
         raise DataError(f"{source} has more than one column {twice[0]!r}.", "Give each column a name of its own.")
+
+
+def _counted(numbers: list[str]) -> bool:
+    """Return whether column names are 0, 1, 2, ... or 1, 2, 3, ...: a table that was written without names."""
+    return numbers in ([str(i + first) for i in range(len(numbers))] for first in (0, 1))
 
 
 def is_number(text: str) -> bool:

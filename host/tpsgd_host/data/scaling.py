@@ -18,6 +18,9 @@ Method = Literal["std", "minmax", "none"]
 TOP = 127  # the largest activation
 ZERO = 128  # the byte that stores activation 0
 SIGMAS = 2.0  # standard deviations that fill the range: more of it is used than with 3, and little is clamped
+FAR = 100.0  # interquartile ranges from the median: a reading beyond that is a slip of the sensor,
+RARE = 0.001  # if at most this share of a channel's readings is,
+ENOUGH = 100  # and there are so many to tell by
 LARGEST = 3.4028234e38  # a reading beyond it has no float32 offset
 
 
@@ -103,7 +106,8 @@ def fit(
     Returns
     -------
     Scaling
-        ``constant`` lists the channels that carry nothing.
+        ``constant`` lists the channels that carry nothing. With ``std`` the sensor's slips (see :func:`slips`) have no
+        say.
     """
     if values.size == 0:
         raise DataError("There are no samples to fit the input scaling to.")
@@ -112,12 +116,14 @@ def fit(
     if not sigmas > 0:
         raise ConfigError(f"sigmas is {sigmas}, it must be above 0.", "2 clamps one reading in 20.")
     channels = values.shape[-1]
-    table = values.astype(np.float64).reshape(-1, channels if per_channel else 1)
+    table = values.astype(np.float64, copy=True).reshape(-1, channels if per_channel else 1)
     if method == "none":
         ones = np.ones(table.shape[1], np.float32)
         return Scaling(np.zeros_like(ones), ones)
     low, high = table.min(axis=0), table.max(axis=0)
     if method == "std":
+        for c in range(table.shape[1]):
+            table[slips(table[:, c]), c] = np.median(table[:, c])
         offset, span = table.mean(axis=0), sigmas * table.std(axis=0)
     else:
         offset, span = low / 2 + high / 2, high / 2 - low / 2
@@ -125,6 +131,20 @@ def fit(
     dead = np.flatnonzero(gain == 0)
     constant = tuple(int(i) for i in dead) if per_channel or not len(dead) else tuple(range(channels))
     return Scaling(offset.astype(np.float32), gain, constant)
+
+
+def slips(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return the places of readings, shape (R,), far from all others, and so few that no sensor meant them.
+
+    NaN is passed over.
+    """
+    low, middle, high = np.nanpercentile(values, (25, 50, 75))
+    none: npt.NDArray[np.int64] = np.empty(0, np.int64)
+    if len(values) < ENOUGH or high <= low:
+        return none
+    with np.errstate(over="ignore"):
+        far = np.flatnonzero(np.abs(values - middle) > FAR * (high - low))
+    return far if len(far) <= max(2, RARE * len(values)) else none
 
 
 def _gain(span: npt.NDArray[np.float64], varies: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

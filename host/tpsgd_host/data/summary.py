@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tpsgd_host.data.labels import unify
-from tpsgd_host.data.records import CsvFile, is_number, open_csv
+import numpy as np
 
-GROUPS = ("recording", "group", "id", "session", "file")
-LABELS = ("label", "class", "target", "gesture", "digit")
-# Clocks: a network should not learn from them.
-TIMES = ("time", "timestamp", "time_s", "time_ms", "time_us", "ms", "millis", "seconds")
+from tpsgd_host.data.labels import unify
+from tpsgd_host.data.records import open_csv
+from tpsgd_host.data.roles import (
+    GROUPS,
+    TIMES,
+    Bools,
+    Column,
+    clock_rate,
+    counts_rows,
+    guess_group,
+    guess_label,
+    is_clock,
+    read_column,
+)
+from tpsgd_host.data.suspicions import Suspicion, Table, suspect
+from tpsgd_host.data.windows import Recording, find_recordings
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,21 @@ class TableSummary:
     label_counts : dict of str to int
         Rows of each label, commonest first; rows without one are not counted.
     group : str
-        The column that seems to tell recordings apart; empty where there is none.
+        The column that tells recordings apart, named by the caller or guessed; empty where there is none.
+    value_columns : tuple of str
+        Those to learn from: named by the caller, or the numeric columns that are nothing else.
+    ranges : dict of str to (float, float)
+        Smallest and largest number of each value column.
+    unused : dict of str to str
+        The other columns, and what each seems to be.
+    rate : float
+        Readings a second as the table's clock tells them; 0 where unknown.
+    recordings : dict of str to int
+        Recordings of each label, commonest first; empty without a group column.
+    readings : tuple of int
+        Fewest and most readings of a recording; 0 and 0 without a group column.
+    suspicions : tuple of Suspicion
+        What is likely to be wrong.
     """
 
     columns: tuple[str, ...]
@@ -43,23 +67,26 @@ class TableSummary:
     label: str
     label_counts: dict[str, int]
     group: str
+    value_columns: tuple[str, ...]
+    ranges: dict[str, tuple[float, float]]
+    unused: dict[str, str]
+    rate: float
+    recordings: dict[str, int]
+    readings: tuple[int, int]
+    suspicions: tuple[Suspicion, ...]
 
-    @property
-    def value_columns(self) -> tuple[str, ...]:
-        """Numeric columns but the label and those called like a group or a clock."""
-        others = {*GROUPS, *TIMES, self.label.casefold()}
-        return tuple(name for name in self.numeric_columns if name.casefold() not in others)
 
-
-def summarize(path: str | Path, label: str = "") -> TableSummary:
+def summarize(path: str | Path, label: str = "", group: str = "", columns: Sequence[str] = ()) -> TableSummary:
     """Look through a CSV.
 
     Parameters
     ----------
     path : str or Path
         The file.
-    label : str
-        Its label column; empty to guess.
+    label, group : str
+        Its label column, and that which tells recordings apart; empty to guess.
+    columns : sequence of str
+        Its value columns; empty to guess.
 
     Returns
     -------
@@ -68,53 +95,77 @@ def summarize(path: str | Path, label: str = "") -> TableSummary:
     Raises
     ------
     DataError
-        If the file cannot be read, or has no column ``label``.
+        If the file cannot be read, has no column that was named, or its label is a measurement and no class.
     """
     file = open_csv(path)
-    if label:
-        file.index(label, "label", "--label")
-    rows = [record.fields for record in file.records() if not record.problem]
-    if not rows:
+    for name, role, option in ((label, "label", "--label"), (group, "group", "--group")):
+        if name:
+            file.index(name, role, option)
+    for name in columns:
+        file.index(name, "value", "--columns")
+    records = [record for record in file.records() if not record.problem]
+    if not records:
         raise file.no_rows()
-    cells = dict(zip(file.header, zip(*rows, strict=True), strict=True))
-    numeric = tuple(name for name in file.header if _mostly_numbers(cells[name]))
-    # A group that never repeats tells rows apart, not recordings.
-    repeating = [name for name in file.header if name != label and len(set(cells[name])) < len(rows)]
-    label = label or _guess_label(file, numeric)
-    counts = Counter(word for word in unify([text.strip() for text in cells.get(label, ())]) if word)
+    cells = zip(*(record.fields for record in records), strict=True)
+    table = {name: read_column(name, column) for name, column in zip(file.header, cells, strict=True)}
+    label = label or guess_label(list(table.values()))
+    labels = unify([text.strip() for text in table[label].cells]) if label else [""] * len(records)
+    others = [column for name, column in table.items() if name != label]
+    group = group or guess_group(others, labels)
+    found = find_recordings(labels, table[group].cells if group else ())
+    unused, rate = _unused([c for c in others if c.name != group], found if group else [], len(records))
+    values = tuple(columns) or tuple(c.name for c in others if c.name != group and c.name not in unused)
+    rows = Counter(word for word in labels if word)
+    lengths = [len(recording) for recording in found] if group else [0]
+    whole = Table(
+        str(path), [record.line for record in records], label, labels, group, found,
+        [table[name] for name in values], table[group].cells if group else (),
+    )  # fmt: skip
     return TableSummary(
         columns=file.header,
-        numeric_columns=numeric,
-        rows=len(rows),
+        numeric_columns=tuple(name for name, column in table.items() if column.values is not None),
+        rows=len(records),
         label=label,
-        label_counts=dict(counts.most_common()),
-        group=_among(GROUPS, repeating),
+        label_counts=dict(rows.most_common()),
+        group=group,
+        value_columns=values,
+        ranges={name: _range(table[name]) for name in values},
+        unused={name: what for name, what in unused.items() if name not in values},
+        rate=rate,
+        recordings=dict(Counter(r.label for r in found if r.label).most_common()) if group else {},
+        readings=(min(lengths), max(lengths)),
+        suspicions=tuple(suspect(whole)) if label else (),
     )
 
 
-def _guess_label(file: CsvFile, numeric: Sequence[str]) -> str:
-    """Return the column called like a label, or the only one with words in it."""
-    named = _among(LABELS, file.header)
-    if named:
-        return named
-    folded = {name.casefold() for name in file.header}
-    if "y" in folded and not folded & {"x", "z"}:  # beside x or z it is an axis
-        return _among(("y",), file.header)
-    words = [name for name in file.header if name not in numeric and name.casefold() not in (*GROUPS, *TIMES)]
-    return words[0] if len(words) == 1 else ""
+def _unused(columns: Sequence[Column], recordings: Sequence[Recording], rows: int) -> tuple[dict[str, str], float]:
+    """Return the columns that a network should not see, with what each is, and the rate that a clock tells."""
+    inside = _inside(recordings, rows)
+    found: dict[str, str] = {}
+    rate = 0.0
+    for column in columns:
+        if column.values is None:
+            found[column.name] = "words" if any(cell.strip() for cell in column.cells) else "empty"
+        elif counts_rows(column):
+            found[column.name] = "counts the rows"
+        elif is_clock(column, inside):
+            found[column.name] = "a clock"
+            rate = rate or clock_rate(column, inside)
+        elif column.name.casefold() in (*GROUPS, *TIMES):
+            found[column.name] = "numbers that name something"
+    return found, rate
 
 
-def _among(wanted: Sequence[str], names: Sequence[str]) -> str:
-    """Return the first of ``wanted`` that is one of ``names``, as these spell it; else an empty string."""
-    folded = {name.casefold(): name for name in names}
-    return next((folded[name] for name in wanted if name in folded), "")
+def _inside(recordings: Sequence[Recording], rows: int) -> Bools | None:
+    """Return whether a row and the next are of one recording, shape (R - 1,); None without recordings."""
+    if not recordings:
+        return None
+    inside = np.ones(rows - 1, bool)
+    inside[[recording.start - 1 for recording in recordings[1:]]] = False
+    return inside
 
 
-def _mostly_numbers(column: Sequence[str]) -> bool:
-    """Return whether more than half of the cells that are not empty are finite numbers."""
-    filled = [cell for cell in column if cell.strip()]
-    try:
-        good = sum(map(math.isfinite, map(float, filled)))
-    except ValueError:
-        good = sum(is_number(cell) and math.isfinite(float(cell)) for cell in filled)
-    return 2 * good > len(filled)
+def _range(column: Column) -> tuple[float, float]:
+    if column.values is None:
+        return 0.0, 0.0
+    return float(np.nanmin(column.values)), float(np.nanmax(column.values))

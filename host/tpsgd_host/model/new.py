@@ -28,10 +28,11 @@ EXAMPLE = ("x", "y", "z")  # columns where no data are given
 
 @dataclass(frozen=True)
 class NewModel:
-    """The file that was written and the command that comes next."""
+    """The file that was written, the command that comes next, and what the data seem to hold (None without data)."""
 
     path: Path
     next: str
+    found: TableSummary | None = None
 
 
 def new_model(
@@ -46,6 +47,7 @@ def new_model(
     hop: int = 0,
     label: str = "",
     group: str = "",
+    columns: tuple[str, ...] = (),
     force: bool = False,
 ) -> NewModel:
     """Write the commented TOML of a new model.
@@ -69,6 +71,8 @@ def new_model(
         Readings in a window, and between the starts of two.
     label, group : str
         Columns of the class and of the recording; empty to guess.
+    columns : tuple of str
+        Columns of the values; empty takes the numeric ones that are nothing else.
     force : bool
         Whether an existing file may be replaced.
 
@@ -84,7 +88,7 @@ def new_model(
         raise ConfigError(f"{path} is there already", "Choose another file with -o, or replace it with --force.")
     if hop and not window:
         raise ConfigError(f"--hop {hop} has a meaning only with a window", "Add --window.")
-    summary = _summary(data, label) if data else None
+    summary = _summary(data, label, group, columns) if data else None
     layout, classes = _layout(summary, kind, steps, window, hop, label, group)
     kind = kind or ("rnn" if layout.windows == "recording" else "mlp")
     units = hidden or HIDDEN[kind]
@@ -107,16 +111,16 @@ def new_model(
         path.write_bytes(text.encode())
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}", "Choose another file with -o.") from None
-    return NewModel(path, f"tpsgd-host quantize {draft.file} --data {draft.data}")
+    return NewModel(path, f"tpsgd-host quantize {draft.file} --data {draft.data}", summary)
 
 
-def _summary(data: Path, label: str) -> TableSummary:
+def _summary(data: Path, label: str, group: str, columns: tuple[str, ...]) -> TableSummary:
     if data.suffix.lower() not in TABLES:
         raise ConfigError(
             f"--data reads tables ({', '.join(TABLES)}), not {data.name}",
             "Leave --data out, then set channels, steps and windows in the file that is written.",
         )
-    summary = summarize(data, label)
+    summary = summarize(data, label, group, columns)
     if not summary.label:
         raise DataError(
             f"{data} has no column that looks like a label", f"Name it with --label: {listing(summary.columns)}."
@@ -132,10 +136,7 @@ def _layout(
         return Layout(steps or STEPS, len(EXAMPLE), "recording", USUAL["recording"], window, hop).named(
             label or "label", group or "recording", EXAMPLE
         ), ()
-    group = group or summary.group
-    if group and group not in summary.columns:
-        raise ConfigError(f"the data have no column {group!r}", f"Their columns: {listing(summary.columns)}.")
-    columns = tuple(name for name in summary.value_columns if name != group)
+    group, columns = summary.group, summary.value_columns
     if not columns:
         raise DataError(
             "the data have no column of numbers besides label and group", "Check the delimiter and --label."
@@ -156,7 +157,7 @@ def _layout(
             )
     steps = steps or STEPS
     channels = len(columns) // steps if windows == "row" else len(columns)
-    layout = Layout(steps, channels, windows, USUAL[windows], window, hop, 0.0, summary.label, group, columns)
+    layout = Layout(steps, channels, windows, USUAL[windows], window, hop, summary.rate, summary.label, group, columns)
     return layout, class_names(list(summary.label_counts), "the data")
 
 

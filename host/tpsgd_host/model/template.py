@@ -40,7 +40,7 @@ windows = "recording"  # a row is one reading, a recording many; "row": each row
 steps = {steps}  # T, 1..4096: each recording or window is resampled to so many steps; more: finer, slower, more memory
 window = {window}  # readings in a window; 0: each recording is one sample, whatever its length
 {hop}resample = {resample}  # "mean": the average of the readings of a step; "linear": single ones, or between two
-rate = 0.0  # readings a second (Hz), a note for whoever samples the sensor; 0: unknown
+rate = {rate}  # readings a second (Hz), a note for whoever samples the sensor; 0: unknown
 """
 
 _HOP = "hop = {hop}  # readings between the starts of two windows; 0: window after window, smaller: they overlap\n"
@@ -169,7 +169,9 @@ def render(draft: Draft) -> str:
     else:
         hop = _HOP.format(hop=layout.hop) if layout.window else _NO_HOP
         parts.append(
-            _RECORDING.format(steps=layout.steps, resample=quote(layout.resampling), window=layout.window, hop=hop)
+            _RECORDING.format(
+                steps=layout.steps, resample=quote(layout.resampling), window=layout.window, hop=hop, rate=layout.rate
+            )
         )
     parts.append(_SCALE.format(shifts=list(draft.shifts), sigmas=SIGMAS))
     if draft.kind == "rnn":

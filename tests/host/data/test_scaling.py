@@ -106,6 +106,20 @@ def test_decoding_is_off_by_half_a_step_at_most(values):
     assert (np.abs(back - values) <= 0.5 * step + 1e-3).all()
 
 
+def test_a_slip_of_the_sensor_has_no_say():
+    """One reading of 1e9 once made all others one activation."""
+    values = np.random.default_rng(1).normal(size=(40, 16, 2))
+    slipped = values.copy()
+    slipped[3, 2, 0] = 1e9
+    clean, mended = fit(values), fit(slipped)
+    assert np.allclose(mended.gain, clean.gain, rtol=0.01)
+    assert mended.encode(slipped)[3, 4] == 255, "it is clamped"
+    often = values.copy()
+    often[::10, 2, 0] = 1e9  # what comes once in 160 readings is what the sensor saw
+    assert fit(often).gain[0] < 1e-3 * clean.gain[0]
+    assert fit(slipped, "minmax").gain[0] < 1e-3, "minmax means the extremes"
+
+
 def test_what_cannot_be_fitted():
     with pytest.raises(DataError):
         fit(np.empty((0, 2, 2)))

@@ -1,0 +1,168 @@
+"""What the columns of a table are for, by their names and by what they hold.
+
+Shapes: R rows.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.data.records import is_number
+
+GROUPS = (
+    "recording", "group", "recording_id", "rec", "file", "filename", "file_name", "path", "filepath", "clip", "wav",
+    "take", "trial", "sequence", "series", "segment", "episode", "uuid", "id", "session", "run",
+)  # fmt: skip
+LABELS = ("label", "class", "target", "activity", "gesture", "digit")
+# Clocks: a network should not learn from them.
+TIMES = ("time", "timestamp", "time_s", "time_ms", "time_us", "ms", "millis", "seconds")
+
+#: Words in the name of a clock, and the seconds of its unit where the word says it.
+_CLOCK_WORDS = {
+    "time": 0.0, "timestamp": 0.0, "datetime": 0.0, "date": 0.0, "elapsed": 0.0, "epoch": 0.0, "t": 0.0,
+    "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "millis": 1e-3,
+    "milliseconds": 1e-3, "us": 1e-6, "usec": 1e-6, "micros": 1e-6, "microseconds": 1e-6, "ns": 1e-9,
+    "nanoseconds": 1e-9,
+}  # fmt: skip
+
+#: What a clock that counts from 1970 says today at least, and the seconds of its unit.
+_SINCE_1970 = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3), (1e8, 1.0))
+
+_LEAST_STEPS = 8  # from row to row, to tell a clock by
+_STEADY = 0.8  # of a clock's steps are as long as the others
+_RISING = 0.95  # of a clock's steps go forwards: it may begin anew with each recording
+_COUNTED = 0.99  # of a counter's steps are 1
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column of R cells.
+
+    Attributes
+    ----------
+    cells : tuple of str
+    values : ndarray of float64, shape (R,), or None
+        NaN where a cell is no finite number; None where most are none.
+    """
+
+    name: str
+    cells: tuple[str, ...]
+    values: Floats | None
+
+    @property
+    def key(self) -> str:
+        """The name as it is compared: small letters, words joined by underscores."""
+        return re.sub(r"[^0-9a-z]+", "_", self.name.casefold()).strip("_")
+
+
+def read_column(name: str, cells: tuple[str, ...]) -> Column:
+    """Return a column with its numbers, if most cells that are not empty hold one."""
+    try:
+        values = np.array(cells, np.float64)
+    except ValueError:
+        values = np.array([float(cell) if is_number(cell) else math.nan for cell in cells])
+    finite = np.isfinite(values)
+    filled = sum(bool(cell.strip()) for cell in cells)
+    return Column(name, cells, np.where(finite, values, math.nan) if 2 * finite.sum() > filled else None)
+
+
+def named(wanted: Sequence[str], columns: Sequence[Column]) -> str:
+    """Return the column called like the first of ``wanted`` that is there; else an empty string."""
+    keys = {column.key: column.name for column in columns}
+    return next((keys[name] for name in wanted if name in keys), "")
+
+
+def guess_label(columns: Sequence[Column]) -> str:
+    """Return the column called like a label, or the only one with words in it that are not all different."""
+    found = named(LABELS, columns)
+    if found:
+        return found
+    keys = {column.key for column in columns}
+    if "y" in keys and not keys & {"x", "z"}:  # beside x or z it is an axis
+        return named(("y",), columns)
+    words = [c.name for c in columns if c.values is None and c.key not in (*GROUPS, *TIMES) and _repeats(c)]
+    return words[0] if len(words) == 1 else ""
+
+
+def guess_group(columns: Sequence[Column], labels: Sequence[str]) -> str:
+    """Return the column that tells recordings apart: by its name, or because it changes as recordings do."""
+    # A group that never repeats tells rows apart, not recordings; so does a counter.
+    repeating = [column for column in columns if _repeats(column) and not counts_rows(column)]
+    return named(GROUPS, repeating) or next((c.name for c in repeating if _like_recordings(c, labels)), "")
+
+
+def _repeats(column: Column) -> bool:
+    return len(column.cells) < 2 or len(set(column.cells)) < len(column.cells)
+
+
+def _like_recordings(column: Column, labels: Sequence[str]) -> bool:
+    """Return whether a column names runs of rows: none comes back, each has one label, several have the same."""
+    cells = column.cells
+    runs = 1 + sum(one != other for one, other in pairwise(cells))
+    if runs == 1 or 3 * runs > len(cells) or runs != len(set(cells)):
+        return False
+    if column.values is not None:
+        steps = np.unique(np.diff(column.values))
+        if not set(steps.tolist()) <= {0.0, 1.0}:  # a reading may stay where it was, a recording's number goes up
+            return False
+    pairs = set(zip(cells, labels, strict=True))
+    return len(pairs) == runs > len(set(labels))
+
+
+def counts_rows(column: Column) -> bool:
+    """Return whether a column counts the rows, as an index does that was written with a table."""
+    steps = _steps(column, None)
+    return len(steps) >= _LEAST_STEPS and float((steps == 1).mean()) >= _COUNTED
+
+
+def is_clock(column: Column, inside: Bools | None) -> bool:
+    """Return whether a column tells the time, or counts readings: by its name, or by its even steps forwards.
+
+    Parameters
+    ----------
+    inside : ndarray of bool, shape (R - 1,), or None
+        Whether a row and the next are of one recording; None: all are.
+    """
+    if column.key in TIMES:
+        return True
+    steps = _steps(column, inside)
+    if len(steps) < _LEAST_STEPS:
+        return False
+    if (steps > 0).mean() > _RISING:
+        middle = np.median(steps)
+        if (np.abs(steps - middle) <= middle / 2).mean() > _STEADY:
+            return True
+    return bool((steps >= 0).mean() > _RISING) and bool(set(column.key.split("_")) & set(_CLOCK_WORDS))
+
+
+def clock_rate(column: Column, inside: Bools | None) -> float:
+    """Return the readings a second that a clock tells; 0 where its unit is not known."""
+    steps = _steps(column, inside)
+    if not len(steps) or column.values is None:
+        return 0.0
+    step, latest = float(np.median(steps)), float(np.nanmax(column.values))
+    units = [_CLOCK_WORDS[word] for word in column.key.split("_") if _CLOCK_WORDS.get(word)]
+    units += [unit for least, unit in _SINCE_1970 if latest >= least][:1]
+    if not units and column.key == "time" and 0 < step < 1:
+        units = [1.0]
+    return round(1 / (step * units[0]), 3) if units and step > 0 else 0.0
+
+
+def _steps(column: Column, inside: Bools | None) -> Floats:
+    """Return the finite differences between neighbouring rows of one recording."""
+    if column.values is None or len(column.values) < 2:
+        return np.empty(0)
+    steps = np.diff(column.values)
+    keep = np.isfinite(steps) if inside is None else np.isfinite(steps) & inside
+    result: Floats = steps[keep]
+    return result

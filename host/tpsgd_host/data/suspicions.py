@@ -1,0 +1,186 @@
+"""What is likely to be wrong with a table, each with what mends it.
+
+Shapes: R rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tpsgd_host.data.records import is_number
+from tpsgd_host.data.roles import Column
+from tpsgd_host.data.scaling import slips
+from tpsgd_host.data.windows import Recording
+from tpsgd_host.errors import DataError
+from tpsgd_host.names import listing
+
+MEASURED = 12  # different labels with a decimal point: more are measurements
+MIXED = 3  # times as many recordings as names: their rows alternate
+LONG = 1000  # readings of a recording: beyond it several things may have happened in one
+TO_SPLIT = 3  # recordings of a class: to learn from, to choose by, to test on
+UNEVEN = 10  # times as many samples of one class as of another
+RUN = 5  # rows of one label after another, and
+RUNS = 3  # times that a label comes back, on average: so are readings written down, not samples
+ALIKE = 0.5  # of the distance between any two rows of a class: closer neighbours follow each other in time
+_LEAST_ROWS = 50  # to tell how neighbours differ
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """What is likely to be wrong, and what mends it."""
+
+    fact: str
+    mend: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose columns have a role.
+
+    Attributes
+    ----------
+    lines : sequence of int, length R
+        Line of the file that each row is on.
+    labels : sequence of str, length R
+    recordings : sequence of Recording
+        Runs of one label, and of one group where there is a group column.
+    values : sequence of Column
+    groups : sequence of str, length R
+        Cells of the group column; empty where there is none.
+    """
+
+    source: str
+    lines: Sequence[int]
+    label: str
+    labels: Sequence[str]
+    group: str
+    recordings: Sequence[Recording]
+    values: Sequence[Column]
+    groups: Sequence[str]
+
+
+def suspect(table: Table) -> Iterator[Suspicion]:
+    """Yield what is likely to be wrong.
+
+    Raises
+    ------
+    DataError
+        When the label is a measurement.
+    """
+    _check_label(table)
+    yield from _no_numbers(table)
+    yield from _slips(table)
+    if table.group:
+        yield from _mixed(table)
+        yield from _long(table)
+    else:
+        yield from _readings_as_rows(table)
+    yield from _classes(table)
+
+
+def _check_label(table: Table) -> None:
+    names = sorted({label for label in table.labels if label})
+    fractions = [name for name in names if is_number(name) and not float(name).is_integer()]
+    if len(names) > MEASURED and 2 * len(fractions) > len(names):
+        raise DataError(
+            f"{table.source}: column {table.label!r} holds {len(names)} different numbers "
+            f"({listing(fractions, 3)}): a measurement, and no class.",
+            "Name the column of the class with --label, or put each range of the measurement into words first.",
+        )
+
+
+def _no_numbers(table: Table) -> Iterator[Suspicion]:
+    for column in table.values:
+        bad = np.flatnonzero(np.isnan(column.values)) if column.values is not None else np.empty(0, np.int64)
+        if len(bad):
+            rows = f"{len(bad):,} row{'s' if len(bad) > 1 else ''}, first on line {table.lines[int(bad[0])]}"
+            yield Suspicion(
+                f"column {column.name!r} holds no finite number in {rows}",
+                "leave them out with --bad-rows skip when you quantize, simulate or stream",
+            )
+
+
+def _slips(table: Table) -> Iterator[Suspicion]:
+    for column in table.values:
+        if column.values is None:
+            continue
+        for i in slips(column.values)[:1].tolist():
+            yield Suspicion(
+                f"column {column.name!r} says {column.cells[i]} on line {table.lines[i]}, far from everything else",
+                "remove that row; the input scaling leaves such a reading out of account, the network sees it clamped",
+            )
+
+
+def _mixed(table: Table) -> Iterator[Suspicion]:
+    names = len(set(zip(table.groups, table.labels, strict=True)))
+    if len(table.recordings) >= MIXED * names:
+        yield Suspicion(
+            f"{len(table.recordings):,} recordings, but only {names:,} different values of {table.group!r} and label: "
+            "rows of several recordings alternate, and each change begins a new one",
+            f"sort the rows by {table.group!r} and keep their order within it, or name another column with --group",
+        )
+
+
+def _long(table: Table) -> Iterator[Suspicion]:
+    longest = max(table.recordings, key=len)
+    if len(longest) >= LONG:
+        yield Suspicion(
+            f"recordings are long: {longest.name!r} has {len(longest):,} readings, and makes one sample",
+            f"cut windows with --window N; or, if {table.group!r} says who or where, name the column of the recording "
+            f"with --group, and test on others with --leave-out {table.group}=NAME",
+        )
+
+
+def _readings_as_rows(table: Table) -> Iterator[Suspicion]:
+    """Say so where rows seem to follow each other in time and are taken as samples of their own."""
+    rows, runs = len(table.labels), len(table.recordings)
+    in_runs = rows >= RUN * runs and runs >= RUNS * len(set(table.labels))
+    if rows >= _LEAST_ROWS and (in_runs or _neighbours_alike(table)):
+        yield Suspicion(
+            f"each of {rows:,} rows counts as a sample, but a row is much like the one before it: they seem to be "
+            "readings of recordings",
+            "name the column of the recording with --group, or cut windows with --window N; "
+            "else parts of one recording are learned and tested on",
+        )
+
+
+def _neighbours_alike(table: Table) -> bool:
+    """Return whether a row is closer to the next one of its class than to any other of it."""
+    if not table.values or any(c.values is None for c in table.values):
+        return False
+    values = np.stack([c.values for c in table.values if c.values is not None], axis=1)
+    values = (values - np.nanmean(values, axis=0)) / np.maximum(np.nanstd(values, axis=0), 1e-300)
+    labels = np.array(table.labels, object)
+    following = np.flatnonzero(labels[1:] == labels[:-1])
+    order = np.random.default_rng(1).permutation(len(labels))
+    order = order[np.argsort(labels[order].astype(str), kind="stable")]
+    pairs = np.flatnonzero(labels[order[1:]] == labels[order[:-1]])
+    if not len(following) or not len(pairs):
+        return False
+    near = np.nanmean(np.abs(values[following + 1] - values[following]))
+    apart = np.nanmean(np.abs(values[order[pairs + 1]] - values[order[pairs]]))
+    return bool(near < ALIKE * apart)
+
+
+def _classes(table: Table) -> Iterator[Suspicion]:
+    counts = (
+        Counter(r.label for r in table.recordings if r.label) if table.group else Counter(filter(None, table.labels))
+    )
+    what = "recording" if table.group else "row"
+    few = [name for name, count in counts.items() if count < TO_SPLIT]
+    if few:
+        yield Suspicion(
+            f"fewer than {TO_SPLIT} {what}s of {listing(few, 6)}: to learn from, to choose rates by and to test on",
+            "record more, or leave these rows out",
+        )
+    (most, top), (least, bottom) = counts.most_common()[0], counts.most_common()[-1]
+    if top >= UNEVEN * bottom:
+        yield Suspicion(
+            f"{top:,} {what}s of {most!r} and {bottom:,} of {least!r}: always answering {most!r} is right for "
+            f"{top / counts.total():.0%}",
+            f"record more of {least!r}, or leave some of {most!r} out; look at the recall of each class",
+        )
