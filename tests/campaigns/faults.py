@@ -20,7 +20,7 @@ from zlib import crc32
 import base
 import cases
 import numpy as np
-from boards import FaultyPort, case_records, put_on
+from boards import FaultyPort, OneEpoch, case_records, put_on
 
 from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.reconnecting import Lifeline
@@ -29,21 +29,10 @@ from tpsgd_host.errors import PortError, TpsgdError
 from tpsgd_host.link import session as link
 from tpsgd_host.link.session import Session
 from tpsgd_host.model.modelfile import parse_model
-from tpsgd_host.runs.course import cut
 from tpsgd_host.training.simulator import Simulator
 
 RECORDS = 120
 HEAP = 256 * 1024
-
-
-class Stretch:
-    """A course of a case's records."""
-
-    def __init__(self, case, count=RECORDS):
-        self.all = case_records(case, count)
-
-    def records(self, first, end):
-        return cut(self.all, first, end)
 
 
 class StormyPort(FaultyPort):
@@ -121,8 +110,8 @@ class Tally:
 def undisturbed(case):
     """Return the CRCs of weights and results of a run in the simulator."""
     simulator = Simulator(parse_model(cases.model_bytes(case), "case"))
-    simulator.begin(0, RECORDS, fresh=True)
-    results = np.concatenate(list(simulator.apply(case_records(case, RECORDS))))
+    simulator.start(0, RECORDS, fresh=True)
+    results = np.concatenate(list(simulator.stream(case_records(case, RECORDS))))
     return simulator.finish().weights_crc, crc32(results.tobytes())
 
 
@@ -135,12 +124,12 @@ def one_run(place: Path, seed: int, tally: Tally) -> tuple[bool, str]:
     for slot in folder.glob("*.ckpt"):
         slot.unlink()
     bench = Bench(folder, seed)
-    course = Stretch(case)
+    course = OneEpoch(case, RECORDS)
     try:
         with Lifeline(bench, 60.0, lambda text: None) as line:
-            line.follow(course, parse_model(cases.model_bytes(case), "case"))
-            line.begin(1 + seed, RECORDS, True)
-            results = np.concatenate(list(line.apply(course.all)))
+            line.follow(parse_model(cases.model_bytes(case), "case"))
+            line.begin(1 + seed, course, True)
+            results = np.concatenate(list(line.apply(0, RECORDS)))
             said = line.finish().weights_crc, crc32(results.tobytes())
     except TpsgdError as error:
         return False, f"{type(error).__name__}: {error.message}"

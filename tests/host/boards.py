@@ -47,8 +47,9 @@ def case_records(case: int, count: int = cases.SAMPLES) -> Records:
 class OneEpoch:
     """A course of a case's records."""
 
-    def __init__(self, case):
-        self.all = case_records(case)
+    def __init__(self, case, count=cases.SAMPLES):
+        self.all = case_records(case, count)
+        self.total = len(self.all)
 
     def records(self, first, end):
         return cut(self.all, first, end)

@@ -30,10 +30,10 @@ def taught(recurrent: bool = False, passes: int = 20) -> Model:
     layers = tuple(replace(layer, shifts=(6,)) for layer in base.layers)
     base = replace(base, layers=layers, weights=(*base.weights[:-1], np.full_like(base.weights[-1], 32896)))
     simulator = Simulator(base)
-    simulator.begin(0, 0, True)
+    simulator.start(0, 0, True)
     given = records(base, TRAIN)
     for _ in range(passes):
-        list(simulator.apply(given))
+        list(simulator.stream(given))
     return base.with_weights(simulator.weights())
 
 
@@ -61,9 +61,9 @@ def test_an_adaptor_changes_no_prediction(recurrent, units):
 def test_an_adaptor_learns():
     start = with_shifts(with_adaptor(with_learning(taught(), 1), 8), (6,))
     simulator = Simulator(start)
-    simulator.begin(0, 0, True)
+    simulator.start(0, 0, True)
     given = records(start, TRAIN)
-    list(simulator.apply(Records(given.ops, (given.labels + 1) % 3, given.data)))
+    list(simulator.stream(Records(given.ops, (given.labels + 1) % 3, given.data)))
     after = start.with_weights(simulator.weights())
     changed = [not np.array_equal(a, b) for a, b in zip(start.weights, after.weights, strict=True)]
     assert changed == [False, False, True, True]

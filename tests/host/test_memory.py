@@ -35,8 +35,8 @@ def test_the_plan_of_conv_and_stacked_layers_is_kept_on_the_board(made, tmp_path
     crcs = []
     with connect("virtual", folder=tmp_path / "board") as board:
         for executor in (board, Simulator(made)):
-            executor.begin(1, 60, fresh=True)
-            list(executor.apply(records))
+            executor.start(1, 60, fresh=True)
+            list(executor.stream(records))
             crcs.append(executor.finish().weights_crc)
     assert crcs[0] == crcs[1] != made.weights_crc
 
@@ -53,11 +53,11 @@ def test_the_state_does_not_grow_while_it_trains(tmp_path, interpreter):
     flash(tmp_path / "m.tpsgd", folder=tmp_path / "board")
     dice = np.random.default_rng(1)
     with connect("virtual", folder=tmp_path / "board") as board:
-        board.begin(1, 400, fresh=True)
+        board.start(1, 400, fresh=True)
         used = []
         for _ in range(2):
             data = dice.integers(1, 256, (200, 320)).astype(np.uint8)
             labels = dice.integers(0, 10, 200).astype(np.uint8)
-            list(board.apply(Records(np.zeros(200, np.uint8), labels, data)))
+            list(board.stream(Records(np.zeros(200, np.uint8), labels, data)))
             used.append(board.finish(save=False).details["heap_used"])
     assert abs(used[1] - used[0]) < 256

@@ -12,12 +12,12 @@ import pytest
 from boards import DEVICE, put_on
 
 from tpsgd.learner import Learner
-from tpsgd_host.commands.simulate import simulate
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.runs.run import RunPlan
+from tpsgd_host.runs.simulate import simulate
 from tpsgd_host.runs.view.live import LiveView
 
 TOML = """
@@ -129,7 +129,7 @@ def test_a_board_that_serves_does_not_load_the_learner(python, interpreter):
 
 def test_a_learner_goes_on_where_a_board_has_stopped_and_back(tmp_path, monkeypatch, interpreter):
     from tpsgd_host.boards.connect import connect
-    from tpsgd_host.commands.stream import stream
+    from tpsgd_host.boards.streaming import stream
 
     monkeypatch.chdir(tmp_path)
     model = make(tmp_path, CUTS["mean, windows end to end"][0], 24, float)

@@ -163,7 +163,7 @@ def line_of(tmp_path, case, *, history=None, patience=5.0, every=5):
     boards = Boards(tmp_path, case, every)
     line = Lifeline(boards, patience, said.append)
     line.__enter__()
-    line.follow(OneEpoch(case), parse_model(cases.model_bytes(case), "case"), history)
+    line.follow(parse_model(cases.model_bytes(case), "case"), history)
     return line, said, boards
 
 
@@ -172,18 +172,18 @@ def line_of(tmp_path, case, *, history=None, patience=5.0, every=5):
 def test_a_port_that_vanishes_costs_nothing(tmp_path, case, every, monkeypatch):
     line, said, boards = line_of(tmp_path, case, every=every)
     left = [3, 9, 9, 30]
-    real = Board.apply
+    real = Board.stream
 
-    def apply(self, records):
+    def stream(self, records):
         for part in real(self, records):
             yield part
             if left and line._given >= left[0]:
                 left.pop(0)
                 raise PortError("pulled", "")
 
-    monkeypatch.setattr(Board, "apply", apply)
-    line.begin(RUN, cases.SAMPLES, True)
-    results = np.concatenate(list(line.apply(OneEpoch(case).all)))
+    monkeypatch.setattr(Board, "stream", stream)
+    line.begin(RUN, OneEpoch(case), True)
+    results = np.concatenate(list(line.apply(0, cases.SAMPLES)))
     outcome = line.finish()
     line.__exit__(None, None, None)
     assert len(results) == 40
@@ -199,8 +199,8 @@ def test_results_that_host_and_board_lost_are_computed(tmp_path):
         results = feed(session, cut(case_records(1), 0, 20))
         session.sync(save=True)  # the only slot
     line, said, _ = line_of(tmp_path, 1, history=b"".join(results[:8]))
-    line.begin(RUN, cases.SAMPLES, True)
-    got = np.concatenate(list(line.apply(cut(OneEpoch(1).all, 8, 40))))
+    line.begin(RUN, OneEpoch(1), True)
+    got = np.concatenate(list(line.apply(8, 40)))
     outcome = line.finish()
     line.__exit__(None, None, None)
     assert "results 8 to 19" in said[0]
@@ -214,9 +214,9 @@ def test_a_board_that_comes_to_other_results_is_refused(tmp_path):
     wrong = bytearray(b"".join(results))
     wrong[2 * 19] ^= 1
     line, _, _ = line_of(tmp_path, 1, history=bytes(wrong))
-    line.begin(RUN, cases.SAMPLES, True)
+    line.begin(RUN, OneEpoch(1), True)
     with pytest.raises(MismatchError, match="record 19"):
-        list(line.apply(cut(OneEpoch(1).all, 20, 40)))
+        list(line.apply(20, 40))
     line.__exit__(None, None, None)
 
 
@@ -232,31 +232,31 @@ def test_a_run_from_present_weights_survives_a_reset_before_its_first_checkpoint
         feed(session, case_records(1))
         session.sync(save=True)
     line, _, _ = line_of(tmp_path, 1, every=0)
-    line.follow(OneEpoch(1), line.board.model().with_weights(line.board.weights()))
-    line.begin(RUN + 1, cases.SAMPLES, False)
-    list(line.apply(cut(OneEpoch(1).all, 0, 10)))
+    line.follow(line.board.model().with_weights(line.board.weights()))
+    line.begin(RUN + 1, OneEpoch(1), False)
+    list(line.apply(0, 10))
     line._recover(PortError("pulled", ""))
-    list(line.apply(cut(OneEpoch(1).all, 10, 40)))
+    list(line.apply(10, 40))
     assert line.finish().weights_crc == twice
     line.__exit__(None, None, None)
 
 
 def test_without_patience_a_port_that_vanishes_is_an_error(tmp_path, monkeypatch):
     line, _, _ = line_of(tmp_path, 0, patience=0)
-    line.begin(RUN, cases.SAMPLES, True)
+    line.begin(RUN, OneEpoch(0), True)
 
     def pulled(self, records):
         raise PortError("pulled", "")
 
-    monkeypatch.setattr(Board, "apply", pulled)
+    monkeypatch.setattr(Board, "stream", pulled)
     with pytest.raises(PortError, match="pulled"):
-        list(line.apply(OneEpoch(0).all))
+        list(line.apply(0, cases.SAMPLES))
     line.__exit__(None, None, None)
 
 
 def test_a_board_that_does_not_come_back_is_given_up_with_a_way_on(tmp_path, monkeypatch):
     line, _, _ = line_of(tmp_path, 0, patience=0.3)
-    line.begin(RUN, cases.SAMPLES, True)
+    line.begin(RUN, OneEpoch(0), True)
 
     def gone():
         raise PortError("there is no port", "")

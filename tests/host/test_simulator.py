@@ -49,8 +49,8 @@ def take(records: Records, start: int, stop: int) -> Records:
 
 def outcome(simulator: Simulator, *parts: Records, total: int = 0) -> tuple[int, int, int, bytes]:
     """Run records; return the applied, the seen, the weights' CRC and all results."""
-    simulator.begin(1, total, True)
-    results = b"".join(r.tobytes() for records in parts for r in simulator.apply(records))
+    simulator.start(1, total, True)
+    results = b"".join(r.tobytes() for records in parts for r in simulator.stream(records))
     end = simulator.finish()
     assert end.weights_crc == crc32(simulator.weights())
     return end.applied, end.seen, end.weights_crc, results
@@ -174,14 +174,14 @@ def test_abandoned_iterator_keeps_what_it_applied(engine: Engine, monkeypatch: p
     model = parse_model(cases.model_bytes(3), "case 3")
     records = random_records(model, 40)
     simulator = Simulator(model, engine)
-    simulator.begin(1, 40, True)
-    iterator = simulator.apply(records)
+    simulator.start(1, 40, True)
+    iterator = simulator.stream(records)
     first = next(iterator).tobytes() + next(iterator).tobytes()
     del iterator
     end = simulator.finish()
     reference = outcome(Simulator(model, engine), take(records, 0, 20), total=40)
     assert (end.applied, end.seen, end.weights_crc, first) == reference
-    rest = b"".join(r.tobytes() for r in simulator.apply(take(records, 20, 40)))
+    rest = b"".join(r.tobytes() for r in simulator.stream(take(records, 20, 40)))
     whole = outcome(Simulator(model, engine), records, total=40)
     assert (simulator.finish().weights_crc, first + rest) == whole[2:]
 
@@ -193,10 +193,10 @@ def test_begin_goes_on_or_begins_anew(engine: Engine) -> None:
     records = random_records(model, 30)
     simulator = Simulator(model, engine)
     first = outcome(simulator, records, total=30)
-    simulator.begin(2, 30, False)
+    simulator.start(2, 30, False)
     assert simulator.finish().applied == 0
     assert crc32(simulator.weights()) == first[2]
-    list(simulator.apply(records))
+    list(simulator.stream(records))
     continued = Simulator(model.with_weights(_weights_after(model, records)), engine)
     assert simulator.finish().weights_crc == outcome(continued, records, total=30)[2]
     assert outcome(simulator, records, total=30) == first
@@ -220,7 +220,7 @@ def test_evaluate_learns_nothing(engine: Engine) -> None:
     assert simulator.finish() == before
     assert results.shape == (30, 2)
     tests = Records(np.full(30, TEST, np.uint8), records.labels, records.data)
-    assert np.array_equal(np.concatenate(list(simulator.apply(tests))), results)
+    assert np.array_equal(np.concatenate(list(simulator.stream(tests))), results)
     assert simulator.evaluate(take(records, 0, 0)).shape == (0, 2)
 
 
@@ -252,13 +252,13 @@ def test_records_of_another_model_are_refused(change: dict[str, np.ndarray | Non
     fields |= {k: np.zeros((3, width), np.uint8) if v is None else v for k, v in change.items()}
     simulator = Simulator(model, FAST)
     with pytest.raises(DataError, match=words):
-        simulator.apply(Records(**fields))
+        simulator.stream(Records(**fields))
     assert simulator.finish().applied == 0
 
 
 def test_without_a_compiled_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the compiled trainer auto takes np, and asking for c says what to do."""
-    monkeypatch.setattr(tpsgd_host.simulator, "library", lambda: None)
+    monkeypatch.setattr(tpsgd_host.training.simulator, "library", lambda: None)
     model = parse_model(cases.model_bytes(0), "case 0")
     assert Simulator(model).engine == "np"
     with pytest.raises(DependencyError) as caught:

@@ -116,6 +116,6 @@ def test_going_on_from_weights_that_a_reset_has_lost_is_refused(flashed):
     with Lifeline(lambda: connect("virtual", folder=flashed / "board"), 20, lambda text: None) as line:
         weights = line.board.weights()
         learned = line.board.model().with_weights(bytes([weights[0] ^ 1]) + weights[1:])
-        line.follow(OneEpoch(1), learned)
+        line.follow(learned)
         with pytest.raises(MismatchError, match="reset before it had written"):
-            line.begin(5, 40, False)
+            line.begin(5, OneEpoch(1), False)

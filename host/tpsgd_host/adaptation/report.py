@@ -13,8 +13,9 @@ from rich.table import Table
 
 from tpsgd_host.adaptation.results import Shift, spoken_of
 from tpsgd_host.comparison.tables import markdown_table, seeds_text
+from tpsgd_host.files import write_atomic
 from tpsgd_host.model.modelfile import Model
-from tpsgd_host.runs.log import write_atomic, write_json
+from tpsgd_host.runs.log import write_json
 
 _LEGEND = (
     "Accuracy in percent, mean over those held out and over the seeds. Bytes: RAM that learning takes on a board, kept "

@@ -129,7 +129,7 @@ def train_model(model: Model, samples: Samples, epochs: int, shuffle_seed: int) 
 def trained(model: Model, data: Bytes, labels: Bytes, epochs: int, shuffle_seed: int) -> Simulator:
     """Return a simulator that has trained a network for so many passes, shuffled anew for each."""
     simulator = Simulator(model)
-    simulator.begin(0, epochs * len(labels), True)
+    simulator.start(0, epochs * len(labels), True)
     for order in orders(len(labels), epochs, shuffle_seed):
         present(simulator, data[order], labels[order])
     return simulator

@@ -131,11 +131,11 @@ def on_host(engine: Engine, samples: int) -> Timing:
     values = ((np.arange(SIZES[0]) * 37 % 255) + 1).astype(np.uint8)
     labels = (np.arange(samples) % SIZES[-1]).astype(np.uint8)
     records = Records(np.zeros(samples, np.uint8), labels, np.tile(values, (samples, 1)))
-    simulator.begin(0, 0, fresh=True)
+    simulator.start(0, 0, fresh=True)
     best = float("inf")
     for _ in range(ROUNDS):
         begun = time.perf_counter()
-        for _results in simulator.apply(records):
+        for _results in simulator.stream(records):
             pass
         best = min(best, time.perf_counter() - begun)
     return Timing("simulate", engine, None, None, best / samples * 1e9, None, simulator.finish().weights_crc)

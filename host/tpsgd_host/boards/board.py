@@ -9,13 +9,13 @@ from tpsgd_host.errors import MismatchError
 from tpsgd_host.link.messages import Info
 from tpsgd_host.link.session import Session
 from tpsgd_host.model.modelfile import Model, parse_model
-from tpsgd_host.training.executor import Bytes, Outcome, Records
+from tpsgd_host.training.executor import Bytes, Outcome, RecordExecutor, Records
 
 #: Engines by the names that options take, and the numbers that the link gives them.
 ENGINES = {"auto": 0, **{name: number for number, name in runtime.ENGINES.items()}}
 
 
-class Board:
+class Board(RecordExecutor):
     """A board behind an open session; an :class:`~tpsgd_host.training.executor.Executor`.
 
     Parameters
@@ -39,7 +39,7 @@ class Board:
         self._every = every
         self.info: Info = session.hello(ENGINES[engine], window)
 
-    def begin(self, run_id: int, total: int, fresh: bool) -> None:
+    def start(self, run_id: int, total: int, fresh: bool) -> None:
         """Begin a run of ``total`` training samples; ``fresh``: from the board's model file, else from the present."""
         self._session.start(run_id, total, fresh, self._every)
 
@@ -51,7 +51,7 @@ class Board:
         """Have the board write a checkpoint."""
         self._session.sync(save=True)
 
-    def apply(self, records: Records) -> Iterator[Bytes]:
+    def stream(self, records: Records) -> Iterator[Bytes]:
         """Send records; yield their results as they come, arrays (r, 2)."""
         return self._session.stream(records)
 

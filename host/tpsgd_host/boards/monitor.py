@@ -118,7 +118,7 @@ class Watch:
         model = self.board.model()
         samples = load(model)
         self._learned = self.board.info.seen
-        self.board.begin(0, 0, fresh=False)
+        self.board.start(0, 0, fresh=False)
         for guess in _guesses(self.board, model, samples):
             self._show(guess)
             if not self._listen(pause):
@@ -163,7 +163,7 @@ def _guesses(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
     stored = model.scaling.encode(samples.values)
     op, unknown = np.array([TEST], np.uint8), np.array([UNKNOWN], np.uint8)  # unknown: the probability of its own guess
     for i, label in enumerate(samples.labels.tolist()):
-        for results in board.apply(Records(op, unknown, stored[i : i + 1])):
+        for results in board.stream(Records(op, unknown, stored[i : i + 1])):
             for predicted, chance in results.tolist():
                 name = None if label == UNKNOWN else model.classes[label]
                 yield Guess(int(samples.lines[i]), name, model.classes[predicted], chance / 127)

@@ -16,8 +16,7 @@ import numpy as np
 from tpsgd_host.boards.board import Board
 from tpsgd_host.errors import BoardGoneError, MismatchError, PortError, TpsgdError
 from tpsgd_host.model.modelfile import Model
-from tpsgd_host.runs.course import Course
-from tpsgd_host.training.executor import Bytes, Outcome, Records
+from tpsgd_host.training.executor import STRETCH, Bytes, Outcome, RecordSource
 from tpsgd_host.training.simulator import Simulator
 
 T = TypeVar("T")
@@ -30,9 +29,6 @@ PAUSE = 0.25
 
 #: Times that a board may vanish without one result in between.
 FRUITLESS = 8
-
-#: Records sent on in one go when a board goes over what it has forgotten.
-STRETCH = 4096
 
 
 class Lifeline:
@@ -62,11 +58,11 @@ class Lifeline:
         self._patience = patience
         self._note = note
         self._context: AbstractContextManager[Board] | None = None
-        self._course: Course | None = None
+        self._source: RecordSource | None = None
         self._start: Model | None = None
         self._model_crc = 0
         self._resuming = False
-        self._run = (0, 0, True)
+        self._run_id, self._fresh = 0, True
         self._history = bytearray()  # two bytes a result
         self._given = 0  # results handed on
         self._next = self._place = 0  # numbers of the record that the board takes next, of the result that comes next
@@ -83,12 +79,11 @@ class Lifeline:
         if context is not None:
             context.__exit__(kind, error, trace)
 
-    def follow(self, course: Course, start: Model, history: bytes | None = None, model_crc: int | None = None) -> None:
-        """Say what the run applies.
+    def follow(self, start: Model, history: bytes | None = None, model_crc: int | None = None) -> None:
+        """Say what the run begins from, and how far it has come.
 
         Parameters
         ----------
-        course : Course
         start : Model
             With the weights that the run begins from.
         history : bytes, optional
@@ -96,16 +91,16 @@ class Lifeline:
         model_crc : int, optional
             What names the board's model; by default that of the board that is there.
         """
-        self._course, self._start, self._resuming = course, start, history is not None
+        self._start, self._resuming = start, history is not None
         self._history = bytearray(history or b"")
         self._given = self._known
         self._model_crc = self.board.info.model_crc if model_crc is None else model_crc
 
     # -- what an executor does
 
-    def begin(self, run_id: int, total: int, fresh: bool) -> None:
+    def begin(self, run_id: int, source: RecordSource, fresh: bool) -> None:
         """Begin a run, or go on with it where :meth:`follow` named a history."""
-        self._run = (run_id, total, fresh)
+        self._run_id, self._source, self._fresh = run_id, source, fresh
         try:
             if self._resuming:
                 self._find_place()
@@ -114,9 +109,10 @@ class Lifeline:
         except GONE as error:
             self._recover(error)
 
-    def apply(self, records: Records) -> Iterator[Bytes]:
-        """Have the next R records of the course applied; yield their results as they come, arrays (r, 2)."""
-        end = self._given + len(records)
+    def apply(self, first: int, end: int) -> Iterator[Bytes]:
+        """Have the run's records number ``first`` to ``end`` applied; yield their results as they come."""
+        if first != self._given:
+            raise ValueError(f"records {first} to {end - 1}: the next one is {self._given}")
         while self._given < end or self._next < end:
             try:
                 yield from self._feed(end)
@@ -151,9 +147,9 @@ class Lifeline:
         """Send records up to number ``end``; yield results that nobody has had."""
         yield from self._hand_on(end)
         while self._next < end or self._given < end:
-            assert self._course is not None
+            assert self._source is not None
             stop = max(self._next, min(end, self._next + STRETCH))
-            for results in self.board.apply(self._course.records(self._next, stop)):
+            for results in self.board.stream(self._source.records(self._next, stop)):
                 self._take(results)
                 yield from self._hand_on(end)
             self._next = stop
@@ -192,7 +188,7 @@ class Lifeline:
 
     def _recover(self, error: TpsgdError) -> None:
         """Wait for the board, and go on where it stands; raise ``error`` where that is not wanted or in vain."""
-        if self._patience <= 0 or self._course is None:
+        if self._patience <= 0 or self._source is None:
             raise error
         self._fruitless += 1
         if self._fruitless > FRUITLESS:
@@ -220,19 +216,18 @@ class Lifeline:
 
     def _find_place(self) -> None:
         """Have the board go on with the run, and find out where."""
-        run_id, _, fresh = self._run
         if self.board.info.model_crc != self._model_crc:
             raise MismatchError(
                 f"the board that came back holds model {self.board.info.model_crc:08x}, the run is of "
                 f"{self._model_crc:08x}",
                 "connect the board that the run began on, then: tpsgd-host stream --resume",
             )
-        info = self.board.go_on(run_id, self._known)
-        if info.run_id != run_id:
-            if not fresh and self._known:
+        info = self.board.go_on(self._run_id, self._known)
+        if info.run_id != self._run_id:
+            if not self._fresh and self._known:
                 raise MismatchError(
-                    f"the board has lost run {run_id:08x}: it holds run {info.run_id:08x}, and this one did not begin "
-                    "from the model file",
+                    f"the board has lost run {self._run_id:08x}: it holds run {info.run_id:08x}, and this one did not "
+                    "begin from the model file",
                     "its first weights are start.tpsgd in the run's folder: flash that, and stream anew",
                 )
             self._begin_anew()
@@ -242,30 +237,29 @@ class Lifeline:
             self._compute(info.applied, info.weights_crc)
 
     def _begin_anew(self) -> None:
-        _, _, fresh = self._run
+        assert self._source is not None
         has, start = self.board.info.weights_crc, self._start
-        if not fresh and start is not None and has != start.weights_crc:
+        if not self._fresh and start is not None and has != start.weights_crc:
             raise MismatchError(
                 f"the board's weights have CRC {has:08x}, the run begins from {start.weights_crc:08x}: was the board "
                 "reset before it had written these down?",
                 "begin a new run; without --continue where the board cannot write checkpoints",
             )
-        self.board.begin(*self._run)
+        self.board.start(self._run_id, self._source.total, self._fresh)
         self._next = self._place = 0
-        if not self._run[2]:
+        if not self._fresh:
             self.board.save()  # a reset must find the weights that the run began with
 
     def _compute(self, end: int, weights_crc: int) -> None:
         """Compute the results before record ``end`` that the board had and nobody kept; compare all others."""
-        assert self._course is not None
+        assert self._source is not None
         assert self._start is not None
         self._note(f"results {self._known} to {end - 1} were lost with host and board; they are computed here")
         self._place = 0
         simulator = Simulator(self._start)
-        simulator.begin(self._run[0], self._run[1], fresh=True)
-        for first in range(0, end, STRETCH):
-            for part in simulator.apply(self._course.records(first, min(end, first + STRETCH))):
-                self._take(part)
+        simulator.begin(self._run_id, self._source, fresh=True)
+        for part in simulator.apply(0, end):
+            self._take(part)
         if simulator.finish().weights_crc != weights_crc:
             raise MismatchError(
                 f"after {end} records the board's weights have CRC {weights_crc:08x}, the simulation's "

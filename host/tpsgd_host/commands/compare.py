@@ -13,7 +13,7 @@ from tpsgd_host.adaptation.domains import source_domains, without_column
 from tpsgd_host.adaptation.new_class import study_new_class
 from tpsgd_host.adaptation.new_subject import study_shift
 from tpsgd_host.adaptation.output import show_study
-from tpsgd_host.commands.options import FILE, data_options, json_option, layout_of
+from tpsgd_host.commands.options import FILE, data_options, json_option
 from tpsgd_host.comparison import RULES, compare, cross_validate, file_problem, fold_problems
 from tpsgd_host.comparison.board import run_on_board
 from tpsgd_host.comparison.folder import make_folder
@@ -22,6 +22,7 @@ from tpsgd_host.comparison.output import Kept, Output
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.sources import Source, find_config, task_sources
 from tpsgd_host.comparison.view import ProgressView
+from tpsgd_host.data.layout import layout_of
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.native.binding import library
 from tpsgd_host.tasks.task import NAMES

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from tpsgd_host.boards.streaming import stream, verify
 from tpsgd_host.commands.options import FILE, HeapType, json_option
-from tpsgd_host.commands.stream import stream, verify
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.flashing.flash import FlashReport, flash
 from tpsgd_host.model.build import build_model

@@ -14,18 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.boards.connect import connect
-from tpsgd_host.commands.options import FILE, board_options, data_options, json_option, layout_of
+from tpsgd_host.commands.options import FILE, board_options, data_options, json_option
 from tpsgd_host.console import Console
+from tpsgd_host.data.layout import layout_of
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import UNKNOWN, Samples
 from tpsgd_host.model.modelfile import Model, load_model
-from tpsgd_host.runs.driver import encode
+from tpsgd_host.runs.course import encode
 from tpsgd_host.runs.events import SampleResult
 from tpsgd_host.runs.metrics import Metrics, recall
 from tpsgd_host.runs.view.report import confusion_report, percent
 from tpsgd_host.terminal import echo
-from tpsgd_host.training.executor import TEST, Executor
+from tpsgd_host.training.executor import TEST, RecordExecutor
 from tpsgd_host.training.simulator import Simulator
 
 
@@ -90,7 +91,7 @@ def evaluate(
         Classify on the host, with this model; without it the board does, with its present weights.
     """
     with ExitStack() as stack:
-        executor: Executor
+        executor: RecordExecutor
         if model_path:
             model = load_model(model_path)
             executor = Simulator(model)
@@ -98,8 +99,8 @@ def evaluate(
             board = stack.enter_context(connect(port, folder=folder, heap=heap, baud=baud))
             executor, model = board, board.pull()
         samples = load_samples(data, layout_of(model.layout, *names), model.classes, bad_rows, require_labels=False)
-        executor.begin(0, 0, fresh=False)
-        results = np.concatenate([np.empty((0, 2), np.uint8), *executor.apply(encode(model, samples, TEST))])
+        executor.start(0, 0, fresh=False)
+        results = np.concatenate([np.empty((0, 2), np.uint8), *executor.stream(encode(model, samples, TEST))])
     metrics = Metrics()
     metrics.classes = model.classes
     for i, (predicted, chance) in enumerate(results.tolist()):

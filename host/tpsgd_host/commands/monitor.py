@@ -16,8 +16,9 @@ from rich.text import Text
 from tpsgd_host.boards.connect import BoardText
 from tpsgd_host.boards.line import open_line
 from tpsgd_host.boards.monitor import Event, Guess, Said, Stands, Watch
-from tpsgd_host.commands.options import FILE, board_options, data_options, layout_of
+from tpsgd_host.commands.options import FILE, board_options, data_options
 from tpsgd_host.console import Console
+from tpsgd_host.data.layout import layout_of
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import Samples

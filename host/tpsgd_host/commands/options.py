@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-from tpsgd_host.data.layout import Layout
 from tpsgd_host.errors import TpsgdError
 from tpsgd_host.terminal import clean, echo
 
@@ -110,8 +109,3 @@ def confirmed(yes: bool, question: str) -> None:
 def column_names(text: str | None) -> tuple[str, ...] | None:
     """Return the names in ``A,B,...``, None where nothing was said."""
     return tuple(name.strip() for name in text.split(",")) if text else None
-
-
-def layout_of(layout: Layout, label: str | None, group: str | None, columns: str | None) -> Layout:
-    """Return the model's layout with the names given on the command line."""
-    return layout.named(label, group, column_names(columns))

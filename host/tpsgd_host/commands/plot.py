@@ -10,8 +10,8 @@ from typing import Literal, TypeAlias
 import click
 
 from tpsgd_host.errors import ConfigError
+from tpsgd_host.files import cannot_write
 from tpsgd_host.runs.folder import RunFolder
-from tpsgd_host.runs.log import cannot_write
 from tpsgd_host.terminal import echo
 
 PlotKind: TypeAlias = Literal["accuracy", "confusion", "both"]

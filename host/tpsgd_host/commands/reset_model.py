@@ -52,7 +52,7 @@ def reset_model(
     """
     with connect(port, folder=folder, heap=heap, baud=baud) as board:
         model, before = board.model(), board.info
-        board.begin(0, model.total, fresh=True)
+        board.start(0, model.total, fresh=True)
         board.finish(save=True)
         outcome = board.finish(save=True)  # into the other slot too: nothing is left to go on from
         if outcome.weights_crc != model.weights_crc:

@@ -15,7 +15,8 @@ from tpsgd_host.errors import ConfigError, MismatchError
 from tpsgd_host.flashing.flash import flash
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import Model
-from tpsgd_host.runs.driver import Schedule, drive
+from tpsgd_host.runs.course import Course, Schedule
+from tpsgd_host.runs.driver import drive
 from tpsgd_host.training.simulator import Simulator
 
 #: How much heap the virtual board gets: this is about the weights, not about memory.
@@ -62,6 +63,6 @@ def _on_board(problem: Problem, model: Model, name: str) -> BoardRun:
         model.save(folder / "model.tpsgd")
         flash(folder / "model.tpsgd", folder=folder / "board", heap=HEAP)
         with connect("virtual", folder=folder / "board", heap=HEAP) as board:
-            ended, outcome = drive(board, model, schedule, [], 0)
+            ended, outcome = drive(board, Course(model, schedule), [], 0)
     state = int(str(outcome.details["state_bytes"]))
     return BoardRun(name, model.seed, ended.test_accuracy or 0.0, outcome.weights_crc, state, ended.seconds)

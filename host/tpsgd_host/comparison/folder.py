@@ -12,7 +12,8 @@ from tpsgd_host.comparison.problem import Problem, validation_parts
 from tpsgd_host.comparison.results import Comparison, document
 from tpsgd_host.comparison.tables import markdown
 from tpsgd_host.comparison.tuned import has_tuned, tuned_toml
-from tpsgd_host.runs.log import cannot_write, write_atomic, write_json
+from tpsgd_host.files import cannot_write, write_atomic
+from tpsgd_host.runs.log import write_json
 
 TUNED = "-tuned.toml"
 README = """\

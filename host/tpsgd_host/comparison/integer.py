@@ -115,7 +115,7 @@ class IntegerContestant:
 
 def learn(simulator: Simulator, model: Model, train: Samples, epochs: int, shuffle_seed: int) -> Iterator[float]:
     """Train on samples and yield, after every epoch, the share classified rightly before they were learned."""
-    simulator.begin(0, epochs * len(train), True)
+    simulator.start(0, epochs * len(train), True)
     data = model.scaling.encode(train.values)
     for order in orders(len(train), epochs, shuffle_seed):
         yield present(simulator, data[order], train.labels[order])
@@ -124,7 +124,7 @@ def learn(simulator: Simulator, model: Model, train: Samples, epochs: int, shuff
 def present(simulator: Simulator, data: Bytes, labels: Bytes) -> float:
     """Train on samples in their order; return the share classified rightly before they were learned."""
     ops = np.full(len(labels), TRAIN, np.uint8)
-    found = np.concatenate(list(simulator.apply(Records(ops, labels, data))))
+    found = np.concatenate(list(simulator.stream(Records(ops, labels, data))))
     return float((found[:, 0] == labels).mean())
 
 

@@ -11,6 +11,10 @@ from typing import Literal
 Windows = Literal["row", "recording"]
 Resampling = Literal["linear", "mean"]
 
+#: What a user calls the label, the group and the value columns (with commas), where it is not as the model says.
+Names = tuple[str | None, str | None, str | None]
+NO_NAMES: Names = (None, None, None)
+
 #: Resampling where nobody says; a row has none.
 USUAL: dict[Windows, Resampling] = {"row": "linear", "recording": "mean"}
 
@@ -70,3 +74,9 @@ class Layout:
             group=self.group if group is None else group,
             columns=self.columns if columns is None else columns,
         )
+
+
+def layout_of(layout: Layout, label: str | None, group: str | None, columns: str | None) -> Layout:
+    """Return the model's layout with the names that a user gave; those of the columns with commas between."""
+    names = tuple(name.strip() for name in columns.split(",")) if columns else None
+    return layout.named(label, group, names)

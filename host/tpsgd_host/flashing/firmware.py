@@ -20,6 +20,7 @@ import click
 from tpsgd_host.boards.drives import BOOT, Drive, find_drives, flush
 from tpsgd_host.boards.profiles import BoardProfile
 from tpsgd_host.errors import BoardError, ConfigError, DependencyError, PortError, TpsgdError
+from tpsgd_host.files import write_atomic
 from tpsgd_host.flashing.espimage import check_chip, read_image
 from tpsgd_host.flashing.probe import CIRCUITPYTHON
 from tpsgd_host.flashing.programs import esptool, mpremote, run
@@ -132,9 +133,7 @@ def _fetched(item: Pinned) -> Path:
             f"{item.url} has SHA-256 {digest}, it must be {item.sha256}", "do not use that file; report the difference"
         )
     kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_name(kept.name + ".part")
-    part.write_bytes(data)
-    part.replace(kept)
+    write_atomic(kept, data)
     return kept
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from tpsgd_host.boards.plugged import plugged
 from tpsgd_host.boards.profiles import BoardProfile, fits, load_profile
 from tpsgd_host.boards.virtual import MAIN, SETTINGS, configured_heap, default_folder, interpreter_mpy
 from tpsgd_host.errors import BoardError, ConfigError, FitError, MismatchError
+from tpsgd_host.files import replacing
 from tpsgd_host.flashing import real
 from tpsgd_host.flashing.mpy import PACKAGE, MpyFormat, package_files, why_not
 from tpsgd_host.model.checkpoint import BESIDE
@@ -210,11 +210,12 @@ def _write_all(place: Path, files: dict[str, bytes], progress: Callable[[str, in
             (place / name).unlink(missing_ok=True)
         (place / "main.py").unlink(missing_ok=True)
         for stale in set((place / PACKAGE).iterdir()) - {place / name for name in files}:
-            if stale.suffix in (".py", ".mpy", ".part"):
+            if stale.suffix in (".py", ".mpy", ".tmp"):
                 stale.unlink()
         for done, (name, data) in enumerate(files.items()):
             progress("write", done, len(files))
-            _atomic(place / name, data)
+            with replacing(place / name) as file:
+                file.write(data)
             if hashlib.sha256((place / name).read_bytes()).digest() != hashlib.sha256(data).digest():
                 raise BoardError(f"{name} reads back otherwise than it was written", "is the disk full or damaged?")
         progress("write", len(files), len(files))
@@ -222,12 +223,3 @@ def _write_all(place: Path, files: dict[str, bytes], progress: Callable[[str, in
         raise BoardError(
             f"cannot write the virtual board's flash in {place}: {error}", "name another --board-dir"
         ) from error
-
-
-def _atomic(path: Path, data: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

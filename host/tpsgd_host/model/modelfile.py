@@ -23,6 +23,7 @@ from tpsgd.generator import mix, step
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import ModelError
+from tpsgd_host.files import write_atomic
 from tpsgd_host.names import has_control
 
 KINDS = ("dense", "recurrent", "output", "conv")
@@ -206,11 +207,14 @@ class Model:
         return bytes(data)
 
     def save(self, path: Path) -> None:
-        """Write the model file, whole or not at all."""
-        data = self.to_bytes()
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        """Write the model file, whole or not at all.
+
+        Raises
+        ------
+        DataError
+            The file cannot be written.
+        """
+        write_atomic(path, self.to_bytes())
 
     def with_weights(self, data: bytes) -> Model:
         """Return this model with the weight bytes ``data``, as a board sends them."""

@@ -66,18 +66,26 @@ class Course:
 
     Attributes
     ----------
+    model : Model
+        What they are encoded for.
     epochs : int
         How many there are; one where the schedule only classifies.
     """
 
     def __init__(self, model: Model, schedule: Schedule) -> None:
+        self.model = model
         self.schedule = schedule
         self.epochs = max(1, schedule.epochs)
         train, test = schedule.train, schedule.test
         self._parts = [encode(model, train, TRAIN)] + ([encode(model, test, TEST)] if test is not None else [])
-        self._line_parts = [train.lines] + ([test.lines] if test is not None else [])
+        self._lines = [train.lines] + ([test.lines] if test is not None else [])
         self._orders = self._begin()
         self._epoch, self._order = 0, np.arange(0)
+
+    @property
+    def total(self) -> int:
+        """Training samples of the whole run."""
+        return self.schedule.total
 
     def bounds(self, epoch: int) -> tuple[int, int]:
         """Return the number of the epoch's first record, and the one behind its last."""
@@ -85,26 +93,35 @@ class Course:
         first = (epoch - 1) * train + (epoch - 1) // self.schedule.test_every * tests
         return first, first + train + tests * self._tested(epoch)
 
-    def epoch(self, epoch: int) -> tuple[Records, npt.NDArray[np.int64]]:
-        """Return the records of an epoch, training samples first, and their lines in the data files."""
-        order = self._order_of(epoch)
-        parts = [_taken(self._parts[0], order)]
-        lines = [self._line_parts[0][order]]
-        if self._tested(epoch):
-            parts.append(self._parts[1])
-            lines.append(self._line_parts[1])
-        return _joined(parts), np.concatenate(lines)
-
     def records(self, first: int, end: int) -> Records:
         """Return the records number ``first`` to ``end`` (exclusive), of however many epochs."""
         parts = [cut(self._parts[0], 0, 0)]
+        parts += [_taken(self._parts[part], index) for part, index in self._places(first, end)]
+        return _joined(parts)
+
+    def facts(self, first: int, end: int) -> tuple[Bytes, Bytes, npt.NDArray[np.int64]]:
+        """Return what the records number ``first`` to ``end`` are: ops, labels, and their lines in the data files."""
+        places = list(self._places(first, end))
+        ops = [self._parts[part].ops[index] for part, index in places]
+        labels = [self._parts[part].labels[index] for part, index in places]
+        return (
+            np.concatenate(ops),
+            np.concatenate(labels),
+            np.concatenate([self._lines[p][index] for p, index in places]),
+        )
+
+    def _places(self, first: int, end: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+        """Yield where records stand: the part, 0 for training and 1 for test, and the numbers in it."""
         epoch = 1 + bisect_right(range(1, self.epochs + 1), first, key=lambda epoch: self.bounds(epoch)[1])
         while first < end and epoch <= self.epochs:
             start, stop = self.bounds(epoch)
-            parts.append(cut(self.epoch(epoch)[0], first - start, min(end, stop) - start))
+            train = start + self._sizes()[0]
+            if first < train:
+                yield 0, self._order_of(epoch)[first - start : min(end, train) - start]
+            if end > train and stop > train:
+                yield 1, np.arange(max(first, train) - train, min(end, stop) - train)
             first = min(end, stop)
             epoch += 1
-        return _joined(parts)
 
     def _sizes(self) -> tuple[int, int]:
         train = len(self._parts[0]) if self.schedule.epochs else 0

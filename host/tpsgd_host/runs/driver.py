@@ -8,35 +8,32 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from tpsgd_host.model.modelfile import Model
-from tpsgd_host.runs.course import Course, Schedule, cut, encode
-from tpsgd_host.runs.events import EpochEnded, Event, Kind, Note, RunEnded, RunStarted, SampleResult
+from tpsgd_host.runs.course import Course
+from tpsgd_host.runs.events import Kind, Note, RunEnded, RunStarted, SampleResult
 from tpsgd_host.runs.metrics import Metrics
 from tpsgd_host.runs.sinks import Fanout, Sink
 from tpsgd_host.training.executor import TEST, Executor, Outcome
 
-__all__ = ["Schedule", "drive", "encode"]
-
 
 def drive(
     executor: Executor,
-    model: Model,
-    schedule: Schedule,
+    course: Course,
     sinks: list[Sink],
     run_id: int,
     *,
     fresh: bool = True,
     config: dict[str, object] | None = None,
     notes: Sequence[str] = (),
-    past: Sequence[Event] = (),
-    course: Course | None = None,
+    past: Metrics | None = None,
 ) -> tuple[RunEnded, Outcome]:
     """Carry a run out and return how it ended.
 
     Parameters
     ----------
     executor : Executor
-        A board or a simulator that holds ``model``.
+        A board or a simulator that holds the course's model.
+    course : Course
+        What is applied.
     sinks : list of Sink
         Get every event; the ones that are context managers are entered and left.
     fresh : bool
@@ -45,21 +42,18 @@ def drive(
         What else to note in the run's configuration.
     notes : sequence of str
         What the user should know before the first sample.
-    past : sequence of Event
-        What has happened already, where a run goes on: the executor goes on behind the last sample of these.
-    course : Course, optional
-        That of ``schedule``, where somebody has it already.
+    past : Metrics, optional
+        The figures of a run that goes on; the executor goes on after the last result in them. None: the run begins.
     """
-    course = course or Course(model, schedule)
-    metrics = Metrics.of(past)
+    metrics = past or Metrics()
     begun = time.monotonic()
     with Fanout([metrics, *sinks]) as sink:
-        if not past:
-            sink.handle(RunStarted(_head(model, schedule, run_id, fresh) | (config or {})))
+        if past is None:
+            sink.handle(RunStarted(_head(course, run_id, fresh) | (config or {})))
         for note in notes:
             sink.handle(Note(note))
-        executor.begin(run_id, schedule.total, fresh)
-        ended = {event.epoch for event in past if isinstance(event, EpochEnded)}
+        executor.begin(run_id, course, fresh)
+        ended = {event.epoch for event in metrics.epochs}
         for epoch in range(1, course.epochs + 1):
             if epoch not in ended:
                 since = time.monotonic()
@@ -71,8 +65,9 @@ def drive(
     return end, outcome
 
 
-def _head(model: Model, schedule: Schedule, run_id: int, fresh: bool) -> dict[str, object]:
+def _head(course: Course, run_id: int, fresh: bool) -> dict[str, object]:
     """Return what decides a run, whoever carries it out."""
+    model, schedule = course.model, course.schedule
     return {
         "name": model.name, "classes": list(model.classes), "epochs": schedule.epochs, "total": schedule.results,
         "train_samples": len(schedule.train), "test_samples": len(schedule.test) if schedule.test else 0,
@@ -83,12 +78,10 @@ def _head(model: Model, schedule: Schedule, run_id: int, fresh: bool) -> dict[st
 
 def _epoch(executor: Executor, course: Course, epoch: int, sink: Fanout, metrics: Metrics) -> None:
     """Apply what is left of an epoch, and hand every result on."""
-    first, end = course.bounds(epoch)
-    at = metrics.results - first
-    records, lines = course.epoch(epoch)
-    for results in executor.apply(cut(records, at, end - first)):
-        for predicted, chance in results.tolist():
-            kind: Kind = "test" if records.ops[at] == TEST else "train"
-            label = int(records.labels[at])
-            sink.handle(SampleResult(metrics.results, epoch, kind, label, predicted, chance, int(lines[at])))
-            at += 1
+    at, end = metrics.results, course.bounds(epoch)[1]
+    for results in executor.apply(at, end):
+        facts = (array.tolist() for array in course.facts(at, at + len(results)))
+        for (predicted, chance), op, label, line in zip(results.tolist(), *facts, strict=True):
+            kind: Kind = "test" if op == TEST else "train"
+            sink.handle(SampleResult(metrics.results, epoch, kind, label, predicted, chance, line))
+        at += len(results)

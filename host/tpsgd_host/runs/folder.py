@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tpsgd_host.errors import DataError
+from tpsgd_host.files import cannot_write, write_atomic
 from tpsgd_host.names import file_name
 from tpsgd_host.runs.events import Event, RunEnded, RunStarted, SampleResult, Status, class_names, to_dict
-from tpsgd_host.runs.log import LogWriter, cannot_write, read_log, write_atomic, write_json
+from tpsgd_host.runs.log import LogWriter, read_log, write_json
 from tpsgd_host.runs.metrics import Metrics
+from tpsgd_host.runs.sinks import Sink
 
 __all__ = ["RunFolder", "read_log"]
 
@@ -105,8 +108,8 @@ class RunFolder:
             raise DataError(f"{path} is not a JSON object")
         return value
 
-    def events(self) -> list[Event]:
-        """Return what the log holds so far."""
+    def events(self) -> Iterator[Event]:
+        """Yield what the log holds so far."""
         return read_log(self.path / "log.jsonl")
 
     @property
@@ -120,8 +123,8 @@ class RunFolder:
         """Keep a model: the one that the run ended with, or another by its name."""
         write_atomic(self.path / name, data)
 
-    def go_on(self) -> list[Event]:
-        """Open the log of a run that is to go on, for this process alone; return what it holds.
+    def go_on(self, sinks: Sequence[Sink]) -> None:
+        """Open the log of a run that is to go on, for this process alone; hand what it holds to ``sinks``.
 
         Raises
         ------
@@ -130,9 +133,16 @@ class RunFolder:
         """
         self._writer = LogWriter(self.path)
         self._under_way = True
-        past = self.events()
-        self.has_results = any(isinstance(event, SampleResult) for event in past)
-        return past
+        started = False
+        for event in self.events():
+            started |= isinstance(event, RunStarted)
+            self.has_results |= isinstance(event, SampleResult)
+            for sink in sinks:
+                sink.handle(event)
+        if not started:  # the host was killed before it had written that
+            begin = RunStarted(self.config)
+            for sink in (self, *sinks):
+                sink.handle(begin)
 
     def handle(self, event: Event) -> None:
         """Take the next event."""

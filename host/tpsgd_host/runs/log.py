@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from tpsgd_host.errors import DataError
+from tpsgd_host.files import cannot_write, replacing, write_atomic
 from tpsgd_host.runs.events import Event, RunStarted, SampleResult, class_names, from_dict, to_dict
 
 CSV_HEADER = ("index", "epoch", "kind", "line", "label", "predicted", "p_true", "correct", "loss")
@@ -45,61 +46,38 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} does not go into JSON")
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a whole file, so that at any moment there is the old one or the new one.
-
-    Raises
-    ------
-    DataError
-        The file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
-
-
-def cannot_write(path: Path, error: OSError) -> DataError:
-    """Return the error for a file or folder that cannot be written."""
-    return DataError(f"{path} cannot be written: {error.strerror or error}", "Is there space, and may you write there?")
-
-
-def read_log(path: Path) -> list[Event]:
-    """Return the events of a ``log.jsonl``; a torn last line is passed over.
+def read_log(path: Path) -> Iterator[Event]:
+    """Yield the events of a ``log.jsonl``; a torn last line is passed over.
 
     Raises
     ------
     DataError
         The file cannot be read, or a line other than the last is damaged.
     """
-    return [event for event, _ in _lines(path)]
+    return (event for event, _ in _lines(path))
 
 
 def _lines(path: Path) -> Iterator[tuple[Event, int]]:
     """Yield each event and the offset where its line ends, newline included."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            yield from _parsed(file, path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    start, number = 0, 0
-    while start < len(data):
-        end = data.find(b"\n", start) + 1 or len(data)
-        number += 1
+
+
+def _parsed(file: io.BufferedReader, path: Path) -> Iterator[tuple[Event, int]]:
+    end = 0
+    for number, line in enumerate(file, 1):
+        end += len(line)
         try:
-            event = _parse(data[start:end])
+            event = _parse(line)
         except ValueError as error:
-            if end == len(data):
+            if not file.peek(1):
                 return
             hint = "The log was changed after the run; delete the line to read the rest."
             raise DataError(f"{path}, line {number}: {error}", hint) from error
         yield event, end
-        start = end
 
 
 def _parse(line: bytes) -> Event:
@@ -134,15 +112,15 @@ class LogWriter:
             raise cannot_write(folder, error) from error
 
     def _open(self) -> None:
-        rows = [_row(CSV_HEADER)]
         # Line buffering: every line reaches the operating system before the next event.
         self._files.append(self._log.open("a", 1, encoding="utf-8", errors=ENCODING_ERRORS, newline=""))
         self._lock()
         end = 0
-        for event, end in _lines(self._log):  # noqa: B007  (the last one is wanted)
-            rows.append(self._csv(event))
+        with replacing(self._table) as table:
+            table.write(_row(CSV_HEADER).encode())
+            for event, end in _lines(self._log):  # noqa: B007  (the last one is wanted)
+                table.write(self._csv(event).encode("utf-8", ENCODING_ERRORS))
         _cut(self._log, end)
-        write_atomic(self._table, "".join(rows).encode("utf-8", ENCODING_ERRORS))
         self._files.append(self._table.open("a", 1, encoding="utf-8", errors=ENCODING_ERRORS, newline=""))
 
     def _lock(self) -> None:

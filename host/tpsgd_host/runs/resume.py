@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from tpsgd_host.data.layout import Names
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.modelfile import Model, load_model
 from tpsgd_host.runs.course import Schedule
-from tpsgd_host.runs.events import Event, RunStarted, SampleResult
+from tpsgd_host.runs.events import Event, SampleResult
 from tpsgd_host.runs.folder import START, RunFolder
 from tpsgd_host.runs.run import RunPlan
 
 #: Key of a run's config under which all this is.
 KEY = "resume"
-
-Names = tuple[str | None, str | None, str | None]
 
 
 @dataclass(frozen=True)
@@ -134,17 +133,29 @@ def read_recipe(path: Path) -> Unfinished:
     return Unfinished(folder, config, load_model(path / START), plan, reach, names)
 
 
-def history(past: list[Event], path: Path) -> bytes:
-    """Return the results in a log, two bytes each: class, p_y; shape (H, 2)."""
-    results = bytearray()
-    for event in past:
+class History:
+    """Sink that keeps the results of a log, two bytes each: class, p_y; shape (H, 2).
+
+    Parameters
+    ----------
+    path : Path
+        The log, as errors name it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.results = bytearray()
+
+    def handle(self, event: Event) -> None:
+        """Take the next event.
+
+        Raises
+        ------
+        DataError
+            A result is missing before it.
+        """
         if isinstance(event, SampleResult):
-            if 2 * event.index != len(results):
-                raise DataError(f"{path}: result {event.index} stands where number {len(results) // 2} is expected")
-            results += bytes([event.predicted, event.p_true])
-    return bytes(results)
-
-
-def head(past: list[Event], config: dict[str, Any]) -> list[Event]:
-    """Return what a log that was killed before its first line must begin with."""
-    return [] if any(isinstance(event, RunStarted) for event in past) else [RunStarted(config)]
+            due = len(self.results) // 2
+            if event.index != due:
+                raise DataError(f"{self._path}: result {event.index} stands where number {due} is expected")
+            self.results += bytes([event.predicted, event.p_true])

@@ -19,6 +19,7 @@ from tpsgd_host.runs.course import Course, Schedule
 from tpsgd_host.runs.driver import drive
 from tpsgd_host.runs.events import BoardText, Event, Note, RunEnded, to_dict
 from tpsgd_host.runs.folder import START, RunFolder
+from tpsgd_host.runs.metrics import Metrics
 from tpsgd_host.runs.sinks import Sink
 from tpsgd_host.training.executor import Executor, Outcome
 
@@ -132,18 +133,42 @@ class TextRelay:
             self._handle(event)
 
 
+def begin_folder(
+    plan: RunPlan, course: Course, config: dict[str, object], start: Model | None = None
+) -> tuple[RunFolder, dict[str, object]]:
+    """Make the folder of a run that begins; return it, and the run's configuration as far as it is known.
+
+    Parameters
+    ----------
+    config : dict
+        What else to note in the run's configuration.
+    start : Model, optional
+        With the weights that the run begins with, where these are not the model's own.
+    """
+    folder = RunFolder.create(plan.root, plan.name or course.model.name)
+    folder.write_model((start or course.model).to_bytes(), START)
+    return folder, {
+        "data": str(plan.data), "test": str(plan.test) if plan.test else None, "test_split": plan.test_split,
+        "split_seed": plan.split_seed, "bad_rows": len(_bad_rows(course.schedule)), **config,
+    }  # fmt: skip
+
+
+def new_run_id() -> int:
+    """Return what tells a run from all others on a board."""
+    return 1 + secrets.randbelow(0xFFFFFFFF)
+
+
 def run(
     executor: Executor,
-    model: Model,
-    plan: RunPlan,
-    schedule: Schedule,
+    course: Course,
+    folder: RunFolder,
     view: Sink,
-    fresh: bool,
-    config: dict[str, object],
-    text: TextRelay | None = None,
+    run_id: int,
     *,
-    start: Model | None = None,
-    course: Course | None = None,
+    fresh: bool = True,
+    config: dict[str, object] | None = None,
+    text: TextRelay | None = None,
+    past: Metrics | None = None,
     notes: Sequence[str] = (),
 ) -> RunReport:
     """Carry a run out, with a folder that keeps all of it.
@@ -151,38 +176,28 @@ def run(
     Parameters
     ----------
     executor : Executor
-        Holds ``model``.
+        Holds the course's model.
     view : Sink
         Shows the run.
     fresh : bool
         Begin from the model's own weights.
-    config : dict
-        What else to note in the run's configuration.
+    config : dict, optional
+        What :func:`begin_folder` knows of a run that begins.
     text : TextRelay, optional
         Brings what the board prints.
-    start : Model, optional
-        With the weights that the run begins with, where these are not the model's own.
-    course : Course, optional
-        That of ``schedule``, where somebody has it already.
+    past : Metrics, optional
+        The figures of a run that goes on.
     notes : sequence of str
         What the user should know first.
     """
-    folder = RunFolder.create(plan.root, plan.name or model.name)
-    folder.write_model((start or model).to_bytes(), START)
-    skipped = _bad_rows(schedule)
-    head = {
-        "data": str(plan.data), "test": str(plan.test) if plan.test else None, "test_split": plan.test_split,
-        "split_seed": plan.split_seed, "bad_rows": len(skipped), **config,
-    }  # fmt: skip
     sinks: list[Sink] = [folder, view]
     if text is not None:
         text.attach(sinks)
     with illustrated(folder, view):
-        ended, outcome = drive(
-            executor, model, schedule, sinks, 1 + secrets.randbelow(0xFFFFFFFF), fresh=fresh, config=head,
-            notes=[*_notes(skipped), *notes], course=course,
-        )  # fmt: skip
-        return conclude(folder, executor, model, schedule, ended, outcome)
+        ended, outcome = drive(executor, course, sinks, run_id, fresh=fresh, config=config, notes=notes, past=past)
+        trained = course.model.with_weights(executor.weights())
+        folder.write_model(trained.to_bytes())
+        return RunReport(folder.path, ended, outcome, trained, len(_bad_rows(course.schedule)))
 
 
 @contextmanager
@@ -200,21 +215,13 @@ def illustrated(folder: RunFolder, view: Sink) -> Iterator[None]:
                 view.handle(Note(f"no picture of the accuracy: {error.message}"))
 
 
-def conclude(
-    folder: RunFolder, executor: Executor, model: Model, schedule: Schedule, ended: RunEnded, outcome: Outcome
-) -> RunReport:
-    """Keep the trained model in the run's folder and return the report."""
-    trained = model.with_weights(executor.weights())
-    folder.write_model(trained.to_bytes())
-    return RunReport(folder.path, ended, outcome, trained, len(_bad_rows(schedule)))
-
-
 def _bad_rows(schedule: Schedule) -> tuple[BadRow, ...]:
     return schedule.train.bad_rows + (schedule.test.bad_rows if schedule.test else ())
 
 
-def _notes(skipped: tuple[BadRow, ...]) -> list[str]:
+def bad_row_notes(schedule: Schedule) -> list[str]:
     """Say which rows were left out, the first few by line."""
+    skipped = _bad_rows(schedule)
     if not skipped:
         return []
     shown = "; ".join(f"line {row.line}: {row.reason}" for row in skipped[:3])

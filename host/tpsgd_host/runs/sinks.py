@@ -45,3 +45,16 @@ class Fanout:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+
+
+class Only:
+    """Hands on the events of some kinds, and keeps the others to itself."""
+
+    def __init__(self, sink: Sink, *kinds: type[Event]) -> None:
+        self._sink = sink
+        self._kinds = kinds
+
+    def handle(self, event: Event) -> None:
+        """Take the next event."""
+        if isinstance(event, self._kinds):
+            self._sink.handle(event)

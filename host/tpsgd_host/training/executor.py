@@ -5,6 +5,7 @@ Shapes: R records, T steps, C channels.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 TRAIN, TEST = 0, 1
+
+#: Records that are in memory at a time while a run goes over its source.
+STRETCH = 4096
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -59,17 +63,58 @@ class Outcome:
     details: dict[str, object]
 
 
+class RecordSource(Protocol):
+    """All records of a run by their numbers, from 0: the same records however often they are asked for."""
+
+    @property
+    def total(self) -> int:
+        """Training samples of the whole run."""
+
+    def records(self, first: int, end: int) -> Records:
+        """Return the records number ``first`` to ``end`` (exclusive)."""
+
+
 class Executor(Protocol):
     """Something that trains."""
 
-    def begin(self, run_id: int, total: int, fresh: bool) -> None:
-        """Begin a run of ``total`` training samples; ``fresh``: from the model's own weights, else from the present."""
+    def begin(self, run_id: int, source: RecordSource, fresh: bool) -> None:
+        """Begin a run over ``source``'s records; ``fresh``: with the model's own weights, else the present ones."""
 
-    def apply(self, records: Records) -> Iterator[Bytes]:
-        """Apply records in order; yield their results as they come, arrays (r, 2) of predicted class and p_y."""
+    def apply(self, first: int, end: int) -> Iterator[Bytes]:
+        """Apply the run's records number ``first`` to ``end`` (exclusive), the next ones.
+
+        Yields
+        ------
+        ndarray of uint8, shape (r, 2)
+            Results as they come, in order: predicted class and p_y.
+        """
 
     def finish(self) -> Outcome:
         """End the run, keep the weights where the executor keeps them, and say how things stand."""
 
     def weights(self) -> bytes:
         """Return the present weight bytes as stored, all layers."""
+
+
+class RecordExecutor(ABC):
+    """An :class:`Executor` over something that takes records as they are handed to it: a board, a simulator."""
+
+    _source: RecordSource
+
+    @abstractmethod
+    def start(self, run_id: int, total: int, fresh: bool) -> None:
+        """Begin a run of ``total`` training samples; ``fresh``: from the model's own weights, else from the present."""
+
+    @abstractmethod
+    def stream(self, records: Records) -> Iterator[Bytes]:
+        """Apply records in order; yield their results as they come, arrays (r, 2) of predicted class and p_y."""
+
+    def begin(self, run_id: int, source: RecordSource, fresh: bool) -> None:
+        """Begin a run over the records of ``source``."""
+        self._source = source
+        self.start(run_id, source.total, fresh)
+
+    def apply(self, first: int, end: int) -> Iterator[Bytes]:
+        """Apply the run's records number ``first`` to ``end`` (exclusive); yield their results as they come."""
+        for at in range(first, end, STRETCH):
+            yield from self.stream(self._source.records(at, min(end, at + STRETCH)))

@@ -18,7 +18,7 @@ from tpsgd.network import UNKNOWN, build
 from tpsgd_host.errors import DataError, DependencyError
 from tpsgd_host.model.modelfile import Model, Weights, memory, stored
 from tpsgd_host.native.binding import NativeTrainer, library
-from tpsgd_host.training.executor import TEST, TRAIN, Bytes, Outcome, Records
+from tpsgd_host.training.executor import TEST, TRAIN, Bytes, Outcome, RecordExecutor, Records
 
 Engine = Literal["auto", "c", "np", "plain"]
 
@@ -26,7 +26,7 @@ Engine = Literal["auto", "c", "np", "plain"]
 CHUNK = {"c": 256, "np": 256, "plain": 32}
 
 
-class Simulator:
+class Simulator(RecordExecutor):
     """A trainer on the host; an :class:`~tpsgd_host.training.executor.Executor`.
 
     Parameters
@@ -51,13 +51,13 @@ class Simulator:
         self.model = model
         self.engine, self._trainer = _trainer(model, engine)
 
-    def begin(self, run_id: int, total: int, fresh: bool) -> None:  # noqa: ARG002 - a board keeps the run's id
+    def start(self, run_id: int, total: int, fresh: bool) -> None:  # noqa: ARG002 - a board keeps the run's id
         """Begin a run of ``total`` training samples; ``fresh``: from the model's own weights, else from the present."""
         if fresh:
             self._trainer.load(self.model.weights)
         self._trainer.begin(total)
 
-    def apply(self, records: Records) -> Iterator[Bytes]:
+    def stream(self, records: Records) -> Iterator[Bytes]:
         """Apply records in order and yield their results a few hundred at a time, arrays (r, 2).
 
         Who stops early leaves the rest of the records unapplied; what has been applied stays.

@@ -113,10 +113,10 @@ def test_predictions_follow_the_integer_network(task: str, rule: str, steps: int
     result = train("tpsgd", architecture, course, [], rates=[rates] * 2, seeds=seeds, initial=lambda seed: start)
 
     simulator = Simulator(integer)
-    simulator.begin(1, course.total, True)
+    simulator.start(1, course.total, True)
     for epoch in range(EPOCHS):
         order = course.order(epoch)
-        list(simulator.apply(Records(records.ops[order], records.labels[order], records.data[order])))
+        list(simulator.stream(Records(records.ops[order], records.labels[order], records.data[order])))
     found = simulator.evaluate(tests)
     trained: tuple[Weights, ...] = integer.with_weights(simulator.weights()).weights
     network = Network(architecture, result.weights, len(test_x))

@@ -56,7 +56,7 @@ def test_a_whole_run(tmp_path: Path, make_run: MakeRun) -> None:
     names = {"config.json", "log.jsonl", "log.csv", "accuracy.png", "model.tpsgd", "result.json"}
     assert {path.name for path in folder.path.iterdir()} == names
     again = RunFolder.open(folder.path)
-    assert again.events() == run
+    assert list(again.events()) == run
     start, end = run[0], run[-1]
     assert isinstance(start, RunStarted)
     assert isinstance(end, RunEnded)
@@ -88,7 +88,7 @@ def test_a_run_left_by_an_exception_is_ended(
     assert result["status"] == status
     assert result["weights_crc"] is None
     assert result["details"] == ({"error": str(error)} if status == "failed" else {})
-    assert isinstance(folder.events()[-1], RunEnded)
+    assert isinstance(list(folder.events())[-1], RunEnded)
 
 
 def test_a_run_without_samples(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_an_ended_run_stays_as_it_ended(tmp_path: Path, make_run: MakeRun) -> No
         for event in run:
             folder.handle(event)
         raise KeyboardInterrupt
-    assert folder.events() == run
+    assert list(folder.events()) == run
 
 
 def test_open_says_what_is_wrong(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_killed_run_is_readable(tmp_path: Path, after: int) -> None:
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    events = read_log(log)
+    events = list(read_log(log))
     assert len(events) > after
     results = [event for event in events if isinstance(event, SampleResult)]
     assert [result.index for result in results] == list(range(len(events) - 1))

@@ -66,7 +66,7 @@ def write(folder: Path, items: list[Any]) -> Path:
 @given(st.lists(events, max_size=8))
 def test_what_is_written_is_read(tmp_path: Path, items: list[Any]) -> None:
     """Any events come back equal."""
-    assert read_log(write(tmp_path, items)) == items
+    assert list(read_log(write(tmp_path, items))) == items
 
 
 @shared_folder
@@ -77,7 +77,7 @@ def test_a_truncated_log_loses_its_last_line_only(tmp_path: Path, items: list[An
     whole = path.read_bytes()
     cut = data.draw(st.integers(0, len(whole)))
     path.write_bytes(whole[:cut])
-    read = read_log(path)
+    read = list(read_log(path))
     assert read == items[: len(read)]
     assert len(read) >= whole[:cut].count(b"\n")
 
@@ -96,7 +96,7 @@ def test_a_mutated_log_raises_data_error_or_nothing(tmp_path: Path, items: list[
         )
     path.write_bytes(mutated)
     try:
-        read_log(path)
+        list(read_log(path))
     except DataError as error:
         assert "line" in error.message
 
@@ -123,17 +123,17 @@ def test_damage_names_file_and_line(tmp_path: Path, line: bytes, what: str) -> N
     good = b'{"event":"note","text":"a"}\n'
     path.write_bytes(good + line + b"\n" + good)
     with pytest.raises(DataError) as caught:
-        read_log(path)
+        list(read_log(path))
     assert f"{path}, line 2: " in caught.value.message
     assert what in caught.value.message
     path.write_bytes(good + line + b"\n")
-    assert read_log(path) == [Note("a")]
+    assert list(read_log(path)) == [Note("a")]
 
 
 def test_a_missing_log_is_a_data_error(tmp_path: Path) -> None:
     """The message says which file."""
     with pytest.raises(DataError, match=r"log\.jsonl cannot be read"):
-        read_log(tmp_path / "log.jsonl")
+        list(read_log(tmp_path / "log.jsonl"))
 
 
 @pytest.mark.parametrize("value", [True, -1, 1.5, "1", None, 128, 10**30])
@@ -152,7 +152,7 @@ def test_unknown_keys_are_passed_over() -> None:
 def test_numpy_numbers_are_written(tmp_path: Path) -> None:
     """Labels come straight out of arrays."""
     result = SampleResult(np.int64(3), 1, "test", np.uint8(2), np.int32(1), np.int16(90), np.int64(7))  # type: ignore[arg-type]
-    assert read_log(write(tmp_path, [result])) == [SampleResult(3, 1, "test", 2, 1, 90, 7)]
+    assert list(read_log(write(tmp_path, [result]))) == [SampleResult(3, 1, "test", 2, 1, 90, 7)]
 
 
 def test_table_names_classes(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_log_is_carried_on_behind_a_torn_line(tmp_path: Path, tail: bytes) -> 
     writer.write(second)
     writer.close()
     between = [Note("b")] if tail.endswith(b"}") else []
-    assert read_log(path)[1:] == [first, *between, second]
+    assert list(read_log(path))[1:] == [first, *between, second]
     lines = (tmp_path / "log.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["index", "0", "1"]
     assert lines[2].split(",")[4] == "a"

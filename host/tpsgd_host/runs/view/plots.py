@@ -22,9 +22,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.files import write_atomic
 from tpsgd_host.runs.events import class_names
 from tpsgd_host.runs.folder import RunFolder
-from tpsgd_host.runs.log import write_atomic
 from tpsgd_host.runs.metrics import Matrix, Metrics, recall
 from tpsgd_host.runs.view.report import clip
 from tpsgd_host.runs.view.trace import Trace, trace

@@ -1,0 +1,41 @@
+"""The run that a board would make, on the host: same log, same weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tpsgd_host.data.layout import NO_NAMES, Names, layout_of
+from tpsgd_host.model.modelfile import load_model
+from tpsgd_host.runs.course import Course
+from tpsgd_host.runs.run import RunPlan, RunReport, bad_row_notes, begin_folder, load_schedule, new_run_id, run
+from tpsgd_host.runs.sinks import Sink
+from tpsgd_host.runs.view.live import LiveView
+from tpsgd_host.training.simulator import Engine, Simulator
+
+
+def simulate(
+    plan: RunPlan, model_path: Path, *, engine: Engine = "auto", view: Sink | None = None, names: Names = NO_NAMES
+) -> RunReport:
+    """Make the run that a board would make; same log, same weights.
+
+    Parameters
+    ----------
+    plan : RunPlan
+    model_path : Path
+    engine : {"auto", "c", "np", "plain"}
+    view : Sink, optional
+        Shows the run; by default the terminal does.
+    names : tuple
+        Names of label, group and value columns (with commas) where they are not the model's.
+
+    Raises
+    ------
+    ConfigError, DataError, ModelError, DependencyError
+    """
+    model = load_model(model_path)
+    simulator = Simulator(model, engine)
+    course = Course(model, load_schedule(plan.reading(layout_of(model.layout, *names)), model))
+    folder, config = begin_folder(plan, course, {"executor": "simulator", "engine": simulator.engine})
+    return run(
+        simulator, course, folder, view or LiveView(), new_run_id(), config=config, notes=bad_row_notes(course.schedule)
+    )
