@@ -17,6 +17,16 @@ ROOT = Path(__file__).resolve().parents[1]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Spread the whole suite over the cores; tests that are named on the command line run in this process."""
+    whole = config.args_source is config.ArgsSource.TESTPATHS
+    options = config.option
+    if whole and not hasattr(config, "workerinput") and getattr(options, "numprocesses", 0) is None:
+        options.numprocesses = "auto"
+        options.dist = "loadgroup"
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _old_objects_are_left_alone() -> None:
     """Have the garbage collector skip what exists before a module's tests.

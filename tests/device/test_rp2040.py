@@ -18,7 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DEVICE = ROOT / "device" / "tpsgd"
 SHARED = ROOT / "tests" / "shared"
 
-pytestmark = pytest.mark.skipif(rp2040.missing() is not None, reason=str(rp2040.missing()))
+pytestmark = [
+    pytest.mark.skipif(rp2040.missing() is not None, reason=str(rp2040.missing())),
+    pytest.mark.xdist_group("rp2040"),  # one worker: a board is started for all tests
+]
 
 #: (module, test) of the shared suite.
 SUITE = [

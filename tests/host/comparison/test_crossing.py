@@ -10,6 +10,8 @@ import pytest
 from tpsgd_host.comparison import cross_validate, fold_problems
 from tpsgd_host.comparison.tables import heading, how_chosen, markdown, sentences
 
+pytestmark = pytest.mark.xdist_group("crossing")  # one worker: a fixture trains for all tests
+
 RULES = ("int-tpsgd", "int-frozen")
 
 

@@ -14,6 +14,8 @@ from tpsgd_host.comparison import task_problem
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.build import build_model
 
+pytestmark = pytest.mark.xdist_group("new class")  # one worker: a fixture trains for all tests
+
 
 @pytest.mark.parametrize("name", ["gesture", "digits"])
 def test_the_readout_learns_as_the_device_does(name):

@@ -16,6 +16,8 @@ from tpsgd_host.errors import ConfigError, DataError, DependencyError
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import parse_model
 
+pytestmark = pytest.mark.xdist_group("shift")  # one worker: a fixture trains for all tests
+
 SCANNERS = ("askew", "faint", "plain")
 LAST, UNTRAINED, ALL, ADAPTOR, REPLAY = WAYS
 

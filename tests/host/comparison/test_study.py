@@ -15,6 +15,8 @@ from tpsgd_host.comparison.results import Trained
 from tpsgd_host.comparison.study import SHORT_WORK, short_run
 from tpsgd_host.errors import ConfigError, DataError
 
+pytestmark = pytest.mark.xdist_group("study")  # one worker: a fixture trains for all tests
+
 RULES = ("int-tpsgd", "int-frozen", "frozen")
 
 

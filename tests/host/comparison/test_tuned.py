@@ -14,6 +14,8 @@ from tpsgd_host.comparison.tuned import has_tuned, tuned_toml
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.tasks import load_task, write_csv
 
+pytestmark = pytest.mark.xdist_group("tuned")  # one worker: a fixture trains for all tests
+
 INLINE = """
 layer = [{kind = "recurrent", units = 32, leak = 3}, {kind = "output"}]
 [data]
