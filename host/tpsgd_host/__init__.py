@@ -4,8 +4,10 @@ Every command of ``tpsgd-host`` is also a typed function here; see the modules n
 :mod:`tpsgd_host.commands`.
 """
 
+from importlib import metadata
+
 from tpsgd_host.errors import TpsgdError
 
 __all__ = ["TpsgdError", "__version__"]
 
-__version__ = "0.1.0"
+__version__ = metadata.version("tpsgd")

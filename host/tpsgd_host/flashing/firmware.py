@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -50,7 +49,7 @@ class Pinned:
 def pinned(text: str | None = None) -> list[Pinned]:
     """Return the firmware files whose checksums are known."""
     if text is None:
-        text = _table_file().read_text(encoding="utf-8")
+        text = (resources.files("tpsgd_host.flashing") / TABLE).read_text(encoding="utf-8")
     found = []
     for table in Document(text, TABLE).tables("image", KEYS):
         item = Pinned(*(table.text(key, "", empty=False) for key in KEYS))
@@ -60,22 +59,6 @@ def pinned(text: str | None = None) -> list[Pinned]:
             raise table.error("url", f"{item.url!r} is no https address")
         found.append(item)
     return found
-
-
-def _table_file() -> Any:
-    """Return the table of firmware files: of the installed package, else of the repository that this module is in."""
-    try:
-        installed = resources.files("tpsgd_host.firmware") / TABLE
-        if installed.is_file():
-            return installed
-    except ModuleNotFoundError:
-        pass
-    beside = Path(__file__).resolve().parents[3] / "firmware" / TABLE
-    if not beside.is_file():
-        raise DependencyError(
-            f"{TABLE} is missing: tpsgd is not installed whole", "Install it again: pip install tpsgd"
-        )
-    return beside
 
 
 def find_firmware(wanted: str, board: BoardProfile, known: list[Pinned] | None = None) -> Path:

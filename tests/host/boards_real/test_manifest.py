@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tpsgd
+import tpsgd_host
 from tpsgd_host.flashing.mpy import mpy_cross
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,6 +29,11 @@ def test_package_json_lists_the_tree():
     assert set(listed) == MODULES, "package.json and device/tpsgd differ: bring package.json along"
     assert all((ROOT / source).is_file() and source == f"device/{target}" for target, source in listed.items())
     assert package()["version"] == tpsgd.__version__
+
+
+def test_the_installed_version_is_the_sources():
+    # After a change of the version: pip install -e .
+    assert tpsgd_host.__version__ == tpsgd.__version__
 
 
 class Manifest:
