@@ -4,7 +4,7 @@ It imports nothing, so that every module may import it.
 """
 
 #: Kind of a layer.
-DENSE, RECURRENT, OUTPUT, CONV = 0, 1, 2, 3
+DENSE, RECURRENT, OUTPUT, CONV, TEMPORAL = 0, 1, 2, 3, 4
 
 #: ``update_at``: the steps of a sample at which recurrent layers with targets of their own learn.
 LAST, READOUT, RANDOM, EVERY = 0, 1, 2, 3
@@ -16,6 +16,8 @@ MAX_INPUTS = 1039
 MAX_STEPS = 4096
 MAX_CLASSES = 255
 MAX_READOUT_STEPS = 16
+MAX_SEGMENTS = 16
+MAX_SEGMENT_STEPS = 256
 
 #: Appended to the path of a model file: the file that is about to replace it (SPEC 1.8).
 NEW = ".new"

@@ -209,3 +209,30 @@ def masked_error(f, z, p, packed):
     at = packed & 0xFFFF
     new = f[at : at + p[M]]
     z[:] = new * ((z > -127.0) * 1.0) * ((z < 127.0) * 1.0) if packed >> 16 else new
+
+
+def segment_max(z, largest, places, packed):
+    """Keep the largest clamp(z_i) of a segment from j of ``largest`` on, and its place; see ``kernels_plain``."""
+    j = packed >> 11 & 0x7FF
+    m = packed & 0x7FF
+    place = packed >> 22
+    a = np.minimum(np.maximum(z, -127.0), 127.0)
+    stored = np.frombuffer(places, dtype=np.uint8)[j : j + m]
+    if not place:
+        largest[j : j + m] = a
+        stored[:] = 0
+        return
+    old = largest[j : j + m]
+    larger = (a > old) * 1.0
+    known = stored * 1.0
+    stored[:] = known + larger * (place - known)
+    largest[j : j + m] = np.maximum(a, old)
+
+
+def segment_error(f, places, z, packed):
+    """e_i = f_(j+i) where the place is the one of ``packed``, else 0; return 0 where all are."""
+    j = packed >> 11 & 0x7FF
+    m = packed & 0x7FF
+    stored = np.frombuffer(places, dtype=np.uint8)[j : j + m] * 1.0
+    z[:] = f[j : j + m] * ((stored == packed >> 22) * 1.0)
+    return np.dot(z, z)

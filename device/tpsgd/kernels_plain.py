@@ -188,3 +188,28 @@ def masked_error(f, z, p, packed):
     masked = packed >> 16
     for i in range(p[M]):
         z[i] = 0 if masked and not -127 < z[i] < 127 else f[at + i] - 128
+
+
+def segment_max(z, largest, places, packed):
+    """Keep the largest clamp(z_i) of a segment from byte j of ``largest`` on, and the first place that has it.
+
+    packed = place << 22 | j << 11 | m; a segment begins with place 0.
+    """
+    j = packed >> 11 & 0x7FF
+    place = packed >> 22
+    for i in range(packed & 0x7FF):
+        a = max(-127, min(127, z[i])) + 128
+        if not place or a > largest[j + i]:
+            largest[j + i] = a
+            places[j + i] = place
+
+
+def segment_error(f, places, z, packed):
+    """e_i = f_(j+i) where the place is the one of ``packed``, else 0; return 0 where all are."""
+    j = packed >> 11 & 0x7FF
+    place = packed >> 22
+    some = 0
+    for i in range(packed & 0x7FF):
+        z[i] = f[j + i] - 128 if places[j + i] == place else 0
+        some |= z[i]
+    return some

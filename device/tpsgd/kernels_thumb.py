@@ -725,3 +725,71 @@ def draw(r0, r1):
     lsr(r0, r3, 16)
     mul(r0, r1)
     lsr(r0, r0, 16)
+
+
+# segment_max(z, largest, places, place << 22 | j << 11 | m): clamp the sums, keep the largest and its place.
+# r0 sum, r1 largest, r2 place of it, r3 units left, r4 this place, r6 -127
+@micropython.asm_thumb
+def segment_max(r0, r1, r2, r3):
+    lsr(r4, r3, 22)
+    lsl(r5, r3, 10)
+    lsr(r5, r5, 21)  # j
+    add(r2, r2, r5)
+    lsl(r5, r5, 2)
+    add(r1, r1, r5)
+    lsl(r3, r3, 21)
+    lsr(r3, r3, 21)
+    mov(r6, 127)
+    neg(r6, r6)
+    label(row)
+    data(2, 0xC820)  # ldm r0!, {r5}
+    cmp(r5, 127)
+    ble(low)
+    mov(r5, 127)
+    label(low)
+    cmp(r5, r6)
+    bge(end)
+    mov(r5, r6)
+    label(end)
+    cmp(r4, 0)
+    beq(go)
+    ldr(r7, [r1, 0])
+    cmp(r5, r7)
+    ble(rest)
+    label(go)
+    str(r5, [r1, 0])
+    strb(r4, [r2, 0])
+    label(rest)
+    add(r1, 4)
+    add(r2, 1)
+    sub(r3, 1)
+    bne(row)
+    mov(r0, 0)
+
+
+# segment_error(f, places, z, place << 22 | j << 11 | m): the feedback of the filters whose place this is
+# r0 feedback, r1 place of it, r2 error, r3 units left, r4 this place, r7 all errors
+@micropython.asm_thumb
+def segment_error(r0, r1, r2, r3):
+    lsr(r4, r3, 22)
+    lsl(r5, r3, 10)
+    lsr(r5, r5, 21)  # j
+    add(r1, r1, r5)
+    lsl(r5, r5, 2)
+    add(r0, r0, r5)
+    lsl(r3, r3, 21)
+    lsr(r3, r3, 21)
+    mov(r7, 0)
+    label(row)
+    data(2, 0xC820)  # ldm r0!, {r5}
+    ldrb(r6, [r1, 0])
+    cmp(r6, r4)
+    beq(go)
+    mov(r5, 0)
+    label(go)
+    data(2, 0xC220)  # stm r2!, {r5}
+    orr(r7, r5)
+    add(r1, 1)
+    sub(r3, 1)
+    bne(row)
+    mov(r0, r7)

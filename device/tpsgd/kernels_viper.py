@@ -357,3 +357,39 @@ def masked_error(f: ptr8, z: ptr32, p: ptr32, packed: int):
         if masked and (v > 126 or v < -126):
             g = 0
         z[i] = g
+
+
+@micropython.viper
+def segment_max(z: ptr32, largest: ptr8, places: ptr8, packed: int):
+    """Keep the largest clamp(z_i) of a segment from byte j of ``largest`` on, and its place; see ``kernels_plain``."""
+    j = packed >> 11 & 0x7FF
+    largest = ptr8(int(largest) + j)
+    places = ptr8(int(places) + j)
+    place = packed >> 22
+    for i in range(packed & 0x7FF):
+        v = ((z[i] + 0x1000000) & 0x1FFFFFF) - 0x1000000
+        if v > 127:
+            v = 127
+        elif v < -127:
+            v = -127
+        v += 128
+        if place == 0 or v > largest[i]:
+            largest[i] = v
+            places[i] = place
+
+
+@micropython.viper
+def segment_error(f: ptr8, places: ptr8, z: ptr32, packed: int) -> int:
+    """e_i = f_(j+i) where the place is the one of ``packed``, else 0; return 0 where all are."""
+    j = packed >> 11 & 0x7FF
+    f = ptr8(int(f) + j)
+    places = ptr8(int(places) + j)
+    place = packed >> 22
+    some = 0
+    for i in range(packed & 0x7FF):
+        g = 0
+        if places[i] == place:
+            g = f[i] - 128
+        z[i] = g
+        some |= g
+    return some

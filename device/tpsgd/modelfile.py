@@ -14,10 +14,13 @@ from tpsgd.format import (
     MAX_LAYERS,
     MAX_PHASES,
     MAX_READOUT_STEPS,
+    MAX_SEGMENT_STEPS,
+    MAX_SEGMENTS,
     MAX_STEPS,
     MAX_UNITS,
     OUTPUT,
     RECURRENT,
+    TEMPORAL,
 )
 from tpsgd.runtime import crc32
 
@@ -52,11 +55,17 @@ class LayerSpec:
         if self.kind == OUTPUT:
             _check(self.amplitude == self.loss == self.l1 == 0, "target of an output layer")
         else:
-            _check((self.kind == CONV) <= self.amplitude <= 127, "target amplitude", self.amplitude)
+            most = 0 if self.kind == TEMPORAL else 127
+            _check((self.kind == CONV) <= self.amplitude <= most, "target amplitude", self.amplitude)
             _check(self.loss <= (self.amplitude > 0), "loss", self.loss)
             _check((1 <= self.l1 <= 127) if self.loss else self.l1 == 0, "l1 constant", self.l1)
         _check(self.leak <= 7 if self.kind == RECURRENT else self.leak == 0, "leak", self.leak)
+        self.segments = 0
         kernel = (self.rows, self.columns, self.stride, self.pool, self.regions)
+        if self.kind == TEMPORAL:
+            self.segments, self.regions = self.regions, 0
+            _check(self.rows and 1 <= self.segments <= MAX_SEGMENTS and not any(kernel[1:4]), "kernel", kernel)
+            return
         _check(self.regions <= 15 and (min(kernel) > 0 if self.kind == CONV else not any(kernel)), "kernel", kernel)
 
     def cells(self):
@@ -119,8 +128,9 @@ class Model:
         feedback = False
         for i, layer in enumerate(self.layers):
             kind = layer.kind
-            _check((kind == OUTPUT) == (i == last) and kind <= CONV, "kind of layer", i)
+            _check((kind == OUTPUT) == (i == last) and kind <= TEMPORAL, "kind of layer", i)
             _check(kind in (DENSE, OUTPUT) or kind == before, "conv or recurrent layer after another kind", i)
+            _check(kind != TEMPORAL or i == 0, "temporal layer after another", i)
             if i and kind != OUTPUT:
                 _check(feedback <= (layer.amplitude == 0), "target after a layer that learns from feedback", i)
                 _check(kind != RECURRENT or feedback == (layer.amplitude == 0), "target in a stack", i)
@@ -132,6 +142,12 @@ class Model:
                 _check(layer.inputs == below + layer.units, "inputs of layer", i)
                 below = layer.units
                 inputs = self.readout_steps * below
+            elif kind == TEMPORAL:
+                longest = -(-self.steps // layer.segments)
+                _check(layer.inputs == layer.rows * self.channels, "inputs of layer", i)
+                _check(layer.rows <= self.steps, "kernel of layer", i)
+                _check(layer.segments <= self.steps and longest <= MAX_SEGMENT_STEPS, "segments of layer", i)
+                inputs = layer.segments * layer.units
             elif kind == CONV:
                 from tpsgd.convolution import geometry
 

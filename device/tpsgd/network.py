@@ -8,7 +8,7 @@ Legend: C channels, T steps of the model; n inputs (bias counted), m units of a 
 from array import array
 from os import remove
 
-from tpsgd.format import CONV, NEW, RECURRENT
+from tpsgd.format import CONV, NEW, RECURRENT, TEMPORAL
 from tpsgd.generator import mix
 from tpsgd.parameters import AMPLITUDE, FROZEN, SHIFT, M, N, pack
 from tpsgd.runtime import crc32
@@ -185,7 +185,7 @@ def modules(model):
     Returns
     -------
     front : module or None
-        ``recurrent`` or ``convolution``, which runs the first layers.
+        ``recurrent``, ``convolution`` or ``temporal``, which runs the first layers.
     backward_pass : function or None
         Where the last hidden layer learns from feedback.
     """
@@ -195,6 +195,8 @@ def modules(model):
         from tpsgd import recurrent as front
     elif kind == CONV:
         from tpsgd import convolution as front
+    elif kind == TEMPORAL:
+        from tpsgd import temporal as front
     if len(model.layers) > 1 and not model.layers[-2].amplitude:
         from tpsgd.feedback import backward_pass
     return front, backward_pass

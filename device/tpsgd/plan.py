@@ -4,7 +4,7 @@ The array engine's temporaries and views are not counted.
 """
 
 from tpsgd import parameters
-from tpsgd.format import CONV, RECURRENT
+from tpsgd.format import CONV, RECURRENT, TEMPORAL
 
 #: Bytes that an engine keeps for an activation, by its name.
 WORDS = {"plain": 1, "np": 4, "viper": 1, "thumb": 4}
@@ -34,13 +34,17 @@ def buffers(model, word=1):
             sizes.append(("state %d" % i, 2 * layer.units))
             sizes.append(("activations %d" % i, word * (layer.units + 1)))
         # a first dense layer, or one after the last map, reads stored bytes where they lie
-        if layer.kind in (RECURRENT, CONV) or word > 1 or (i and before != CONV):
+        if layer.kind in (RECURRENT, CONV, TEMPORAL) or word > 1 or (i and before != CONV):
             sizes.append(("inputs %d" % i, word * (layer.inputs + 1)))
         before = layer.kind
     if model.layers[0].kind == CONV:
         from tpsgd import convolution
 
         sizes += convolution.buffers(model, word)
+    elif model.layers[0].kind == TEMPORAL:
+        from tpsgd import temporal
+
+        sizes += temporal.buffers(model)
     sizes.append(("sums and errors", 4 * max([layer.units for layer in model.layers])))
     sizes.append(("generator", 4))
     return sizes

@@ -10,13 +10,13 @@ from tpsgd.parameters import pack
 from tpsgd.runtime import crc32
 
 #: What the plain engine says in :func:`answer`.
-ANSWER = (123, 3778590432, 1556460793, 2309683690)
+ANSWER = (123, 3778590432, 1556460793, 2309683690, 305937581)
 
 
 def answer(k):
-    """Return what an engine makes of all three questions."""
+    """Return what an engine makes of all questions."""
     said, weights = learned(k)
-    return said, weights, fed_back(k), mapped(k)
+    return said, weights, fed_back(k), mapped(k), segmented(k)
 
 
 def learned(k):
@@ -81,3 +81,22 @@ def mapped(k):
     pooled[3] = k.draw(array("I", (0x9E3779B9,)), 200)
     first, second = int(where[0]), int(where[1])  # an array engine has floats
     return crc32(pooled + bytes((first & 255, first >> 8, second & 255))) & 0xFFFFFFFF
+
+
+def segmented(k):
+    """Keep the largest of four steps and pick the feedback of one of them; return the CRC of it all."""
+    p = array("I", (2, 1, 0, 0, 0, 0))
+    z = k.accumulators(2)
+    x = k.activations(1)
+    largest = k.activations(5)
+    places = bytearray(4)
+    found = bytearray(4)
+    w = k.matrix(bytearray(b"\x00\xc0\x00\x01"), 2, 1, 0)
+    k.load(bytearray(b"\x81\x90\x10\x80"), 0, largest, 4)
+    for place in range(4):
+        k.forward(w, x, pack(2, 1, 0, (9, 7, 6, 5)[place]), z)
+        k.segment_max(z, largest, places, place << 22 | 2 << 11 | 2)
+    some = 1 if k.segment_error(largest, places, z, 2 << 22 | 2 << 11 | 2) else 0
+    k.clamp(z, largest, p)
+    k.max_pool(largest, found, 0, 1 << 16 | 4)
+    return crc32(found + places + bytes((some,))) & 0xFFFFFFFF

@@ -165,6 +165,29 @@ def test_max_pool_and_track_max(board, source):
         assert board.run("print(list(g),list(t),list(h))").strip() == f"{list(target)} {words(top)} {list(where)}"
 
 
+def test_segments(board, source):
+    dice = random.Random(9)
+    board.run(START)
+    load(board, ("segment_max", "segment_error"), source)
+    m, j = 6, 3
+    largest, places = bytearray(j + m), bytearray(j + m)
+    board.run(f"f=array('i',{words(largest)})\ng=bytearray({j + m})\n")
+    for place in (0, 1, 7, 255):
+        z = plain.accumulators(m)
+        for i in range(m):
+            z[i] = dice.choice([127, 128, -127, -128, 5000, -5000, dice.randint(-127, 127)])
+        packed = place << 22 | j << 11 | m
+        plain.segment_max(z, largest, places, packed)
+        board.run(f"z=array('i',{list(z)})")
+        assert board.run(f"print(segment_max(z,f,g,{packed}),list(g))").strip() == f"0 {list(places)}"
+        assert board.run("print(list(f))").strip() == str(words(largest))
+        some = plain.segment_error(largest, places, z, packed)
+        assert board.run(f"print(segment_error(f,g,z,{packed}),list(z))").strip() == f"{some} {list(z)}"
+    assert len(set(places)) > 1
+    packed = 99 << 22 | j << 11 | m
+    assert board.run(f"print(segment_error(f,g,z,{packed}),list(z))").strip() == f"0 {[0] * m}"
+
+
 def test_instructions_of_a_weight(board, record_property):
     for cost in measure.measure_kernels(board, (32, 33, 61)):
         print(f"rows of {cost.n}: {cost.forward:.2f} instructions/MAC, {cost.update:.2f} instructions/weight")
@@ -209,6 +232,7 @@ def test_ram_of_the_reference_net(board, record_property):
          selftest.ANSWER[:2]),
         ("fed_back", ("load", "forward", "clamp", "error", "backward", "masked_error", "update"), selftest.ANSWER[2]),
         ("mapped", ("load", "max_pool", "track_max", "draw"), selftest.ANSWER[3]),
+        ("segmented", ("load", "forward", "segment_max", "segment_error", "clamp", "max_pool"), selftest.ANSWER[4]),
     ],
 )  # fmt: skip
 def test_boot_self_test(board, question, kernels, wanted):

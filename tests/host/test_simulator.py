@@ -60,7 +60,7 @@ def outcome(simulator: Simulator, *parts: Records, total: int = 0) -> tuple[int,
 def models(draw: st.DrawFn) -> Model:
     """Draw a small model: any depth and kind of layer, any rule, any loss."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    front = draw(st.sampled_from(["", "recurrent", "conv"]))
+    front = draw(st.sampled_from(["", "recurrent", "conv", "temporal"]))
     steps, channels, phases = draw(st.integers(1, 6)), draw(st.integers(1, 6)), draw(st.integers(1, 8))
     checkpoints = draw(st.integers(1, steps)) if front == "recurrent" else 0
     classes = draw(st.integers(2, 9))
@@ -72,11 +72,16 @@ def models(draw: st.DrawFn) -> Model:
         below, inputs = units, checkpoints * units
     if front == "conv":
         inputs = _conv(draw, steps, channels, phases, layers)
+    if front == "temporal":
+        taps, segments, units = draw(st.integers(1, steps)), draw(st.integers(1, steps)), draw(st.integers(1, 30))
+        layer = _layer(draw, "temporal", units, taps * channels, phases)
+        layers.append(replace(layer, rows=taps, segments=segments, amplitude=0, loss="l2", l1=0))
+        inputs = segments * units
     for _ in range(draw(st.integers(0, 2))):
         units = draw(st.integers(1, 40))
         layers.append(_layer(draw, "dense", units, inputs, phases))
         inputs = units
-    if draw(st.booleans()):
+    if front == "temporal" or draw(st.booleans()):
         layers = _fed(layers)
     layers.append(_layer(draw, "output", classes, inputs, phases))
     weights = tuple(

@@ -13,9 +13,10 @@ from tpsgd.network import build
 from tpsgd.runtime import crc32
 
 #: Up to 23: dense layers, in every other case behind one recurrent layer; then stacked and conv layers in turn; from
-#: 44 on layers that learn from feedback, among all the others.
-CASES = 64
+#: 44 on layers that learn from feedback, among all the others; from 64 on behind a temporal layer.
+CASES = 76
 FEEDBACK = 44
+TEMPORAL = 64
 SAMPLES = 40
 
 
@@ -47,13 +48,20 @@ def describe(case):
     if case >= FEEDBACK:
         conv = case % 4 == 1
         recurrent = 1 + case % 3 // 2 if case % 2 == 0 else 0
-    steps = dice.roll(4, 9) if recurrent or conv else dice.roll(1, 3)
+    if case >= TEMPORAL:
+        conv = recurrent = 0
+    steps = dice.roll(4, 9) if recurrent or conv or case >= TEMPORAL else dice.roll(1, 3)
     channels = dice.roll(1, 9)
     readout_steps = dice.roll(1, 4) if recurrent else 0
     layers = []
     inputs = steps * channels
     if conv:
         channels, inputs = _maps(dice, case // 2 % 4, steps, phases, layers)
+    if case >= TEMPORAL:
+        units = dice.roll(2, 40)
+        window = (dice.roll(1, steps), 0, 0, 0, dice.roll(1, 4))
+        layers.append(_layer(dice, 4, units, window[0] * channels, phases, window))
+        inputs = window[4] * units
     below = channels
     for _ in range(recurrent):
         units = dice.roll(2, 40) if case < 24 else dice.roll(2, 20)
@@ -65,7 +73,7 @@ def describe(case):
         layers.append(_layer(dice, 0, units, inputs, phases))
         inputs = units
     if case >= FEEDBACK:
-        _feed(layers, last=dice.roll(0, 3) == 0)
+        _feed(layers, last=dice.roll(0, 3) == 0 and case < TEMPORAL)
     layers.append(_layer(dice, 2, classes, inputs, phases))
     return steps, channels, classes, readout_steps, case // 2 % 4 if recurrent else 0, phases, layers
 

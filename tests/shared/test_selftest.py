@@ -8,7 +8,7 @@ from tpsgd import kernels_plain, runtime
 
 FUNCTIONS = (
     "load", "copy", "reset_state", "forward", "clamp", "leak", "error", "softmax", "update", "backward", "masked_error",
-    "max_pool", "track_max", "draw",
+    "max_pool", "track_max", "segment_max", "segment_error", "draw",
 )  # fmt: skip
 
 

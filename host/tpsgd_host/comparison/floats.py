@@ -44,9 +44,9 @@ class FloatContestant:
     def __init__(self, name: str, title: str, rule: str, loss: str | LayerLoss = "l2") -> None:
         self.name, self.title, self.rule, self.loss = name, title, rule, loss
 
-    def applies(self, config: Config) -> bool:  # noqa: ARG002 - to every network
-        """Whether there is something to compare."""
-        return True
+    def applies(self, config: Config) -> bool:
+        """Whether the rule can train the network: tpSGD has no targets for a temporal layer."""
+        return self.rule != "tpsgd" or config.layers[0].kind != "temporal"
 
     def settings(self) -> tuple[Setting, ...]:
         """Return the rates to try first."""

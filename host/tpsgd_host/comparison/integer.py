@@ -44,8 +44,11 @@ class IntegerContestant:
         self.name, self.title, self.frozen, self.labels = name, title, frozen, labels
 
     def applies(self, config: Config) -> bool:
-        """Whether this is something else than the network as it is."""
-        return not self.labels or any(_feedback(layer) for layer in config.layers[:-1])
+        """Whether this is something else than the network as it is, and can be: a temporal layer has no targets."""
+        if not self.labels:
+            return True
+        hidden = config.layers[:-1]
+        return any(_feedback(layer) for layer in hidden) and not any(layer.kind == "temporal" for layer in hidden)
 
     def settings(self) -> tuple[Setting, ...]:
         """Return the offsets to try first, the likeliest first: of two that do equally well the earlier is taken."""

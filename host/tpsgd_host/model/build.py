@@ -89,10 +89,11 @@ def build_layer(given: LayerConfig, inputs: int, classes: int) -> Layer:
         l1=given.l1,
         frozen=given.frozen,
         rows=given.kernel[0],
-        columns=given.kernel[1] or min(1, given.kernel[0]),
+        columns=given.kernel[1] or int(given.kind == "conv"),
         stride=given.stride,
         pool=given.pool,
         regions=given.regions,
+        segments=given.segments,
     )
 
 

@@ -13,7 +13,8 @@ from tpsgd_host.model.modelfile import Layer, Map, maps
 
 MOST_INPUTS = 1039  # n of a layer, without the bias
 MOST_MAP = 65535  # activations of a map that a conv layer reads
-FRONT = ("recurrent", "conv")
+MOST_SEGMENT = 256  # steps in a segment of a temporal layer
+FRONT = ("recurrent", "conv", "temporal")
 
 
 class MisfitError(ValueError):
@@ -59,21 +60,28 @@ def layer_inputs(layers: Sequence[LayerConfig], steps: int, channels: int, check
         if layer.kind in FRONT and before != layer.kind:
             hint = f"Layers of kind {layer.kind!r} come first, and nothing but them before a dense layer."
             raise MisfitError(index, "kind", f"is {layer.kind} behind a {before} one", hint)
+        if layer.kind == "temporal" and index:
+            hint = 'Give it kind = "dense", or take the layers before it out.'
+            raise MisfitError(index, "kind", "is temporal, and only the first layer can be", hint)
         if index:
             _check_feedback(index, layers[index - 1], layer)
         if layer.kind == "recurrent":
             inputs = below + layer.units
         elif layer.kind == "conv":
             inputs, shape = _conv(index, layer, steps, channels, shape, layers[index - 1].units if index else 0)
+        elif layer.kind == "temporal":
+            inputs = _temporal(index, layer, steps, channels)
         if inputs > MOST_INPUTS:
             hint = "Fewer steps, channels or units before it bring it down."
-            if layer.kind == "conv":
+            if layer.kind in ("conv", "temporal"):
                 hint = "A smaller kernel or fewer filters before it bring it down."
             raise MisfitError(index, "", f"has {inputs} inputs, {MOST_INPUTS} are the most", hint)
         found.append(inputs)
         inputs = below = layer.units
         if layer.kind == "recurrent":
             inputs *= checkpoints
+        elif layer.kind == "temporal":
+            inputs *= layer.segments
         elif shape and layer.kind == "conv":
             inputs *= shape.rows * shape.columns
     return tuple(found)
@@ -91,6 +99,21 @@ def _check_feedback(index: int, before: LayerConfig, layer: LayerConfig) -> None
         raise MisfitError(
             index, "target", "learns from feedback on top of a recurrent one that does not", "Give both one target."
         )
+
+
+def _temporal(index: int, layer: LayerConfig, steps: int, channels: int) -> int:
+    """Return n of a temporal layer."""
+    taps, segments = layer.kernel[0], layer.segments
+    if taps > steps:
+        raise MisfitError(index, "kernel", f"has a kernel of {taps} steps, a sample has {steps}", "Make it smaller.")
+    if segments > steps:
+        message = f"cuts a sample of {steps} steps into {segments} segments"
+        raise MisfitError(index, "segments", message, "A segment has one step or more.")
+    longest = -(-steps // segments)
+    if longest > MOST_SEGMENT:
+        message = f"has segments of {longest} steps, {MOST_SEGMENT} are the most"
+        raise MisfitError(index, "segments", message, "More segments or fewer steps make them shorter.")
+    return taps * channels
 
 
 def _conv(

@@ -17,6 +17,8 @@ SHIFTS = (6, 7, 8)
 LEAK = 2  # these two as docs/ACCURACY.md found them best
 AMPLITUDES = {"recurrent": 80, "dense": 127, "conv": 127}  # label targets lie at plus and minus this
 REGIONS = 3  # of a conv layer in each direction
+TAPS = 5  # steps that a temporal layer's kernel sees
+SEGMENTS = 4  # of a temporal layer
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,12 @@ class LayerConfig:
     units : int
         0 for the output layer, which has one unit a class.
     amplitude : int
-        0 for a layer that learns from feedback, and for the output layer.
+        0 for a layer that learns from feedback (a temporal layer always does), and for the output layer.
     init : float
         Initial range of the weights, a multiple of ``sqrt(3/n)`` (which gives z the spread of the inputs).
     kernel : tuple of int
-        Rows and columns of a conv layer's kernel; 0 columns where the kernel is one number, over steps of all channels.
+        Rows and columns of a conv layer's kernel; 0 columns where the kernel is one number, over steps of all channels,
+        as a temporal layer's always is.
     depth : int
         D of the sample, for a first conv layer whose kernel has columns.
     """
@@ -74,6 +77,7 @@ class LayerConfig:
     stride: int = 0
     pool: int = 0
     regions: int = 0
+    segments: int = 0
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from tpsgd_host.errors import ModelError
 from tpsgd_host.files import write_atomic
 from tpsgd_host.names import has_control
 
-KINDS = ("dense", "recurrent", "output", "conv")
+KINDS = ("dense", "recurrent", "output", "conv", "temporal")
 RULES = ("last", "checkpoint", "random", "every")
 LOSSES = ("l2", "l1")
 WINDOWS = ("row", "recording")
@@ -42,7 +42,8 @@ Weights = npt.NDArray[np.unsignedinteger[Any]]
 class Layer:
     """One layer; fields as in SPEC 2. ``shifts`` holds the P update shifts.
 
-    ``rows``, ``columns`` (of the kernel), ``stride``, ``pool`` and ``regions`` are 0 but for a conv layer.
+    ``rows``, ``columns`` (of the kernel), ``stride``, ``pool`` and ``regions`` are 0 but for a conv layer; a temporal
+    layer has ``rows``, the steps of its kernel, and ``segments``.
     """
 
     kind: str
@@ -60,6 +61,7 @@ class Layer:
     stride: int = 0
     pool: int = 0
     regions: int = 0
+    segments: int = 0
 
     def pack(self) -> bytes:
         """Return the layer's 24 bytes."""
@@ -67,7 +69,7 @@ class Layer:
         head = struct.pack(
             modelfile.LAYER, KINDS.index(self.kind), int(self.frozen), self.units, self.inputs, self.shift, self.leak,
             0 if output else self.amplitude, 0 if output else LOSSES.index(self.loss), 0 if output else self.l1,
-            self.regions,
+            self.segments if self.kind == "temporal" else self.regions,
         )  # fmt: skip
         return head + bytes(self.shifts).ljust(8, b"\0") + bytes((self.rows, self.columns, self.stride, self.pool))
 
@@ -140,6 +142,11 @@ class Model:
         return self.layers[0].kind == "recurrent"
 
     @property
+    def temporal(self) -> bool:
+        """Whether the first layer is a convolution over time."""
+        return self.layers[0].kind == "temporal"
+
+    @property
     def maps(self) -> tuple[Map, ...]:
         """What each of the conv layers in front reads and makes."""
         return maps(self.layout.steps, self.layout.channels, self.layers)
@@ -151,8 +158,13 @@ class Model:
 
     @property
     def shape(self) -> str:
-        """The network in a word: ``MLP 60-32-16-6``, ``RNN 6-32-4 K=4``, ``CNN 28x28-8@5x5/2-10`` (``/2``: pooled)."""
+        """The network in a word: ``MLP 60-32-16-6``, ``RNN 6-32-4 K=4``, ``CNN 28x28-8@5x5/2-10`` (``/2``: pooled).
+
+        A temporal layer makes it a TDNN, a time-delay neural network: ``TDNN 6-32@5-4 K=4``, ``@5`` the kernel's steps.
+        """
         sizes = "-".join(str(layer.units) + _window(layer) for layer in self.layers)
+        if self.temporal:
+            return f"TDNN {self.layout.channels}-{sizes} K={self.layers[0].segments}"
         if self.recurrent:
             return f"RNN {self.layout.channels}-{sizes} K={self.checkpoints}"
         if not self.maps:
@@ -367,11 +379,14 @@ def _layer(spec: Any) -> Layer:
     return Layer(
         KINDS[spec.kind], spec.units, spec.inputs, tuple(spec.shifts), spec.shift, spec.leak, spec.amplitude,
         LOSSES[spec.loss], spec.l1, bool(spec.frozen), spec.rows, spec.columns, spec.stride, spec.pool, spec.regions,
+        spec.segments,
     )  # fmt: skip
 
 
 def _window(layer: Layer) -> str:
-    """Return a kernel in a word, such as ``@5x5s2/2``: stride 2, pooled by 2."""
+    """Return a kernel in a word, such as ``@5x5s2/2``: stride 2, pooled by 2; ``@5``: 5 steps."""
+    if layer.kind == "temporal":
+        return f"@{layer.rows}"
     if layer.kind != "conv":
         return ""
     stride = f"s{layer.stride}" if layer.stride > 1 else ""

@@ -19,7 +19,9 @@ from tpsgd_host.model.config import (
     MOST_LAYERS,
     MOST_PHASES,
     REGIONS,
+    SEGMENTS,
     SHIFTS,
+    TAPS,
     Config,
     LayerConfig,
     ScaleConfig,
@@ -38,9 +40,10 @@ DATA_KEYS = (
 )  # fmt: skip
 TARGETS = ("feedback", "label")
 TRAINING_KEYS = ("shifts", "target", "rule", "checkpoints", "total")
-CONV_KEYS = ("kernel", "depth", "stride", "pool", "regions")
+CONV_KEYS = ("depth", "stride", "pool", "regions")
 LAYER_KEYS = (
-    "kind", "units", "shift", "leak", "target", "amplitude", "loss", "l1", "shifts", "frozen", "init", *CONV_KEYS,
+    "kind", "units", "shift", "leak", "target", "amplitude", "loss", "l1", "shifts", "frozen", "init", "kernel",
+    "segments", *CONV_KEYS,
 )  # fmt: skip
 
 
@@ -179,6 +182,10 @@ def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:
     target = "label" if kind == "conv" else table.choice("target", target, TARGETS)
     if kind == "conv":
         table.refuse(("target",), "is a setting of dense and recurrent layers: a conv layer has targets of its own")
+    elif kind == "temporal" and target == "label":
+        message = f'target = "label" for [[layer]] number {table.index + 1}: a temporal layer learns from feedback'
+        hint = 'Take target = "feedback", or kind = "recurrent" or "conv", which have targets of their own.'
+        raise table.error("target", message, hint)
     elif target == "feedback" and not output:
         why = 'is a setting of layers with target = "label", and this one learns from feedback'
         table.refuse(("amplitude", "loss", "l1"), why)
@@ -186,6 +193,10 @@ def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:
         table.refuse(("leak",), "is a setting of recurrent layers")
     if kind != "conv":
         table.refuse(CONV_KEYS, "is a setting of conv layers")
+    if kind not in ("conv", "temporal"):
+        table.refuse(("kernel",), "is a setting of conv and temporal layers")
+    if kind != "temporal":
+        table.refuse(("segments",), "is a setting of temporal layers")
     loss = table.choice("loss", "l1" if kind == "conv" else "l2", LOSSES)
     if loss == "l2":
         table.refuse(("l1",), 'has a meaning only with loss = "l1"')
@@ -205,6 +216,9 @@ def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:
         frozen=table.flag("frozen", False),
         init=table.real("init", 0.0 if output else 1.0, 0.0, 100.0),
     )
+    if kind == "temporal":
+        taps, segments = table.integer("kernel", TAPS, 1, 255), table.integer("segments", SEGMENTS, 1, 16)
+        return replace(layer, kernel=(taps, 0), segments=segments)
     return _window(table, layer) if kind == "conv" else layer
 
 

@@ -36,6 +36,8 @@ class _Layer(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("w", "frozen", "x", "h16", "h")),
         *((name, ctypes.c_int32) for name in GEOMETRY),
         ("map", ctypes.c_void_p),
+        *((name, ctypes.c_int32) for name in ("taps", "segments")),
+        ("places", ctypes.c_void_p),
     )
 
 
@@ -121,6 +123,9 @@ class NativeTrainer:
             if layer.kind == "recurrent":
                 net.layer[i].h16 = self._buffer(layer.units, np.uint16)
                 net.layer[i].h = self._buffer(layer.units, np.uint8)
+            elif layer.kind == "temporal":
+                net.layer[i].taps, net.layer[i].segments = layer.rows, layer.segments
+                net.layer[i].places = self._buffer(layer.segments * layer.units, np.uint8)
         for i, shape in enumerate(model.maps):
             self._place(net.layer[i], model.layers[i], shape)
         return net

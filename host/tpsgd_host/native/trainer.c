@@ -26,7 +26,7 @@
 #define API
 #endif
 
-enum { DENSE, RECURRENT, OUTPUT, CONV };
+enum { DENSE, RECURRENT, OUTPUT, CONV, TEMPORAL };
 enum { LAST, READOUT, RANDOM, EVERY };
 enum { TEST_OP = 1, UNKNOWN = 255, MAX_LAYERS = 8, MAX_PHASES = 8, TABLE_SIZE = 100 };
 
@@ -54,6 +54,10 @@ typedef struct {
     int32_t rows, columns;       /* of its own map, after pooling */
     int32_t regions, beside;     /* regions in both directions */
     uint8_t *map;                /* (rows, columns, m) */
+    /* of a temporal layer */
+    int32_t taps;                /* steps of its kernel */
+    int32_t segments;            /* K */
+    uint8_t *places;             /* (K, m): the step of a segment at which a filter is largest */
 } tpsgd_layer;
 
 typedef struct {
@@ -363,6 +367,60 @@ static int32_t run_conv(tpsgd_network *net, const uint8_t *sample, int32_t y, co
     return l;
 }
 
+/* Put the patch of a temporal layer that ends with step t into its inputs: silence before the sample's first step */
+static void gather_steps(const tpsgd_network *net, const tpsgd_layer *layer, const uint8_t *sample, int32_t t)
+{
+    const int32_t silent = t + 1 < layer->taps ? layer->taps - t - 1 : 0;
+    const size_t C = (size_t)net->channels;
+    memset(layer->x, 128, silent * C);
+    memcpy(layer->x + silent * C, sample + (t + 1 - layer->taps + silent) * C, (layer->taps - silent) * C);
+}
+
+/* The T steps of a temporal layer; the largest activations of each segment lie in the next layer's inputs afterwards */
+static void run_temporal(tpsgd_network *net, const uint8_t *sample)
+{
+    const tpsgd_layer *layer = &net->layer[0];
+    const int32_t m = layer->units, K = layer->segments, T = net->steps;
+    for (int32_t c = 0; c < K; c++) {
+        uint8_t *largest = net->layer[1].x + (size_t)c * m, *place = layer->places + (size_t)c * m;
+        const int32_t begin = c * T / K, end = (c + 1) * T / K;
+        for (int32_t t = begin; t < end; t++) {
+            gather_steps(net, layer, sample, t);
+            forward(layer, net->z);
+            for (int32_t i = 0; i < m; i++) {
+                const uint8_t a = (uint8_t)(clamp(net->z[i]) + 128);
+                if (t == begin || a > largest[i]) {
+                    largest[i] = a;
+                    place[i] = (uint8_t)(t - begin);
+                }
+            }
+        }
+    }
+}
+
+/* Learn from the feedback in the next layer's inputs: each filter at its place in each segment */
+static void learn_temporal(tpsgd_network *net, const uint8_t *sample, int32_t s)
+{
+    const tpsgd_layer *layer = &net->layer[0];
+    const int32_t m = layer->units, K = layer->segments, T = net->steps;
+    for (int32_t c = 0; c < K; c++) {
+        const uint8_t *f = net->layer[1].x + (size_t)c * m, *place = layer->places + (size_t)c * m;
+        const int32_t begin = c * T / K, end = (c + 1) * T / K;
+        for (int32_t t = begin; t < end; t++) {
+            int gathered = 0;
+            for (int32_t i = 0; i < m; i++) {
+                const int32_t e = f[i] - 128;
+                if (place[i] != t - begin || !e)
+                    continue;
+                if (!gathered)
+                    gather_steps(net, layer, sample, t);
+                gathered = 1;
+                tpsgd_update(layer->w + (size_t)i * layer->inputs, layer->x, &e, 1, layer->inputs, s);
+            }
+        }
+    }
+}
+
 /* One record: a forward pass and, where a layer learns, its update right behind its own part of it; feedback last */
 static void run(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint8_t *rates, uint8_t *result)
 {
@@ -371,6 +429,8 @@ static void run(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint
         first = run_recurrent(net, sample, y, rates, 0);
     else if (net->layer[0].kind == CONV)
         first = run_conv(net, sample, y, rates);
+    else if (net->layer[0].kind == TEMPORAL)
+        run_temporal(net, sample), first = 1;
     else
         memcpy(net->layer[0].x, sample, (size_t)net->steps * net->channels);
     const int32_t last = net->layers - 1;
@@ -387,8 +447,14 @@ static void run(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint
     }
     forward(&net->layer[last], net->z);
     softmax(net->z, net->layer[last].units, y, result);
-    if (rates[last] && result[1] < 127 && backward_pass(net, last, first, rates, 0) < first)
-        run_recurrent(net, sample, y, rates, 1); /* with p_y = 127 there is no error */
+    if (!rates[last] || result[1] == 127) /* with p_y = 127 there is no error */
+        return;
+    if (backward_pass(net, last, first, rates, 0) >= first)
+        return; /* the first layers do not learn from feedback */
+    if (net->layer[0].kind == TEMPORAL)
+        learn_temporal(net, sample, rates[0]);
+    else
+        run_recurrent(net, sample, y, rates, 1);
 }
 
 static int32_t present_phase(const tpsgd_network *net)

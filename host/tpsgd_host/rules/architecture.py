@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from tpsgd_host.model.config import AMPLITUDES
 from tpsgd_host.model.modelfile import Model
 
-KINDS = ("dense", "recurrent", "conv", "output")
+KINDS = ("dense", "recurrent", "conv", "temporal", "output")
 STEPS = ("last", "checkpoint", "random", "every")
 
 
@@ -20,9 +20,10 @@ class LayerShape:
 
     Attributes
     ----------
-    kind : {"dense", "recurrent", "conv", "output"}
+    kind : {"dense", "recurrent", "conv", "temporal", "output"}
     units, inputs : int
-        m and n; n of a recurrent layer counts its own state, n of a conv layer is ``kernel area * depth``.
+        m and n; n of a recurrent layer counts its own state, n of a conv layer is ``kernel area * depth``, n of a
+        temporal layer ``kernel height * C``.
     leak : int
         k of a recurrent layer: ``h += (u - h)*2**-k``.
     amplitude : float
@@ -30,11 +31,14 @@ class LayerShape:
     frozen : bool
         Whether the layer keeps its initial weights under every rule.
     kernel, stride, pool, padding : of a conv layer
-        Height and width of a patch, its stride, the side of the max-pooling window, and the zeros around the image.
+        Height and width of a patch, its stride, the side of the max-pooling window, and the zeros around the image. A
+        temporal layer has a kernel, too: its steps are the height.
     depth : int
         Values at a pixel of a conv layer's input.
     regions : int
         G: tpSGD cuts a conv layer's output into so many regions in each direction, with targets of their own.
+    segments : int
+        K: a temporal layer hands on the largest activation of each of so many segments of the sample.
     """
 
     kind: str
@@ -49,6 +53,7 @@ class LayerShape:
     depth: int = 1
     padding: int = 0
     regions: int = 1
+    segments: int = 1
 
     @property
     def parameters(self) -> int:
@@ -68,7 +73,7 @@ class LayerShape:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network: conv or recurrent layers first, then dense ones, the output last.
+    """A network: conv or recurrent layers or a temporal one first, then dense ones, the output last.
 
     Attributes
     ----------
@@ -90,6 +95,7 @@ class Architecture:
     @classmethod
     def from_model(cls, model: Model) -> Architecture:
         """Return the architecture of an integer network; a layer whose update shifts are all 0 is frozen."""
+        layout = model.layout
         layers = []
         for layer in model.layers:
             frozen = layer.frozen or not any(layer.shifts)
@@ -102,8 +108,9 @@ class Architecture:
                 shape = replace(
                     shape, kernel=kernel, stride=layer.stride, pool=layer.pool, depth=depth, regions=layer.regions
                 )
+            elif layer.kind == "temporal":
+                shape = replace(shape, kernel=(layer.rows, 1), depth=layout.channels, segments=layer.segments)
             layers.append(shape)
-        layout = model.layout
         rule = model.rule if model.layers[0].amplitude else "checkpoint"
         return cls(layout.steps, layout.channels, len(model.classes), model.checkpoints, rule, tuple(layers))
 
@@ -139,7 +146,7 @@ class Architecture:
         return tuple(images)
 
     def outputs(self) -> tuple[int, ...]:
-        """Return how many values each layer hands to the next: K*m behind the last recurrent layer, m after dense."""
+        """Return how many values each layer hands to the next: m after a dense layer, K*m after others."""
         images = self.images()
         sizes = []
         for i, layer in enumerate(self.layers):
@@ -149,6 +156,8 @@ class Architecture:
             elif layer.kind == "recurrent":
                 stacked = i + 1 < len(self.layers) and self.layers[i + 1].kind == "recurrent"
                 sizes.append(layer.units * (self.steps if stacked else self.checkpoints))
+            elif layer.kind == "temporal":
+                sizes.append(layer.units * layer.segments)
             else:
                 sizes.append(layer.units)
         return tuple(sizes)
@@ -158,7 +167,7 @@ class Architecture:
         images = self.images()
         total = 0
         for i, layer in enumerate(self.layers):
-            times = self.steps if layer.kind == "recurrent" else 1
+            times = self.steps if layer.kind in ("recurrent", "temporal") else 1
             if layer.kind == "conv":
                 rows, columns = layer.pixels(*images[i][:2])
                 times = rows * columns
@@ -168,11 +177,11 @@ class Architecture:
     def check(self) -> None:
         """Raise ValueError where the layers do not follow from each other."""
         kinds = [layer.kind for layer in self.layers]
-        order = sorted(kinds, key=["conv", "recurrent", "dense", "output"].index)
+        order = sorted(kinds, key=["temporal", "conv", "recurrent", "dense", "output"].index)
         if not kinds or kinds[-1] != "output" or kinds.count("output") != 1 or kinds != order:
             raise ValueError(f"layers {kinds}: conv or recurrent ones, then dense ones, then the output")
-        if "conv" in kinds and "recurrent" in kinds:
-            raise ValueError("conv and recurrent layers in one network")
+        if len({"conv", "recurrent", "temporal"} & set(kinds)) > 1 or kinds.count("temporal") > 1:
+            raise ValueError(f"layers {kinds}: conv or recurrent ones or one temporal layer, not both")
         if self.rule not in STEPS:
             raise ValueError(f"rule {self.rule!r}: one of {', '.join(STEPS)}")
         if "recurrent" in kinds and not 1 <= self.checkpoints <= self.steps:
@@ -183,6 +192,16 @@ class Architecture:
         for layer, size in zip(self.layers, self.outputs(), strict=True):
             if layer.kind == "recurrent":
                 given, recurrent = recurrent + layer.units, layer.units
-            if layer.kind != "conv" and layer.inputs != given:
+            if layer.kind == "temporal":
+                self._check_temporal(layer)
+            elif layer.kind != "conv" and layer.inputs != given:
                 raise ValueError(f"{layer.kind} layer of {layer.inputs} inputs where {given} come")
             given = size
+
+    def _check_temporal(self, layer: LayerShape) -> None:
+        """Raise ValueError where a temporal layer does not follow from the sample."""
+        taps = layer.kernel[0]
+        if layer.inputs != taps * self.channels:
+            raise ValueError(f"temporal layer of {layer.inputs} inputs, {taps} steps of {self.channels} channels")
+        if not 1 <= layer.segments <= self.steps or taps > self.steps:
+            raise ValueError(f"temporal layer of {taps} steps and {layer.segments} segments on {self.steps} steps")

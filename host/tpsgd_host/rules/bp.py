@@ -14,6 +14,7 @@ from tpsgd_host.rules.conv import Conv
 from tpsgd_host.rules.layers import Dense, Floats, Indices, Layer, slope
 from tpsgd_host.rules.network import Network
 from tpsgd_host.rules.recurrent import Recurrent
+from tpsgd_host.rules.temporal import Temporal
 
 
 class Backprop:
@@ -53,8 +54,8 @@ class Backprop:
         if isinstance(layer, Recurrent):
             # g comes side by side from a dense layer, and step by step from a recurrent one.
             return through_time(layer, back, g if g.ndim == 4 else layer.apart(g), onward)
-        assert isinstance(layer, Dense | Conv)
-        d = (layer.spread(g) if isinstance(layer, Conv) else g) * slope(layer.z)
+        assert isinstance(layer, Dense | Conv | Temporal)
+        d = (g if isinstance(layer, Dense) else layer.spread(g)) * slope(layer.z)
         g = np.matmul(d, back) if onward else d
         layer.learn(d, layer.x)
         return layer.images(g) if onward and isinstance(layer, Conv) else g

@@ -75,6 +75,8 @@ def _kept(architecture: Architecture, steps: int, layers: list[int]) -> int:
         layer = architecture.layers[i]
         if layer.kind == "recurrent":
             total += steps * (layer.inputs + layer.units)
+        elif layer.kind == "temporal":
+            total += architecture.steps * architecture.channels + layer.segments * layer.units  # the maxima alone
         elif layer.kind == "conv":
             rows, columns, depth = images[i]
             before, after = layer.pixels(rows, columns)

@@ -16,6 +16,7 @@ from tpsgd_host.rules.conv import Conv
 from tpsgd_host.rules.draws import drawn_weights
 from tpsgd_host.rules.layers import Dense, Floats, Layer, Output
 from tpsgd_host.rules.recurrent import Recurrent
+from tpsgd_host.rules.temporal import Temporal
 
 Initial = Callable[[int], Sequence[npt.NDArray[Any]]]
 
@@ -73,6 +74,8 @@ class Network:
             return x.reshape(len(x), steps, channels).transpose(1, 0, 2)[:, None]
         if isinstance(self.layers[0], Conv):
             return x.reshape(1, len(x), *self.layers[0].image)
+        if isinstance(self.layers[0], Temporal):
+            return x.reshape(1, len(x), steps, channels)
         return x[None]
 
     def onward(self, i: int) -> Floats:
@@ -82,6 +85,8 @@ class Network:
             return layer.h if isinstance(self.layers[i + 1], Recurrent) else layer.side_by_side()
         if isinstance(layer, Conv):
             return layer.out if isinstance(self.layers[i + 1], Conv) else layer.out.reshape(self.nets, self.batch, -1)
+        if isinstance(layer, Temporal):
+            return layer.out
         assert isinstance(layer, Dense)
         return layer.a
 
@@ -116,13 +121,15 @@ class Network:
             return Recurrent(shape, w, batch, architecture.steps, architecture.marks())
         if shape.kind == "conv":
             return Conv(shape, w, batch, architecture.images()[i], first=i == 0)
+        if shape.kind == "temporal":
+            return Temporal(shape, w, batch, architecture.steps)
         kind = Output if shape.kind == "output" else Dense
         return kind(shape, w, batch, first=i == 0)
 
 
 def run(layer: Layer, signal: Floats) -> Floats:
     """Run a layer forward."""
-    assert isinstance(layer, Dense | Recurrent | Conv)
+    assert isinstance(layer, Dense | Recurrent | Conv | Temporal)
     return layer.forward(signal)
 
 

@@ -13,6 +13,7 @@ from tpsgd_host.rules.draws import feedback, per_network
 from tpsgd_host.rules.layers import Dense, Floats, Layer, slope
 from tpsgd_host.rules.network import Network
 from tpsgd_host.rules.recurrent import Recurrent
+from tpsgd_host.rules.temporal import Temporal
 
 
 def projections(network: Network, seeds: Sequence[int]) -> list[Floats]:
@@ -29,9 +30,9 @@ def projections(network: Network, seeds: Sequence[int]) -> list[Floats]:
 
 
 def learn(layer: Layer, g: Floats) -> None:
-    """Update a dense or conv layer from what is projected onto its outputs, (R, B, size)."""
-    assert isinstance(layer, Dense | Conv)
-    g = layer.spread(g) if isinstance(layer, Conv) else g
+    """Update a layer that is not recurrent from what is projected onto its outputs, (R, B, size)."""
+    assert isinstance(layer, Dense | Conv | Temporal)
+    g = g if isinstance(layer, Dense) else layer.spread(g)
     layer.learn(g * slope(layer.z), layer.x)
 
 

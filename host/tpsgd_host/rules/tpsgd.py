@@ -35,6 +35,8 @@ class TargetProjection:
     """
 
     def __init__(self, network: Network, seeds: Sequence[int], loss: str | LayerLoss = "l2") -> None:
+        if any(layer.shape.kind == "temporal" for layer in network.hidden):
+            raise ValueError("tpSGD has no targets for a temporal layer (SPEC 1.3)")
         self.network = network
         self.loss = layer_loss(loss)
         # A named loss never pushes a saturated unit further out: targets lie within the clamp.
