@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass
 
 from tpsgd_host.errors import BoardError, BoardGoneError, FitError, ModelError, TpsgdError
+from tpsgd_host.terminal import clean, one_line
 
 ERROR_CLASSES: dict[int, type[TpsgdError]] = {1: ModelError, 2: ModelError, 3: FitError, 9: BoardGoneError}
 
@@ -58,11 +59,18 @@ class Info:
             texts, at = [], 46
             for _ in range(3):
                 end = at + 1 + payload[at]
-                texts.append(payload[at + 1 : end].decode(errors="replace"))
+                texts.append(one_line(payload[at + 1 : end].decode(errors="replace")))
                 at = end
         except (struct.error, IndexError) as error:
             raise BoardError("the board's INFO is cut short", "flash the board again") from error
-        return cls(*numbers, *texts)
+        info = cls(*numbers, *texts)
+        if not info.results or info.kept > min(info.results, info.applied):
+            raise BoardError(
+                f"the board's INFO cannot be: it keeps {info.results} results, has {info.kept} that the host lacks, "
+                f"and has applied {info.applied} records",
+                "flash the board again; is this tpsgd's device program?",
+            )
+        return info
 
 
 @dataclass(frozen=True)
@@ -107,5 +115,5 @@ def unsaved(number: int) -> tuple[str, str]:
 def board_error(payload: bytes) -> TpsgdError:
     """Return the exception for an ERROR frame."""
     code = payload[0] if payload else 0
-    text = payload[1:].decode(errors="replace").strip()
+    text = clean(payload[1:].decode(errors="replace")).strip()
     return ERROR_CLASSES.get(code, BoardError)(f"the board says: {text}", HINTS.get(code, ""))

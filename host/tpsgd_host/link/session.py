@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tpsgd import frames
+from tpsgd import frames, modelfile
 from tpsgd.plan import ANSWER, FRAME, PAYLOAD
-from tpsgd_host.errors import BoardError, BoardGoneError, PortError
+from tpsgd_host.errors import BoardError, BoardGoneError, ModelError, PortError
 from tpsgd_host.link.messages import NO_SESSION, Done, Info, board_error, unsaved
 from tpsgd_host.link.port import Port
 from tpsgd_host.link.wire import Decoder, Frame
+from tpsgd_host.model.modelfile import MAX_FILE
 from tpsgd_host.training.executor import Bytes, Records
 
 #: Seconds without an answer after which a frame is sent again, before the board's pace is known; doubled each time.
@@ -40,6 +41,15 @@ RESERVE = 2 * OVERHEAD
 #: Ends whatever frame the board believes to be in. Where the board is busy after all and its buffer full, zeros are
 #: what is lost.
 PADDING = bytes(FRAME)
+
+#: Bytes of the model file or of the weights that one READ brings at most.
+CHUNK = ANSWER - 4
+
+#: Results that an ACK has room for: a board that says it keeps more is not believed.
+MAX_RESULTS = (ANSWER - 6) // 2
+
+#: Times its patience that a session waits for a board that answers, and takes no record and gives no result.
+STUCK = 4
 
 #: Fewest bytes of records in a frame, however bad the wire is.
 SMALLEST = 24
@@ -102,7 +112,9 @@ class Session:
         answer = self._exchange(frame, frames.INFO, self._patience)
         self._next = (frame.number + 1) & 255
         info = Info.parse(answer.payload)
-        self.info = replace(info, window=min(info.window, window or info.window))
+        self.info = replace(
+            info, window=min(info.window, window or info.window), results=min(info.results, MAX_RESULTS)
+        )
         # Two frames at least: one travels while the answer to the other does.
         fits = (self.info.window - RESERVE) // 2 - OVERHEAD
         self._size = self._largest = max(SMALLEST, min(PAYLOAD - HEAD, fits))
@@ -114,7 +126,7 @@ class Session:
         answer = self._request(frames.START, payload, frames.INFO)
         self.received_results = self._index = self._streamed = 0
         info = Info.parse(answer.payload)
-        if info.run_id != run_id:  # an ERROR that got lost: asked again, the board says how things stand
+        if info.run_id != run_id or info.applied:  # an ERROR that got lost: asked again, it says how things stand
             raise BoardError("the board could not begin the run", "flash it again with: tpsgd-host flash MODEL")
         return info
 
@@ -136,17 +148,39 @@ class Session:
         return done
 
     def read(self, what: int, progress: Callable[[int], None] = lambda n: None) -> bytes:
-        """Return the board's model file (0) or its live weights (1)."""
+        """Return the board's model file (0) or its live weights (1): as many bytes as that file's header says.
+
+        Raises
+        ------
+        ModelError
+            When the header is none, or names more bytes than a model file can have.
+        BoardError
+            When the board gives other bytes than those it was asked for.
+        """
+        magic, header, length = struct.unpack("<4s2xHI", self._chunk(0, 0, 12))
+        if magic != modelfile.MAGIC or not header + 4 < length <= MAX_FILE:
+            raise ModelError(
+                f"the board's model file begins with {magic!r} and is to have {length} bytes, {header} before its "
+                f"weights; {MAX_FILE} are the most",
+                "put it on the board again with: tpsgd-host flash MODEL",
+            )
+        end = length if what == 0 else length - header - 4
         data = bytearray()
-        while True:
-            count = ANSWER - 4
-            answer = self._request(frames.READ, struct.pack("<BIB", what, len(data), count), frames.CHUNK)
-            if int.from_bytes(answer.payload[:4], "little") != len(data):
-                raise BoardError("the board answers for another place than was asked", "flash the board again")
-            data += answer.payload[4:]
+        while len(data) < end:
+            data += self._chunk(what, len(data), min(CHUNK, end - len(data)))
             progress(len(data))
-            if len(answer.payload) - 4 < count:
-                return bytes(data)
+        return bytes(data)
+
+    def _chunk(self, what: int, offset: int, count: int) -> bytes:
+        """Return ``count`` bytes from ``offset`` on, no more and no fewer."""
+        payload = self._request(frames.READ, struct.pack("<BIB", what, offset, count), frames.CHUNK).payload
+        place = int.from_bytes(payload[:4], "little")
+        if place != offset or len(payload) != 4 + count:
+            raise BoardError(
+                f"asked for {count} bytes from {offset} on, the board gave {max(0, len(payload) - 4)} from {place} on",
+                "flash the board again with: tpsgd-host flash MODEL",
+            )
+        return payload[4:]
 
     def bye(self) -> None:
         """End the session; a board that does not answer any more is left alone."""
@@ -165,26 +199,28 @@ class Session:
         return reply
 
     def _exchange(self, frame: Frame, kind: int, patience: float) -> Frame:
-        """Send a request until its answer comes."""
-        heard, wait = time.monotonic(), self._retry
-        first = sent = heard
-        padding = b""
+        """Send a request until its answer comes; whatever else comes meanwhile does not prolong the wait."""
+        wait = self._retry
+        first = sent = time.monotonic()
+        padding, echoed = b"", False
         while True:
             self._port.write(padding + frame.encode())
             while (reply := self._receive(sent + wait)) is not None:
-                heard = time.monotonic()
-                if reply.number != frame.number or reply.kind not in (kind, frames.ERROR):
-                    continue
-                if frame.kind == frames.HELLO and reply.kind == frames.ERROR and reply.payload[:1] == NO_SESSION:
-                    continue  # the answer to a frame from before the session
+                now = time.monotonic()
+                echoed |= reply == frame
+                stale = frame.kind == frames.HELLO and reply.kind == frames.ERROR and reply.payload[:1] == NO_SESSION
+                if reply.number != frame.number or reply.kind not in (kind, frames.ERROR) or stale:
+                    if now - first > patience:
+                        break
+                    continue  # stale: the answer to a frame from before the session
                 if sent == first:
-                    self._pace(heard - sent)
+                    self._pace(now - sent)
                 if reply.kind == frames.ERROR:
                     self._next = (frame.number + 1) & 255
                     raise board_error(reply.payload)
                 return reply
-            if time.monotonic() - heard > patience:
-                raise self._silent(time.monotonic() - heard)
+            if time.monotonic() - first > patience:
+                raise self._silent(time.monotonic() - first, echoed)
             self.resent += 1
             wait = min(self._longer(wait), LONGEST_REQUEST)
             padding = PADDING if sent > first else b""  # one loss alone seldom leaves the board in a frame
@@ -202,14 +238,17 @@ class Session:
         flight = _Flight(source.begin)
         if self.received_results < self._index and not len(records):
             self._ask(flight)
-        heard, wait, tries = time.monotonic(), self._patience_of_frame(), 0
+        heard = moved = time.monotonic()  # the last answer that was awaited; the last that brought the run on
+        wait, tries = self._patience_of_frame(), 0
         while self.received_results < source.end_index:
             self._fill_window(source, flight)
             reply = self._receive(time.monotonic() + wait)
             now = time.monotonic()
+            if now - heard > self._patience:
+                raise self._silent(now - heard)
+            if now - moved > STUCK * self._patience:
+                raise self._stuck(now - moved)
             if reply is None:
-                if now - heard > self._patience:
-                    raise self._silent(now - heard)
                 tries += 1
                 wait = self._longer(wait)
                 self._ask(flight, PADDING if tries > 2 and now - heard > (8 * self._gap or 6 * RETRY) else b"")
@@ -218,13 +257,18 @@ class Session:
                 raise board_error(reply.payload)
             if reply.kind != frames.ACK or len(reply.payload) < 6:
                 continue
+            before = flight.base, self.received_results
+            awaited = flight.awaits(reply.number)
             if flight.acknowledge(reply.number, int.from_bytes(reply.payload[:2], "little")):
                 self._learn_gap(now - heard)
                 self._size = min(self._size + 1, self._largest)
             elif flight.lost:
                 self._size = max(SMALLEST, self._size * 3 // 4)
-            heard, wait, tries = now, self._patience_of_frame(), 0
             results = self._results(reply.payload[2:], source.end_index)
+            if (flight.base, self.received_results) != before:
+                moved, awaited = now, True
+            if awaited:
+                heard, wait, tries = now, self._patience_of_frame(), 0
             if len(results):
                 yield results
         self._streamed = source.begin + source.length
@@ -270,6 +314,11 @@ class Session:
                 "this is a fault of the link: please report it",
             )
         pairs = np.frombuffer(payload[4:], np.uint8).reshape(-1, 2)
+        if len(pairs) and pairs[:, 1].max() > 127:
+            raise BoardError(
+                f"the board gave a class the probability {pairs[:, 1].max()}/127",
+                "this is a fault of the link: please report it",
+            )
         new = pairs[self.received_results - first :]
         self.received_results += len(new)
         return new
@@ -321,10 +370,21 @@ class Session:
                 f"checkpoint is in its RAM alone, and a reset costs that time, but no sample. What to do: {todo}"
             )
 
-    def _silent(self, seconds: float) -> BoardGoneError:
+    def _silent(self, seconds: float, echoed: bool = False) -> BoardGoneError:
+        if echoed:
+            return BoardGoneError(
+                f"the board has not answered for {seconds:.0f} s: what is at this port sends back what it gets",
+                "is it the right port (tpsgd-host boards), and does the device program run there?",
+            )
         return BoardGoneError(
             f"the board has not answered for {seconds:.0f} s",
             "does it run the device program? Reset it, then flash it again with: tpsgd-host flash MODEL",
+        )
+
+    def _stuck(self, seconds: float) -> BoardGoneError:
+        return BoardGoneError(
+            f"the board answers, but has taken no record and given no result for {seconds:.0f} s",
+            "a bad cable, or another program than tpsgd's? Reset the board, then: tpsgd-host stream --resume",
         )
 
 
@@ -397,6 +457,10 @@ class _Flight:
         self.written += n + OVERHEAD
         self.highest = max(self.highest, self.next)
         self.frames.append(_Sent(number, self.next, self.written, self._turn, n > 0))
+
+    def awaits(self, number: int) -> bool:
+        """Whether frame ``number`` is without an answer."""
+        return any(frame.number == number for frame in self.frames)
 
     def acknowledge(self, number: int, taken: int) -> bool:
         """Note the answer to frame ``number``: the board has the stream up to ``taken`` (modulo 65536).

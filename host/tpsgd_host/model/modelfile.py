@@ -35,6 +35,9 @@ RESAMPLINGS = ("linear", "mean")
 #: v = u - OFFSET: trained weights are stored as uint16 u (SPEC 1.1).
 OFFSET = 32896
 
+#: Bytes of the largest model file there can be: the header, and eight layers of the most weights (SPEC 1.1, 2).
+MAX_FILE = 0xFFFF + 8 * 1024 * 1040 * 2 + 4
+
 Weights = npt.NDArray[np.unsignedinteger[Any]]
 
 
