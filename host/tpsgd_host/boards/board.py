@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from zlib import crc32
 
 from tpsgd import runtime
 from tpsgd_host.errors import MismatchError
@@ -37,6 +38,7 @@ class Board(RecordExecutor):
     def __init__(self, session: Session, engine: str = "auto", every: int = 0, window: int | None = None) -> None:
         self._session = session
         self._every = every
+        self._classes = 255  # before the model is known
         self.info: Info = session.hello(ENGINES[engine], window)
 
     def start(self, run_id: int, total: int, fresh: bool) -> None:
@@ -53,7 +55,13 @@ class Board(RecordExecutor):
 
     def stream(self, records: Records) -> Iterator[Bytes]:
         """Send records; yield their results as they come, arrays (r, 2)."""
-        return self._session.stream(records)
+        for results in self._session.stream(records):
+            if len(results) and results[:, 0].max() >= self._classes:
+                raise MismatchError(
+                    f"the board says class {results[:, 0].max()}, its model has {self._classes}",
+                    "put the model on it again with: tpsgd-host flash MODEL",
+                )
+            yield results
 
     def finish(self, save: bool = True) -> Outcome:
         """End the run and have the board write a checkpoint."""
@@ -65,39 +73,41 @@ class Board(RecordExecutor):
         }  # fmt: skip
         return Outcome(done.applied, done.seen, done.weights_crc, details)
 
-    def weights(self) -> bytes:
-        """Return the live weights, all layers, checked against the board's own CRC."""
-        return self._session.read(1)
-
-    def model(self, progress: Callable[[int], None] = lambda n: None) -> Model:
-        """Return the model on the board, as its file says: with the weights it had when it was flashed."""
-        return parse_model(self._session.read(0, progress), "the board's model")
-
-    def pull(self, progress: Callable[[int], None] = lambda n: None) -> Model:
-        """Return the model on the board with its present weights.
+    def weights(self, progress: Callable[[int], None] = lambda n: None) -> bytes:
+        """Return the live weights, all layers.
 
         Raises
         ------
         MismatchError
-            When what arrived is not what the board has.
+            When what arrived has not the CRC that the board says.
         """
-        model = self.model(progress)
-        trained = model.with_weights(self._session.read(1, progress))
-        said = self._session.sync(save=False).weights_crc
-        if trained.weights_crc != said:
+        data = self._session.read(1, progress)
+        arrived, said = crc32(data), self._session.sync(save=False).weights_crc
+        if arrived != said:
             raise MismatchError(
-                f"the weights arrived with CRC {trained.weights_crc:08x}, the board has {said:08x}",
-                "is another program talking to the board? Close it and pull again",
+                f"the weights arrived with CRC {arrived:08x}, the board has {said:08x}",
+                "is another program talking to the board? Close it and try again",
             )
-        return trained
+        return data
+
+    def model(self, progress: Callable[[int], None] = lambda n: None) -> Model:
+        """Return the model on the board, as its file says: with the weights it had when it was flashed."""
+        model = parse_model(self._session.read(0, progress), "the board's model")
+        self.require(model)
+        return model
+
+    def pull(self, progress: Callable[[int], None] = lambda n: None) -> Model:
+        """Return the model on the board with its present weights."""
+        return self.model(progress).with_weights(self.weights(progress))
 
     def require(self, model: Model) -> None:
-        """Refuse a board that holds another model than ``model``."""
+        """Refuse a board that holds, by its own word, another model than ``model``."""
         if self.info.model_crc != model.crc:
             raise MismatchError(
-                f"the board holds model {self.info.model_crc:08x}, the file is {model.crc:08x}",
+                f"the board says that it holds model {self.info.model_crc:08x}, the file is {model.crc:08x}",
                 "put the file on the board with: tpsgd-host flash MODEL, or leave --model out",
             )
+        self._classes = len(model.classes)
 
     def close(self) -> None:
         """Say goodbye."""

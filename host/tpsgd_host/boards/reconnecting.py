@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
 
 import numpy as np
 
 from tpsgd_host.boards.board import Board
+from tpsgd_host.boards.lockstep import Lockstep
 from tpsgd_host.errors import BoardGoneError, MismatchError, PortError, TpsgdError
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.executor import STRETCH, Bytes, Outcome, RecordSource
@@ -67,6 +69,7 @@ class Lifeline:
         self._given = 0  # results handed on
         self._next = self._place = 0  # numbers of the record that the board takes next, of the result that comes next
         self._fruitless = 0
+        self._lockstep: Lockstep | None = None
 
     def __enter__(self) -> Lifeline:
         self._open()
@@ -101,6 +104,8 @@ class Lifeline:
     def begin(self, run_id: int, source: RecordSource, fresh: bool) -> None:
         """Begin a run, or go on with it where :meth:`follow` named a history."""
         self._run_id, self._source, self._fresh = run_id, source, fresh
+        if self._start is not None and Lockstep.affordable():
+            self._lockstep = Lockstep(self._start, source)
         try:
             if self._resuming:
                 self._find_place()
@@ -120,8 +125,13 @@ class Lifeline:
                 self._recover(error)
 
     def finish(self) -> Outcome:
-        """End the run and have the board write a checkpoint."""
-        return self._steadily(lambda: self.board.finish())
+        """End the run and have the board write a checkpoint; compare its weights with those computed here."""
+        outcome = self._steadily(lambda: self.board.finish())
+        if self._lockstep is None:
+            return replace(outcome, details={**outcome.details, "compared": False})
+        self._lockstep.follow(self._history)
+        self._lockstep.require(outcome.weights_crc)
+        return replace(outcome, details={**outcome.details, "compared": True})
 
     def weights(self) -> bytes:
         """Return the live weights, all layers."""
@@ -153,6 +163,8 @@ class Lifeline:
                 self._take(results)
                 yield from self._hand_on(end)
             self._next = stop
+            if self._lockstep is not None:
+                self._lockstep.follow(self._history)
 
     def _hand_on(self, end: int) -> Iterator[Bytes]:
         first, self._given = self._given, min(end, max(self._given, self._known))

@@ -13,7 +13,7 @@ from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import BadRow, Samples
 from tpsgd_host.data.split import split
-from tpsgd_host.errors import ConfigError, TpsgdError
+from tpsgd_host.errors import ConfigError, MismatchError, TpsgdError
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.runs.course import Course, Schedule
 from tpsgd_host.runs.driver import drive
@@ -189,6 +189,11 @@ def run(
         The figures of a run that goes on.
     notes : sequence of str
         What the user should know first.
+
+    Raises
+    ------
+    MismatchError
+        When the weights that were read are not those that the run ended with.
     """
     sinks: list[Sink] = [folder, view]
     if text is not None:
@@ -196,6 +201,11 @@ def run(
     with illustrated(folder, view):
         ended, outcome = drive(executor, course, sinks, run_id, fresh=fresh, config=config, notes=notes, past=past)
         trained = course.model.with_weights(executor.weights())
+        if trained.weights_crc != outcome.weights_crc:
+            raise MismatchError(
+                f"the weights arrived with CRC {trained.weights_crc:08x}, the run ended with {outcome.weights_crc:08x}",
+                f"read them again with: tpsgd-host stream --resume {folder.path}",
+            )
         folder.write_model(trained.to_bytes())
         return RunReport(folder.path, ended, outcome, trained, len(_bad_rows(course.schedule)))
 

@@ -1,0 +1,74 @@
+"""The host computes a run beside the board: a board that errs, or lies, is noticed (docs/DESIGN.md)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tpsgd_host.errors import MismatchError
+from tpsgd_host.model.modelfile import Model
+from tpsgd_host.native.binding import library
+from tpsgd_host.training.executor import RecordSource
+from tpsgd_host.training.simulator import Simulator
+
+
+class Lockstep:
+    """The simulation of a run, as far as the board has come.
+
+    Parameters
+    ----------
+    start : Model
+        With the weights that the run begins from.
+    source : RecordSource
+        The run's records.
+    """
+
+    def __init__(self, start: Model, source: RecordSource) -> None:
+        self._simulator = Simulator(start)
+        self._simulator.begin(0, source, fresh=True)
+        self._done = 0
+
+    @staticmethod
+    def affordable() -> bool:
+        """Whether the trainer in C is there. Without it the host could be slower than the board."""
+        return library() is not None
+
+    def follow(self, results: bytes | bytearray) -> None:
+        """Compute what the board has computed, and compare.
+
+        Parameters
+        ----------
+        results : bytes
+            All results of the run so far, two bytes each: predicted class, p_y.
+
+        Raises
+        ------
+        MismatchError
+            At the first result that differs.
+        """
+        known = len(results) // 2
+        for computed in self._simulator.apply(self._done, known):
+            piece = results[2 * self._done : 2 * (self._done + len(computed))]
+            said = np.frombuffer(bytes(piece), np.uint8).reshape(-1, 2)
+            differs = (said != computed).any(axis=1)
+            if differs.any():
+                at = int(differs.argmax())
+                raise _mismatch(self._done + at, said[at].tolist(), computed[at].tolist())
+            self._done += len(computed)
+
+    def require(self, weights_crc: int) -> None:
+        """Refuse weights other than those computed here."""
+        computed = self._simulator.finish().weights_crc
+        if computed != weights_crc:
+            raise MismatchError(
+                f"after {self._done} records the board says that its weights have CRC {weights_crc:08x}, the host "
+                f"computed {computed:08x}",
+                "the board's memory or the program on it is at fault: flash it again; its results were right so far",
+            )
+
+
+def _mismatch(record: int, said: list[int], computed: list[int]) -> MismatchError:
+    return MismatchError(
+        f"record {record}: the board says class {said[0]} with {said[1]}/127, the host computed class {computed[0]} "
+        f"with {computed[1]}/127",
+        "the board's memory or the program on it is at fault: flash it again, and begin a new run",
+    )
