@@ -158,7 +158,7 @@ def test_wrong_use(tmp_path):
         assert "1 to 15" in call("adapt", path, "-o", out, "--shifts", shifts, code=2)
     assert "already" in fails(3, "adapt", path, "-o", out, "--add-class", "circle", "--add-class", "circle")
     assert "too narrow" in fails(3, "adapt", path, "-o", out, "--adaptor", 2)
-    assert "cannot be written" in fails(3, "adapt", path, "-o", tmp_path / "no" / "out.tpsgd")
+    assert "cannot be written" in fails(4, "adapt", path, "-o", tmp_path / "no" / "out.tpsgd")
     assert not out.exists()
     call("adapt", path, "-o", path, "--force")
     assert load_model(path).layers[0].frozen
@@ -178,6 +178,17 @@ def test_what_is_said(tmp_path, monkeypatch):
     told = json.loads(call("adapt", "one.tpsgd", "-o", "all.tpsgd", "--train", "all", "--json"))
     assert (told["ram_bytes_before"], told["ram_bytes"], told["added"]) == (before, before, [])
     assert [layer["weights"] for layer in told["learns"]] == [45, 36, 21]
+
+
+@pytest.mark.parametrize(("learned_at", "wanted"), [((2, 3, 4), 2), ((9, 8, 0), 8), ((0,), 6)])
+def test_the_rate_is_the_model_s_own(tmp_path, learned_at, wanted):
+    """A network whose output learns at 2**-2 forgets nothing and learns nothing at a fixed 2**-6."""
+    one = taught()
+    with_shifts(one, learned_at).save(tmp_path / "one.tpsgd")
+    report = adapt(tmp_path / "one.tpsgd", tmp_path / "new.tpsgd", train="all")
+    assert [layer.shifts for layer in report.model.layers] == [(wanted + 3,), (wanted + 3,), (wanted,)]
+    named = adapt(tmp_path / "one.tpsgd", tmp_path / "named.tpsgd", shifts=(5, 6))
+    assert named.model.layers[-1].shifts == (5, 6), "unless the user says another"
 
 
 @pytest.fixture

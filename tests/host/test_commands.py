@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from commands import call
@@ -53,8 +54,27 @@ def test_what_was_learned_stays_on_the_board_and_can_be_fetched(flashed):
     rows = list(csv.DictReader(open("out.csv")))
     assert len(rows) == 30
     assert sum(row["label"] == row["predicted"] for row in rows) == round(30 * here["accuracy"])
+    call("eval", "test.csv", "--predictions", "board.csv")
+    assert Path("board.csv").read_text() == Path("out.csv").read_text()
     assert "exists" in call("pull", "-o", "learned.tpsgd", code=3)
     call("pull", "-o", "learned.tpsgd", "--force")
+
+
+def test_the_probability_is_that_of_the_prediction(flashed):
+    """Wrong ones, too: each stands beside its class, and is the largest of all."""
+    trained = json.loads(call("simulate", "train.csv", "--model", "motion.tpsgd", "--epochs", "1", "--json"))["folder"]
+    call("eval", "test.csv", "--model", f"{trained}/model.tpsgd", "--predictions", "out.csv")
+    rows = list(csv.DictReader(open("out.csv")))
+    wrong = [row for row in rows if row["label"] != row["predicted"]]
+    assert wrong, "one epoch must leave some wrong, else nothing is tested"
+    assert all(float(row["probability"]) >= 1 / 3 - 0.01 for row in rows), "three classes"
+    blind = list(csv.reader(open("test.csv")))
+    with open("blind.csv", "w", newline="") as file:
+        csv.writer(file).writerows([row[:1] + row[2:] for row in blind])
+    call("eval", "blind.csv", "--model", f"{trained}/model.tpsgd", "--predictions", "blind-out.csv")
+    for told, untold in zip(rows, csv.DictReader(open("blind-out.csv")), strict=True):
+        assert (told["predicted"], told["probability"]) == (untold["predicted"], untold["probability"])
+        assert told["recording"] == untold["recording"] != ""
 
 
 def test_a_second_stream_begins_anew_and_continue_goes_on(flashed):

@@ -117,7 +117,7 @@ def test_wrong_use(data: Path, tmp_path: Path) -> None:
     made = new_model("small", tmp_path / "small.toml", data=data)
     with pytest.raises(ConfigError, match="--config"):
         quantize(made.path, data, config=made.path)
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(DataError, match="cannot be written"):
         quantize(made.path, data, out=tmp_path / "no" / "m.tpsgd")
 
 

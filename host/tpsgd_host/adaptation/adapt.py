@@ -7,11 +7,18 @@ from pathlib import Path
 
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.modelfile import Model, load_model, memory
-from tpsgd_host.model.surgery import ADAPTOR_UNITS, redrawn, with_adaptor, with_class, with_learning, with_shifts
+from tpsgd_host.model.surgery import (
+    ADAPTOR_UNITS,
+    own_shift,
+    redrawn,
+    with_adaptor,
+    with_class,
+    with_learning,
+    with_shifts,
+)
 from tpsgd_host.names import listing
 
 TRAIN = ("output", "adaptor", "all")
-SHIFTS = (6,)  # as docs/ON_DEVICE.md found good
 PASSES = 30  # over a few samples
 
 
@@ -66,7 +73,7 @@ def adapt(
     train: str = "output",
     units: int = 0,
     added: tuple[str, ...] = (),
-    shifts: tuple[int, ...] = SHIFTS,
+    shifts: tuple[int, ...] = (),
     force: bool = False,
 ) -> AdaptReport:
     """Write a model that goes on learning from where a trained one stands.
@@ -83,7 +90,8 @@ def adapt(
     added : tuple of str
         New classes.
     shifts : tuple of int
-        Update shifts of the output, one a phase. Other layers learn slower, see ``with_shifts``.
+        Update shifts of the output, one a phase; empty takes :func:`own_shift` of the model. Other layers learn slower,
+        see ``with_shifts``.
     force : bool
         Replace a file that exists.
 
@@ -92,7 +100,9 @@ def adapt(
     ModelError
         When the model cannot be read, or be one afterwards.
     ConfigError
-        When it cannot be made so, or the file cannot be written.
+        When it cannot be made so.
+    DataError
+        When the file cannot be written.
     """
     before = load_model(source)
     if out.exists() and not force:
@@ -104,11 +114,8 @@ def adapt(
         units = max(ADAPTOR_UNITS, len(model.classes))
     if units:
         model = with_adaptor(model, units)
-    model = with_shifts(model, shifts)
-    try:
-        model.save(out)
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written: {error.strerror}", "Choose another file with -o.") from None
+    model = with_shifts(model, shifts or (own_shift(before),))
+    model.save(out)
     return AdaptReport(before, model, out, added, _remarks(model, added))
 
 

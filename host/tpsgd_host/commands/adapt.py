@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tpsgd_host.adaptation.adapt import PASSES, SHIFTS, TRAIN, AdaptReport, adapt
+from tpsgd_host.adaptation.adapt import PASSES, TRAIN, AdaptReport, adapt
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.model.surgery import ADAPTOR_UNITS
 from tpsgd_host.names import listing
@@ -34,9 +34,9 @@ def show(report: AdaptReport) -> None:
 
 
 def _shifts(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Read ``6`` or ``5,6,7``."""
+    """Read ``6`` or ``5,6,7``; nothing where the model's own is to be taken."""
     if value is None:
-        return SHIFTS
+        return ()
     parts = [part.strip() for part in value.split(",")]
     shifts = tuple(int(part) for part in parts if part.isdecimal())
     if len(shifts) < len(parts) or not 1 <= len(shifts) <= 8 or not 1 <= min(shifts) <= max(shifts) <= 15:
@@ -65,7 +65,7 @@ def _shifts(_context: click.Context, _parameter: click.Parameter, value: str | N
     callback=_shifts,
     metavar="A,B,...",
     help="Update shifts, one a phase: larger ones learn slower. Layers before the output learn by 3 more.  "
-    f"[default: {','.join(map(str, SHIFTS))}]",
+    "[default: the smallest at which the model's output learned]",
 )
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 @json_option

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,16 @@ class Evaluation:
     ----------
     samples : Samples
     model : Model
-    results : ndarray of uint8, shape (S, 2)
-        Predicted class, p_y.
+    predicted, probability : ndarray of uint8, shape (S,)
+        The class that the network finds likeliest, and its probability in 127ths.
     metrics : Metrics
         Of the samples that have a label.
     """
 
     samples: Samples
     model: Model
-    results: npt.NDArray[np.uint8]
+    predicted: npt.NDArray[np.uint8]
+    probability: npt.NDArray[np.uint8]
     metrics: Metrics
 
     def as_dict(self) -> dict[str, object]:
@@ -61,15 +62,17 @@ class Evaluation:
         }  # fmt: skip
 
     def write_predictions(self, path: Path) -> None:
-        """Write a CSV: line of the data file, label, prediction, probability of the label (else the prediction)."""
+        """Write a CSV: line of the data file, recording, label, prediction, probability of what is predicted."""
+        names, labels = self.model.classes, self.samples.labels.tolist()
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["line", "label", "predicted", "probability"])
-            for line, label, (predicted, chance) in zip(
-                self.samples.lines.tolist(), self.samples.labels.tolist(), self.results.tolist(), strict=True
-            ):
-                name = "" if label == UNKNOWN else self.model.classes[label]
-                writer.writerow([line, name, self.model.classes[predicted], f"{chance / 127:.3f}"])
+            writer.writerow(["line", "recording", "label", "predicted", "probability"])
+            for line, group, label, predicted, probability in zip(
+                self.samples.lines.tolist(), self.samples.groups, labels, self.predicted.tolist(),
+                self.probability.tolist(), strict=True,
+            ):  # fmt: skip
+                name = "" if label == UNKNOWN else names[label]
+                writer.writerow([line, group, name, names[predicted], f"{probability / 127:.3f}"])
 
 
 def evaluate(
@@ -99,15 +102,26 @@ def evaluate(
             board = stack.enter_context(connect(port, folder=folder, heap=heap, baud=baud))
             executor, model = board, board.pull()
         samples = load_samples(data, layout_of(model.layout, *names), model.classes, bad_rows, require_labels=False)
-        executor.start(0, 0, fresh=False)
-        results = np.concatenate([np.empty((0, 2), np.uint8), *executor.stream(encode(model, samples, TEST))])
+        results = _classify(executor, model, samples)
+        # Where there is a label the network says its probability; of a wrong prediction it is asked once more.
+        wrong = np.flatnonzero((samples.labels != UNKNOWN) & (results[:, 0] != samples.labels))
+        probability = results[:, 1].copy()
+        if len(wrong):
+            unknown = np.full(len(wrong), UNKNOWN, np.uint8)
+            probability[wrong] = _classify(executor, model, replace(samples.take(wrong), labels=unknown))[:, 1]
     metrics = Metrics()
     metrics.classes = model.classes
-    for i, (predicted, chance) in enumerate(results.tolist()):
+    for i, (predicted, p_y) in enumerate(results.tolist()):
         label = int(samples.labels[i])
-        metrics.handle(SampleResult(i, 1, "test", label, predicted, chance, int(samples.lines[i])))
+        metrics.handle(SampleResult(i, 1, "test", label, predicted, p_y, int(samples.lines[i])))
     metrics.handle(metrics.epoch_ended(0.0))
-    return Evaluation(samples, model, results, metrics)
+    return Evaluation(samples, model, results[:, 0], probability, metrics)
+
+
+def _classify(executor: RecordExecutor, model: Model, samples: Samples) -> npt.NDArray[np.uint8]:
+    """Return predicted class and p_y, shape (S, 2): y is the label, or the prediction where there is none."""
+    executor.start(0, 0, fresh=False)
+    return np.concatenate([np.empty((0, 2), np.uint8), *executor.stream(encode(model, samples, TEST))])
 
 
 @click.command("eval")
@@ -152,7 +166,7 @@ def command(
         console.print(confusion_report(found.metrics.confusion, found.model.classes, "samples", console.width))
         console.print(f"accuracy {percent(tally.accuracy)} of {tally.count} samples, loss {tally.loss:.3f}")
     else:
-        counts = np.bincount(found.results[:, 0], minlength=len(found.model.classes))
+        counts = np.bincount(found.predicted, minlength=len(found.model.classes))
         for name, count in zip(found.model.classes, counts.tolist(), strict=True):
             console.print(f"{name}: {count}")
         console.print(f"{len(found.samples)} samples without labels classified")

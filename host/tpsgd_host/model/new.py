@@ -12,6 +12,7 @@ from tpsgd_host.data.layout import USUAL, Layout, Windows
 from tpsgd_host.data.load import TABLES
 from tpsgd_host.data.summary import TableSummary, summarize
 from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.files import write_atomic
 from tpsgd_host.model.config import CHECKPOINTS, SHIFTS
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.model.template import Draft, render
@@ -81,7 +82,7 @@ def new_model(
     ConfigError
         The file exists, or the options contradict each other or the data.
     DataError
-        The data cannot be read or have no label column.
+        The data cannot be read or have no label column, or the file cannot be written.
     """
     path = out or Path(f"{file_name(name, 'model')}.toml")
     if path.exists() and not force:
@@ -107,10 +108,7 @@ def new_model(
     )
     text = render(draft)
     parse_config(text, str(path))  # what could not be read back is not written
-    try:
-        path.write_bytes(text.encode())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}", "Choose another file with -o.") from None
+    write_atomic(path, text.encode())
     return NewModel(path, f"tpsgd-host quantize {draft.file} --data {draft.data}", summary)
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tpsgd_host.data.labels import MOST_CLASSES
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.build import build_layer, freeze, initial_span
-from tpsgd_host.model.config import MOST_LAYERS, LayerConfig
+from tpsgd_host.model.config import MOST_LAYERS, SHIFTS, LayerConfig
 from tpsgd_host.model.modelfile import OFFSET, Layer, Model, Weights, initial_weights
 
 LARGEST_SHIFT = 15
@@ -42,6 +42,11 @@ def with_learning(model: Model, count: int) -> Model:
 def thaw(weights: Weights) -> Weights:
     """Return the weights of a frozen layer (uint8) as one that learns keeps them: the forward pass reads the same."""
     return ((weights.astype("<u2") << 8) | 128).astype("<u2")
+
+
+def own_shift(model: Model) -> int:
+    """Return the update shift at which a network's output learned fastest; the usual one if it learned at none."""
+    return min((shift for shift in model.layers[-1].shifts if shift), default=SHIFTS[0])
 
 
 def with_shifts(model: Model, shifts: tuple[int, ...]) -> Model:

@@ -126,10 +126,7 @@ def quantize(
     samples = load_samples(data, given.layout, given.classes or None, bad_rows)
     model = build_model(given, samples) if network is None else quantize_network(network, given, samples, inputs)
     out = out or source.with_suffix(".tpsgd")
-    try:
-        model.save(out)
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written: {error.strerror}", "Choose another file with -o.") from None
+    model.save(out)
     stored = model.scaling.encode(samples.values)
     clamped, used = _coverage(stored, model)
     report = QuantizeReport(model, out, samples, memory(model), clamped, used, _constant(model))
