@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from tpsgd_host.comparison import FloatContestant, compare, task_problem
+from tpsgd_host.comparison import FloatMethod, compare, task_problem
 from tpsgd_host.comparison.tables import heading, terminal_table
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=80)
     options = parser.parse_args()
-    own = FloatContestant("soft-l1", "tpSGD, floats, soft l1", "tpsgd", soft_l1)
+    own = FloatMethod("soft-l1", "tpSGD, floats, soft l1", "tpsgd", soft_l1)
     problem = replace(task_problem("gesture"), epochs=options.epochs)
     found = compare(problem, [own, "tpsgd-l1", "tpsgd-l2"], seeds=options.seeds)
     console = Console(highlight=False, width=80)

@@ -17,18 +17,18 @@ from tpsgd_host.bench.link import measure_link
 from tpsgd_host.link.session import HEAD, OVERHEAD, RESERVE
 
 
-def capacity(window: int) -> float:
-    """Return the share of a line that records can take, in the frames that a window allows."""
-    size = min(PAYLOAD - HEAD, (window - RESERVE) // 2 - OVERHEAD)
+def capacity(receive_buffer: int) -> float:
+    """Return the share of a line that records can take, in the frames that a receive buffer allows."""
+    size = min(PAYLOAD - HEAD, (receive_buffer - RESERVE) // 2 - OVERHEAD)
     return size / (size + OVERHEAD)
 
 
-def measure(seconds: float, window: int | None) -> tuple[float, float]:
+def measure(seconds: float, receive_buffer: int | None) -> tuple[float, float]:
     """Return the share of the capacity that the fast network used, and the overlap of the slow one."""
-    fast, slow = measure_link(115200, seconds, window)
-    used = fast.share / capacity(fast.window)
+    fast, slow = measure_link(115200, seconds, receive_buffer)
+    used = fast.share / capacity(fast.receive_buffer)
     print(
-        f"window {fast.window}: fast network {fast.share:.1%} of the line, {used:.1%} of its capacity; "
+        f"receive buffer {fast.receive_buffer}: fast network {fast.share:.1%} of the line, {used:.1%} of its capacity; "
         f"slow network: line {slow.line:.2f} s, trainer {slow.compute:.2f} s, both {slow.both:.2f} s, "
         f"overlap {slow.overlap:.0%}",
         flush=True,
@@ -41,7 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10.0, help="how long the line shall be busy")
     options = parser.parse_args()
-    return 1 if min(measure(options.seconds, window)[0] for window in (240, None)) < 0.9 else 0
+    return 1 if min(measure(options.seconds, receive_buffer)[0] for receive_buffer in (240, None)) < 0.9 else 0
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ class _Sink(io.FileIO):
 class LocalBoard:
     """The device program as a thread of this process, behind pipes; a context manager."""
 
-    def __init__(self, folder: Path, model: bytes, window: int = 1024) -> None:
+    def __init__(self, folder: Path, model: bytes, receive_buffer: int = 1024) -> None:
         (folder / "model.tpsgd").write_bytes(model)
         down, self._host_writes = os.pipe()
         self._host_reads, up = os.pipe()
@@ -101,7 +101,7 @@ class LocalBoard:
         self._ends = [os.fdopen(down, "rb", buffering=0), _Sink(up)]
         poller = select.poll()
         poller.register(down, select.POLLIN)
-        self.server = Server(frames.Frames(*self._ends), poller, window, f"{folder}/")
+        self.server = Server(frames.Frames(*self._ends), poller, receive_buffer, f"{folder}/")
         self.port = PipePort(self._host_reads, self._host_writes)
         self._thread = threading.Thread(target=self.server.serve, daemon=True)
 

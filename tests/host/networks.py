@@ -83,7 +83,7 @@ def conv_model(seed: int = 7, dense: bool = True) -> Model:
     return _drawn(12, 20, layers, seed)
 
 
-def stacked_model(seed: int = 7, rule: str = "checkpoint") -> Model:
+def stacked_model(seed: int = 7, rule: str = "readout") -> Model:
     """Return an RNN of two recurrent layers, 8 steps of 4 channels."""
     layers = (
         Layer("recurrent", 9, 13, (9, 10), leak=1),
@@ -102,7 +102,7 @@ def recurrent_model(channels, units, classes, steps, checkpoints, amplitude=100)
     weights = tuple(initial_weights(1, i, layer.units, layer.inputs, 900) for i, layer in enumerate(layers))
     scaling = Scaling(np.zeros(1, np.float32), np.ones(1, np.float32))
     names = tuple(str(i) for i in range(classes))
-    return Model("memory", 1, Layout(steps, channels), names, layers, scaling, weights, checkpoints, "checkpoint")
+    return Model("memory", 1, Layout(steps, channels), names, layers, scaling, weights, checkpoints, "readout")
 
 
 def float_network(

@@ -139,7 +139,7 @@ def test_a_frozen_output_is_set_free(tmp_path):
 
 
 def test_targets_that_the_number_of_classes_changes_are_told(tmp_path):
-    one = replace(taught(recurrent=True), rule="checkpoint")
+    one = replace(taught(recurrent=True), update_at="readout")
     one.save(tmp_path / "one.tpsgd")
     told = adapt(tmp_path / "one.tpsgd", tmp_path / "a.tpsgd", train="all", added=("circle",)).remarks
     assert told[0].startswith("recurrent 0 learns towards targets")

@@ -43,7 +43,7 @@ def test_defaults_and_what_is_said() -> None:
     config = parse_config(TEXT, "wand.toml")
     assert (config.name, config.seed, config.classes) == ("wand", 3, ())
     assert (config.layout.steps, config.layout.channels, config.layout.windows) == (16, 6, "recording")
-    assert (config.training.checkpoints, config.training.rule) == (4, "last")
+    assert (config.training.readout_steps, config.training.update_at) == (4, "last")
     assert [(layer.kind, layer.units, layer.shifts, layer.init) for layer in config.layers] == [
         ("recurrent", 32, (8, 9), 1.0), ("output", 0, (8, 9), 0.0)
     ]  # fmt: skip
@@ -51,14 +51,14 @@ def test_defaults_and_what_is_said() -> None:
 
 def test_few_steps_have_as_many_checkpoints() -> None:
     """Few steps have as many checkpoints."""
-    assert parse_config(TEXT.replace("steps = 16", "steps = 3"), "x").training.checkpoints == 3
+    assert parse_config(TEXT.replace("steps = 16", "steps = 3"), "x").training.readout_steps == 3
 
 
 def test_channels_follow_from_the_columns() -> None:
     """Channels follow from the columns."""
     rows = ROWS.replace("channels = 4", 'columns = ["a", "b", "c", "d", "e", "f"]\nsteps = 2')
     assert parse_config(rows, "x").layout.channels == 3
-    assert parse_config(rows, "x").training.checkpoints == 0
+    assert parse_config(rows, "x").training.readout_steps == 0
 
 
 LABEL_BEHIND = '[[layer]]\nkind = "dense"\nunits = 3\ntarget = "label"\n[[layer]]\nkind = "output"'
@@ -94,9 +94,9 @@ LABEL_BEHIND = '[[layer]]\nkind = "dense"\nunits = 3\ntarget = "label"\n[[layer]
         ("seed = 3", 'classes = ["a"]', 3, "2 to 255"),
         ("seed = 3", "seed = 3\n[dat]", 4, "Did you mean 'data'?"),
         ("shifts = [8, 9]", "shifts = [8, 16]", 11, "0 to 15"),
-        ("shifts = [8, 9]", 'target = "label"\nrule = "all"', 12, '"every"'),
-        ("shifts = [8, 9]", 'rule = "last"', 11, "from feedback they learn at every checkpoint"),
-        ("shifts = [8, 9]", "checkpoints = 17", 11, "1 to 16"),
+        ("shifts = [8, 9]", 'target = "label"\nupdate_at = "all"', 12, '"every"'),
+        ("shifts = [8, 9]", 'update_at = "last"', 11, "from feedback they learn at every readout step"),
+        ("shifts = [8, 9]", "readout_steps = 17", 11, "1 to 16"),
         ('"recurrent"\nunits = 32\nleak = 1', '"dense"\nunits = 3\nleak = 1', 16, "recurrent layers"),
         ('kind = "output"', 'kind = "output"\nunits = 2\namplitude = 3', 21, "hidden layers"),
     ],
@@ -112,7 +112,7 @@ def test_mistakes_name_line_value_and_what_is_allowed(old: str, new: str, line: 
 def test_recurrent_settings_without_a_recurrent_layer_are_refused() -> None:
     """Recurrent settings without a recurrent layer are refused."""
     with pytest.raises(ConfigError, match="only with a recurrent layer"):
-        parse_config(ROWS + "[training]\nrule = 'last'\n", "x")
+        parse_config(ROWS + "[training]\nupdate_at = 'last'\n", "x")
 
 
 def test_layers_must_end_in_an_output() -> None:
@@ -256,3 +256,10 @@ def test_classes_come_from_the_data_and_must_be_as_many_as_said() -> None:
     single = samples()
     with pytest.raises(DataError, match="1 class,"):
         build_model(parse_config(ROWS, "x"), type(single)(**{**vars(single), "classes": ("a",)}))
+
+
+@pytest.mark.parametrize(("old", "new"), [("rule", "update_at"), ("checkpoints", "readout_steps")])
+def test_a_setting_that_was_renamed_names_the_new_word(old, new):
+    with pytest.raises(ConfigError, match=f"{old} in .training. is no setting") as caught:
+        parse_config(TEXT.replace("[training]\n", f"[training]\n{old} = 4\n"), "x")
+    assert new in caught.value.hint

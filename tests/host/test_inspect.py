@@ -48,7 +48,7 @@ def test_conv_and_stacked_models_are_shown(tmp_path: Path) -> None:
     assert [layer["kernel"] for layer in said["layers"]] == [[3, 3], [2, 3], None, None]
     stacked_model().save(tmp_path / "s.tpsgd")
     text = CliRunner().invoke(command, [str(tmp_path / "s.tpsgd")], catch_exceptions=False).output
-    assert "RNN 4-9-6-3 K=2" in text and "rule checkpoint" in text
+    assert "RNN 4-9-6-3 K=2" in text and "updated at readout" in text
 
 
 def test_a_model_as_json(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_rows_of_several_steps(tmp_path: Path) -> None:
     write_csv(tmp_path / "d.csv", samples())
     data = tmp_path / "d.csv"
     config = load_config(new_model("d", tmp_path / "d.toml", kind="rnn", data=data, steps=2).path)
-    assert (config.layout.steps, config.layout.channels, config.training.checkpoints) == (2, 2, 2)
+    assert (config.layout.steps, config.layout.channels, config.training.readout_steps) == (2, 2, 2)
     with pytest.raises(ConfigError, match="more than one step") as caught:
         new_model("d", tmp_path / "e.toml", kind="rnn", data=data)
     assert "--steps 2, 4" in caught.value.hint

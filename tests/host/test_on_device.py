@@ -33,7 +33,7 @@ windows = "recording"
 [training]
 shifts = [6, 8]
 target = "label"
-rule = "random"
+update_at = "random"
 total = {total}
 [[layer]]
 kind = "recurrent"

@@ -171,7 +171,7 @@ def test_a_recurrent_network_needs_to_know_its_steps(tmp_path: Path, data: Path)
     text = made.path.read_text()
     made.path.write_text(text[: text.index("[[layer]]")])  # the layers come from the network
     report = quantize(tmp_path / "rnn.npz", data, config=made.path)
-    assert (report.model.checkpoints, report.model.layout.steps) == (1, 2)
+    assert (report.model.readout_steps, report.model.layout.steps) == (1, 2)
     assert report.agreement is not None
     assert report.agreement > 0.9
 

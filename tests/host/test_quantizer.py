@@ -96,7 +96,7 @@ def test_a_recurrent_network() -> None:
         given_ = samples(200, steps=6)
         network = FloatNetwork((rnn, out))
         model = quantize_network(network, STEPS, given_)
-        assert (model.checkpoints, model.layers[0].inputs) == (checkpoints, 14)
+        assert (model.readout_steps, model.layers[0].inputs) == (checkpoints, 14)
         agree = predictions(model, given_)[:, 0] == network.logits(given_.values).argmax(axis=1)
         assert agree.mean() > 0.93
 

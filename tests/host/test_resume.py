@@ -21,7 +21,7 @@ from commands import call
 from processes import board_pids
 
 from tpsgd_host.boards.board import Board
-from tpsgd_host.boards.reconnecting import Lifeline
+from tpsgd_host.boards.reconnecting import ReconnectingBoard
 from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.errors import BoardError, BoardGoneError, MismatchError, PortError
 from tpsgd_host.link.session import Session
@@ -144,7 +144,7 @@ def test_a_checkpoint_that_cannot_be_read_leaves_no_half_network(tmp_path, monke
 
 
 class Boards:
-    """A board that is reset when told, behind an opener for :class:`Lifeline`."""
+    """A board that is reset when told, behind an opener for :class:`ReconnectingBoard`."""
 
     def __init__(self, folder, case, every=5):
         self.folder, self.model, self.every = folder, cases.model_bytes(case), every
@@ -161,7 +161,7 @@ def line_of(tmp_path, case, *, history=None, patience=5.0, every=5):
     """Return a lifeline on a case, what it noted, and the boards behind it."""
     said = []
     boards = Boards(tmp_path, case, every)
-    line = Lifeline(boards, patience, said.append)
+    line = ReconnectingBoard(boards, patience, said.append)
     line.__enter__()
     line.follow(parse_model(cases.model_bytes(case), "case"), history)
     return line, said, boards

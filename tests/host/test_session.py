@@ -41,7 +41,7 @@ def test_a_harmful_wire_changes_nothing(tmp_path, seed, monkeypatch):
 
     monkeypatch.setattr(link, "RETRY", 0.05)
     case = seed % 4
-    with LocalBoard(tmp_path, cases.model_bytes(case), window=(240, 480, 2048)[seed % 3]) as board:
+    with LocalBoard(tmp_path, cases.model_bytes(case), receive_buffer=(240, 480, 2048)[seed % 3]) as board:
         port = FaultyPort(board.port, seed)
         session = Session(port)
         session.hello()

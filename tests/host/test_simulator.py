@@ -20,7 +20,7 @@ import tpsgd_host.training.simulator
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import DataError, DependencyError
-from tpsgd_host.model.modelfile import RULES, Layer, Model, parse_model
+from tpsgd_host.model.modelfile import UPDATE_AT, Layer, Model, parse_model
 from tpsgd_host.native.binding import library
 from tpsgd_host.training.executor import TEST, Records
 from tpsgd_host.training.simulator import Engine, Simulator
@@ -93,7 +93,7 @@ def models(draw: st.DrawFn) -> Model:
     return Model(
         "drawn", draw(st.integers(1, 2**32 - 1)), Layout(steps, channels), tuple(f"class {i}" for i in range(classes)),
         tuple(layers), Scaling(np.zeros(1, np.float32), np.ones(1, np.float32)), weights, checkpoints,
-        draw(st.sampled_from(RULES)), draw(st.integers(0, 30)),
+        draw(st.sampled_from(UPDATE_AT)), draw(st.integers(0, 30)),
     )  # fmt: skip
 
 

@@ -17,10 +17,7 @@ from tpsgd.generator import draw, mix, step
 from tpsgd.softmax import TABLE
 from tpsgd_host.cli import EPILOG
 from tpsgd_host.link import messages
-from tpsgd_host.model.modelfile import KINDS, LOSSES, RESAMPLINGS, WINDOWS
-
-#: Names of the steps at which recurrent layers learn, by their numbers in ``tpsgd.format``.
-UPDATE_AT = ("last", "readout", "random", "every")
+from tpsgd_host.model.modelfile import KINDS, LOSSES, RESAMPLINGS, UPDATE_AT, WINDOWS
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = (ROOT / "docs" / "SPEC.md").read_text()

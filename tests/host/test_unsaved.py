@@ -17,7 +17,7 @@ from commands import call, fails, simulated
 from processes import board_pids
 
 from tpsgd_host.boards.connect import connect
-from tpsgd_host.boards.reconnecting import Lifeline
+from tpsgd_host.boards.reconnecting import ReconnectingBoard
 from tpsgd_host.errors import MismatchError
 
 #: Start-up program: the device program on a FAT drive of so many blocks that it may, or may not, write.
@@ -113,7 +113,7 @@ def test_a_reset_of_the_model_that_cannot_be_kept_has_failed(drive):
 
 def test_going_on_from_weights_that_a_reset_has_lost_is_refused(flashed):
     # They were never written down: after the reset the board has others.
-    with Lifeline(lambda: connect("virtual", folder=flashed / "board"), 20, lambda text: None) as line:
+    with ReconnectingBoard(lambda: connect("virtual", folder=flashed / "board"), 20, lambda text: None) as line:
         weights = line.board.weights()
         learned = line.board.model().with_weights(bytes([weights[0] ^ 1]) + weights[1:])
         line.follow(learned)

@@ -34,7 +34,7 @@ from tpsgd_host.training.simulator import Simulator
 
 COUNTS = (1, 2, 3, 5, 10, 20)
 CHOOSERS = 3  # known ones that are left out in turn to choose by, at most
-MOST_HELD_OUT = 6  # where the user names none
+MAX_HELD_OUT = 6  # where the user names none
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _held_out(names: list[str], wanted: Sequence[str], column: str) -> list[str]
             raise ConfigError(
                 f"There is no {column} {name!r}.", f"There are {listing(names)}.{suggestion(name, names)}"
             )
-    return list(dict.fromkeys(wanted)) or names[:MOST_HELD_OUT]
+    return list(dict.fromkeys(wanted)) or names[:MAX_HELD_OUT]
 
 
 def _counts(problem: Problem, sides: Sides, names: list[str], wanted: Sequence[int]) -> tuple[int, ...]:

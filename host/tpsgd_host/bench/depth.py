@@ -41,7 +41,7 @@ READOUT_RATES = (2.0**-7, 2.0**-6, 2.0**-5, 2.0**-4, 2.0**-3)  # where the outpu
 EPOCHS = {"digits": 10, "mnist": 3}
 PHASES = 3
 SHUFFLE_SEED = 1
-MOST_HELD_OUT = 1000
+MAX_HELD_OUT = 1000
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def load_images(name: str, data_dir: Path | None, samples: int) -> Images:
     """Return a task's images; at most ``samples`` to train on, the last of the training part to choose rates on."""
     task = load_task(name, data_dir)
     whole = _pixels(task.train)
-    held = min(MOST_HELD_OUT, len(task.train) // 5)
+    held = min(MAX_HELD_OUT, len(task.train) // 5)
     labels = task.train.labels.astype(np.int64)
     first = min(samples, len(labels) - held)
     test = _pixels(task.test), task.test.labels.astype(np.int64)

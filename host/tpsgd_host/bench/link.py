@@ -40,7 +40,7 @@ class LinkResult:
     engine: str
     network: str
     baud: int
-    window: int
+    receive_buffer: int
     samples: int
     share: float
     line: float
@@ -53,14 +53,14 @@ class LinkResult:
         return min(1.0, max(0.0, (self.line + self.compute - self.both) / min(self.line, self.compute)))
 
 
-def measure_link(baud: int, seconds: float = 5.0, window: int | None = None) -> list[LinkResult]:
+def measure_link(baud: int, seconds: float = 5.0, receive_buffer: int | None = None) -> list[LinkResult]:
     """Stream to the virtual board over a line of ``baud``, a fast net and a slow one.
 
     Parameters
     ----------
     seconds : float
         How long the line shall be busy.
-    window : int, optional
+    receive_buffer : int, optional
         Bytes under way at most, such as the 240 of an ESP32's UART; by default the board's own.
     """
     results = []
@@ -73,7 +73,7 @@ def measure_link(baud: int, seconds: float = 5.0, window: int | None = None) -> 
             count = int(seconds * baud / 10 / (sizes[0] + 2))
             records = _records(model, count)
             compute = _run(folder, number, records, None, None)[0]
-            both, used = _run(folder, number, records, baud, window)
+            both, used = _run(folder, number, records, baud, receive_buffer)
             line = count * (sizes[0] + 2) * 10 / baud
             results.append(LinkResult(name, model.shape, baud, used, count, line / both, line, compute, both))
     return results
@@ -86,21 +86,21 @@ def _records(model: Model, count: int) -> Records:
     return Records(np.zeros(count, np.uint8), labels, data)
 
 
-def _run(folder: Path, engine: int, records: Records, baud: int | None, window: int | None) -> tuple[float, int]:
-    """Stream records; return the seconds it took and the window."""
+def _run(folder: Path, engine: int, records: Records, baud: int | None, receive_buffer: int | None) -> tuple[float, int]:
+    """Stream records; return the seconds it took and the size of the receive buffer."""
     with VirtualBoard(folder) as board:
         port: Port = board.open_port()
         if baud:
             port = PacedPort(port, baud)
         session = Session(port)
-        session.hello(engine, window)
+        session.hello(engine, receive_buffer)
         session.start(1, len(records), fresh=True)
         begun = time.perf_counter()
         for _ in session.stream(records):
             pass
         spent = time.perf_counter() - begun
         assert session.info is not None
-        used = session.info.window
+        used = session.info.receive_buffer
         session.bye()
         port.close()
     return spent, used

@@ -26,7 +26,7 @@ class Board(RecordExecutor):
         The engine wanted: ``auto`` for the best one that the board has.
     every : int
         Training samples between two checkpoints that the board writes; 0 for one at the end only.
-    window : int, optional
+    receive_buffer : int, optional
         Keep no more bytes under way than this, where the board would take more.
 
     Attributes
@@ -35,11 +35,13 @@ class Board(RecordExecutor):
         What the board said when the session was opened.
     """
 
-    def __init__(self, session: Session, engine: str = "auto", every: int = 0, window: int | None = None) -> None:
+    def __init__(
+        self, session: Session, engine: str = "auto", every: int = 0, receive_buffer: int | None = None
+    ) -> None:
         self._session = session
         self._every = every
         self._classes = 255  # before the model is known
-        self.info: Info = session.hello(ENGINES[engine], window)
+        self.info: Info = session.hello(ENGINES[engine], receive_buffer)
 
     def start(self, run_id: int, total: int, fresh: bool) -> None:
         """Begin a run of ``total`` training samples; ``fresh``: from the board's model file, else from the present."""

@@ -33,7 +33,7 @@ PAUSE = 0.25
 FRUITLESS = 8
 
 
-class Lifeline:
+class ReconnectingBoard:
     """An :class:`~tpsgd_host.training.executor.Executor` that finds its board again; a context manager.
 
     Parameters
@@ -71,7 +71,7 @@ class Lifeline:
         self._fruitless = 0
         self._lockstep: Lockstep | None = None
 
-    def __enter__(self) -> Lifeline:
+    def __enter__(self) -> ReconnectingBoard:
         self._open()
         return self
 

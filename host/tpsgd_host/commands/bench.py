@@ -239,27 +239,27 @@ def memory(tasks: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None
 @command.command("link")
 @click.option("--baud", default=115200, show_default=True, help="Speed of the line.")
 @click.option(
-    "--window",
+    "--receive-buffer",
     type=click.IntRange(64),
     metavar="BYTES",
     help="Bytes under way at most, such as 240 for an ESP32's UART.  [default: the board's]",
 )
 @click.option("--seconds", default=5.0, show_default=True, help="How long the line shall be busy, for each net.")
 @json_option
-def link(baud: int, window: int | None, seconds: float, as_json: bool) -> None:
+def link(baud: int, receive_buffer: int | None, seconds: float, as_json: bool) -> None:
     """Stream to the virtual board over a line of a given speed: how much of it is used, what overlaps.
 
     \b
     Example:
-      tpsgd-host bench link --baud 115200 --window 240
+      tpsgd-host bench link --baud 115200 --receive-buffer 240
     """
-    results = measure_link(baud, seconds, window)
+    results = measure_link(baud, seconds, receive_buffer)
     if as_json:
         rows = [{**asdict(r), "overlap": r.overlap} for r in results]
         echo(json.dumps({**_taken(), "results": rows}, indent=2))
         return
     table = _table(
-        f"{baud} baud, window {results[0].window} bytes; seconds: line alone, trainer alone, both",
+        f"{baud} baud, receive buffer {results[0].receive_buffer} bytes; seconds: line alone, trainer alone, both",
         "network",
         "engine",
         "samples",

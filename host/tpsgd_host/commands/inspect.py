@@ -52,7 +52,7 @@ def describe_model(model: Model) -> dict[str, Any]:
             "resample": layout.resampling, "rate": layout.rate,
         },
         "scaling": {"offset": model.scaling.offset.tolist(), "gain": model.scaling.gain.tolist()},
-        "training": {"checkpoints": model.checkpoints, "rule": model.rule, "total": model.total},
+        "training": {"readout_steps": model.readout_steps, "update_at": model.update_at, "total": model.total},
         "layers": [_layer(layer, weights) for layer, weights in zip(model.layers, model.weights, strict=True)],
         "memory": {"buffers": [list(buffer) for buffer in plan.buffers], "total": plan.total},
     }  # fmt: skip
@@ -108,8 +108,8 @@ def show_model(model: Model, console: Console) -> None:
             f"{shape.rows} x {shape.columns} x {layer['units']}; learns in {layer['regions']} regions each way"
         )
     if model.recurrent:
-        rule = f"rule {model.rule}" if model.layers[0].amplitude else "at which they learn from feedback"
-        console.print(f"{model.checkpoints} checkpoints, {rule}")
+        how = f"updated at {model.update_at}" if model.layers[0].amplitude else "at which they learn from feedback"
+        console.print(f"{model.readout_steps} readout steps, {how}")
     spanned = f"{model.total:,} samples" if model.total else "a run, whatever its length"
     console.print(f"the schedule spans {spanned}")
     _show_data(model, console)

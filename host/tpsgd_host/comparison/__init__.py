@@ -1,20 +1,20 @@
 """Integer tpSGD against backprop and its rivals, on the user's own data: chosen alike, trained alike, tested once.
 
 >>> from tpsgd_host.comparison import compare, task_problem
->>> comparison = compare(task_problem("gesture"), rules=("int-tpsgd", "int-frozen"))
+>>> comparison = compare(task_problem("gesture"), methods=("int-tpsgd", "int-frozen"))
 """
 
 from tpsgd_host.comparison.cross_validation import cross_validate, fold_problems
-from tpsgd_host.comparison.floats import FloatContestant
-from tpsgd_host.comparison.methods import RULES
+from tpsgd_host.comparison.floats import FloatMethod
+from tpsgd_host.comparison.methods import METHOD_NAMES
 from tpsgd_host.comparison.problem import Problem, file_problem, task_problem
 from tpsgd_host.comparison.results import Comparison
 from tpsgd_host.comparison.study import compare
 
 __all__ = [
-    "RULES",
+    "METHOD_NAMES",
     "Comparison",
-    "FloatContestant",
+    "FloatMethod",
     "Problem",
     "compare",
     "cross_validate",

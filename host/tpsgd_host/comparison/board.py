@@ -7,8 +7,8 @@ from pathlib import Path
 from zlib import crc32
 
 from tpsgd_host.boards.connect import connect
-from tpsgd_host.comparison.integer import IntegerContestant, accuracy, learn, records
-from tpsgd_host.comparison.methods import contestant
+from tpsgd_host.comparison.integer import IntegerMethod, accuracy, learn, records
+from tpsgd_host.comparison.methods import method
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import BoardRun, Comparison
 from tpsgd_host.errors import ConfigError, MismatchError
@@ -24,22 +24,24 @@ HEAP = 1 << 20
 
 
 def run_on_board(problem: Problem, one: Comparison) -> BoardRun:
-    """Train the first seed of the first integer contestant on the virtual board, with the rates that were chosen.
+    """Train the first seed of the first integer method on the virtual board, with the rates that were chosen.
 
     Raises
     ------
     MismatchError
         When the board's weights differ from the simulation's.
     ConfigError
-        When no integer contestant took part.
+        When no integer method took part.
     DependencyError
         When there is no MicroPython for this computer.
     """
     entry = next((entry for entry in one.entries if entry.integer), None)
     if entry is None:
-        raise ConfigError("No integer rule takes part, and a board computes no other.", "Name one: --rules int-tpsgd")
-    ours = contestant(entry.name)
-    assert isinstance(ours, IntegerContestant)
+        raise ConfigError(
+            "No integer method takes part, and a board computes no other.", "Add one: --methods int-tpsgd"
+        )
+    ours = method(entry.name)
+    assert isinstance(ours, IntegerMethod)
     model = build_model(ours.configure(problem.config, entry.setting, one.seeds[0]), problem.train)
     simulator = Simulator(model)
     for _ in learn(simulator, model, problem.train, problem.epochs, problem.shuffle_seed):

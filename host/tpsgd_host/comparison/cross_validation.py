@@ -11,7 +11,7 @@ from statistics import fmean
 
 import numpy as np
 
-from tpsgd_host.comparison.methods import Contestant
+from tpsgd_host.comparison.methods import Method
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import Comparison, Entry
 from tpsgd_host.comparison.study import compare
@@ -29,19 +29,19 @@ def fold_problems(problem: Problem, count: int, seed: int) -> tuple[Problem, ...
 
 def cross_validate(
     problems: Sequence[Problem],
-    rules: Sequence[str | Contestant],
+    methods: Sequence[str | Method],
     *,
     seeds: int = 5,
     jobs: int = 1,
     progress: Progress = lambda done, of, text: None,
 ) -> Comparison:
-    """Compare contestants on every fold.
+    """Compare methods on every fold.
 
     Parameters
     ----------
     problems : sequence of Problem
         Of :func:`fold_problems`.
-    rules, seeds, jobs, progress
+    methods, seeds, jobs, progress
         As of :func:`tpsgd_host.comparison.compare`; each fold trains a network for each seed.
 
     Returns
@@ -56,7 +56,7 @@ def cross_validate(
             share = done / of if of else 0.0
             progress(i + share, len(problems), f"fold {i + 1} of {len(problems)}, {text}")
 
-        found.append(compare(problem, rules, seeds=seeds, jobs=jobs, progress=report))
+        found.append(compare(problem, methods, seeds=seeds, jobs=jobs, progress=report))
     return merged(found)
 
 
@@ -78,7 +78,7 @@ def merged(crossed: Sequence[Comparison]) -> Comparison:
 
 
 def _merged(entries: Sequence[Entry], crossed: Sequence[Comparison]) -> Entry:
-    """Return one contestant's figures over all folds, each fold counting as many times as it has samples."""
+    """Return one method's figures over all folds, each fold counting as many times as it has samples."""
     share = np.array([one.test_samples for one in crossed], float)
     share /= share.sum()
     hidden, output = (", ".join(dict.fromkeys(entry.rates[i] for entry in entries)) for i in (0, 1))

@@ -1,4 +1,4 @@
-"""The float rules as contestants: the same network, inputs and order of samples as the integers get.
+"""The float rules as methods: the same network, inputs and order of samples as the integers get.
 
 Shapes: S samples, T steps, C channels.
 """
@@ -25,7 +25,7 @@ RATES = (2.0**-6, 2.0**-4, 2.0**-8, 2.0**-2, 2.0**-10)
 FACTORS = (1.0, 0.5, 2.0)
 
 
-class FloatContestant:
+class FloatMethod:
     """A reference rule in floating point. A setting is a pair of learning rates: (hidden layers, output layer).
 
     Networks begin with the integers' own initial weights, so that a seed is the same network everywhere.

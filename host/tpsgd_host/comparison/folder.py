@@ -77,7 +77,7 @@ def _accuracies(comparisons: Sequence[Comparison]) -> str:
         for entry in one.entries
         for seed, accuracy in zip(one.seeds, entry.accuracies, strict=True)
     ]
-    return _csv(("task", "contestant", "seed", "accuracy"), rows)
+    return _csv(("task", "method", "seed", "accuracy"), rows)
 
 
 def _split(problem: Problem) -> str:

@@ -1,4 +1,4 @@
-"""The integer trainer as a contestant: the device's own arithmetic, simulated.
+"""The integer trainer as a method: the device's own arithmetic, simulated.
 
 Shapes: S samples, T steps, C channels, P phases.
 """
@@ -24,7 +24,7 @@ from tpsgd_host.training.simulator import Simulator
 LEAST, MOST = 1, 15  # update shifts (SPEC 1.3)
 
 
-class IntegerContestant:
+class IntegerMethod:
     """The integers that a board computes: the network as its TOML says, or with other hidden layers.
 
     A setting is a pair of offsets to the update shifts in the model's TOML: (hidden layers, output layer).
@@ -99,7 +99,7 @@ class IntegerContestant:
         output = replace(config.layers[-1], shifts=_shifted(config.layers[-1], setting[1]))
         training = config.training
         if self.labels and _feedback(config.layers[0]):
-            training = replace(training, rule="checkpoint")
+            training = replace(training, update_at="readout")
         return replace(config, seed=seed, training=training, layers=(*hidden, output))
 
     def bytes(self, config: Config, samples: Samples) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from tpsgd_host.comparison.floats import FloatContestant
-from tpsgd_host.comparison.integer import IntegerContestant
+from tpsgd_host.comparison.floats import FloatMethod
+from tpsgd_host.comparison.integer import IntegerMethod
 from tpsgd_host.comparison.problem import Part
 from tpsgd_host.comparison.results import Setting, Trained
 from tpsgd_host.data.samples import Samples
@@ -15,7 +15,7 @@ from tpsgd_host.model.config import Config
 from tpsgd_host.names import suggestion
 
 
-class Contestant(Protocol):
+class Method(Protocol):
     """A way to train the network of a problem, with a learning rate to choose.
 
     Attributes
@@ -31,7 +31,7 @@ class Contestant(Protocol):
     integer: bool
 
     def applies(self, config: Config) -> bool:
-        """Whether this is a contestant of its own on a network, or another one under a second name."""
+        """Whether this is a method of its own on a network, or another one under a second name."""
 
     def settings(self) -> tuple[Setting, ...]:
         """Return the settings to try first; of two that do equally well the earlier is taken."""
@@ -55,31 +55,33 @@ class Contestant(Protocol):
         """Return the RAM that training takes on a board."""
 
 
-CONTESTANTS: tuple[Contestant, ...] = (
-    IntegerContestant("int-tpsgd", "tpsgd, integers"),
-    IntegerContestant("int-label", "tpSGD targets, integers", labels=True),
-    IntegerContestant("int-frozen", "frozen, integers", frozen=True),
-    FloatContestant("bp", "backprop", "bp"),
-    FloatContestant("tpsgd-l2", "tpSGD, floats, l2", "tpsgd", "l2"),
-    FloatContestant("tpsgd-l1", "tpSGD, floats, l1", "tpsgd", "l1"),
-    FloatContestant("dfa", "DFA", "dfa"),
-    FloatContestant("fa", "feedback alignment", "fa"),
-    FloatContestant("drtp", "DRTP", "drtp"),
-    FloatContestant("frozen", "frozen, floats", "frozen"),
+METHODS: tuple[Method, ...] = (
+    IntegerMethod("int-tpsgd", "tpsgd, integers"),
+    IntegerMethod("int-label", "tpSGD targets, integers", labels=True),
+    IntegerMethod("int-frozen", "frozen, integers", frozen=True),
+    FloatMethod("bp", "backprop", "bp"),
+    FloatMethod("tpsgd-l2", "tpSGD, floats, l2", "tpsgd", "l2"),
+    FloatMethod("tpsgd-l1", "tpSGD, floats, l1", "tpsgd", "l1"),
+    FloatMethod("dfa", "DFA", "dfa"),
+    FloatMethod("fa", "feedback alignment", "fa"),
+    FloatMethod("drtp", "DRTP", "drtp"),
+    FloatMethod("frozen", "frozen, floats", "frozen"),
 )
 
-RULES = tuple(contestant.name for contestant in CONTESTANTS)
+METHOD_NAMES = tuple(method.name for method in METHODS)
 
 
-def contestant(name: str) -> Contestant:
-    """Return the contestant of that name.
+def method(name: str) -> Method:
+    """Return the method of that name.
 
     Raises
     ------
     ConfigError
         When there is none.
     """
-    for one in CONTESTANTS:
+    for one in METHODS:
         if one.name == name:
             return one
-    raise ConfigError(f"There is no rule {name!r}.", f"The rules: {', '.join(RULES)}.{suggestion(name, RULES)}")
+    raise ConfigError(
+        f"There is no method {name!r}.", f"The methods: {', '.join(METHOD_NAMES)}.{suggestion(name, METHOD_NAMES)}"
+    )

@@ -16,7 +16,7 @@ _SOLID: Dash = (0.0, ())
 _DASHED: Dash = (0.0, (5, 2))
 _DOTTED: Dash = (0.0, (1, 1))
 
-#: Colour, mark and dash by name; integers are drawn heavier. Contestants of a user's own take what is left.
+#: Colour, mark and dash by name; integers are drawn heavier. Methods of a user's own take what is left.
 _STYLES: dict[str, tuple[str, str, Dash]] = {
     "int-tpsgd": (COLOURS[0], "o", _SOLID),
     "int-label": (COLOURS[4], "o", _SOLID),

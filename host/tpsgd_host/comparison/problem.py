@@ -1,4 +1,4 @@
-"""What contestants are compared on: a network, training data, and test data that nobody sees before the end.
+"""What methods are compared on: a network, training data, and test data that nobody sees before the end.
 
 Shapes: S samples, T steps, C channels.
 """
@@ -27,7 +27,7 @@ from tpsgd_host.tasks.task import load_task
 
 VALIDATION_SHARE = 0.2  # of the training part
 VALIDATION_SAMPLES = 300  # small data are split several times over, until so many samples were validated on
-MOST_FOLDS = 5
+MAX_FOLDS = 5
 NETWORKS = 3  # validated for each setting: a single one may be lucky, unless it has this many times those samples
 
 
@@ -44,7 +44,7 @@ class Problem:
     epochs : int
         Passes over ``train``.
     shuffle_seed : int
-        Seed of the order of each epoch, which is the same for all contestants and seeds.
+        Seed of the order of each epoch, which is the same for all methods and seeds.
     data : str
         Where the data come from.
     notes : tuple of str
@@ -186,7 +186,7 @@ def validation_parts(problem: Problem) -> tuple[Part, ...]:
                 "Or test on a file of its own (--test), so that all of these can be learned from.",
             ) from None
         if not parts:
-            folds = min(MOST_FOLDS, ceil(VALIDATION_SAMPLES / len(check)))
+            folds = min(MAX_FOLDS, ceil(VALIDATION_SAMPLES / len(check)))
             wanted = ceil(NETWORKS * VALIDATION_SAMPLES / (folds * len(check)))
             networks = min(ceil(NETWORKS / folds), wanted)
         # Other seeds than the final runs have: those would be tested on networks that were chosen for.

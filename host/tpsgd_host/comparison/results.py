@@ -1,6 +1,6 @@
 """What a comparison found, in numbers; tables, pictures and sentences are made of these.
 
-Legend: n nets of one contestant (one a seed), E epochs.
+Legend: n nets of one method (one a seed), E epochs.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from tpsgd_host.names import file_name
 
 SCHEMA = 1  # of the JSON
 
-#: What a contestant's learning rate is made of: a rate, or the offsets of the update shifts.
+#: What a method's learning rate is made of: a rate, or the offsets of the update shifts.
 Setting: TypeAlias = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Networks of one contestant, trained on one part of the data.
+    """Networks of one method, trained on one part of the data.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Entry:
-    """One contestant's figures on one problem.
+    """One method's figures on one problem.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class BoardRun:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All contestants on one problem.
+    """All methods on one problem.
 
     Attributes
     ----------
@@ -155,7 +155,7 @@ class Comparison:
         return file_name(self.problem, "network")
 
     def entry(self, name: str) -> Entry | None:
-        """Return a contestant's figures, None where it did not take part."""
+        """Return a method's figures, None where it did not take part."""
         return next((entry for entry in self.entries if entry.name == name), None)
 
     def as_dict(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The comparison itself: each contestant's learning rate is chosen on validation parts, then all are tested once."""
+"""The comparison itself: each method's learning rate is chosen on validation parts, then all are tested once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from statistics import fmean
 
-from tpsgd_host.comparison.methods import Contestant, contestant
+from tpsgd_host.comparison.methods import Method, method
 from tpsgd_host.comparison.problem import Part, Problem, final_part, validation_note, validation_parts
 from tpsgd_host.comparison.results import Comparison, Entry, Setting, Trained, Tried
 from tpsgd_host.comparison.training import Job, Progress, Training, jobs_for
@@ -23,7 +23,7 @@ FINALISTS = 3  # settings that are then trained in full, and chosen from
 
 @dataclass
 class _Search:
-    """What one contestant has tried: for each setting the accuracies of its validation networks.
+    """What one method has tried: for each setting the accuracies of its validation networks.
 
     Attributes
     ----------
@@ -31,13 +31,13 @@ class _Search:
         After the short runs, and after those of all epochs.
     """
 
-    contestant: Contestant
+    method: Method
     short: dict[Setting, list[float]] = field(default_factory=dict)
     full: dict[Setting, list[float]] = field(default_factory=dict)
 
     def next(self, config: Config) -> tuple[Setting, ...]:
         """Return what to try next, nothing when the best has been tried from all sides."""
-        one = self.contestant
+        one = self.method
         wanted = one.around(self._best_short()[0]) if self.short else one.settings()
         tried = {one.describe(config, s) for s in self.short}
         # Where hidden layers do not learn, settings that differ in their rates alone are one.
@@ -58,21 +58,21 @@ class _Search:
 
 def compare(
     problem: Problem,
-    rules: Sequence[str | Contestant] = ("int-tpsgd", "int-frozen", "bp"),
+    methods: Sequence[str | Method] = ("int-tpsgd", "int-frozen", "bp"),
     *,
     seeds: int = 5,
     jobs: int = 1,
     progress: Progress = lambda done, of, text: None,
 ) -> Comparison:
-    """Compare contestants on a problem.
+    """Compare methods on a problem.
 
     Parameters
     ----------
     problem : Problem
-    rules : sequence of str or Contestant
-        Names of ``RULES``, or contestants of one's own (a layer loss given as a function, say).
+    methods : sequence of str or Method
+        Names of ``METHOD_NAMES``, or methods of one's own (a layer loss given as a function, say).
     seeds : int
-        Networks of each contestant on the test part: the problem's own seed and those after it.
+        Networks of each method on the test part: the problem's own seed and those after it.
     jobs : int
         Processes. The figures are the same for any number; above 1 the program that calls this must be importable.
     progress : callable
@@ -86,17 +86,17 @@ def compare(
     DataError
         When there are too few recordings to choose learning rates by.
     ConfigError
-        When no contestant is named, or one that is not known.
+        When no method is named, or one that is not known.
     """
-    named = tuple(contestant(rule) if isinstance(rule, str) else rule for rule in rules)
-    contestants = tuple(one for one in named if one.applies(problem.config))
-    if not contestants:
-        raise ConfigError("There is no rule to compare.", "Name some with --rules, or leave it out.")
+    named = tuple(method(name) if isinstance(name, str) else name for name in methods)
+    taking_part = tuple(one for one in named if one.applies(problem.config))
+    if not taking_part:
+        raise ConfigError("There is no method to compare.", "Name some with --taking_part, or leave it out.")
     parts = validation_parts(problem)
     final = final_part(problem, seeds)
-    with Training(problem, contestants, jobs, progress) as training:
-        _expect(problem, contestants, parts, final, training)
-        searches = _choose(problem, contestants, parts, training)
+    with Training(problem, taking_part, jobs, progress) as training:
+        _expect(problem, taking_part, parts, final, training)
+        searches = _choose(problem, taking_part, parts, training)
         tests = _test(searches, final, problem.epochs, training)
     entries = tuple(_entry(problem, search, tested) for search, tested in zip(searches, tests, strict=True))
     notes = [*problem.notes, validation_note(problem, parts), _edge_note(problem, searches)]
@@ -114,25 +114,25 @@ def short_run(problem: Problem) -> int:
 
 
 def _expect(
-    problem: Problem, contestants: tuple[Contestant, ...], parts: tuple[Part, ...], final: Part, training: Training
+    problem: Problem, methods: tuple[Method, ...], parts: tuple[Part, ...], final: Part, training: Training
 ) -> None:
     """Tell how much work there will be, as far as one knows before the first round."""
-    first = [tuple(s for s in one.settings() if one.valid(problem.config, s)) for one in contestants]
-    training.expect(jobs_for(contestants, first, parts, short_run(problem)), ROUNDS)
-    training.expect(jobs_for(contestants, [settings[:FINALISTS] for settings in first], parts, problem.epochs))
-    training.expect(jobs_for(contestants, [settings[:1] for settings in first], (final,), problem.epochs))
+    first = [tuple(s for s in one.settings() if one.valid(problem.config, s)) for one in methods]
+    training.expect(jobs_for(methods, first, parts, short_run(problem)), ROUNDS)
+    training.expect(jobs_for(methods, [settings[:FINALISTS] for settings in first], parts, problem.epochs))
+    training.expect(jobs_for(methods, [settings[:1] for settings in first], (final,), problem.epochs))
 
 
 def _choose(
-    problem: Problem, contestants: tuple[Contestant, ...], parts: tuple[Part, ...], training: Training
+    problem: Problem, methods: tuple[Method, ...], parts: tuple[Part, ...], training: Training
 ) -> list[_Search]:
-    """Look for each contestant's best setting on the validation parts."""
-    searches = [_Search(one) for one in contestants]
+    """Look for each method's best setting on the validation parts."""
+    searches = [_Search(one) for one in methods]
 
     def run(text: str, epochs: int, wanted: list[tuple[Setting, ...]], full: bool) -> None:
-        jobs = jobs_for(contestants, wanted, parts, epochs)
+        jobs = jobs_for(methods, wanted, parts, epochs)
         for job, trained in zip(jobs, training.run(jobs, text), strict=True):
-            search = searches[job.contestant]
+            search = searches[job.method]
             found = search.full if full else search.short
             for setting, accuracies in zip(job.settings, trained.accuracies.tolist(), strict=True):
                 found.setdefault(setting, []).extend(accuracies)
@@ -146,7 +146,7 @@ def _choose(
 
 def _edge_note(problem: Problem, searches: list[_Search]) -> str:
     """Say whose best rates were not tried from all sides when the rounds were over, or nothing."""
-    titles = [search.contestant.title for search in searches if search.next(problem.config)]
+    titles = [search.method.title for search in searches if search.next(problem.config)]
     return f"better rates than those that were tried may exist for: {'; '.join(titles)}" if titles else ""
 
 
@@ -157,7 +157,7 @@ def _test(searches: list[_Search], final: Part, epochs: int, training: Training)
 
 
 def _entry(problem: Problem, search: _Search, tested: Trained) -> Entry:
-    one, setting = search.contestant, search.best()
+    one, setting = search.method, search.best()
     tried = [
         Tried(one.describe(problem.config, s), epochs, fmean(accuracies))
         for epochs, found in ((short_run(problem), search.short), (problem.epochs, search.full))

@@ -11,7 +11,7 @@ from rich.table import Table
 from tpsgd_host.comparison.results import Comparison, Entry
 from tpsgd_host.comparison.view import duration
 
-HEADS = ("contestant", "test accuracy", "bytes", "time", "hidden rate", "output rate", "validation")
+HEADS = ("method", "test accuracy", "bytes", "time", "hidden rate", "output rate", "validation")
 
 FEW = 100  # test samples: one is more than a point
 
@@ -87,7 +87,7 @@ def sentences(one: Comparison) -> list[str]:
 
 
 def overview(comparisons: Sequence[Comparison]) -> str:
-    """Return one Markdown row a problem, one column a contestant."""
+    """Return one Markdown row a problem, one column a method."""
     names = list(dict.fromkeys(entry.name for one in comparisons for entry in one.entries))
     titles = {entry.name: entry.title for one in comparisons for entry in one.entries}
     rows = []
@@ -98,7 +98,7 @@ def overview(comparisons: Sequence[Comparison]) -> str:
 
 
 def cells(entry: Entry) -> list[str]:
-    """Return a contestant's row."""
+    """Return a method's row."""
     return [
         entry.title, spread(entry.accuracies), f"{entry.bytes:,}", duration(entry.seconds), entry.rates[0] or "-",
         entry.rates[1], f"{100 * entry.validation:.1f}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 
 from tpsgd_host.comparison.jobs import Workers
-from tpsgd_host.comparison.methods import Contestant
+from tpsgd_host.comparison.methods import Method
 from tpsgd_host.comparison.problem import Part, Problem
 from tpsgd_host.comparison.results import Setting, Trained
 
@@ -25,26 +25,26 @@ class Common:
     """What all jobs of a comparison need."""
 
     problem: Problem
-    contestants: tuple[Contestant, ...]
+    methods: tuple[Method, ...]
 
 
 @dataclass(frozen=True)
 class Job:
-    """Networks to train: some settings of a contestant on a part of the data."""
+    """Networks to train: some settings of a method on a part of the data."""
 
-    contestant: int
+    method: int
     part: Part
     settings: tuple[Setting, ...]
     epochs: int
 
 
 def jobs_for(
-    contestants: Sequence[Contestant], wanted: Sequence[tuple[Setting, ...]], parts: Sequence[Part], epochs: int
+    methods: Sequence[Method], wanted: Sequence[tuple[Setting, ...]], parts: Sequence[Part], epochs: int
 ) -> list[Job]:
-    """Return the jobs that train on all parts what each contestant wants: ``wanted`` has its settings."""
+    """Return the jobs that train on all parts what each method wants: ``wanted`` has its settings."""
     return [
         Job(i, part, settings, epochs)
-        for i, one in enumerate(contestants)
+        for i, one in enumerate(methods)
         for settings in _portions(one, wanted[i])
         for part in parts
     ]
@@ -59,11 +59,9 @@ class Training:
     progress : callable
     """
 
-    def __init__(
-        self, problem: Problem, contestants: tuple[Contestant, ...], processes: int, progress: Progress
-    ) -> None:
-        self._problem, self._contestants, self._progress = problem, contestants, progress
-        self._workers = Workers(_work, Common(problem, contestants), processes)
+    def __init__(self, problem: Problem, methods: tuple[Method, ...], processes: int, progress: Progress) -> None:
+        self._problem, self._contestants, self._progress = problem, methods, progress
+        self._workers = Workers(_work, Common(problem, methods), processes)
         self._expected = self._done = 0.0
 
     def __enter__(self) -> Training:
@@ -99,13 +97,13 @@ class Training:
         problem = self._problem
         thousands = len(job.settings) * len(job.part.seeds) * problem.multiplies / 1000
         cost = IN_C * thousands
-        if not self._contestants[job.contestant].integer:
+        if not self._contestants[job.method].integer:
             steps = problem.train.values.shape[1] if problem.recurrent else 0
             cost = CALLS + CALLS_A_STEP * steps + IN_LOCKSTEP * thousands
         return cost * len(job.part.train) * job.epochs
 
 
-def _portions(one: Contestant, settings: tuple[Setting, ...]) -> list[tuple[Setting, ...]]:
+def _portions(one: Method, settings: tuple[Setting, ...]) -> list[tuple[Setting, ...]]:
     """Divide settings into jobs: integers one by one, floats together, for in lockstep many cost little more."""
     if not settings:
         return []
@@ -116,7 +114,7 @@ def _work(common: Common, job: Job, report: Callable[[float], None]) -> Trained:
     """Train the networks of a job."""
     problem = common.problem
     since = time.process_time()
-    trained = common.contestants[job.contestant].train(
+    trained = common.methods[job.method].train(
         problem.config, job.part, job.settings, job.epochs, problem.shuffle_seed, report
     )
     return replace(trained, seconds=time.process_time() - since)

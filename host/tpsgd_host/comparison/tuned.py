@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tomlkit
 
-from tpsgd_host.comparison.integer import IntegerContestant
-from tpsgd_host.comparison.methods import contestant
+from tpsgd_host.comparison.integer import IntegerMethod
+from tpsgd_host.comparison.methods import method
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import Comparison
 
@@ -20,9 +20,9 @@ def has_tuned(one: Comparison) -> bool:
 
 def tuned_toml(problem: Problem, toml: str, one: Comparison) -> str:
     """Return the text of the network's TOML with the chosen shifts in each layer that learns, its remarks kept."""
-    entry, ours = one.entry(NAME), contestant(NAME)
+    entry, ours = one.entry(NAME), method(NAME)
     assert entry is not None
-    assert isinstance(ours, IntegerContestant)
+    assert isinstance(ours, IntegerMethod)
     chosen = ours.configure(problem.config, entry.setting, problem.config.seed)
     document = tomlkit.parse(toml)
     for table, layer in zip(document["layer"], chosen.layers, strict=True):

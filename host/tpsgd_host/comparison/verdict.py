@@ -27,7 +27,7 @@ _DFA_KIND = ("dfa", "fa", "drtp")
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one contestant is above another, in points (percent of the test samples).
+    """How far one method is above another, in points (percent of the test samples).
 
     Attributes
     ----------

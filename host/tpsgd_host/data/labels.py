@@ -18,8 +18,8 @@ from tpsgd_host.data.samples import UNKNOWN, Samples
 from tpsgd_host.errors import DataError
 from tpsgd_host.names import listing, suggestion
 
-MOST_CLASSES = 255
-MOST_BYTES = 255  # of a class name in the model file
+MAX_CLASSES = 255
+MAX_BYTES = 255  # of a class name in the model file
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
@@ -90,9 +90,9 @@ def class_names(labels: Sequence[str], source: str) -> tuple[str, ...]:
         If there are more than a model can have.
     """
     distinct = sorted(set(labels) - {""})
-    if len(distinct) > MOST_CLASSES:
+    if len(distinct) > MAX_CLASSES:
         raise DataError(
-            f"{source}: {len(distinct)} different labels, a model has at most {MOST_CLASSES} classes.",
+            f"{source}: {len(distinct)} different labels, a model has at most {MAX_CLASSES} classes.",
             f"They begin {listing(distinct, 4)}. If another column holds the class, name it with --label.",
         )
     numbers = {name: whole(name) for name in distinct}
@@ -117,8 +117,8 @@ def to_samples(named: NamedSamples, classes: Sequence[str] | None, rejects: Reje
     """
     names = tuple(classes) if classes is not None else named.classes or class_names(named.labels, rejects.source)
     for name in names:
-        if len(name.encode()) > MOST_BYTES:
-            raise DataError(f"{rejects.source}: the label {reprlib.repr(name)} is longer than {MOST_BYTES} bytes.")
+        if len(name.encode()) > MAX_BYTES:
+            raise DataError(f"{rejects.source}: the label {reprlib.repr(name)} is longer than {MAX_BYTES} bytes.")
     number = {name: index for index, name in enumerate(names)} | {"": UNKNOWN}
     codes = [number.get(label, -1) for label in named.labels]
     for i in (i for i, code in enumerate(codes) if code < 0):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tpsgd_host.data.labels import MOST_CLASSES, NamedSamples
+from tpsgd_host.data.labels import MAX_CLASSES, NamedSamples
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.rejects import Rejects
 from tpsgd_host.data.scaling import LARGEST
@@ -26,7 +26,7 @@ LABELS = ("y", "labels", "label", "target")
 GROUPS = ("groups",)
 CLASSES = ("classes",)
 
-MOST_UNPACKED = 4 << 30  # bytes: a small file can claim to unpack to any size
+MAX_UNPACKED = 4 << 30  # bytes: a small file can claim to unpack to any size
 
 Array = npt.NDArray[Any]
 
@@ -101,8 +101,8 @@ def _load(path: str | Path) -> dict[str, Array]:
             warnings.simplefilter("ignore")  # about files of Python 2
             names = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
             size = sum(size for name, size in names.items() if name in known)
-            if size > MOST_UNPACKED:
-                raise DataError(f"{path} unpacks to {size} bytes, at most {MOST_UNPACKED} are read.", "Split it.")
+            if size > MAX_UNPACKED:
+                raise DataError(f"{path} unpacks to {size} bytes, at most {MAX_UNPACKED} are read.", "Split it.")
             with np.load(path, allow_pickle=False) as data:
                 return {name: np.asarray(data[name]) if name in known else np.empty(0) for name in names}
     except DataError:
@@ -150,8 +150,8 @@ def _values(source: str, x: Array, layout: Layout) -> npt.NDArray[np.float64]:
 def _declared(source: str, classes: Array) -> tuple[str, ...]:
     """Return the class names that the file declares."""
     names = tuple(_words(source, "classes", classes, classes.size)) if classes.ndim == 1 else ()
-    if not 1 <= len(names) <= MOST_CLASSES or len(set(names)) < len(names) or "" in names:
-        raise DataError(f"{source}: 'classes' must hold 1 to {MOST_CLASSES} names, each once.")
+    if not 1 <= len(names) <= MAX_CLASSES or len(set(names)) < len(names) or "" in names:
+        raise DataError(f"{source}: 'classes' must hold 1 to {MAX_CLASSES} names, each once.")
     return names
 
 

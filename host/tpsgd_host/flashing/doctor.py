@@ -28,8 +28,8 @@ from tpsgd_host.link.session import Session
 OK, WARN, FAIL = "ok", "warn", "fail"
 
 #: The trainer's code and the smallest network want this much heap, and as much flash for the files.
-LEAST_HEAP = 24 * 1024
-LEAST_FLASH = 96 * 1024
+MIN_HEAP = 24 * 1024
+MIN_FLASH = 96 * 1024
 
 #: Seconds that a device program has to answer.
 PATIENCE = 3.0
@@ -228,7 +228,7 @@ def _facts(facts: BoardFacts, more_heap: str) -> Iterator[Check]:
         yield Check("native", OK, "native code, and inline assembler" if facts.thumb else "native code")
     else:
         yield Check("native", WARN, "no native emitter in this firmware", "MicroPython from micropython.org has it")
-    yield _heap(facts.heap_free, "with nothing loaded", LEAST_HEAP, more_heap)
+    yield _heap(facts.heap_free, "with nothing loaded", MIN_HEAP, more_heap)
     yield _mpy(facts)
     if not facts.writable:
         todo = 'CircuitPython: eject its drive, or storage.remount("/", readonly=False) in boot.py'
@@ -274,8 +274,8 @@ def _mpy(facts: BoardFacts) -> Check:
 def _space(free: int) -> Check:
     if free < 0:
         return Check("flash", OK, "free space unknown")
-    if free < LEAST_FLASH:
-        return Check("flash", WARN, f"{free:,} bytes free", f"remove files: trainer and model take {LEAST_FLASH:,}")
+    if free < MIN_FLASH:
+        return Check("flash", WARN, f"{free:,} bytes free", f"remove files: trainer and model take {MIN_FLASH:,}")
     return Check("flash", OK, f"{free:,} bytes free")
 
 

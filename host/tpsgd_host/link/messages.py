@@ -34,7 +34,7 @@ class Info:
 
     protocol: int
     engine_number: int
-    window: int
+    receive_buffer: int
     results: int
     kept: int
     model_crc: int

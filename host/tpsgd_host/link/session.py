@@ -1,4 +1,4 @@
-"""A session with a board: requests one at a time, records in a window (SPEC 4, go-back-N).
+"""A session with a board: requests one at a time, records in a receive buffer (SPEC 4, go-back-N).
 
 Shapes: R records, r results of one answer.
 """
@@ -35,7 +35,7 @@ LONGEST_REQUEST = 1.0
 HEAD = 4
 OVERHEAD = HEAD + 8
 
-#: Room that the window keeps free for two DATA frames without records, which ask a silent board how things stand.
+#: Bytes of the receive buffer kept free for two DATA frames without records, which ask a silent board how things stand.
 RESERVE = 2 * OVERHEAD
 
 #: Ends whatever frame the board believes to be in. Where the board is busy after all and its buffer full, zeros are
@@ -94,14 +94,14 @@ class Session:
 
     # -- requests
 
-    def hello(self, engine: int = 0, window: int | None = None) -> Info:
+    def hello(self, engine: int = 0, receive_buffer: int | None = None) -> Info:
         """Open the session and return what the board says of itself.
 
         Parameters
         ----------
         engine : int
             The engine wanted, by its number; 0 for the board's best.
-        window : int, optional
+        receive_buffer : int, optional
             Keep no more bytes under way than this, where the board would take more.
         """
         while True:
@@ -113,10 +113,10 @@ class Session:
         self._next = (frame.number + 1) & 255
         info = Info.parse(answer.payload)
         self.info = replace(
-            info, window=min(info.window, window or info.window), results=min(info.results, MAX_RESULTS)
+            info, receive_buffer=min(info.receive_buffer, receive_buffer or info.receive_buffer), results=min(info.results, MAX_RESULTS)
         )
         # Two frames at least: one travels while the answer to the other does.
-        fits = (self.info.window - RESERVE) // 2 - OVERHEAD
+        fits = (self.info.receive_buffer - RESERVE) // 2 - OVERHEAD
         self._size = self._largest = max(SMALLEST, min(PAYLOAD - HEAD, fits))
         return self.info
 
@@ -231,7 +231,7 @@ class Session:
     def stream(self, records: Records) -> Iterator[Bytes]:
         """Send records; yield their results as they come, arrays (r, 2) of predicted class and p_y.
 
-        The window is never exceeded, and no record is sent that the board could not keep the result of.
+        The receive buffer is never exceeded, and no record is sent that the board could not keep the result of.
         """
         assert self.info is not None
         source = _Source(records, self._index, self._streamed)
@@ -241,7 +241,7 @@ class Session:
         heard = moved = time.monotonic()  # the last answer that was awaited; the last that brought the run on
         wait, tries = self._patience_of_frame(), 0
         while self.received_results < source.end_index:
-            self._fill_window(source, flight)
+            self._fill_buffer(source, flight)
             reply = self._receive(time.monotonic() + wait)
             now = time.monotonic()
             if now - heard > self._patience:
@@ -274,13 +274,13 @@ class Session:
         self._streamed = source.begin + source.length
         self._index += len(records)
 
-    def _fill_window(self, source: _Source, flight: _Flight) -> None:
-        """Send as much as window, results and records allow."""
+    def _fill_buffer(self, source: _Source, flight: _Flight) -> None:
+        """Send as much as receive_buffer, results and records allow."""
         assert self.info is not None
         limit = source.limit(self.received_results + self.info.results)
         while flight.next < limit:
             n = min(self._size, limit - flight.next)
-            if flight.frames and flight.unread + n + OVERHEAD > self.info.window - RESERVE:
+            if flight.frames and flight.unread + n + OVERHEAD > self.info.receive_buffer - RESERVE:
                 return
             if flight.next < flight.highest:
                 self.resent += 1

@@ -45,8 +45,8 @@ def build_model(config: Config, samples: Samples) -> Model:
         layers=layers,
         scaling=build_scaling(config, samples),
         weights=weights,
-        checkpoints=config.training.checkpoints,
-        rule=config.training.rule,
+        readout_steps=config.training.readout_steps,
+        update_at=config.training.update_at,
         total=config.training.total,
     )
 
@@ -71,7 +71,7 @@ def model_classes(config: Config, found: Sequence[str]) -> tuple[str, ...]:
 def build_layers(config: Config, classes: Sequence[str]) -> tuple[Layer, ...]:
     """Return the layers with their numbers of inputs."""
     layout = config.layout
-    inputs = layer_inputs(config.layers, layout.steps, layout.channels, config.training.checkpoints)
+    inputs = layer_inputs(config.layers, layout.steps, layout.channels, config.training.readout_steps)
     return tuple(build_layer(given, n, len(classes)) for given, n in zip(config.layers, inputs, strict=True))
 
 

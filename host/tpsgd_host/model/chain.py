@@ -1,6 +1,6 @@
 """How the layers of a description follow each other: the inputs of each, and why one does not fit.
 
-Shapes: T steps, C channels, K checkpoints, D depth of a map, n inputs and m units of a layer.
+Shapes: T steps, C channels, K readout steps, D depth of a map, n inputs and m units of a layer.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import replace
 from tpsgd_host.model.config import LayerConfig
 from tpsgd_host.model.modelfile import Layer, Map, maps
 
-MOST_INPUTS = 1039  # n of a layer, without the bias
-MOST_MAP = 65535  # activations of a map that a conv layer reads
-MOST_SEGMENT = 256  # steps in a segment of a temporal layer
+MAX_INPUTS = 1039  # n of a layer, without the bias
+MAX_MAP = 65535  # activations of a map that a conv layer reads
+MAX_SEGMENT = 256  # steps in a segment of a temporal layer
 FRONT = ("recurrent", "conv", "temporal")
 
 
@@ -36,12 +36,12 @@ class MisfitError(ValueError):
         self.hint = hint
 
 
-def layer_inputs(layers: Sequence[LayerConfig], steps: int, channels: int, checkpoints: int) -> tuple[int, ...]:
+def layer_inputs(layers: Sequence[LayerConfig], steps: int, channels: int, readout_steps: int) -> tuple[int, ...]:
     """Return n of every layer, the bias not counted (SPEC 1.2).
 
     Parameters
     ----------
-    steps, channels, checkpoints : int
+    steps, channels, readout_steps : int
         T, C and K.
 
     Raises
@@ -71,15 +71,15 @@ def layer_inputs(layers: Sequence[LayerConfig], steps: int, channels: int, check
             inputs, shape = _conv(index, layer, steps, channels, shape, layers[index - 1].units if index else 0)
         elif layer.kind == "temporal":
             inputs = _temporal(index, layer, steps, channels)
-        if inputs > MOST_INPUTS:
+        if inputs > MAX_INPUTS:
             hint = "Fewer steps, channels or units before it bring it down."
             if layer.kind in ("conv", "temporal"):
                 hint = "A smaller kernel or fewer filters before it bring it down."
-            raise MisfitError(index, "", f"has {inputs} inputs, {MOST_INPUTS} are the most", hint)
+            raise MisfitError(index, "", f"has {inputs} inputs, {MAX_INPUTS} are the most", hint)
         found.append(inputs)
         inputs = below = layer.units
         if layer.kind == "recurrent":
-            inputs *= checkpoints
+            inputs *= readout_steps
         elif layer.kind == "temporal":
             inputs *= layer.segments
         elif shape and layer.kind == "conv":
@@ -133,8 +133,8 @@ def _conv(
     if not columns and wide > 1:
         message = f"has kernel = {rows}, one number, and a map of {high} x {wide} before it"
         raise MisfitError(index, "kernel", message, f"Give two: kernel = [{rows}, {rows}].")
-    if high * wide * depth > MOST_MAP:
-        message = f"reads a map of {high * wide * depth} values, {MOST_MAP} are the most"
+    if high * wide * depth > MAX_MAP:
+        message = f"reads a map of {high * wide * depth} values, {MAX_MAP} are the most"
         raise MisfitError(index, "", message, "Fewer steps or channels bring it down.")
     inputs = rows * (columns or 1) * depth
     spec = Layer("conv", layer.units, inputs, (), rows=rows, columns=columns or 1, stride=layer.stride, pool=layer.pool)

@@ -1,6 +1,6 @@
 """What a model's TOML describes: what data it reads, how it trains, which layers it has.
 
-Shapes: T steps, C channels, N classes, K checkpoints, P phases, n inputs of a layer.
+Shapes: T steps, C channels, N classes, K readout steps, P phases, n inputs of a layer.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import SIGMAS
 
-MOST_LAYERS = 8
-MOST_PHASES = 8
-CHECKPOINTS = 4  # where a recurrent model does not say
+MAX_LAYERS = 8
+MAX_PHASES = 8
+READOUT_STEPS = 4  # where a recurrent model does not say
 SHIFTS = (6, 7, 8)
 LEAK = 2  # these two as docs/ACCURACY.md found them best
 AMPLITUDES = {"recurrent": 80, "dense": 127, "conv": 127}  # label targets lie at plus and minus this
@@ -91,9 +91,9 @@ class TrainingConfig:
     target : {"feedback", "label"}
         What hidden layers learn from that do not say themselves: the error of the layer behind them, or targets of
         their own.
-    rule : {"last", "checkpoint", "random", "every"}
+    update_at : {"last", "readout", "random", "every"}
         Steps that train a recurrent layer towards targets of its own.
-    checkpoints : int
+    readout_steps : int
         K; 0 without a recurrent layer.
     total : int
         Training samples that the phases divide where a run announces none.
@@ -101,8 +101,8 @@ class TrainingConfig:
 
     shifts: tuple[int, ...] = SHIFTS
     target: str = "feedback"
-    rule: str = "last"
-    checkpoints: int = 0
+    update_at: str = "last"
+    readout_steps: int = 0
     total: int = 0
 
 

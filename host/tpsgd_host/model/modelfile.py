@@ -27,7 +27,7 @@ from tpsgd_host.files import write_atomic
 from tpsgd_host.names import has_control
 
 KINDS = ("dense", "recurrent", "output", "conv", "temporal")
-RULES = ("last", "checkpoint", "random", "every")
+UPDATE_AT = ("last", "readout", "random", "every")
 LOSSES = ("l2", "l1")
 WINDOWS = ("row", "recording")
 RESAMPLINGS = ("linear", "mean")
@@ -135,8 +135,8 @@ class Model:
     layers: tuple[Layer, ...]
     scaling: Scaling
     weights: tuple[Weights, ...]
-    checkpoints: int = 0
-    rule: str = "last"
+    readout_steps: int = 0
+    update_at: str = "last"
     total: int = 0
 
     @property
@@ -169,7 +169,7 @@ class Model:
         if self.temporal:
             return f"TDNN {self.layout.channels}-{sizes} K={self.layers[0].segments}"
         if self.recurrent:
-            return f"RNN {self.layout.channels}-{sizes} K={self.checkpoints}"
+            return f"RNN {self.layout.channels}-{sizes} K={self.readout_steps}"
         if not self.maps:
             return f"MLP {self.layers[0].inputs}-{sizes}"
         depth = self.maps[0].depth
@@ -212,7 +212,8 @@ class Model:
         weights = b"".join(stored(w) for w in self.weights)
         head = struct.pack(
             modelfile.HEADER, modelfile.MAGIC, modelfile.VERSION, len(self.layers), header, header + len(weights) + 4,
-            self.seed, layout.steps, layout.channels, len(self.classes), self.checkpoints, RULES.index(self.rule),
+            self.seed, layout.steps, layout.channels, len(self.classes), self.readout_steps,
+            UPDATE_AT.index(self.update_at),
             len(self.layers[0].shifts), WINDOWS.index(layout.windows), RESAMPLINGS.index(layout.resampling),
             len(self.scaling.offset), layout.window, layout.hop, layout.rate, self.total,
         )  # fmt: skip
@@ -306,7 +307,7 @@ def parse_model(data: bytes, source: str) -> Model:
     )  # fmt: skip
     return Model(
         strings[0], raw.seed, layout, tuple(strings[3:]), tuple(layers),
-        Scaling(scales[:, 0].copy(), scales[:, 1].copy()), tuple(weights), raw.readout_steps, RULES[raw.update_at],
+        Scaling(scales[:, 0].copy(), scales[:, 1].copy()), tuple(weights), raw.readout_steps, UPDATE_AT[raw.update_at],
         raw.total,
     )  # fmt: skip
 

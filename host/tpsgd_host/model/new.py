@@ -13,7 +13,7 @@ from tpsgd_host.data.load import TABLES
 from tpsgd_host.data.summary import TableSummary, summarize
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.files import write_atomic
-from tpsgd_host.model.config import CHECKPOINTS, SHIFTS
+from tpsgd_host.model.config import READOUT_STEPS, SHIFTS
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.model.template import Draft, render
 from tpsgd_host.names import file_name, listing
@@ -101,10 +101,10 @@ def new_model(
         kind=kind,
         hidden=units,
         shifts=CNN_SHIFTS if kind == "cnn" else SHIFTS,
-        checkpoints=min(CHECKPOINTS, layout.steps),
+        readout_steps=min(READOUT_STEPS, layout.steps),
         file=shlex.quote(str(path)),
         data=shlex.quote(str(data)) if data else "RECORDINGS.csv",
-        windows=_windows(layout, len(units)) if kind == "cnn" else (),
+        kernels=_kernels(layout, len(units)) if kind == "cnn" else (),
     )
     text = render(draft)
     parse_config(text, str(path))  # what could not be read back is not written
@@ -159,7 +159,7 @@ def _layout(
     return layout, class_names(list(summary.label_counts), "the data")
 
 
-def _windows(layout: Layout, count: int) -> tuple[tuple[int | list[int], int], ...]:
+def _kernels(layout: Layout, count: int) -> tuple[tuple[int | list[int], int], ...]:
     """Return kernel and pooling of each of ``count`` conv layers, as large as the map before it allows."""
     image = layout.windows == "row"
     rows, columns = layout.steps, layout.channels if image else 1

@@ -11,13 +11,13 @@ from typing import Any
 
 from tpsgd_host.data.layout import USUAL, Layout
 from tpsgd_host.data.scaling import SIGMAS
-from tpsgd_host.model.chain import MOST_INPUTS, MisfitError, layer_inputs
+from tpsgd_host.model.chain import MAX_INPUTS, MisfitError, layer_inputs
 from tpsgd_host.model.config import (
     AMPLITUDES,
-    CHECKPOINTS,
     LEAK,
-    MOST_LAYERS,
-    MOST_PHASES,
+    MAX_LAYERS,
+    MAX_PHASES,
+    READOUT_STEPS,
     REGIONS,
     SEGMENTS,
     SHIFTS,
@@ -27,7 +27,7 @@ from tpsgd_host.model.config import (
     ScaleConfig,
     TrainingConfig,
 )
-from tpsgd_host.model.modelfile import KINDS, LOSSES, RESAMPLINGS, RULES, WINDOWS
+from tpsgd_host.model.modelfile import KINDS, LOSSES, RESAMPLINGS, UPDATE_AT, WINDOWS
 from tpsgd_host.model.settings import Document, Table, read_document
 
 SCALES = ("std", "minmax", "fixed")
@@ -39,7 +39,8 @@ DATA_KEYS = (
     "per_channel", "sigmas", "offset", "gain",
 )  # fmt: skip
 TARGETS = ("feedback", "label")
-TRAINING_KEYS = ("shifts", "target", "rule", "checkpoints", "total")
+TRAINING_KEYS = ("shifts", "target", "update_at", "readout_steps", "total")
+RENAMED = {"rule": "update_at", "checkpoints": "readout_steps"}  # in [training]: settings that had another name
 CONV_KEYS = ("depth", "stride", "pool", "regions")
 LAYER_KEYS = (
     "kind", "units", "shift", "leak", "target", "amplitude", "loss", "l1", "shifts", "frozen", "init", "kernel",
@@ -77,17 +78,17 @@ def _config(document: Document, chained: bool) -> Config:
     Table(document, "", 0, document.values, document_keys)
     model = document.table("model", MODEL_KEYS)
     data = document.table("data", DATA_KEYS)
-    training = document.table("training", TRAINING_KEYS)
+    training = document.table("training", TRAINING_KEYS, RENAMED)
     tables = document.tables("layer", LAYER_KEYS)
     classes = model.texts("classes", 2, 255)
     layout = _layout(data)
-    shifts = training.integers("shifts", SHIFTS, 0, 15, MOST_PHASES)
+    shifts = training.integers("shifts", SHIFTS, 0, 15, MAX_PHASES)
     target = training.choice("target", "feedback", TARGETS)
     layers = tuple(_layer(table, shifts, target) for table in tables)
     recurrent = bool(layers) and layers[0].kind == "recurrent"
     if recurrent and not layers[0].amplitude:
-        why = 'is for recurrent layers with target = "label": from feedback they learn at every checkpoint'
-        training.refuse(("rule",), why)
+        why = 'is for recurrent layers with target = "label": from feedback they learn at every readout step'
+        training.refuse(("update_at",), why)
     config = Config(
         name=model.text("name", Path(document.source).stem, empty=False),
         seed=model.integer("seed", 1, 1, 2**32 - 1),
@@ -101,7 +102,7 @@ def _config(document: Document, chained: bool) -> Config:
     if chained:
         _check_chain(document, tables, config)
         if not recurrent:
-            config = replace(config, training=replace(config.training, checkpoints=0))
+            config = replace(config, training=replace(config.training, readout_steps=0))
     return config
 
 
@@ -110,7 +111,7 @@ def _layout(data: Table) -> Layout:
     windows: Any = data.choice("windows", "row", WINDOWS)
     resampling: Any = data.choice("resample", USUAL[windows], RESAMPLINGS)
     label, group = data.text("label", "label", empty=False), data.text("group", "")
-    columns = data.texts("columns", 0, MOST_INPUTS * 4)
+    columns = data.texts("columns", 0, MAX_INPUTS * 4)
     for name, key in ((label, "label"), (group, "group")):
         if name and name in columns:
             raise data.error("columns", f"columns in [data] holds {name!r}, which is the {key}", "Take it out of one.")
@@ -132,7 +133,7 @@ def _channels(data: Table, windows: str, columns: tuple[str, ...], steps: int) -
     if rest:
         message = f"columns in [data] holds {len(columns)} names, which is no multiple of steps = {steps}"
         raise data.error("columns", message, "A row holds the channels of step 1, then of step 2, and so on.")
-    channels = data.integer("channels", groups or None, 1, MOST_INPUTS)
+    channels = data.integer("channels", groups or None, 1, MAX_INPUTS)
     if columns and channels != groups:
         raise data.error("channels", f"channels in [data] is {channels}, the columns make {groups}", "Remove the line.")
     return channels
@@ -162,13 +163,13 @@ def _scale(data: Table, channels: int) -> ScaleConfig:
 
 def _training(table: Table, shifts: tuple[int, ...], target: str, recurrent: bool, steps: int) -> TrainingConfig:
     if not recurrent:
-        table.refuse(("rule", "checkpoints"), "has a meaning only with a recurrent layer")
+        table.refuse(("update_at", "readout_steps"), "has a meaning only with a recurrent layer")
     most = min(16, steps)
     return TrainingConfig(
         shifts=shifts,
         target=target,
-        rule=table.choice("rule", "last", RULES),
-        checkpoints=table.integer("checkpoints", min(CHECKPOINTS, most), 1, most),
+        update_at=table.choice("update_at", "last", UPDATE_AT),
+        readout_steps=table.integer("readout_steps", min(READOUT_STEPS, most), 1, most),
         total=table.integer("total", 0, 0, 2**32 - 1),
     )
 
@@ -200,7 +201,7 @@ def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:
     loss = table.choice("loss", "l1" if kind == "conv" else "l2", LOSSES)
     if loss == "l2":
         table.refuse(("l1",), 'has a meaning only with loss = "l1"')
-    own = table.integers("shifts", shifts, 0, 15, MOST_PHASES)
+    own = table.integers("shifts", shifts, 0, 15, MAX_PHASES)
     if len(own) != len(shifts):
         message = f"shifts in [[layer]] number {table.index + 1} names {len(own)} phases, [training] {len(shifts)}"
         raise table.error("shifts", message, "Give as many shifts as there are phases.")
@@ -235,7 +236,7 @@ def _window(table: Table, layer: LayerConfig) -> LayerConfig:
     return replace(
         layer,
         kernel=(kernel[0], kernel[1]),
-        depth=table.integer("depth", 1, 1, MOST_INPUTS),
+        depth=table.integer("depth", 1, 1, MAX_INPUTS),
         stride=table.integer("stride", 1, 1, 255),
         pool=table.integer("pool", 1, 1, 255),
         regions=table.integer("regions", REGIONS, 1, 15),
@@ -247,11 +248,11 @@ def _check_chain(document: Document, tables: list[Table], config: Config) -> Non
     layers = config.layers
     if not layers:
         raise document.error("", 0, "layer", "there is no [[layer]]", 'The last one must have kind = "output".')
-    if len(layers) > MOST_LAYERS:
-        raise tables[MOST_LAYERS].error("", f"there are {len(layers)} layers, {MOST_LAYERS} are the most")
+    if len(layers) > MAX_LAYERS:
+        raise tables[MAX_LAYERS].error("", f"there are {len(layers)} layers, {MAX_LAYERS} are the most")
     layout = config.layout
     try:
-        layer_inputs(layers, layout.steps, layout.channels, config.training.checkpoints)
+        layer_inputs(layers, layout.steps, layout.channels, config.training.readout_steps)
     except MisfitError as misfit:
         raise tables[misfit.index].error(misfit.key, str(misfit), misfit.hint) from None
     named = layers[-1].units

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tpsgd_host.errors import ConfigError
@@ -19,6 +20,8 @@ else:
 
 _HEADER = re.compile(r"\s*\[\[?\s*([\w.-]+)\s*\]")
 _KEY = re.compile(r"""\s*["']?([\w-]+)["']?\s*[=.]""")
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 LONGEST = 255  # bytes of a name in the model file
 
@@ -61,12 +64,12 @@ class Document:
                 return number
         return 0
 
-    def table(self, name: str, known: Sequence[str]) -> Table:
-        """Return the table ``[name]``, empty where there is none."""
+    def table(self, name: str, known: Sequence[str], renamed: Mapping[str, str] = NOTHING) -> Table:
+        """Return the table ``[name]``, empty where there is none; ``renamed`` has the new name of each old setting."""
         values = self.values.get(name, {})
         if not isinstance(values, dict):
             raise self.error("", 0, name, f"{name} must be a table, [{name}]")
-        return Table(self, name, 0, values, known)
+        return Table(self, name, 0, values, known, renamed)
 
     def tables(self, name: str, known: Sequence[str]) -> list[Table]:
         """Return the tables ``[[name]]`` in their order."""
@@ -84,7 +87,15 @@ class Document:
 class Table:
     """One table; every method reads a key, checks it, and gives the default where it is missing."""
 
-    def __init__(self, document: Document, name: str, index: int, values: dict[str, Any], known: Sequence[str]) -> None:
+    def __init__(
+        self,
+        document: Document,
+        name: str,
+        index: int,
+        values: dict[str, Any],
+        known: Sequence[str],
+        renamed: Mapping[str, str] = NOTHING,
+    ) -> None:
         self.document = document
         self.name = name
         self.index = index
@@ -92,6 +103,8 @@ class Table:
         for key in values:
             if key not in known:
                 hint = f"Known here: {', '.join(known)}.{suggestion(key, known)}"
+                if key in renamed:
+                    hint = f"It is called {renamed[key]} now."
                 raise self.error(key, f"{self._where(key)} is no setting", hint)
 
     def __contains__(self, key: str) -> bool:

@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from tpsgd_host.data.labels import MOST_CLASSES
+from tpsgd_host.data.labels import MAX_CLASSES
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.build import build_layer, freeze, initial_span
-from tpsgd_host.model.config import MOST_LAYERS, SHIFTS, LayerConfig
+from tpsgd_host.model.config import MAX_LAYERS, SHIFTS, LayerConfig
 from tpsgd_host.model.modelfile import OFFSET, Layer, Model, Weights, initial_weights
 
 LARGEST_SHIFT = 15
@@ -75,9 +75,9 @@ def with_adaptor(model: Model, units: int) -> Model:
             f"an adaptor of {units} units is too narrow for {classes} classes: each needs a unit to begin with",
             f"Give it {classes} or more, such as --adaptor {max(ADAPTOR_UNITS, classes)}.",
         )
-    if len(model.layers) == MOST_LAYERS:
+    if len(model.layers) == MAX_LAYERS:
         raise ConfigError(
-            f"{model.name} has {MOST_LAYERS} layers, the most that a model has: there is no room for an adaptor",
+            f"{model.name} has {MAX_LAYERS} layers, the most that a model has: there is no room for an adaptor",
             "Train its last layer instead: --train output.",
         )
     old = thaw(model.weights[-1]) if output.frozen else model.weights[-1]
@@ -113,8 +113,8 @@ def with_class(model: Model, name: str) -> Model:
         raise ConfigError(f"{model.name} has a class {name!r} already", "Give the new class another name.")
     if not 0 < len(name.encode()) <= 255:
         raise ConfigError(f"a class name of {len(name.encode())} bytes: it has 1 to 255", "Give it another name.")
-    if len(model.classes) == MOST_CLASSES:
-        raise ConfigError(f"{model.name} has {MOST_CLASSES} classes, the most that a model has")
+    if len(model.classes) == MAX_CLASSES:
+        raise ConfigError(f"{model.name} has {MAX_CLASSES} classes, the most that a model has")
     output, w = model.layers[-1], model.weights[-1]
     if output.frozen:
         raise ConfigError(f"the output layer of {model.name} is frozen: it cannot learn a new class")
@@ -137,5 +137,8 @@ def redrawn(model: Model) -> tuple[str, ...]:
         for i, layer in enumerate(model.layers)
         if not layer.frozen
         and layer.amplitude
-        and (layer.regions > 1 or (layer.kind == "recurrent" and model.rule == "checkpoint" and model.checkpoints > 1))
+        and (
+            layer.regions > 1
+            or (layer.kind == "recurrent" and model.update_at == "readout" and model.readout_steps > 1)
+        )
     )

@@ -57,8 +57,8 @@ total = 0  # training samples that the phases divide, where a run does not say; 
 """
 
 _RECURRENT_RULE = """\
-checkpoints = {checkpoints}  # K, 1..16: the next layer sees the state at so many moments, spread evenly over the sample
-# rule = "checkpoint"  # with target = "label": steps that train the recurrent layer; "last", "random" (one) or "every"
+readout_steps = {readout_steps}  # K, 1..16: the next layer sees the state at K moments, spread evenly over the sample
+# update_at = "readout"  # with target = "label": steps that train the recurrent layer: "last", "random" or "every"
 """
 
 _RECURRENT = """\
@@ -143,10 +143,10 @@ class Draft:
     kind: str
     hidden: tuple[int, ...]
     shifts: tuple[int, ...]
-    checkpoints: int
+    readout_steps: int
     file: str
     data: str
-    windows: tuple[tuple[int | list[int], int], ...] = ()
+    kernels: tuple[tuple[int | list[int], int], ...] = ()
 
 
 def render(draft: Draft) -> str:
@@ -175,7 +175,7 @@ def render(draft: Draft) -> str:
         )
     parts.append(_SCALE.format(shifts=list(draft.shifts), sigmas=SIGMAS))
     if draft.kind == "rnn":
-        parts.append(_RECURRENT_RULE.format(checkpoints=draft.checkpoints))
+        parts.append(_RECURRENT_RULE.format(readout_steps=draft.readout_steps))
     for index, units in enumerate(draft.hidden):
         if draft.kind == "cnn":
             parts.append(_conv(draft, index, units))
@@ -187,7 +187,7 @@ def render(draft: Draft) -> str:
 
 def _conv(draft: Draft, index: int, units: int) -> str:
     """Return a conv layer; what was said of the first one needs no second time."""
-    kernel, pool = draft.windows[index]
+    kernel, pool = draft.kernels[index]
     image = isinstance(kernel, list)
     return _CONV.format(
         units=units,

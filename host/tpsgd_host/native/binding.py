@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tpsgd.format import MAX_LAYERS, MAX_PHASES
 from tpsgd.generator import mix
-from tpsgd_host.model.modelfile import KINDS, RULES, Layer, Map, Model, Weights, stored
+from tpsgd_host.model.modelfile import KINDS, UPDATE_AT, Layer, Map, Model, Weights, stored
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -110,8 +110,8 @@ class NativeTrainer:
     def _network(self, model: Model) -> _Network:
         """Return the structure that describes ``model``, pointing into this object's arrays."""
         net = _Network(
-            len(model.layers), model.layout.steps, model.layout.channels, len(model.classes), model.checkpoints,
-            RULES.index(model.rule), len(model.layers[0].shifts),
+            len(model.layers), model.layout.steps, model.layout.channels, len(model.classes), model.readout_steps,
+            UPDATE_AT.index(model.update_at), len(model.layers[0].shifts),
         )  # fmt: skip
         widest = max(layer.units for layer in model.layers)
         net.z = self._buffer(widest, np.int32)

@@ -18,7 +18,7 @@ from tpsgd_host.quantization.floatnet import FloatLayer, Floats
 Integers = npt.NDArray[np.int64]
 
 TOP = 127
-MOST_SHIFT = 15
+MAX_SHIFT = 15
 LEAST, MOST = -32640, 32639  # of a trained weight v
 SLOPES = np.linspace(0.5, 1.0, 26)  # of the hard tanh that stands for a tanh
 SMALLEST = 1e-3  # part of the layer's widest range below which a unit counts as still
@@ -26,7 +26,7 @@ FINER = 7  # shifts to try beyond the finest at which all weights fit
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class Span:
     """A hard tanh that stands for an activation: ``mid + half*clip((z - center)/reach, -1, 1)``; each of shape (m,)."""
 
     center: Floats
@@ -39,8 +39,8 @@ class Window:
         return (z - self.center) / self.reach
 
 
-def choose_window(layer: FloatLayer, z: Floats) -> Window:
-    """Return the window for each unit of a layer.
+def choose_span(layer: FloatLayer, z: Floats) -> Span:
+    """Return the span for each unit of a layer.
 
     Parameters
     ----------
@@ -50,18 +50,18 @@ def choose_window(layer: FloatLayer, z: Floats) -> Window:
     """
     zero, one = np.zeros(layer.units), np.ones(layer.units)
     if layer.activation == "hardtanh":
-        return Window(zero, one, zero, one)
+        return Span(zero, one, zero, one)
     if layer.activation == "tanh":
-        return _window_of_tanh(z)
+        return _span_of_tanh(z)
     high = z.max(axis=0)
     low = np.zeros_like(high) if layer.activation == "relu" else z.min(axis=0)
     half = np.maximum(high - low, 0.0) / 2
     half = np.maximum(half, max(SMALLEST * half.max(), 1e-9))
     mid = low + half
-    return Window(mid, half, mid, half)
+    return Span(mid, half, mid, half)
 
 
-def _window_of_tanh(z: Floats) -> Window:
+def _span_of_tanh(z: Floats) -> Span:
     """Fit ``half*clip(slope*z)`` to tanh, for each unit by least squares on what it meets."""
     zero = np.zeros(z.shape[1])
     best = np.full(z.shape[1], np.inf)
@@ -74,36 +74,36 @@ def _window_of_tanh(z: Floats) -> Window:
         error = ((target - scale * clipped) ** 2).mean(axis=0)
         better = (error < best) & (scale > 0)
         best, reach, half = (np.where(better, a, b) for a, b in ((error, best), (1 / slope, reach), (scale, half)))
-    return Window(zero, reach, zero, half)
+    return Span(zero, reach, zero, half)
 
 
-def widen(window: Window, layer: FloatLayer, weight: Floats, bias: Floats, shift: int) -> Window:
-    """Return a window in which weights and bias of each unit fit at a shift, as far as the activation lets it be wider.
+def widen(span: Span, layer: FloatLayer, weight: Floats, bias: Floats, shift: int) -> Span:
+    """Return a span in which weights and bias of each unit fit at a shift, as far as the activation lets it be wider.
 
     A ReLU or linear unit can show more than it needs; a unit that barely moves would else want huge weights.
 
     Parameters
     ----------
     weight : ndarray, shape (m, n)
-        Weights before they are divided by the window's reach.
+        Weights before they are divided by the span's reach.
     bias : ndarray, shape (m,)
     """
     if layer.activation not in ("relu", "linear"):
-        return window
+        return span
     limit = (TOP + 0.498) / 2.0**shift
-    half = np.maximum(window.half, np.abs(weight).max(axis=1) / limit)
+    half = np.maximum(span.half, np.abs(weight).max(axis=1) / limit)
     if limit > 1:  # the center takes 1 of the bias' range
         half = np.maximum(half, np.abs(bias) / (limit - 1))
-    center = half if layer.activation == "relu" else window.center
-    return Window(center, half, center, half)
+    center = half if layer.activation == "relu" else span.center
+    return Span(center, half, center, half)
 
 
 def shifts_to_try(weight: Floats) -> list[int]:
     """Return forward shifts: the finest at which all weights fit, two coarser, and finer ones, where some saturate."""
     largest = float(np.abs(weight).max(initial=0.0))
-    finest = MOST_SHIFT if largest <= 0 else math.floor(math.log2((TOP + 0.498) / largest))
-    finest = max(0, min(MOST_SHIFT, finest))
-    finer = range(finest + 1, min(finest + FINER, MOST_SHIFT) + 1)
+    finest = MAX_SHIFT if largest <= 0 else math.floor(math.log2((TOP + 0.498) / largest))
+    finest = max(0, min(MAX_SHIFT, finest))
+    finer = range(finest + 1, min(finest + FINER, MAX_SHIFT) + 1)
     return [finest, *range(finest - 1, max(finest - 3, -1), -1), *finer]
 
 
@@ -137,7 +137,7 @@ class Task:
         What z should be.
     unit : ndarray, shape (m,)
         What 1.0 of each unit's activation is worth to the layer behind.
-    window : Window, optional
+    span : Span, optional
         Hidden layers: z and target count only as far as the clamp lets them through.
     """
 
@@ -145,21 +145,21 @@ class Task:
     bias: Floats
     target: Floats
     unit: Floats
-    window: Window | None = None
+    span: Span | None = None
 
     def seen(self, z: Integers | Floats) -> Floats:
         """Return sums as the layer behind sees them."""
-        return np.asarray(z, np.float64) if self.window is None else np.clip(z, -TOP, TOP).astype(np.float64)
+        return np.asarray(z, np.float64) if self.span is None else np.clip(z, -TOP, TOP).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Integer weights v (m, n + 1), the shift, the sums z (S, m) that they give, and the window chosen."""
+    """Integer weights v (m, n + 1), the shift, the sums z (S, m) that they give, and the span chosen."""
 
     v: Integers
     shift: int
     z: Integers
-    window: Window | None
+    span: Span | None
 
 
 def solve(task_at: Callable[[int], Task], run: Callable[[Integers, int], Integers], shifts: list[int]) -> Solution:
@@ -185,7 +185,7 @@ def solve(task_at: Callable[[int], Task], run: Callable[[Integers, int], Integer
         for candidate, result in ((v, z), (corrected, run(corrected, shift))):
             error = float((((task.seen(result) - wanted) * task.unit) ** 2).mean())
             if error < least:
-                best, least = Solution(candidate, shift, result, task.window), error
+                best, least = Solution(candidate, shift, result, task.span), error
     if best is None:
         raise ModelError("the network's sums are not finite on the calibration data", "Are the data in its units?")
     return best

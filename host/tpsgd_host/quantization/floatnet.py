@@ -1,6 +1,6 @@
 """A network in floating point, as an importer finds it.
 
-Shapes: S samples, T steps, C channels, n inputs and m units of a layer, K checkpoints, N classes.
+Shapes: S samples, T steps, C channels, n inputs and m units of a layer, K readout steps, N classes.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class FloatNetwork:
         return self.layers[0].recurrent is not None
 
     @property
-    def checkpoints(self) -> int:
+    def readout_steps(self) -> int:
         """K, the states that the layer behind a recurrent one sees; 0 without a recurrent layer."""
         return self.layers[1].inputs // self.layers[0].units if self.recurrent else 0
 
@@ -94,7 +94,7 @@ class FloatNetwork:
         layers = self.layers
         if self.recurrent:
             sums = recurrent_sums(layers[0], x)
-            signal = side_by_side(layers[0].activate(sums), self.checkpoints)
+            signal = side_by_side(layers[0].activate(sums), self.readout_steps)
             layers = layers[1:]
         else:
             signal = x.reshape(len(x), -1)
@@ -114,10 +114,10 @@ def recurrent_sums(layer: FloatLayer, x: Floats) -> Floats:
     return driven
 
 
-def side_by_side(states: npt.NDArray[Any], checkpoints: int) -> npt.NDArray[Any]:
-    """Return the states after the K checkpoint steps, shape (S, K*m), of those after every step (S, T, m)."""
+def side_by_side(states: npt.NDArray[Any], readout_steps: int) -> npt.NDArray[Any]:
+    """Return the states after the K readout steps, shape (S, K*m), of those after every step (S, T, m)."""
     steps = states.shape[1]
-    marks = [(c + 1) * steps // checkpoints - 1 for c in range(checkpoints)]
+    marks = [(c + 1) * steps // readout_steps - 1 for c in range(readout_steps)]
     return states[:, marks].reshape(len(states), -1)
 
 

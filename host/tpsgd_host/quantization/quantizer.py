@@ -4,7 +4,7 @@ The integer network's activation is a hard tanh, ``clamp(z)``. A clip between an
 output shifted and scaled, which the weights before and behind take up. So ReLU, clipped at the
 largest value that the calibration data give, loses nothing but rounding; tanh becomes the hard tanh that fits it best.
 
-Shapes: S samples, T steps, C channels, n inputs and m units of a layer, K checkpoints, N classes.
+Shapes: S samples, T steps, C channels, n inputs and m units of a layer, K readout steps, N classes.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def quantize_network(network: FloatNetwork, config: Config, samples: Samples, in
     weights: list[Weights] = []
     for index, layer in enumerate(network.layers):
         if layer.recurrent is not None:
-            found, signal = _recurrent(layer, signal, config.layout.steps, network.checkpoints)
+            found, signal = _recurrent(layer, signal, config.layout.steps, network.readout_steps)
         elif index < len(network.layers) - 1:
             found, signal = _dense(layer, network.layers[index + 1], signal)
         else:
@@ -91,8 +91,8 @@ def quantize_network(network: FloatNetwork, config: Config, samples: Samples, in
         weights.append(freeze(stored) if given.frozen else stored)
     return Model(
         name=config.name, seed=config.seed, layout=config.layout, classes=classes, layers=tuple(layers),
-        scaling=scaling, weights=tuple(weights), checkpoints=network.checkpoints, total=config.training.total,
-        rule=config.training.rule if network.recurrent else "last",
+        scaling=scaling, weights=tuple(weights), readout_steps=network.readout_steps, total=config.training.total,
+        update_at=config.training.update_at if network.recurrent else "last",
     )  # fmt: skip
 
 
@@ -145,7 +145,7 @@ def _input_signal(network: FloatNetwork, samples: Samples, scaling: Scaling, inp
 def _dense(layer: FloatLayer, behind: FloatLayer, signal: Signal) -> tuple[Solution, Signal]:
     """Return weights and shift of a hidden layer, and what it hands on."""
     z = layer.preactivation(signal.floats)
-    window = fixedpoint.choose_window(layer, z)
+    span = fixedpoint.choose_span(layer, z)
     weight, bias = layer.weight * signal.slope, layer.bias + layer.weight @ signal.base
     if layer.activation == "relu":  # a unit that never fires: no weights, and a bias that keeps it so
         fires = z.max(axis=0) > 0
@@ -153,13 +153,13 @@ def _dense(layer: FloatLayer, behind: FloatLayer, signal: Signal) -> tuple[Solut
     worth = np.linalg.norm(behind.weight, axis=0)
 
     def task(shift: int) -> Task:
-        wide = fixedpoint.widen(window, layer, weight, bias, shift)
+        wide = fixedpoint.widen(span, layer, weight, bias, shift)
         scaled = weight / wide.reach[:, None]
         return Task(scaled, wide.inside(bias), TOP * wide.inside(z), wide.half * worth, wide)
 
-    shifts = fixedpoint.shifts_to_try(weight / window.reach[:, None])
+    shifts = fixedpoint.shifts_to_try(weight / span.reach[:, None])
     found = fixedpoint.solve(task, partial(_sums, signal.integers), shifts)
-    chosen = found.window or window
+    chosen = found.span or span
     return found, Signal(layer.activate(z), fixedpoint.clamp(found.z), chosen.half, chosen.mid)
 
 
@@ -176,8 +176,8 @@ def _sums(x: Integers, v: Integers, shift: int) -> Integers:
     return fixedpoint.sums(v, x, shift)
 
 
-def _recurrent(layer: FloatLayer, signal: Signal, steps: int, checkpoints: int) -> tuple[Solution, Signal]:
-    """Return weights and shift of a recurrent layer without leak, and its states at the checkpoints."""
+def _recurrent(layer: FloatLayer, signal: Signal, steps: int, readout_steps: int) -> tuple[Solution, Signal]:
+    """Return weights and shift of a recurrent layer without leak, and its states at the readout_steps."""
     assert layer.recurrent is not None
     samples, channels, units = len(signal.floats), layer.inputs, layer.units
     slope, base = signal.slope.reshape(steps, channels), signal.base.reshape(steps, channels)
@@ -188,9 +188,9 @@ def _recurrent(layer: FloatLayer, signal: Signal, steps: int, checkpoints: int) 
         )
     sums = recurrent_sums(layer, signal.floats.reshape(samples, steps, channels))
     flat = sums.reshape(-1, units)
-    window = fixedpoint.choose_window(layer, flat)
-    weight = np.hstack([layer.weight * slope[0], layer.recurrent * window.half]) / window.reach[:, None]
-    bias = window.inside(layer.bias + layer.weight @ base[0])
+    span = fixedpoint.choose_span(layer, flat)
+    weight = np.hstack([layer.weight * slope[0], layer.recurrent * span.half]) / span.reach[:, None]
+    bias = span.inside(layer.bias + layer.weight @ base[0])
     x = signal.integers.reshape(samples, steps, channels)
 
     def run(v: Integers, shift: int) -> Integers:
@@ -201,12 +201,12 @@ def _recurrent(layer: FloatLayer, signal: Signal, steps: int, checkpoints: int) 
             state = fixedpoint.clamp(z[:, t])
         return z.reshape(-1, units)
 
-    task = Task(weight, bias, TOP * window.inside(flat), window.half, window)
+    task = Task(weight, bias, TOP * span.inside(flat), span.half, span)
     found = fixedpoint.solve(lambda _: task, run, fixedpoint.shifts_to_try(weight))
     states = fixedpoint.clamp(found.z).reshape(samples, steps, units)
     return found, Signal(
-        side_by_side(layer.activate(sums), checkpoints), side_by_side(states, checkpoints),
-        np.tile(window.half, checkpoints), np.tile(window.mid, checkpoints),
+        side_by_side(layer.activate(sums), readout_steps), side_by_side(states, readout_steps),
+        np.tile(span.half, readout_steps), np.tile(span.mid, readout_steps),
     )  # fmt: skip
 
 
@@ -241,9 +241,9 @@ def _check(network: FloatNetwork, config: Config, classes: int) -> None:
         )
     if len(layers) > 8:
         raise ModelError(f"the network has {len(layers)} layers, 8 are the most")
-    if network.recurrent and not 1 <= network.checkpoints <= min(16, layout.steps):
+    if network.recurrent and not 1 <= network.readout_steps <= min(16, layout.steps):
         raise ModelError(
-            f"its second layer sees {network.checkpoints} states, 1 to {min(16, layout.steps)} are possible"
+            f"its second layer sees {network.readout_steps} states, 1 to {min(16, layout.steps)} are possible"
         )
     if config.layers:
         found = [layer.units for layer in layers]

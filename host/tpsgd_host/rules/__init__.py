@@ -1,7 +1,7 @@
 """Learning rules in floating point, plain NumPy: what tpSGD's integers are compared with.
 
-The network is that of SPEC 1 in real numbers: hard tanh, leaky recurrent units, checkpoints side by side, softmax. One
-rule is one module, its forward pass beside its update; many networks train in lockstep, one sample at a time.
+The network is that of SPEC 1 in real numbers: hard tanh, leaky recurrent units, readout steps side by side, softmax.
+One rule is one module, its forward pass beside its update; many networks train in lockstep, one sample at a time.
 """
 
 from tpsgd_host.rules.architecture import Architecture, LayerShape

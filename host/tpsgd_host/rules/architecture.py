@@ -1,6 +1,6 @@
 """What a float network is built from: its layers' shapes, without weights.
 
-Shapes: T steps, C channels, N classes, K checkpoints; m units and n inputs of a layer (the bias not counted).
+Shapes: T steps, C channels, N classes, K readout steps; m units and n inputs of a layer (the bias not counted).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from tpsgd_host.model.config import AMPLITUDES
 from tpsgd_host.model.modelfile import Model
 
 KINDS = ("dense", "recurrent", "conv", "temporal", "output")
-STEPS = ("last", "checkpoint", "random", "every")
+UPDATE_AT = ("last", "readout", "random", "every")
 
 
 @dataclass(frozen=True)
@@ -79,17 +79,17 @@ class Architecture:
     ----------
     steps, channels : int
         T and C: a sample is T rows of C values. A conv layer sees an image of T rows and ``C/depth`` columns.
-    checkpoints : int
+    readout_steps : int
         K states of the last recurrent layer go on to the next layer; 0 without a recurrent layer.
-    rule : {"last", "checkpoint", "random", "every"}
+    update_at : {"last", "readout", "random", "every"}
         Steps at which tpSGD updates a recurrent layer.
     """
 
     steps: int
     channels: int
     classes: int
-    checkpoints: int
-    rule: str
+    readout_steps: int
+    update_at: str
     layers: tuple[LayerShape, ...]
 
     @classmethod
@@ -111,12 +111,12 @@ class Architecture:
             elif layer.kind == "temporal":
                 shape = replace(shape, kernel=(layer.rows, 1), depth=layout.channels, segments=layer.segments)
             layers.append(shape)
-        rule = model.rule if model.layers[0].amplitude else "checkpoint"
-        return cls(layout.steps, layout.channels, len(model.classes), model.checkpoints, rule, tuple(layers))
+        update_at = model.update_at if model.layers[0].amplitude else "readout"
+        return cls(layout.steps, layout.channels, len(model.classes), model.readout_steps, update_at, tuple(layers))
 
     def marks(self) -> tuple[int, ...]:
         """Return the K steps after which a checkpoint is taken (SPEC 1.2)."""
-        return tuple((c + 1) * self.steps // self.checkpoints - 1 for c in range(self.checkpoints))
+        return tuple((c + 1) * self.steps // self.readout_steps - 1 for c in range(self.readout_steps))
 
     def images(self) -> tuple[tuple[int, int, int], ...]:
         """Return height, width and depth of the image that each leading conv layer reads, and of the last one's output.
@@ -155,7 +155,7 @@ class Architecture:
                 sizes.append(rows * columns * depth)
             elif layer.kind == "recurrent":
                 stacked = i + 1 < len(self.layers) and self.layers[i + 1].kind == "recurrent"
-                sizes.append(layer.units * (self.steps if stacked else self.checkpoints))
+                sizes.append(layer.units * (self.steps if stacked else self.readout_steps))
             elif layer.kind == "temporal":
                 sizes.append(layer.units * layer.segments)
             else:
@@ -182,10 +182,10 @@ class Architecture:
             raise ValueError(f"layers {kinds}: conv or recurrent ones, then dense ones, then the output")
         if len({"conv", "recurrent", "temporal"} & set(kinds)) > 1 or kinds.count("temporal") > 1:
             raise ValueError(f"layers {kinds}: conv or recurrent ones or one temporal layer, not both")
-        if self.rule not in STEPS:
-            raise ValueError(f"rule {self.rule!r}: one of {', '.join(STEPS)}")
-        if "recurrent" in kinds and not 1 <= self.checkpoints <= self.steps:
-            raise ValueError(f"{self.checkpoints} checkpoints in {self.steps} steps")
+        if self.update_at not in UPDATE_AT:
+            raise ValueError(f"update_at {self.update_at!r}: one of {', '.join(UPDATE_AT)}")
+        if "recurrent" in kinds and not 1 <= self.readout_steps <= self.steps:
+            raise ValueError(f"{self.readout_steps} readout steps in {self.steps} steps")
         if self.layers[-1].units != self.classes:
             raise ValueError(f"{self.layers[-1].units} output units for {self.classes} classes")
         given, recurrent = self.steps * self.channels, self.channels

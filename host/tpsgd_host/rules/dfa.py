@@ -1,9 +1,9 @@
 """Direct feedback alignment: the output's error goes to every hidden layer at once, through a fixed random matrix.
 
 Nokland, *Direct Feedback Alignment Provides Learning in Deep Neural Networks*, NeurIPS 2016. A recurrent layer learns
-at its checkpoints, from the inputs of that step alone; nothing travels back through time.
+at its readout_steps, from the inputs of that step alone; nothing travels back through time.
 
-Legend: R networks, B samples at once, m units, K checkpoints.
+Legend: R networks, B samples at once, m units, K readout steps.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class DirectFeedback:
                 continue
             g = np.matmul(error, projection)
             if isinstance(layer, Recurrent):
-                self._checkpoints(layer, g)
+                self._readout_steps(layer, g)
             else:
                 learn(layer, g)
         output.learn(error, output.x)
         return predicted
 
     @staticmethod
-    def _checkpoints(layer: Recurrent, g: Floats) -> None:
-        """Update a recurrent layer at all its checkpoints together; g is (R, B, K*m)."""
+    def _readout_steps(layer: Recurrent, g: Floats) -> None:
+        """Update a recurrent layer at all its readout steps together; g is (R, B, K*m)."""
         nets, batch, _ = g.shape
         marks, m = list(layer.marks), layer.shape.units
         d = g.reshape(nets, batch, len(marks), m).transpose(2, 0, 1, 3) * slope(layer.z[marks]) * layer.gain

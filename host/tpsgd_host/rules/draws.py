@@ -1,6 +1,6 @@
 """What a run draws from its seed: initial weights, targets, fixed feedback, the step that learns (SPEC 1.4).
 
-Shapes: m units, n inputs of a layer; N classes, K checkpoints, R networks.
+Shapes: m units, n inputs of a layer; N classes, K readout steps, R networks.
 """
 
 from __future__ import annotations

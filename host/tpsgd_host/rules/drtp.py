@@ -3,9 +3,9 @@
 Frenkel, Lefebvre, Bol, *Learning Without Feedback: Fixed Random Learning Signals Allow for Feedforward Training of Deep
 Neural Networks*, Frontiers in Neuroscience 15, 2021: ``d = (B y*) * slope(z)``, known before the pass, so that every
 layer learns right after its own forward step. A unit stops when it saturates. A recurrent layer learns at its
-checkpoints.
+readout_steps.
 
-Legend: R networks, B samples at once, m units, K checkpoints.
+Legend: R networks, B samples at once, m units, K readout steps.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def training_bytes(rule: str, architecture: Architecture, float_bytes: int = 4) 
     tpsgd  what a forward pass needs: targets are drawn again when they are needed
     frozen the same
     drtp   the same, and a random matrix (N, size) a hidden layer
-    dfa    all layers' inputs and slopes (a recurrent layer's at its checkpoints), and random matrices
+    dfa    all layers' inputs and slopes (a recurrent layer's at its readout_steps), and random matrices
     bp     all layers' inputs and slopes, at all steps; gradient of recurrent layers
     fa     as bp, and a random matrix of the size of the weights for each layer that an error goes through
     ====== ===================================================================================================
@@ -41,7 +41,7 @@ def training_bytes(rule: str, architecture: Architecture, float_bytes: int = 4) 
     elif rule == "drtp":
         kept = _projections(architecture)
     elif rule == "dfa":
-        kept = _projections(architecture) + _kept(architecture, architecture.checkpoints, training)
+        kept = _projections(architecture) + _kept(architecture, architecture.readout_steps, training)
     elif rule in ("bp", "fa"):
         reached = list(range(training[0], len(architecture.layers) - 1))
         kept = _kept(architecture, architecture.steps, reached)
@@ -63,7 +63,7 @@ def _passing(architecture: Architecture) -> int:
             states += 3 * layer.units  # state, sums, and the state before
         else:
             widest = max(widest, given + size)
-        given = architecture.checkpoints * layer.units if layer.kind == "recurrent" else size
+        given = architecture.readout_steps * layer.units if layer.kind == "recurrent" else size
     return architecture.steps * architecture.channels + states + widest
 
 
@@ -96,7 +96,7 @@ def _projections(architecture: Architecture) -> int:
     for layer, size in zip(architecture.layers[:-1], architecture.outputs(), strict=False):
         if not layer.frozen:
             total += architecture.classes * (
-                architecture.checkpoints * layer.units if layer.kind == "recurrent" else size
+                architecture.readout_steps * layer.units if layer.kind == "recurrent" else size
             )
     return total
 

@@ -19,12 +19,12 @@ from tpsgd_host.rules.temporal import Temporal
 def projections(network: Network, seeds: Sequence[int]) -> list[Floats]:
     """Return a matrix (R, N, size) for each hidden layer, drawn as the weights of an output layer on it would be.
 
-    A recurrent layer below another one has K*m values here, too: it learns at the same checkpoints.
+    A recurrent layer below another one has K*m values here, too: it learns at the same readout_steps.
     """
     architecture = network.architecture
     matrices = []
     for i, (layer, size) in enumerate(zip(network.hidden, architecture.outputs(), strict=False)):
-        values = layer.shape.units * architecture.checkpoints if isinstance(layer, Recurrent) else size
+        values = layer.shape.units * architecture.readout_steps if isinstance(layer, Recurrent) else size
         matrices.append(per_network(seeds, partial(_drawn, i, architecture.classes, values), layer.w.dtype))
     return matrices
 

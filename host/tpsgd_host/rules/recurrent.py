@@ -1,6 +1,6 @@
 """The leaky recurrent layer (SPEC 1.2): ``u = clamp(W [x_t, h, 1])``, ``h += (u - h)*2**-k``.
 
-Legend: R networks, B samples at once, T steps, C inputs from below, m units, n = C + m, K checkpoints.
+Legend: R networks, B samples at once, T steps, C inputs from below, m units, n = C + m, K readout steps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Recurrent(Layer):
     z, h : ndarray, shape (T, R, B, m)
         Sums of every step, and states after it.
     marks : tuple of int
-        The K checkpoint steps.
+        The K readout steps.
     """
 
     def __init__(self, shape: LayerShape, w: Floats, batch: int, steps: int, marks: Sequence[int]) -> None:
@@ -62,7 +62,7 @@ class Recurrent(Layer):
         return self.h
 
     def side_by_side(self) -> Floats:
-        """Return the K checkpoints as the next layer's input, shape (R, B, K*m)."""
+        """Return the K readout steps as the next layer's input, shape (R, B, K*m)."""
         return np.concatenate([self.h[t] for t in self.marks], axis=2)
 
     def apart(self, g: Floats) -> Floats:

@@ -44,7 +44,7 @@ class TargetProjection:
         self.targets = [self._targets(i, layer, seeds) for i, layer in enumerate(network.hidden)]
         self.draws = StepDraws(seeds)
         recurrent = any(isinstance(layer, Recurrent) and layer.trains for layer in network.hidden)
-        self.random = recurrent and network.architecture.rule == "random"
+        self.random = recurrent and network.architecture.update_at == "random"
         self.chosen: Indices = np.full(network.nets, -1)
 
     def step(self, x: Floats, y: Indices) -> Indices:
@@ -97,17 +97,21 @@ class TargetProjection:
         layer.learn(layer.spread(e), layer.x)
 
     def _sequence(self, layer: Recurrent, signal: Floats, y: Indices, targets: Floats) -> None:
-        """Run a recurrent layer over its steps and update it at those that its rule names."""
+        """Run a recurrent layer over its steps and update it at those that `update_at` names."""
         architecture = self.network.architecture
-        rule, classes, last = architecture.rule, architecture.classes, architecture.steps - 1
+        update_at, classes, last = architecture.update_at, architecture.classes, architecture.steps - 1
         for t in layer.steps(signal):
-            if rule == "random":
+            if update_at == "random":
                 nets = np.flatnonzero(self.chosen == t)
                 if nets.size:
                     e = self._error(layer.h[t][nets], targets[nets][:, y])
                     layer.learn_some(nets, e, layer.x[nets, t])
-            elif rule == "every" or (rule == "last" and t == last) or (rule == "checkpoint" and t in layer.marks):
-                column = y + (layer.marks.index(t) * classes if rule == "checkpoint" else 0)
+            elif (
+                update_at == "every"
+                or (update_at == "last" and t == last)
+                or (update_at == "readout" and t in layer.marks)
+            ):
+                column = y + (layer.marks.index(t) * classes if update_at == "readout" else 0)
                 layer.learn(self._error(layer.h[t], targets[:, column]), layer.x[:, t])
 
     def _error(self, a: Floats, t: Floats) -> Floats:
@@ -120,8 +124,8 @@ class TargetProjection:
     def _targets(self, i: int, layer: Layer, seeds: Sequence[int]) -> Floats:
         """Return a layer's targets for each network, (R, columns, m): a column a class, and checkpoint or region."""
         architecture = self.network.architecture
-        per_checkpoint = isinstance(layer, Recurrent) and architecture.rule == "checkpoint"
-        columns = architecture.classes * (architecture.checkpoints if per_checkpoint else 1)
+        per_readout = isinstance(layer, Recurrent) and architecture.update_at == "readout"
+        columns = architecture.classes * (architecture.readout_steps if per_readout else 1)
         if isinstance(layer, Conv):
             columns *= len(regions(layer))
         m, amplitude = layer.shape.units, layer.shape.amplitude

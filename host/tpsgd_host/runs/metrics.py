@@ -27,7 +27,7 @@ from tpsgd_host.runs.events import (
     class_names,
 )
 
-WINDOW = 100
+RECENT = 100
 
 Matrix: TypeAlias = npt.NDArray[np.int64]
 
@@ -88,7 +88,7 @@ class Metrics:
         self.samples = 0
         self.results = 0
         self.epochs: list[EpochEnded] = []
-        self._window: deque[bool] = deque(maxlen=WINDOW)
+        self._recent: deque[bool] = deque(maxlen=RECENT)
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Metrics:
@@ -117,7 +117,7 @@ class Metrics:
                 self.train = Tally(result.epoch)
             if result.label != UNKNOWN:
                 self.train.add(result)
-                self._window.append(result.correct)
+                self._recent.append(result.correct)
             return
         if result.epoch != self.test.epoch:
             self.test = Tally(result.epoch)
@@ -125,9 +125,9 @@ class Metrics:
             self.test.add(result)
 
     @property
-    def window_accuracy(self) -> float | None:
+    def recent_accuracy(self) -> float | None:
         """Prequential accuracy of the last 100 training samples."""
-        return sum(self._window) / len(self._window) if self._window else None
+        return sum(self._recent) / len(self._recent) if self._recent else None
 
     @property
     def judge(self) -> Tally:

@@ -23,7 +23,7 @@ KEY = "resume"
 
 
 @dataclass(frozen=True)
-class Reach:
+class Connection:
     """How a board is reached.
 
     Attributes
@@ -46,14 +46,15 @@ class Reach:
     usb: str = ""
 
 
-def recipe(plan: RunPlan, reach: Reach, names: Names, schedule: Schedule) -> dict[str, object]:
+def recipe(plan: RunPlan, connection: Connection, names: Names, schedule: Schedule) -> dict[str, object]:
     """Return what :func:`read_recipe` needs, fit for JSON; paths do not depend on the present folder."""
     return {
         "data": str(plan.data.resolve()), "test": str(plan.test.resolve()) if plan.test else None,
         "test_every": plan.test_every, "bad_rows": plan.bad_rows, "names": list(names), "data_crc": data_crc(schedule),
-        "port": reach.port, "folder": str(reach.folder.resolve()) if reach.folder else None, "heap": reach.heap,
-        "baud": reach.baud, "engine": reach.engine, "every": reach.every, "reconnect": reach.reconnect,
-        "usb": reach.usb,
+        "port": connection.port, "folder": str(connection.folder.resolve()) if connection.folder else None,
+        "heap": connection.heap, "baud": connection.baud, "engine": connection.engine, "every": connection.every,
+        "reconnect": connection.reconnect,
+        "usb": connection.usb,
     }  # fmt: skip
 
 
@@ -80,7 +81,7 @@ class Unfinished:
     config: dict[str, Any]
     start: Model
     plan: RunPlan
-    reach: Reach
+    connection: Connection
     names: Names
 
     def check(self, schedule: Schedule) -> None:
@@ -123,14 +124,14 @@ def read_recipe(path: Path) -> Unfinished:
             test_split=config["test_split"], split_seed=config["split_seed"], test_every=how["test_every"],
             shuffle_seed=config["shuffle_seed"], bad_rows=how["bad_rows"],
         )  # fmt: skip
-        reach = Reach(
+        connection = Connection(
             how["port"], Path(how["folder"]) if how["folder"] else None, how["heap"], how["baud"], how["engine"],
             how["every"], how["reconnect"], how.get("usb", ""),
         )  # fmt: skip
         names: Names = (how["names"][0], how["names"][1], how["names"][2])
     except (KeyError, TypeError, IndexError) as error:
         raise DataError(f"{path / 'config.json'} does not say how to go on: {error}", "Begin a new run.") from error
-    return Unfinished(folder, config, load_model(path / START), plan, reach, names)
+    return Unfinished(folder, config, load_model(path / START), plan, connection, names)
 
 
 class History:

@@ -123,7 +123,7 @@ def test_a_board_that_differs_is_told(gesture, interpreter, monkeypatch):
 
 def test_markdown(place):
     text = call("train.csv", *QUICK, "--rules", "int-tpsgd,int-frozen", "--markdown")
-    assert "| contestant | test accuracy |" in text and "| tpsgd, integers | " in text
+    assert "| method | test accuracy |" in text and "| tpsgd, integers | " in text
     assert text.count("\n| ") == 3, "a head and two rows"
 
 
@@ -151,8 +151,8 @@ def test_networks_are_found_or_asked_for(place):
         (("train.csv", "--folds", "5", "--new-class"), "--folds does not go with"),
         (("train.csv", "--folds", "5", "--test", "test.csv"), "leave out --test"),
         (("--suite", "--new-class"), "one --task"),
-        (("--suite", "--board", "--rules", "bp"), "--board needs an integer rule"),
-        (("train.csv", "--rules", "int-tpsgd,bpp"), "no rule 'bpp'"),
+        (("--suite", "--board", "--rules", "bp"), "--board needs an integer method"),
+        (("train.csv", "--rules", "int-tpsgd,bpp"), "no method 'bpp'"),
         (("train.csv", "--rules", ","), "name one or more"),
     ],
 )

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from tpsgd_host.cli import cli
 from tpsgd_host.comparison import compare
-from tpsgd_host.comparison.methods import contestant
+from tpsgd_host.comparison.methods import method
 from tpsgd_host.comparison.tuned import has_tuned, tuned_toml
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.tasks import load_task, write_csv
@@ -26,7 +26,7 @@ steps = 25
 channels = 6
 [training]
 shifts = [7, 8, 9]
-checkpoints = 4
+readout_steps = 4
 """
 
 
@@ -43,7 +43,7 @@ def test_it_has_the_shifts_that_were_chosen(gesture, compared, text, setting):
     problem = replace(gesture, config=parse_config(toml[text], "a.toml"))
     one = replace(compared, entries=(replace(compared.entries[0], setting=setting),))
     tuned = tuned_toml(problem, toml[text], one)
-    wanted = contestant("int-tpsgd").configure(problem.config, setting, problem.config.seed)
+    wanted = method("int-tpsgd").configure(problem.config, setting, problem.config.seed)
     assert parse_config(tuned, "a.toml").layers == wanted.layers
     kept = [line for line in tuned.splitlines() if "shifts = [" not in line]
     assert text == "inline" or kept == [line for line in toml[text].splitlines() if "shifts = [" not in line]

@@ -24,7 +24,7 @@ DENSE = Architecture(
 )
 
 
-def recurrent(rule: str = "checkpoint", leak: int = 2, steps: int = 7) -> Architecture:
+def recurrent(rule: str = "readout", leak: int = 2, steps: int = 7) -> Architecture:
     """Return a recurrent layer of 5 units, 3 checkpoints, a dense layer, 3 classes."""
     layers = (
         LayerShape("recurrent", 5, 9, leak, 0.7), LayerShape("dense", 6, 15), LayerShape("output", 3, 6),
@@ -33,7 +33,7 @@ def recurrent(rule: str = "checkpoint", leak: int = 2, steps: int = 7) -> Archit
 
 
 STACKED = Architecture(
-    6, 3, 4, 2, "checkpoint",
+    6, 3, 4, 2, "readout",
     (LayerShape("recurrent", 5, 8, 1, 0.7), LayerShape("recurrent", 4, 9, 2, 0.8), LayerShape("output", 4, 8)),
 )  # fmt: skip
 CONV = Architecture(
@@ -97,8 +97,8 @@ def forward(architecture: Architecture, w: Sequence[Floats], x: Floats) -> Pass:
             inputs, sums, out = sequence_pass(shape, w[i], sequence)
             signal = out
             if architecture.layers[i + 1].kind != "recurrent":
-                marks = [(c + 1) * architecture.steps // architecture.checkpoints - 1
-                         for c in range(architecture.checkpoints)]  # fmt: skip
+                marks = [(c + 1) * architecture.steps // architecture.readout_steps - 1
+                         for c in range(architecture.readout_steps)]  # fmt: skip
                 signal = np.concatenate([out[t] for t in marks])
         elif shape.kind == "conv":
             image = x.reshape(architecture.steps, -1, shape.depth) if i == 0 else signal

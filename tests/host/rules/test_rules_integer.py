@@ -13,7 +13,7 @@ from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.scaling import fit
 from tpsgd_host.model.build import build_model, initial_span
 from tpsgd_host.model.config import AMPLITUDES
-from tpsgd_host.model.modelfile import RULES, Layer, Model, Weights, initial_weights
+from tpsgd_host.model.modelfile import UPDATE_AT, Layer, Model, Weights, initial_weights
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.rules import Architecture, model_weights, shuffled, train
 from tpsgd_host.rules.network import Network
@@ -80,7 +80,7 @@ def model(task: str, rule: str, given: Samples) -> Model:
             for layer in config.layers[:-1]
         ]
         config = replace(
-            config, layers=(*hidden, config.layers[-1]), training=replace(config.training, rule=rule)
+            config, layers=(*hidden, config.layers[-1]), training=replace(config.training, update_at=rule)
         )  # fmt: skip
     return build_model(config, given)
 
@@ -90,8 +90,8 @@ def model(task: str, rule: str, given: Samples) -> Model:
     [
         ("digits", "last", 8, 8),
         ("images", "last", 8, 8),
-        ("stacked", "checkpoint", 20, 16),
-        *(("fsdd", rule, 20, 16) for rule in RULES),
+        ("stacked", "readout", 20, 16),
+        *(("fsdd", rule, 20, 16) for rule in UPDATE_AT),
     ],
 )
 def test_predictions_follow_the_integer_network(task: str, rule: str, steps: int, channels: int) -> None:

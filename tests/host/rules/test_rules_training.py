@@ -163,7 +163,7 @@ def test_refusals(change: dict[str, Any], words: str) -> None:
         ((LayerShape("dense", 5, 8), LayerShape("output", 3, 6)), "6 inputs where 5"),
         ((LayerShape("output", 4, 8),), "4 output units"),
         ((LayerShape("dense", 5, 8), LayerShape("recurrent", 5, 9), LayerShape("output", 3, 6)), "then dense"),
-        ((LayerShape("recurrent", 5, 9), LayerShape("output", 3, 5)), "0 checkpoints"),
+        ((LayerShape("recurrent", 5, 9), LayerShape("output", 3, 5)), "0 readout steps"),
         ((LayerShape("conv", 5, 9, kernel=(3, 3)), LayerShape("output", 3, 5)), "2 x 4 pixels"),
         ((LayerShape("conv", 5, 9, kernel=(2, 2)), LayerShape("output", 3, 15)), "9 inputs"),
     ],
@@ -176,7 +176,7 @@ def test_layers_that_do_not_fit(layers: tuple[LayerShape, ...], words: str) -> N
 def test_bytes() -> None:
     """The order that the rules' structures imply, and one figure worked out by hand."""
     architecture = Architecture(
-        20, 16, 10, 4, "checkpoint", (LayerShape("recurrent", 32, 48, 2), LayerShape("output", 10, 128))
+        20, 16, 10, 4, "readout", (LayerShape("recurrent", 32, 48, 2), LayerShape("output", 10, 128))
     )
     size = {rule: training_bytes(rule, architecture) for rule in RULES}
     weights = 32 * 49 + 10 * 129

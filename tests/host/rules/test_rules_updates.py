@@ -77,7 +77,7 @@ def projected(architecture: Architecture, i: int, shape: Any, run: Any, g: Float
         return np.outer(g * inside(run.sums[i]), run.inputs[i])
     change = np.zeros((shape.units, shape.inputs + 1))
     if shape.kind == "recurrent":
-        for t, part in zip(architecture.marks(), np.split(g, architecture.checkpoints), strict=True):
+        for t, part in zip(architecture.marks(), np.split(g, architecture.readout_steps), strict=True):
             change += np.outer(part * inside(run.sums[i][t]) * 2.0**-shape.leak, run.inputs[i][t])
         return change
     image = g.reshape(run.outputs[i].shape)
@@ -154,10 +154,10 @@ def test_drtp_in_a_sequence(name: str) -> None:
 
 
 @pytest.mark.parametrize("loss", ["l2", "l1", "cube"])
-@pytest.mark.parametrize("rule", ["last", "checkpoint", "random", "every"])
+@pytest.mark.parametrize("rule", ["last", "readout", "random", "every"])
 @pytest.mark.parametrize("stacked", [False, True])
 def test_tpsgd_in_a_sequence(rule: str, stacked: bool, loss: str) -> None:
-    architecture = replace(STACKED, rule=rule) if stacked else architectures.recurrent(rule)
+    architecture = replace(STACKED, update_at=rule) if stacked else architectures.recurrent(rule)
     before = architectures.weights(architecture)
     x, y = architectures.batch(architecture, 3)
     slopes = {"l2": lambda a, t: a - t, "l1": lambda a, t: np.sign(a - t), "cube": lambda a, t: (a - 1.5 * t) ** 3}
@@ -174,7 +174,7 @@ def test_tpsgd_in_a_sequence(rule: str, stacked: bool, loss: str) -> None:
         drawn = draw(state, count) if rule == "random" else -1
         chosen = {
             "last": lambda t: 0 if t == count - 1 else None, "every": lambda t: 0,
-            "checkpoint": lambda t: marks.index(t) if t in marks else None,
+            "readout": lambda t: marks.index(t) if t in marks else None,
             "random": lambda t, drawn=drawn: 0 if t == drawn else None,
         }[rule]  # fmt: skip
         learn_sequences(architecture, w, row[None], [label], error, chosen)

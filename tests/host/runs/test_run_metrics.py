@@ -37,7 +37,7 @@ def mean(values: list[Any]) -> float | None:
 
 @given(st.lists(st.lists(raws, min_size=1, max_size=150), min_size=1, max_size=4))
 def test_metrics_are_the_naive_ones(epochs: list[list[Raw]]) -> None:
-    """Epoch means, the window, the last held-out pass and the confusion, each from all results anew."""
+    """Epoch means, the span, the last held-out pass and the confusion, each from all results anew."""
     metrics = Metrics()
     metrics.handle(RunStarted({"classes": ["a", "b", "c", "d"]}))
     every: list[SampleResult] = []
@@ -54,7 +54,7 @@ def test_metrics_are_the_naive_ones(epochs: list[list[Raw]]) -> None:
             assert accuracy == mean([r.label == r.predicted for r in known])
             assert loss == pytest.approx(mean([-math.log(max(r.p_true, 0.5) / 127) for r in known]))
         assert ended.epoch == epoch
-        assert metrics.window_accuracy == mean(
+        assert metrics.recent_accuracy == mean(
             [r.correct for r in every if r.kind == "train" and r.label != 255][-100:]
         )
     judged = _judged(every)

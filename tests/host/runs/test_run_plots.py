@@ -153,12 +153,12 @@ def test_other_suffixes_are_refused(tmp_path: Path, make_run: MakeRun) -> None:
         plot_accuracy([record(tmp_path, make_run())], tmp_path / "a.pdf")
 
 
-@pytest.mark.parametrize("window", [1, 3, 100])
-def test_moving_mean_is_the_naive_one(window: int) -> None:
-    """The mean of what there is of the window."""
+@pytest.mark.parametrize("span", [1, 3, 100])
+def test_moving_mean_is_the_naive_one(span: int) -> None:
+    """The mean of what there is of the span."""
     values = np.random.default_rng(1).random(50)
-    naive = [values[max(0, i + 1 - window) : i + 1].mean() for i in range(50)]
-    np.testing.assert_allclose(moving_mean(values, window), naive)
+    naive = [values[max(0, i + 1 - span) : i + 1].mean() for i in range(50)]
+    np.testing.assert_allclose(moving_mean(values, span), naive)
 
 
 def test_trace_counts_training_samples(make_run: MakeRun) -> None:

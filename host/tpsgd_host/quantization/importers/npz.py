@@ -19,7 +19,7 @@ from tpsgd_host.errors import ModelError
 from tpsgd_host.names import listing
 from tpsgd_host.quantization.floatnet import ACTIVATIONS, FloatLayer, FloatNetwork, Floats, check_network
 
-MOST_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 MEAN, DEVIATION, ACTIVATION = ("mean", "mean_"), ("std", "scale", "scale_"), ("activation", "activations")
 
 _NATURAL = re.compile(r"(\d+)")
@@ -94,8 +94,8 @@ def _load(path: str | Path) -> dict[str, Any]:
     """Return the arrays; nothing is unpickled, nothing large is unpacked."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MOST_BYTES:
-                raise ModelError(f"{path} unpacks to more than {MOST_BYTES >> 20} MB: no network of this tool's size")
+            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+                raise ModelError(f"{path} unpacks to more than {MAX_BYTES >> 20} MB: no network of this tool's size")
         with warnings.catch_warnings(), np.load(path, allow_pickle=False) as file:
             warnings.simplefilter("ignore")
             return {name: file[name] for name in file.files}

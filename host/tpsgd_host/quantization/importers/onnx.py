@@ -14,7 +14,7 @@ import numpy as np
 from tpsgd_host.errors import DependencyError, ModelError
 from tpsgd_host.quantization.floatnet import FloatLayer, FloatNetwork, Floats, check_network
 
-MOST_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 SHAPES = ("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout")  # values pass as they are
 ENDS = ("Softmax", "LogSoftmax")
 KNOWN = "Known are Gemm, MatMul and Add, RNN, Tanh, Relu, Clip from -1 to 1, Flatten, Reshape and a Softmax at the end."
@@ -65,8 +65,8 @@ def load_onnx(path: str | Path) -> FloatNetwork:
         raise DependencyError("reading ONNX needs the package onnx", "pip install 'tpsgd[onnx]'") from None
     source = str(path)
     try:
-        if Path(path).stat().st_size > MOST_BYTES:
-            raise ModelError(f"{source} is larger than {MOST_BYTES >> 20} MB: no network of this tool's size")
+        if Path(path).stat().st_size > MAX_BYTES:
+            raise ModelError(f"{source} is larger than {MAX_BYTES >> 20} MB: no network of this tool's size")
         graph = onnx.load(source, load_external_data=False).graph
     except OSError as error:
         raise ModelError(f"{source} cannot be read: {error.strerror}", "Check the name and the folder.") from None

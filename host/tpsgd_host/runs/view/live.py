@@ -28,7 +28,7 @@ from tpsgd_host.runs.events import (
     SampleResult,
     class_names,
 )
-from tpsgd_host.runs.metrics import WINDOW, Metrics
+from tpsgd_host.runs.metrics import RECENT, Metrics
 from tpsgd_host.runs.view.chart import CURVE, MARK, Curve, chart
 from tpsgd_host.runs.view.report import confusion_report, percent
 from tpsgd_host.terminal import clean
@@ -143,7 +143,7 @@ class _State:
     def _add(self, result: SampleResult) -> None:
         self._done = result.index + 1
         self._epoch = result.epoch
-        accuracy = self._metrics.window_accuracy
+        accuracy = self._metrics.recent_accuracy
         if result.kind == "train" and accuracy is not None:
             self._prequential.add(self._done, accuracy)
         now = self._clock()
@@ -190,7 +190,7 @@ class _State:
         test = m.epochs[-1].test_accuracy if m.epochs else None
         facts = [
             ("epoch ", f"{self._epoch}/{self.epochs}" if self.epochs else str(self._epoch)),
-            ("prequential ", f"{percent(m.train.accuracy)} (last {WINDOW}: {percent(m.window_accuracy)})"),
+            ("prequential ", f"{percent(m.train.accuracy)} (last {RECENT}: {percent(m.recent_accuracy)})"),
             ("loss ", "-" if m.train.loss is None else f"{m.train.loss:.3f}"),
             ("held out ", percent(test)),
         ]
@@ -200,7 +200,7 @@ class _State:
     def _chart(self, width: int, rows: int, ascii_only: bool) -> list[RenderableType]:
         end = max(self.total, self._done)
         drawing = chart(self._prequential.points, self._held_out, end, width, rows, ascii_only)
-        key = Text("     ", no_wrap=True).append("." if ascii_only else "⣀⡠⠊", CURVE).append(f" last {WINDOW}", "dim")
+        key = Text("     ", no_wrap=True).append("." if ascii_only else "⣀⡠⠊", CURVE).append(f" last {RECENT}", "dim")
         key.append("   ").append("o" if ascii_only else "◆", MARK).append(" held out", "dim")
         return [drawing, key]
 

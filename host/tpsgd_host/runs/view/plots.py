@@ -75,7 +75,7 @@ def _trace(run: RunFolder, name: str) -> Trace:
 
 def _draw_trace(axes: Axes, one: Trace, i: int, several: bool) -> None:
     # The mean of the very first samples jumps between 0 and 1 and says nothing.
-    shown = slice(min(one.window // 10, len(one.samples) // 2), None, max(1, len(one.samples) // _POINTS))
+    shown = slice(min(one.span // 10, len(one.samples) // 2), None, max(1, len(one.samples) // _POINTS))
     colour, mark, dash = _style(i)
     faint = 0.55 if several else 0.9
     held_out_colour = colour if several else COLOURS[1]
@@ -121,7 +121,7 @@ def _epoch_axis(axes: Axes, ends: Sequence[tuple[int, int]]) -> None:
 
 
 def _key(one: Trace) -> list[Line2D]:
-    before = f"prequential: each sample before it is learned, mean of {one.window}"
+    before = f"prequential: each sample before it is learned, mean of {one.span}"
     handles = [Line2D([], [], color=COLOURS[0], lw=1.5, label=before)]
     if len(one.held_out):
         handles.append(Line2D([], [], color=COLOURS[1], marker=_MARKS[0], ls=_HELD_OUT_DASH, label="held out"))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tpsgd_host.data.samples import UNKNOWN
 from tpsgd_host.runs.events import EpochEnded, Event, SampleResult
-from tpsgd_host.runs.metrics import WINDOW
+from tpsgd_host.runs.metrics import RECENT
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -28,8 +28,8 @@ class Trace:
     name : str
         What the run is called in a legend.
     samples, prequential : ndarray of float64, shape (S,)
-        Training samples so far, and the mean accuracy of the last ``window`` of them.
-    window : int
+        Training samples so far, and the mean accuracy of the last ``span`` of them.
+    span : int
         100, or a fiftieth of a long run, so that the curve stays a line.
     held_out_samples, held_out : ndarray of float64, shape (E,)
         Training samples so far and accuracy, at the end of each epoch.
@@ -40,7 +40,7 @@ class Trace:
     name: str
     samples: Floats
     prequential: Floats
-    window: int
+    span: int
     held_out_samples: Floats
     held_out: Floats
     epoch_ends: tuple[tuple[int, int], ...]
@@ -63,16 +63,16 @@ def trace(name: str, events: Iterable[Event]) -> Trace:
             ends.append((event.epoch, seen))
             if event.test_accuracy is not None:
                 held_out.append((seen, event.test_accuracy))
-    window = max(WINDOW, len(correct) // 50)
+    span = max(RECENT, len(correct) // 50)
     points = np.array(held_out, np.float64).reshape(-1, 2)
-    accuracy = moving_mean(np.array(correct, np.float64), window)
-    return Trace(name, np.array(samples, np.float64), accuracy, window, points[:, 0], points[:, 1], tuple(ends))
+    accuracy = moving_mean(np.array(correct, np.float64), span)
+    return Trace(name, np.array(samples, np.float64), accuracy, span, points[:, 0], points[:, 1], tuple(ends))
 
 
-def moving_mean(values: Floats, window: int) -> Floats:
-    """Return the mean of the last ``window`` values at each, of all so far where there are fewer; shape (S,)."""
+def moving_mean(values: Floats, span: int) -> Floats:
+    """Return the mean of the last ``span`` values at each, of all so far where there are fewer; shape (S,)."""
     total = np.concatenate(([0.0], np.cumsum(values)))
     stop = np.arange(1, len(values) + 1)
-    start = np.maximum(stop - window, 0)
+    start = np.maximum(stop - span, 0)
     means: Floats = (total[stop] - total[start]) / (stop - start)
     return means
