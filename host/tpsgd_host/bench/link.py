@@ -86,7 +86,9 @@ def _records(model: Model, count: int) -> Records:
     return Records(np.zeros(count, np.uint8), labels, data)
 
 
-def _run(folder: Path, engine: int, records: Records, baud: int | None, receive_buffer: int | None) -> tuple[float, int]:
+def _run(
+    folder: Path, engine: int, records: Records, baud: int | None, receive_buffer: int | None
+) -> tuple[float, int]:
     """Stream records; return the seconds it took and the size of the receive buffer."""
     with VirtualBoard(folder) as board:
         port: Port = board.open_port()

@@ -26,10 +26,10 @@ from tpsgd_host.training.executor import Bytes, Records
 
 #: Seconds without an answer after which a frame is sent again, before the board's pace is known; doubled each time.
 RETRY = 0.5
-SHORTEST_RETRY, LONGEST_RETRY = 0.05, 4.0
+MIN_RETRY, MAX_RETRY = 0.05, 4.0
 
 #: As long at most for a request: the answer to HELLO is long, and on a bad wire seldom arrives whole.
-LONGEST_REQUEST = 1.0
+MAX_REQUEST = 1.0
 
 #: Bytes of a DATA payload that are not records; bytes of a DATA frame that are not.
 HEAD = 4
@@ -222,7 +222,7 @@ class Session:
             if time.monotonic() - first > patience:
                 raise self._silent(time.monotonic() - first, echoed)
             self.resent += 1
-            wait = min(self._longer(wait), LONGEST_REQUEST)
+            wait = min(self._longer(wait), MAX_REQUEST)
             padding = PADDING if sent > first else b""  # one loss alone seldom leaves the board in a frame
             sent = time.monotonic()
 
@@ -325,11 +325,11 @@ class Session:
 
     def _longer(self, wait: float) -> float:
         """Return the time to wait after ``wait`` was too short: double, to a limit that the board's pace sets."""
-        return min(2 * wait, 20 * self._retry, LONGEST_RETRY)
+        return min(2 * wait, 20 * self._retry, MAX_RETRY)
 
     def _patience_of_frame(self) -> float:
         """Return the seconds after which a DATA frame without an answer is asked about."""
-        return min(max(self._retry, 3 * self._gap), LONGEST_RETRY)
+        return min(max(self._retry, 3 * self._gap), MAX_RETRY)
 
     def _learn_gap(self, seconds: float) -> None:
         """Learn how long the board lets one wait between two answers: the longest, slowly forgotten."""
@@ -338,7 +338,7 @@ class Session:
     def _pace(self, seconds: float) -> None:
         """Learn how long the board takes to answer."""
         self._mean += (seconds - self._mean) / 4
-        self._retry = min(max(SHORTEST_RETRY, 6 * self._mean), LONGEST_RETRY)
+        self._retry = min(max(MIN_RETRY, 6 * self._mean), MAX_RETRY)
 
     # -- receiving
 
