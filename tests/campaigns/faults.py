@@ -2,8 +2,8 @@
 
 python tests/campaigns/faults.py --runs 200
 
-A run's seed decides everything about it: the network, the window, which bytes are flipped, dropped or doubled, where
-garbage bursts in, when the wire stalls, when the port vanishes, and whether the board is reset meanwhile.
+A run's seed decides everything about it: the network, the receive buffer, which bytes are flipped, dropped or doubled,
+where garbage bursts in, when the wire stalls, when the port vanishes, and whether the board is reset meanwhile.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from boards import FaultyPort, OneEpoch, case_records, put_on
 
 from tpsgd_host.boards.board import Board
-from tpsgd_host.boards.reconnecting import Lifeline
+from tpsgd_host.boards.reconnecting import ReconnectingBoard
 from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.errors import PortError, TpsgdError
 from tpsgd_host.link import session as link
@@ -63,11 +63,11 @@ class StormyPort(FaultyPort):
 
 
 class Bench:
-    """A virtual board that now and then is reset while its port is away: an opener for Lifeline."""
+    """A virtual board that now and then is reset while its port is away: an opener for ReconnectingBoard."""
 
     def __init__(self, folder, seed):
         self.folder, self.dice = folder, random.Random(seed)
-        self.window = self.dice.choice((240, 480, 2048))
+        self.receive_buffer = self.dice.choice((240, 480, 2048))
         self.every = self.dice.choice((0, 7, 16))
         self.board = None
         self.faults = self.stalls = self.opened = self.resets = 0
@@ -84,7 +84,7 @@ class Bench:
         life = self.dice.randrange(4000, 40000) if self.opened < 6 else 1 << 60
         port = StormyPort(self.board.open_port(), self.dice, life)
         try:
-            yield Board(Session(port, patience=30.0), every=self.every, window=self.window)
+            yield Board(Session(port, patience=30.0), every=self.every, receive_buffer=self.receive_buffer)
         finally:
             self.faults += port.faults
             self.stalls += port.stalls
@@ -126,7 +126,7 @@ def one_run(place: Path, seed: int, tally: Tally) -> tuple[bool, str]:
     bench = Bench(folder, seed)
     course = OneEpoch(case, RECORDS)
     try:
-        with Lifeline(bench, 60.0, lambda text: None) as line:
+        with ReconnectingBoard(bench, 60.0, lambda text: None) as line:
             line.follow(parse_model(cases.model_bytes(case), "case"))
             line.begin(1 + seed, course, True)
             results = np.concatenate(list(line.apply(0, RECORDS)))

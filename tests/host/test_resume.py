@@ -158,7 +158,7 @@ class Boards:
 
 
 def line_of(tmp_path, case, *, history=None, patience=5.0, every=5):
-    """Return a lifeline on a case, what it noted, and the boards behind it."""
+    """Return a reconnecting board on a case, what it noted, and the boards behind it."""
     said = []
     boards = Boards(tmp_path, case, every)
     line = ReconnectingBoard(boards, patience, said.append)
@@ -304,7 +304,7 @@ class Uart:
 
 
 def test_a_slow_board_behind_a_small_buffer_is_never_sent_more_than_it_holds(tmp_path):
-    board = LocalBoard(tmp_path, cases.model_bytes(1), window=240)
+    board = LocalBoard(tmp_path, cases.model_bytes(1), receive_buffer=240)
     uart = Uart(board.port)
     board.server.link._source = board.port = uart
     board.server.poller = None

@@ -164,6 +164,6 @@ def _guesses(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
     op, unknown = np.array([TEST], np.uint8), np.array([UNKNOWN], np.uint8)  # unknown: the probability of its own guess
     for i, label in enumerate(samples.labels.tolist()):
         for results in board.stream(Records(op, unknown, stored[i : i + 1])):
-            for predicted, chance in results.tolist():
+            for predicted, p_true in results.tolist():
                 name = None if label == UNKNOWN else model.classes[label]
-                yield Guess(int(samples.lines[i]), name, model.classes[predicted], chance / 127)
+                yield Guess(int(samples.lines[i]), name, model.classes[predicted], p_true / 127)

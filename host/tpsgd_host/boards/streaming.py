@@ -9,7 +9,7 @@ from typing import Any
 
 from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.connect import connect
-from tpsgd_host.boards.reconnecting import Lifeline
+from tpsgd_host.boards.reconnecting import ReconnectingBoard
 from tpsgd_host.data.layout import NO_NAMES, Names, layout_of
 from tpsgd_host.errors import MismatchError
 from tpsgd_host.link.usb import identity, locate
@@ -18,7 +18,7 @@ from tpsgd_host.runs.course import Course
 from tpsgd_host.runs.driver import drive
 from tpsgd_host.runs.events import EpochEnded, RunStarted, SampleResult
 from tpsgd_host.runs.metrics import Metrics
-from tpsgd_host.runs.resume import KEY, History, Reach, newest_unfinished, read_recipe, recipe
+from tpsgd_host.runs.resume import KEY, Connection, History, newest_unfinished, read_recipe, recipe
 from tpsgd_host.runs.run import (
     RunPlan,
     RunReport,
@@ -45,8 +45,8 @@ def stream(
     model_path: Path | None = None,
     engine: str = "auto",
     fresh: bool = True,
-    every: int = Reach.every,
-    reconnect: float = Reach.reconnect,
+    every: int = Connection.every,
+    reconnect: float = Connection.reconnect,
     view: Sink | None = None,
     names: Names = NO_NAMES,
 ) -> RunReport:
@@ -72,9 +72,9 @@ def stream(
     ------
     DataError, ModelError, PortError, BoardError, FitError, MismatchError
     """
-    reach = Reach(port, folder, heap, baud, engine, every, reconnect, identity(port))
+    connection = Connection(port, folder, heap, baud, engine, every, reconnect, identity(port))
     text = TextRelay()
-    with _lifeline(reach, text) as line:
+    with _reconnecting(connection, text) as line:
         board = line.board
         model = load_model(model_path) if model_path else board.model()
         board.require(model)
@@ -87,7 +87,7 @@ def stream(
             plan, course,
             {
                 "executor": "board", "port": port, "engine": board.info.engine, "machine": board.info.machine,
-                KEY: recipe(plan, reach, names, schedule),
+                KEY: recipe(plan, connection, names, schedule),
             },
             start,
         )  # fmt: skip
@@ -111,7 +111,7 @@ def resume(
     path : Path, optional
         The run's folder; by default the newest unfinished one in ``root``.
     changes : dict, optional
-        Fields of :class:`~tpsgd_host.runs.resume.Reach` that are not what they were: the board has another port now.
+        Fields of :class:`~tpsgd_host.runs.resume.Connection` that changed, such as the port.
     view : Sink, optional
         Shows the run; by default the terminal does.
 
@@ -120,14 +120,14 @@ def resume(
     DataError, ConfigError, ModelError, PortError, BoardError, MismatchError
     """
     unfinished = read_recipe(path or newest_unfinished(root))
-    reach = replace(unfinished.reach, **(changes or {}))
+    connection = replace(unfinished.connection, **(changes or {}))
     if "port" in (changes or {}):
-        reach = replace(reach, usb=identity(reach.port))
+        connection = replace(connection, usb=identity(connection.port))
     folder, start, config, view = unfinished.folder, unfinished.start, unfinished.config, view or LiveView()
     schedule = load_schedule(unfinished.plan.reading(layout_of(start.layout, *unfinished.names)), start)
     unfinished.check(schedule)
     text = TextRelay()
-    with _lifeline(reach, text) as line:
+    with _reconnecting(connection, text) as line:
         past, history = Metrics(), History(folder.path / "log.jsonl")
         folder.go_on([past, history, Only(view, RunStarted, SampleResult, EpochEnded)])
         line.follow(start, bytes(history.results), config["model_crc"])
@@ -138,7 +138,7 @@ def resume(
         )  # fmt: skip
 
 
-def _lifeline(reach: Reach, text: TextRelay) -> Lifeline:
+def _reconnecting(connection: Connection, text: TextRelay) -> ReconnectingBoard:
     """Return the way to a board, under whatever name its port has then; what it has to say it says only once."""
     told: set[str] = set()
 
@@ -148,15 +148,15 @@ def _lifeline(reach: Reach, text: TextRelay) -> Lifeline:
             text.note(fact)
 
     def opener() -> AbstractContextManager[Board]:
-        port = locate(reach.port, reach.usb)
-        if port != reach.port:
-            note(f"the board is at {port} now, it was at {reach.port}")
+        port = locate(connection.port, connection.usb)
+        if port != connection.port:
+            note(f"the board is at {port} now, it was at {connection.port}")
         return connect(
-            port, folder=reach.folder, heap=reach.heap, baud=reach.baud, engine=reach.engine, every=reach.every,
-            on_text=text, on_note=note,
+            port, folder=connection.folder, heap=connection.heap, baud=connection.baud,
+            engine=connection.engine, every=connection.every, on_text=text, on_note=note,
         )  # fmt: skip
 
-    return Lifeline(opener, reach.reconnect, text.note)
+    return ReconnectingBoard(opener, connection.reconnect, text.note)
 
 
 def verify(report: RunReport, plan: RunPlan, model: Model) -> int:

@@ -14,7 +14,7 @@ from tpsgd_host.adaptation.new_class import study_new_class
 from tpsgd_host.adaptation.new_subject import study_shift
 from tpsgd_host.adaptation.output import show_study
 from tpsgd_host.commands.options import FILE, data_options, json_option
-from tpsgd_host.comparison import RULES, compare, cross_validate, file_problem, fold_problems
+from tpsgd_host.comparison import METHOD_NAMES, compare, cross_validate, file_problem, fold_problems
 from tpsgd_host.comparison.board import run_on_board
 from tpsgd_host.comparison.folder import make_folder
 from tpsgd_host.comparison.jobs import cores
@@ -34,17 +34,17 @@ EPOCHS = 20  # on a user's own data, as README's example
 TEST_SPLIT = 0.2
 
 
-def _rules(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:  # noqa: ARG001
-    """Return the rules named, in the order of the table."""
+def _methods(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:  # noqa: ARG001
+    """Return the methods named, in the order of the table."""
     if value is None:
-        return RULES
+        return METHOD_NAMES
     names = tuple(name.strip() for name in value.split(",") if name.strip())
     for name in names:
-        if name not in RULES:
-            raise click.BadParameter(f"no rule {name!r}; there are {', '.join(RULES)}")
+        if name not in METHOD_NAMES:
+            raise click.BadParameter(f"no method {name!r}; there are {', '.join(METHOD_NAMES)}")
     if not names:
-        raise click.BadParameter(f"name one or more of {', '.join(RULES)}")
-    return tuple(rule for rule in RULES if rule in names)
+        raise click.BadParameter(f"name one or more of {', '.join(METHOD_NAMES)}")
+    return tuple(name for name in METHOD_NAMES if name in names)
 
 
 def _source_options(function: F) -> F:
@@ -78,8 +78,11 @@ def _source_options(function: F) -> F:
 @click.command("compare")
 @click.argument("data", type=FILE, required=False)
 @_source_options
-@click.option("--rules", callback=_rules, metavar="A,B,...", help="Who takes part, as listed above.  [default: all]")
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Networks of each contestant.")
+@click.option(
+    "--methods", "--rules", "methods", callback=_methods, metavar="A,B,...",
+    help="What takes part, as listed above.  [default: all]",
+)  # fmt: skip
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Networks of each method.")
 @click.option(
     "--board", "on_board", is_flag=True, help="Train the first seed on the virtual board too, and compare the weights."
 )
@@ -105,12 +108,12 @@ def _source_options(function: F) -> F:
 @data_options
 @json_option
 def command(
-    data: Path | None, rules: tuple[str, ...], seeds: int, on_board: bool, shift: str | None, new_class: bool,
+    data: Path | None, methods: tuple[str, ...], seeds: int, on_board: bool, shift: str | None, new_class: bool,
     held_out: tuple[str, ...], jobs: int | None, out: Path | None, as_markdown: bool, as_json: bool, **named: Any,
 ) -> None:  # fmt: skip
     """Compare tpSGD with backprop and its rivals: the same network, the same samples, on this computer.
 
-    The learning rates of every contestant are chosen on recordings held out of the training part. The test part is
+    The learning rates of every method are chosen on recordings held out of the training part. The test part is
     looked at once, at the end. The table says what each reaches and what it takes; the sentences under it say what that
     means.
 
@@ -124,12 +127,12 @@ def command(
     \b
     Examples:
       tpsgd-host compare data.csv --out compared
-      tpsgd-host compare data.csv --model gestures.toml --rules int-tpsgd,int-frozen,bp
+      tpsgd-host compare data.csv --model gestures.toml --methods int-tpsgd,int-frozen,bp
       tpsgd-host compare data.csv --folds 5
       tpsgd-host compare data.csv --shift wearer
       tpsgd-host compare --suite --data DIR --markdown
     """
-    _check(data, rules, on_board, as_json, as_markdown, shift, new_class, held_out, named)
+    _check(data, methods, on_board, as_json, as_markdown, shift, new_class, held_out, named)
     output = Output(as_json, as_markdown, make_folder(out) if out is not None else None)
     sources = _sources(data, shift, output, named)
     if library() is None and not output.quiet:
@@ -137,7 +140,7 @@ def command(
     workers = jobs or cores()
     if shift is None and not new_class:
         folded = [_problems(source, named["folds"], named["split_seed"]) for source in sources]
-        _compare(sources, folded, rules, seeds, on_board, workers, output)
+        _compare(sources, folded, methods, seeds, on_board, workers, output)
         return
     (source,) = sources
     with ProgressView(source.problem.name, quiet=output.as_json) as view:
@@ -150,7 +153,7 @@ def command(
 
 
 def _check(
-    data: Path | None, rules: tuple[str, ...], on_board: bool, as_json: bool, as_markdown: bool, shift: str | None,
+    data: Path | None, methods: tuple[str, ...], on_board: bool, as_json: bool, as_markdown: bool, shift: str | None,
     new_class: bool, held_out: tuple[str, ...], named: dict[str, Any],
 ) -> None:  # fmt: skip
     """Refuse options that contradict each other."""
@@ -160,8 +163,8 @@ def _check(
         raise click.UsageError("--json and --markdown exclude each other.")
     if shift is not None and new_class:
         raise click.UsageError("--shift and --new-class exclude each other.")
-    if on_board and not any(name.startswith("int-") for name in rules):
-        raise click.UsageError("--board needs an integer rule: --rules int-tpsgd,...")
+    if on_board and not any(name.startswith("int-") for name in methods):
+        raise click.UsageError("--board needs an integer method: --methods int-tpsgd,...")
     if held_out and shift is None and not new_class:
         raise click.UsageError("--held-out goes with --shift or --new-class.")
     if (shift is not None or new_class) and data is None and len(named["tasks"]) != 1:
@@ -202,18 +205,18 @@ def _problems(source: Source, folds: int | None, seed: int) -> tuple[Problem, ..
 
 
 def _compare(
-    sources: list[Source], folded: list[tuple[Problem, ...]], rules: tuple[str, ...], seeds: int, on_board: bool,
+    sources: list[Source], folded: list[tuple[Problem, ...]], methods: tuple[str, ...], seeds: int, on_board: bool,
     jobs: int, output: Output,
 ) -> None:  # fmt: skip
-    """Compare rules on every source."""
+    """Compare methods on every source."""
     done: list[Kept] = []
     for source, problems in zip(sources, folded, strict=True):
         with ProgressView(problems[0].name, quiet=output.as_json) as view:
             options: dict[str, Any] = {"seeds": seeds, "jobs": jobs, "progress": view.report}
             if len(problems) == 1:
-                one = compare(problems[0], rules, **options)
+                one = compare(problems[0], methods, **options)
             else:
-                one = cross_validate(problems, rules, **options)
+                one = cross_validate(problems, methods, **options)
             if on_board:
                 view.report(1, 1, "training on the virtual board")
                 one = replace(one, board=run_on_board(problems[0], one))

@@ -13,7 +13,7 @@ from tpsgd_host.boards.board import ENGINES
 from tpsgd_host.boards.streaming import resume, stream
 from tpsgd_host.commands.options import FILE, board_options, data_options, json_option, run_options
 from tpsgd_host.errors import ConfigError
-from tpsgd_host.runs.resume import Reach
+from tpsgd_host.runs.resume import Connection
 from tpsgd_host.runs.run import RunPlan, RunReport
 from tpsgd_host.runs.view.live import LiveView
 from tpsgd_host.terminal import echo
@@ -21,8 +21,8 @@ from tpsgd_host.terminal import echo
 #: What ``--resume`` without a folder stands for.
 NEWEST = ":newest:"
 
-#: Options that a run which goes on may be given anew, with the field of :class:`Reach` that they set; others that do
-#: not touch the run.
+#: Options that may change when a run goes on, with the field of :class:`Connection` that each sets; others that do not
+#: touch the run.
 CHANGEABLE = {
     "port": "port", "baud": "baud", "board_dir": "folder", "heap": "heap", "every": "every", "reconnect": "reconnect",
 }  # fmt: skip
@@ -52,7 +52,7 @@ FREE = {"run_path", "as_json", "root"}
     "--checkpoint-every",
     "every",
     type=click.IntRange(0),
-    default=Reach.every,
+    default=Connection.every,
     show_default=True,
     metavar="N",
     help="Samples between two checkpoints on the board's flash; 0: only at the end.",
@@ -60,7 +60,7 @@ FREE = {"run_path", "as_json", "root"}
 @click.option(
     "--reconnect",
     type=click.FloatRange(0),
-    default=Reach.reconnect,
+    default=Connection.reconnect,
     show_default=True,
     metavar="SECONDS",
     help="How long to wait for a board that vanishes or is reset; 0: not at all.",

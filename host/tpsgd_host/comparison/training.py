@@ -60,7 +60,7 @@ class Training:
     """
 
     def __init__(self, problem: Problem, methods: tuple[Method, ...], processes: int, progress: Progress) -> None:
-        self._problem, self._contestants, self._progress = problem, methods, progress
+        self._problem, self._methods, self._progress = problem, methods, progress
         self._workers = Workers(_work, Common(problem, methods), processes)
         self._expected = self._done = 0.0
 
@@ -97,7 +97,7 @@ class Training:
         problem = self._problem
         thousands = len(job.settings) * len(job.part.seeds) * problem.multiplies / 1000
         cost = IN_C * thousands
-        if not self._contestants[job.method].integer:
+        if not self._methods[job.method].integer:
             steps = problem.train.values.shape[1] if problem.recurrent else 0
             cost = CALLS + CALLS_A_STEP * steps + IN_LOCKSTEP * thousands
         return cost * len(job.part.train) * job.epochs

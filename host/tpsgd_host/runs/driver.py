@@ -81,7 +81,7 @@ def _epoch(executor: Executor, course: Course, epoch: int, sink: Fanout, metrics
     at, end = metrics.results, course.bounds(epoch)[1]
     for results in executor.apply(at, end):
         facts = (array.tolist() for array in course.facts(at, at + len(results)))
-        for (predicted, chance), op, label, line in zip(results.tolist(), *facts, strict=True):
+        for (predicted, p_true), op, label, line in zip(results.tolist(), *facts, strict=True):
             kind: Kind = "test" if op == TEST else "train"
-            sink.handle(SampleResult(metrics.results, epoch, kind, label, predicted, chance, line))
+            sink.handle(SampleResult(metrics.results, epoch, kind, label, predicted, p_true, line))
         at += len(results)
