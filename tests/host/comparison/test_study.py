@@ -187,10 +187,10 @@ def test_targets_of_their_own_instead_of_feedback(gesture):
 
 
 def test_unknown_rules():
-    with pytest.raises(ConfigError, match="no rule 'backprop'") as caught:
+    with pytest.raises(ConfigError, match="no method 'backprop'") as caught:
         contestant("backprop")
     assert "int-tpsgd" in caught.value.hint
-    with pytest.raises(ConfigError, match="no rule to compare"):
+    with pytest.raises(ConfigError, match="no method to compare"):
         compare(task_problem("gesture"), ())
 
 
