@@ -113,7 +113,9 @@ class Session:
         self._next = (frame.number + 1) & 255
         info = Info.parse(answer.payload)
         self.info = replace(
-            info, receive_buffer=min(info.receive_buffer, receive_buffer or info.receive_buffer), results=min(info.results, MAX_RESULTS)
+            info,
+            receive_buffer=min(info.receive_buffer, receive_buffer or info.receive_buffer),
+            results=min(info.results, MAX_RESULTS),
         )
         # Two frames at least: one travels while the answer to the other does.
         fits = (self.info.receive_buffer - RESERVE) // 2 - OVERHEAD

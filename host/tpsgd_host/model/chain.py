@@ -110,8 +110,8 @@ def _temporal(index: int, layer: LayerConfig, steps: int, channels: int) -> int:
         message = f"cuts a sample of {steps} steps into {segments} segments"
         raise MisfitError(index, "segments", message, "A segment has one step or more.")
     longest = -(-steps // segments)
-    if longest > MOST_SEGMENT:
-        message = f"has segments of {longest} steps, {MOST_SEGMENT} are the most"
+    if longest > MAX_SEGMENT:
+        message = f"has segments of {longest} steps, {MAX_SEGMENT} are the most"
         raise MisfitError(index, "segments", message, "More segments or fewer steps make them shorter.")
     return taps * channels
 
