@@ -1,12 +1,12 @@
-"""tpsgd on the device: a network that trains itself, forward only, in integers (docs/SPEC.md)."""
+"""tpsgd on the device: a network that trains itself, in integers (docs/SPEC.md)."""
 
 __version__ = "0.1.0"
 
 
-def Learner(*given, **named):  # noqa: N802 - it is the class as far as its caller can see
-    """Return a :class:`tpsgd.learner.Learner`, imported now: a board that serves a host has no room to spare for it.
+def Learner(*given, **named):  # noqa: N802 - to its caller it is the class
+    """Return a :class:`tpsgd.learner.Learner`. Import it only now: a board that serves a host has no room for it.
 
-    No module ``__getattr__``: with one, MicroPython does not find the package's own modules any more.
+    A module ``__getattr__`` would not do: with one, MicroPython no longer finds the package's own modules.
     """
     from tpsgd.learner import Learner
 

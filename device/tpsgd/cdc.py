@@ -1,6 +1,6 @@
-"""CircuitPython's second serial port over USB, which carries binary data; its console would take 0x03 for Ctrl-C."""
+"""CircuitPython's second USB serial port. It carries binary data; the console would take a byte 0x03 for Ctrl-C."""
 
-#: Bytes that may be under way while the program computes. USB holds back what does not fit: nothing is lost.
+#: Bytes that may be on the way while the program computes. USB holds the rest back, so nothing is lost.
 WINDOW = 480
 
 
@@ -10,7 +10,7 @@ class Pipe:
     Raises
     ------
     RuntimeError
-        When boot.py has not switched the port on.
+        When boot.py has not enabled the port.
     """
 
     def __init__(self, serial):
@@ -19,11 +19,11 @@ class Pipe:
         self._serial = serial
 
     def readinto(self, view):
-        """Wait for bytes; return how many came."""
+        """Wait for bytes and return how many came."""
         return self._serial.readinto(view)
 
     def write(self, data):
-        """Send all of ``data``: one write of CircuitPython may send less."""
+        """Send all of ``data``. A single write of CircuitPython may send less."""
         view = memoryview(data)
         while len(view):
             view = view[self._serial.write(view) :]

@@ -1,4 +1,4 @@
-"""Two slots that survive a power cut (SPEC 3): the older one is written, the newer one stays whole."""
+"""Checkpoints in two slots that survive a power cut (SPEC 3): a write goes to the older slot, the newer stays whole."""
 
 import struct
 
@@ -15,7 +15,7 @@ _CHUNK = 256
 
 
 class Checkpoint:
-    """What the header of a slot says: fields as in SPEC 3, and the slot's file name in ``path``."""
+    """The header of a checkpoint: fields as in SPEC 3, and its file name in ``path``."""
 
     def __init__(self, path, raw):
         self.path = path
@@ -24,7 +24,7 @@ class Checkpoint:
 
 
 def read(path, size):
-    """Return the :class:`Checkpoint` in a file of ``size`` bytes to be, or None where the file is not a valid one."""
+    """Return the :class:`Checkpoint` in a file, or None where it is not a valid checkpoint of ``size`` bytes."""
     try:
         with open(path, "rb") as file:
             raw = file.read(HEADER_SIZE)
@@ -52,23 +52,23 @@ def size(network):
     return HEADER_SIZE + sum([len(w) for w in _trained(network)]) + 4
 
 
-def newest(folder, network, model_crc, run_id=None, most=0xFFFFFFFF):
+def newest(folder, network, model_crc, run_id=None, max_applied=0xFFFFFFFF):
     """Return the valid checkpoint of the highest generation that belongs to the model, or None.
 
-    With a ``run_id``: of that run, after ``most`` records or fewer.
+    With a ``run_id`` only checkpoints of that run count, and only those of at most ``max_applied`` records.
     """
     best = None
     for name in SLOTS:
         found = read(folder + name, size(network))
         if not found or found.model_crc != model_crc or (best and found.generation <= best.generation):
             continue
-        if run_id is None or (found.run_id == run_id and found.applied <= most):
+        if run_id is None or (found.run_id == run_id and found.applied <= max_applied):
             best = found
     return best
 
 
 def load(checkpoint, network):
-    """Put a checkpoint's weights, counters and generator into ``network``."""
+    """Load a checkpoint's weights, counters and generator into ``network``."""
     with open(checkpoint.path, "rb") as file:
         file.seek(HEADER_SIZE)
         for w in _trained(network):
@@ -78,12 +78,12 @@ def load(checkpoint, network):
 
 
 def save(folder, network, model_crc, run_id, applied):
-    """Write ``network`` to the slot that may be lost and return its generation.
+    """Write ``network`` to the older slot and return the new generation.
 
     Raises
     ------
     OSError
-        When it cannot be written; the other slot is as it was.
+        When the slot cannot be written. The other slot stays as it was.
     """
     last = newest(folder, network, model_crc)
     generation = last.generation + 1 if last else 1
@@ -99,7 +99,7 @@ def save(folder, network, model_crc, run_id, applied):
 
 
 def _write(path, header, network):
-    """Write a slot and have it reach the flash."""
+    """Write a slot and flush it to the flash."""
     crc = crc32(header)
     with open(path, "wb") as file:
         file.write(header)
@@ -123,5 +123,5 @@ def forget(folder):
 
 
 def _trained(network):
-    """Return the weight buffers that training changes."""
+    """Return the weight buffers of the layers that learn."""
     return [layer.w for layer in network.layers if any(layer.shifts)]

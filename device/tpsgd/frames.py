@@ -1,6 +1,7 @@
 """Frames over a byte pipe (SPEC 4): find them, check them, send them.
 
-One buffer each way, allocated once. Bytes that are no valid frame are skipped by the board: only the host shows text.
+There is one buffer for each direction, allocated once. The board skips bytes outside a valid frame; only the host shows
+them, as text.
 """
 
 import struct
@@ -20,16 +21,16 @@ class Frames:
     Parameters
     ----------
     source : stream
-        ``readinto(view)`` waits for bytes and says how many came; 0 at the end of the pipe.
+        ``readinto(view)`` waits for bytes and returns how many came; 0 at the end of the pipe.
     sink : stream
-        ``write(view)`` sends all of it.
+        ``write(view)`` sends all of ``view``.
 
     Attributes
     ----------
     payload : bytearray
-        The buffer that holds the frame last received: its payload is ``payload[4 : 4 + length]``.
+        The last frame received. Its payload is ``payload[4 : 4 + length]``.
     out : bytearray
-        The buffer to write a payload to send into, from byte 4 on.
+        The frame to send. Write its payload here, from byte 4 on.
     """
 
     def __init__(self, source, sink):
@@ -40,7 +41,7 @@ class Frames:
         self._have = self._used = self.kind = self.number = self.length = 0
 
     def receive(self):
-        """Wait for the next valid frame; set ``kind``, ``number`` and ``length``; False when the pipe has ended."""
+        """Wait for the next valid frame and set ``kind``, ``number`` and ``length``. Return False at the pipe's end."""
         buffer = self.payload
         self._drop(self._used)
         while True:
@@ -65,7 +66,7 @@ class Frames:
             return True
 
     def waiting(self):
-        """Return whether bytes of a further frame are at hand already."""
+        """Return whether bytes of the next frame have arrived already."""
         return self._have > self._used
 
     def send(self, kind, number, size):
@@ -84,15 +85,15 @@ class Frames:
         self._sink.write(view[:size])
 
     def say(self, text):
-        """Send text between frames, which the host shows."""
+        """Send text between frames; the host shows it."""
         self._sink.write(text.encode())
 
     def _fill(self, n):
-        """Read until ``n`` bytes are in the buffer, never one more: a console read may wait for all it was asked."""
+        """Read until ``n`` bytes are in the buffer, and no more: a console read may wait for all that it asks for."""
         while self._have < n:
             ask = n - self._have
             if not ask & 63:
-                ask -= 1  # reads of whole USB packets of 64 bytes hang on RP2 (micropython #11253)
+                ask -= 1  # a read of whole USB packets of 64 bytes hangs on RP2 (micropython #11253)
             got = self._source.readinto(memoryview(self.payload)[self._have : self._have + ask])
             if not got:
                 return False

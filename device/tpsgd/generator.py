@@ -1,4 +1,4 @@
-"""The generator that everything random in a run comes from (SPEC 1.4): xorshift32 and a mixer for its seeds."""
+"""The random generator of a run (SPEC 1.4): xorshift32, and a mixer for its seeds."""
 
 
 def step(s):
@@ -9,7 +9,7 @@ def step(s):
 
 
 def mix(x):
-    """Return a state, 1..2**32-1, in which every bit of ``x`` has a say."""
+    """Return a state, 1..2**32-1, that every bit of ``x`` influences."""
     x &= 0xFFFFFFFF
     x = ((x >> 16) ^ x) * 0x45D9F3B & 0xFFFFFFFF
     x = ((x >> 16) ^ x) * 0x45D9F3B & 0xFFFFFFFF

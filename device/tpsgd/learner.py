@@ -1,4 +1,4 @@
-"""A network that learns from the board's own sensor, with no host connected (docs/ON_DEVICE.md).
+"""A network that learns from the board's own sensor, without a host (docs/ON_DEVICE.md).
 
 Legend: C channels, T steps of a sample, W readings of a window.
 """
@@ -11,41 +11,48 @@ from tpsgd import checkpoint, plan, runtime
 from tpsgd.modelfile import Model, ModelError
 from tpsgd.network import build, load_or_recover
 
-#: Samples over which the accuracy looks back, about.
+#: The accuracy covers about this many last samples.
 FADE = 50
 
-#: Smallest and largest reading that a window of the kind can hold.
+#: Smallest and largest reading that a window can hold, by the kind of its readings.
 RANGES = {"f": (-3.4028234e38, 3.4028234e38), "h": (-32768, 32767)}
 
 _NAMES_BEFORE_CLASSES = 3
 
 
 class Learner:
-    """A network that is fed readings, predicts and learns.
+    """A network that takes readings, predicts and learns.
 
-    It goes on from the newest checkpoint beside the model file, if there is one. Windows are cut, resampled and scaled
-    as the host does it (SPEC 1.5, 1.6). Where floats have 32 bits, rounding may move an input by one step of 127 now
-    and then, against the host's 64 bits; from the inputs on all is integers, and equal.
+    It starts from the newest checkpoint beside the model file, if there is one. It cuts, resamples and scales windows
+    as the host does (SPEC 1.5, 1.6). The host calculates with 64-bit floats. Where the board's have 32 bits, rounding
+    can now and then move an input by one step of 127. After the inputs all is integers, and equal.
 
     Parameters
     ----------
     path : str
         The model file.
     longest : int
-        For a model that takes whole recordings (window = 0): most readings that one has; of more, the last are kept.
+        For a model of whole recordings (window = 0): the most readings of one. Of a longer one the last are kept.
     readings : {"f", "h"}
-        How a window is kept: as 32-bit floats, or, for a sensor that gives integers of 16 bits, in half the RAM.
+        How the window stores readings: as 32-bit floats, or as 16-bit integers in half the RAM.
     engine : int
-        As in ``runtime.ENGINES``; 0 is the best.
+        A number of ``runtime.ENGINES``; 0 takes the best.
 
     Attributes
     ----------
     classes : tuple of str
     probability : float
-        What the network gave, 0 to 1, to the class it predicted last, or to the one it was taught last.
+        After a prediction, that of the predicted class; after learning, that of the learned class. 0 to 1.
     accuracy : float
-        Share of right predictions among the last samples, each predicted before it was learned; fades over ``FADE``.
+        Share of right predictions among the last ``FADE`` samples or so, each predicted before it was learned.
     network : network.Network
+
+    Raises
+    ------
+    OSError, ModelError
+        When the model file cannot be read, or is damaged.
+    MemoryError
+        When the network does not fit into the heap.
     """
 
     def __init__(self, path="model.tpsgd", longest=0, readings="f", engine=0):
@@ -61,14 +68,14 @@ class Learner:
         self.clear()
 
     def _load(self, k, longest, readings):
-        """Read the model file, and make the window and the network."""
+        """Read the model file; make the window and the network."""
         with open(self._path, "rb") as file:
             model = Model(file)
             self._make_window(model, longest, readings)
             self._build(file, model, k)
 
     def _build(self, file, model, k):
-        """Make the network, its class names and scales."""
+        """Make the network, and read its class names and scales."""
         self._read_names(file, model)
         need = plan.total(plan.buffers(model, plan.WORDS[k.NAME]))
         free = runtime.heap()[1]
@@ -78,13 +85,13 @@ class Learner:
         self._model_crc = model.crc
 
     def _restart(self):
-        """Count from the weights of the model file on."""
+        """Reset the counts: the weights are those of the model file."""
         self.accuracy = self.probability = 0.0
         self._known = self._applied = 0
         self._unsaved = False
 
     def _read_names(self, file, model):
-        """Read scales and class names, which the trainer itself has no use for."""
+        """Read the scales and class names, which training does not need."""
         file.seek(model.strings - 8 * model.scales)
         pairs = struct.unpack("<%df" % (2 * model.scales), file.read(8 * model.scales))
         self._offset = array("f", [pairs[2 * i] for i in range(model.scales)])
@@ -93,7 +100,7 @@ class Learner:
         self.classes = tuple([str(name, "utf-8") for name in names[_NAMES_BEFORE_CLASSES:]])
 
     def _make_window(self, model, longest, readings):
-        """Make the ring of readings, of ``_size`` places; a model of rows has none and takes a sample at a time."""
+        """Make the ring of the last ``_size`` readings. A model of rows has none: each reading is a sample."""
         self._mean = model.resampling
         self._ring = None
         self._size = self._need = self._hop = 1
@@ -103,19 +110,19 @@ class Learner:
             self._width = model.channels
             self._size = model.window or longest
             if not self._size:
-                raise ValueError("this model takes whole recordings: say longest=N, the most readings one can have")
+                raise ValueError("this model takes whole recordings: give longest=N, the most readings one can have")
             if model.window:
                 self._need = model.window
                 self._hop = model.hop or model.window
             self._ring = array(readings, bytes(struct.calcsize(readings) * self._size * self._width))
 
     def feed(self, reading):
-        """Take the next reading, a sequence of C numbers; of a model of rows a whole sample, T*C of them."""
+        """Take the next reading, a sequence of C numbers. For a model of rows it is a whole sample, T*C numbers."""
         if len(reading) != self._width:
             raise ValueError("a reading of %d values, the model takes %d" % (len(reading), self._width))
         lowest, highest = self._range
         for value in reading:
-            if not lowest <= value <= highest:  # also what is not a number
+            if not lowest <= value <= highest:  # NaN fails this, too
                 raise ValueError("a reading of " + str(value))
         if self._ring is None:
             self._scale(reading, 0)
@@ -130,23 +137,23 @@ class Learner:
         self._filled = self._ring is None
 
     def clear(self):
-        """Forget the readings so far: the next one begins a new recording."""
+        """Drop the readings so far: the next one starts a new recording."""
         self._next = self._have = 0
         self._new = self._hop
         self._filled = False
 
     @property
     def ready(self):
-        """Whether a window is full, and ``hop`` readings newer than the one last used, as the model says."""
+        """Whether a window is full and at least ``hop`` readings newer than the last window used."""
         return self._have >= self._need and self._new >= self._hop
 
     @property
     def seen(self):
-        """Samples learned."""
+        """Samples learned so far."""
         return self.network.seen
 
     def predict(self):
-        """Return the name of the class that the window looks like."""
+        """Return the name of the class that the network predicts for the window."""
         self._fill()
         result = self.network.test()
         self._applied += 1
@@ -154,7 +161,7 @@ class Learner:
         return self.classes[result >> 8]
 
     def learn(self, label):
-        """Learn the window as one of class ``label``, a name or number; return the name predicted before."""
+        """Learn the window as one of class ``label``, a name or number. Return the name predicted before learning."""
         y = self._class(label)
         self._fill()
         result = self.network.train(y)
@@ -166,7 +173,7 @@ class Learner:
         return self.classes[result >> 8]
 
     def save(self):
-        """Write what was learned since the last time to the older of two checkpoints; return whether there was any."""
+        """Write a checkpoint if anything was learned since the last one; return whether it was."""
         changed = self._unsaved
         if changed:
             checkpoint.save(self._folder, self.network, self._model_crc, 0, self._applied)
@@ -174,7 +181,7 @@ class Learner:
         return changed
 
     def forget(self):
-        """Begin again from the model file, and remove what was saved."""
+        """Start again from the weights of the model file, and remove the checkpoints."""
         with open(self._path, "rb") as file:
             model = Model(file)
             model.weights(file, self.network.weights())
@@ -183,9 +190,10 @@ class Learner:
         self._restart()
 
     def add_class(self, name):
-        """Add a class; what was learned goes into the model file, which is written anew (SPEC 1.8).
+        """Add a class. This writes the model file again, with all that was learned (SPEC 1.8).
 
-        ``network`` is another one from then on. A window that was fed may be learned as one of the new class.
+        ``network`` is a new object afterwards. The present window stays: you can learn it as one of the new class.
+        Raises as :func:`tpsgd.newclass.add` does.
         """
         from tpsgd import newclass
 
@@ -209,7 +217,7 @@ class Learner:
         raise ValueError("no class %r; the model has %s" % (label, ", ".join(self.classes)))
 
     def _fill(self):
-        """Put the window into the network's sample."""
+        """Make the network's sample from the window."""
         if self._have < self._need:
             raise ValueError("%d of %d readings: feed more before you predict or learn" % (self._have, self._need))
         self._new = 0
@@ -222,44 +230,44 @@ class Learner:
             self._filled = True
 
     def _interpolate(self, t, values):
-        """Make step ``t`` of the sample from the two readings around its place."""
+        """Interpolate step ``t`` of the sample between two readings."""
         divisor = self.network.steps - 1
-        place = t * (self._have - 1)
+        position = t * (self._have - 1)
         if not divisor:  # one step: the middle
             divisor = 2
-            place = self._have - 1
+            position = self._have - 1
         ring = self._ring
-        part = place % divisor / divisor
-        a = self._place(place // divisor)
-        b = self._place(min(place // divisor + 1, self._have - 1))
+        part = position % divisor / divisor
+        a = self._offset_of(position // divisor)
+        b = self._offset_of(min(position // divisor + 1, self._have - 1))
         for c in range(len(values)):
             values[c] = ring[a + c] + (ring[b + c] - ring[a + c]) * part
 
     def _average(self, t, values):
-        """Make step ``t`` of the sample from the mean of its readings."""
+        """Average the readings of step ``t`` of the sample."""
         ring = self._ring
         start = t * self._have // self.network.steps
         count = max(1, (t + 1) * self._have // self.network.steps - start)
         for i in range(count):
-            at = self._place(start + i)
+            at = self._offset_of(start + i)
             for c in range(len(values)):
                 values[c] = values[c] + ring[at + c] if i else ring[at + c]
         for c in range(len(values)):
             values[c] /= count
 
-    def _place(self, i):
-        """Return where the ``i``-th oldest reading of the window begins in the ring."""
+    def _offset_of(self, i):
+        """Return where in the ring the ``i``-th oldest reading of the window begins."""
         return (self._next - self._have + i) % self._size * self._width
 
     def _scale(self, values, at):
-        """Scale readings, the channels in turn, into the sample from place ``at`` on (SPEC 1.5)."""
+        """Scale values, the channels in turn, and write them to the sample from byte ``at`` on (SPEC 1.5)."""
         sample = self.network.sample
         offset = self._offset
         gain = self._gain
         channel = 0
         for value in values:
             x = (value - offset[channel]) * gain[channel] + 0.5
-            # Clamped before floor, which has no answer for infinity.
+            # Clamp before floor, which fails for infinity.
             sample[at] = 255 if x >= 127 else 1 if x < -126 else floor(x) + 128
             at += 1
             channel += 1

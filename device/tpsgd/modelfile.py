@@ -39,7 +39,7 @@ class ModelError(ValueError):
 
 
 class LayerSpec:
-    """One layer as its file describes it: fields as in SPEC 2, ``shifts`` the P update shifts."""
+    """One layer of a model file. Fields are as in SPEC 2; ``shifts`` are the P update shifts."""
 
     def __init__(self, raw, at, phases):
         (self.kind, flags, self.units, self.inputs, self.shift, self.leak, self.amplitude, self.loss, self.l1,

@@ -47,14 +47,14 @@ class Network:
     ----------
     model : modelfile.Model
     k : module
-        The engine, from :func:`tpsgd.runtime.engine`.
+        The engine, from :func:`tpsgd.runtime.engine`: a module of kernels.
 
     Attributes
     ----------
     sample : bytearray, T*C stored activations and one byte more
         Write a sample here, then call :meth:`train` or :meth:`test`.
     seen, total : int
-        Training samples applied in this run, and the number announced for it.
+        Training samples of this run so far, and the number announced for it.
     """
 
     def __init__(self, model, k):
@@ -96,7 +96,7 @@ class Network:
         self.resume(0, total, mix(self.seed))
 
     def resume(self, seen, total, state):
-        """Go on with a run after ``seen`` of its ``total`` training samples, the generator at ``state``."""
+        """Continue a run after ``seen`` of its ``total`` training samples, with the generator at ``state``."""
         self.seen = seen
         self.total = total
         self.state[0] = state

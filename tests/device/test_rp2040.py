@@ -1,7 +1,7 @@
-"""MicroPython on an emulated RP2040: the shared suite there, and what a kernel and a training step take.
+"""MicroPython on an emulated RP2040: the shared suite, and the cycles of a kernel and of a training step.
 
-The board and its emulator are the user's, see ``rp2040.py``. It all takes two to six minutes; ``TPSGD_RP2040_SLOW=1``
-runs the tests as well that keep the emulator busy for many minutes each.
+You bring the board's image and the emulator, see ``rp2040.py``. The tests take two to six minutes.
+``TPSGD_RP2040_SLOW=1`` also runs those that take the emulator many minutes each.
 """
 
 import ast
@@ -41,7 +41,7 @@ SLOW = {
     "test_bad_field_with_a_right_crc",
 }
 
-#: Cycles from the call of a function to its return, no interrupt between; 24 bits. What calling costs is in it.
+#: Counts the cycles from the call of a function to its return, in 24 bits, with interrupts off. The call itself counts.
 CLOCK = """import gc, machine
 from machine import mem32
 machine.freq(125000000)
@@ -72,7 +72,7 @@ KERNELS = """def kernels(number, m, n):
     print(forward, took(k.update, matrix, x, pack(m, n, 0, 8), z))
 """
 
-#: Runs on the host and on the board: a network, deterministic weights and samples, what they give.
+#: Runs on the host and on the board: a network with deterministic weights and samples.
 STEP = """class Spec:
     frozen = l1 = loss = 0
     shift = 5
@@ -107,8 +107,8 @@ NETS = {
     "RNN 16-32 feedback": "Model(20, 16, 4, 1, (1, 32, 48, 1, 0, 9), (2, 6, 128, 0, 0, 8))",
 }
 
-#: Cycles that must do: (forward a weight, update a weight, a training step of each net). The interpreter's part of a
-#: step varies by a tenth with the names that are loaded, hence the room.
+#: Most cycles allowed: (forward per weight, update per weight, a training step of each net). The interpreter's part of
+#: a step varies by a tenth with the names that are loaded, so the limits leave room.
 LIMITS = {
     "viper": (29, 64, (330e3, 1500e3, 1850e3, 370e3, 3250e3)),
     "thumb": (8, 15, (100e3, 490e3, 580e3, 117e3, 1120e3)),
@@ -119,7 +119,7 @@ LIMITS = {
 def board(tmp_path_factory):
     """A board with the trainer and the shared suite in its flash.
 
-    It finds the models of the cases made: making one takes the emulator longer than training it.
+    The models of the cases are files there: making one takes the emulator longer than training it.
     """
     with rp2040.Board() as board:
         board.run("import os\nos.mkdir('tpsgd')")

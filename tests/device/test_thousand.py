@@ -1,4 +1,4 @@
-"""A thousand samples on every engine: one CRC. The assembler's comes from the emulated micro:bit."""
+"""A thousand samples give one CRC on every engine. The assembler engine runs on the emulated micro:bit."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from tpsgd_host.bench.m0.microbit import Microbit, missing
 
 DEVICE = Path(__file__).resolve().parents[2] / "device"
 
-#: The weights, then each sample and its class, are drawn by the project's generator; what is said is folded into r.
+#: The project's generator draws the weights, then each sample and its class. The results are folded into r.
 SAMPLES = """def thousand(N,W):
  s=array('I',[2026]);r=0;x=N.sample
  for w in W:
@@ -40,21 +40,21 @@ NETS = {
     "RNN": "stacked(model(5,16,2,1,4,[spec(16,32,1,100,b'\\x09'),spec(4,32,0,0,b'\\x07')]))",
 }
 
-#: What makes the first layers of a model recurrent, or conv layers of the windows given.
+#: Functions that make the first layers of a model recurrent, or conv layers with the given kernels.
 FRONT = """def stacked(m):
     for s in m.layers[:-1]:
         s.kind = 1
     m.layers[-1].kind = 2
     return m
-def conv(m, *windows):
-    for s, window in zip(m.layers, windows):
+def conv(m, *kernels):
+    for s, kernel in zip(m.layers, kernels):
         s.kind = 3
-        s.rows, s.columns, s.stride, s.pool, s.regions = window
+        s.rows, s.columns, s.stride, s.pool, s.regions = kernel
     m.layers[-1].kind = 2
     return m
 """
 
-#: Runs on CPython and on MicroPython: device folder, engine.
+#: Runs on CPython and on MicroPython. Its arguments are the device folder and the engine.
 PROGRAM = """import sys
 from array import array
 sys.path.insert(0, sys.argv[1])
@@ -70,7 +70,7 @@ thousand(N, N.weights())
 
 
 def elsewhere(program, folder, net, engine):
-    """Return what an interpreter says."""
+    """Return what the program prints on an interpreter."""
     script = folder / "thousand.py"
     script.write_text(MODEL + SAMPLES + PROGRAM.format(net=net, front=FRONT))
     said = subprocess.run([program, script, DEVICE, str(engine)], capture_output=True, text=True, check=False)
@@ -79,7 +79,7 @@ def elsewhere(program, folder, net, engine):
 
 
 def on_the_microbit(net):
-    """Return what the emulated micro:bit says."""
+    """Return what the emulated micro:bit prints."""
     names = {}
     exec(MODEL + FRONT, names)
     here = Network(eval(net, names), plain)

@@ -1,4 +1,7 @@
-"""The same network on the emulated micro:bit and here: what its heap has no room to make of a model is sent made."""
+"""The same network on the emulated micro:bit and on the host.
+
+The micro:bit's heap has no room to build a network from a model, so it gets the source of the finished objects.
+"""
 
 from tpsgd.parameters import AMPLITUDE, M, N
 from tpsgd_host.bench.m0 import trim
@@ -6,12 +9,12 @@ from tpsgd_host.bench.m0.load import IMPORTS, KERNELS, LONG, load, load_softmax,
 
 
 def built(here):
-    """Return the source of ``build()``, which makes of Network what its __init__ makes of a model.
+    """Return the source of ``build()``, which fills a Network as ``Network.__init__`` does from a model.
 
     Parameters
     ----------
     here : tpsgd.network.Network
-        The network on the host, on an engine of stored bytes.
+        The network on the host, on an engine that works on stored bytes.
     """
     layers = here.layers
     last = len(layers) - 1
@@ -40,14 +43,14 @@ def built(here):
 
 
 def has_steps(here):
-    """Return whether the layers in front are recurrent ones."""
+    """Return whether the first layers are recurrent."""
     return here.front[0].__module__ == "tpsgd.recurrent"
 
 
 def recurrent(here):
-    """Return the source of what ``recurrent.run`` takes, but for the last, and of what comes before.
+    """Return the source of the stage of ``recurrent.run`` without its last item, and of the statements before it.
 
-    Its layers learn at no step that is drawn.
+    ``update_at`` must not be RANDOM: the board gets no generator.
     """
     _, _, _, channels, steps, readout_steps, update_at, classes, layers, _ = here.front[1]
     made = ""
@@ -59,7 +62,7 @@ def recurrent(here):
 
 
 def conv(here):
-    """Return the source of what ``convolution.run`` takes, but for the last, and of what comes before."""
+    """Return the source of the stage of ``convolution.run`` without its last item, and of the statements before it."""
     layers = here.front[1][3]
     most = max(layer[4][0] for layer in layers)
     words = f"array('i',bytes({4 * most + 4}))"
@@ -92,7 +95,7 @@ def move_in(board, here, *scripts):
     elif here.front:
         needed += trim.pieces("convolution", ["_FIRST", "_forward", "_learn", "run"])
         kernels |= {"copy", "max_pool", "track_max"}
-    if not any(layer.p[AMPLITUDE] for layer in here.layers):  # none has targets of its own
+    if not any(layer.p[AMPLITUDE] for layer in here.layers):  # no layer has targets
         kernels -= {"error"}
     for piece in (*needed, *scripts, built(here)):
         send(board, piece)

@@ -1,4 +1,4 @@
-"""Random networks and samples, the same on every runtime: all drawn by the project's own generator.
+"""Random networks and samples. The project's own generator draws them, so they are the same on every runtime.
 
 A case is a number. ``model_bytes(case)`` makes its model file, ``train(case, engine)`` trains it on random samples and
 returns what must be equal everywhere: the weights' CRC-32 and one over the results.
@@ -12,8 +12,8 @@ from tpsgd.modelfile import HEADER, HEADER_SIZE, LAYER, VERSION, Model
 from tpsgd.network import build
 from tpsgd.runtime import crc32
 
-#: Up to 23: dense layers, in every other case behind one recurrent layer; then stacked and conv layers in turn; from
-#: 44 on layers that learn from feedback, among all the others; from 64 on behind a temporal layer.
+#: Cases 0 to 23 have dense layers, every other one after a recurrent layer. Then stacked recurrent and conv layers
+#: alternate. From 44 on some layers learn from feedback, from 64 on after a temporal layer.
 CASES = 76
 FEEDBACK = 44
 TEMPORAL = 64
@@ -21,7 +21,7 @@ SAMPLES = 40
 
 
 class Dice:
-    """Numbers that are random and the same everywhere."""
+    """Random numbers that are the same everywhere."""
 
     def __init__(self, seed):
         self.s = seed * 2654435761 & 0xFFFFFFFF or 1
@@ -37,8 +37,8 @@ class Dice:
 def describe(case):
     """Return (steps, channels, classes, readout_steps, update_at, phases, layers) of a case.
 
-    A layer is (kind, units, inputs, shift, leak, amplitude, loss, l1, frozen, shifts, window), window being the rows
-    and columns of a kernel, stride, pool and regions.
+    A layer is (kind, units, inputs, shift, leak, amplitude, loss, l1, frozen, shifts, kernel). ``kernel`` has the rows
+    and columns of a kernel, its stride, pool and regions.
     """
     dice = Dice(case + 1)
     classes = dice.roll(2, 12)
@@ -79,21 +79,21 @@ def describe(case):
 
 
 def _maps(dice, count, rows, phases, layers):
-    """Add ``count`` conv layers, one where that is 0; return the channels and the inputs of the layer behind."""
+    """Add ``count`` conv layers, at least one; return the channels and the inputs of the next layer."""
     columns = dice.roll(1, 7)
     depth = dice.roll(1, 3)
     channels = columns * depth
     for i in range(max(1, count)):
-        kernel = dice.roll(1, min(3, rows)), dice.roll(1, min(3, columns))
+        size = dice.roll(1, min(3, rows)), dice.roll(1, min(3, columns))
         stride = dice.roll(1, 2)
-        rows = (rows - kernel[0]) // stride + 1
-        columns = (columns - kernel[1]) // stride + 1
+        rows = (rows - size[0]) // stride + 1
+        columns = (columns - size[1]) // stride + 1
         pool = dice.roll(1, 3)
         if rows < pool or 1 < columns < pool:
             pool = 1
         units = dice.roll(1, 20) if i else dice.roll(2, 40)
-        window = (kernel[0], kernel[1], stride, pool, dice.roll(1, 3))
-        layers.append(_layer(dice, 3, units, kernel[0] * kernel[1] * depth, phases, window))
+        kernel = (size[0], size[1], stride, pool, dice.roll(1, 3))
+        layers.append(_layer(dice, 3, units, size[0] * size[1] * depth, phases, kernel))
         rows //= pool
         columns = columns // pool if columns > 1 else 1
         depth = units
@@ -101,7 +101,7 @@ def _maps(dice, count, rows, phases, layers):
 
 
 def _feed(layers, last):
-    """Let the layers behind the conv layers learn from feedback; ``last``: the last one alone, or the whole stack."""
+    """Let the layers after the conv layers learn from feedback. ``last``: only the last one, or the last stack."""
     for i in range(len(layers) - 1, -1, -1):
         kind = layers[i][0]
         stacked = kind == 1 and i + 1 < len(layers) and layers[i + 1][0] == 1
@@ -110,7 +110,7 @@ def _feed(layers, last):
         layers[i] = layers[i][:5] + (0, 0, 0) + layers[i][8:]  # noqa: RUF005 - old interpreters
 
 
-def _layer(dice, kind, units, inputs, phases, window=(0, 0, 0, 0, 0)):
+def _layer(dice, kind, units, inputs, phases, kernel=(0, 0, 0, 0, 0)):
     hidden = kind != 2
     loss = dice.roll(0, 1) if hidden else 0
     return (
@@ -124,7 +124,7 @@ def _layer(dice, kind, units, inputs, phases, window=(0, 0, 0, 0, 0)):
         dice.roll(1, 127) if loss else 0,
         1 if hidden and dice.roll(0, 4) == 0 else 0,
         bytes([dice.roll(0, 9) for _ in range(phases)]),
-        window,
+        kernel,
     )
 
 
@@ -134,11 +134,11 @@ def model_bytes(case):
     dice = Dice(case + 1000)
     body = b""
     weights = b""
-    for kind, units, inputs, shift, leak, amplitude, loss, l1, frozen, shifts, window in layers:
-        body += struct.pack(LAYER, kind, frozen, units, inputs, shift, leak, amplitude, loss, l1, window[4])
-        body += shifts + bytes(8 - phases) + bytes(window[:4])
+    for kind, units, inputs, shift, leak, amplitude, loss, l1, frozen, shifts, kernel in layers:
+        body += struct.pack(LAYER, kind, frozen, units, inputs, shift, leak, amplitude, loss, l1, kernel[4])
+        body += shifts + bytes(8 - phases) + bytes(kernel[:4])
         for _ in range(units * (inputs + 1)):
-            # near the ends now and then, so that saturation is met
+            # sometimes at the ends of the range, so that weights saturate
             u = dice.roll(256, 65535) if dice.roll(0, 3) else dice.roll(0, 1) * (65535 - 256) + 256
             weights += bytes([u >> 8]) if frozen else struct.pack("<H", u)
     body += struct.pack("<ff", 0.0, 1.0)
@@ -154,7 +154,7 @@ def model_bytes(case):
 
 
 def train(case, engine, samples=SAMPLES, locked=False):
-    """Train a case; return (CRC of the weights, CRC of the results). ``locked``: with the heap locked."""
+    """Train a case; return (CRC of the weights, CRC of the results). ``locked``: lock the heap meanwhile."""
     from tpsgd import runtime
 
     file = io.BytesIO(model_bytes(case))

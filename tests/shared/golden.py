@@ -1,4 +1,4 @@
-"""What training each case of ``cases.py`` must give: (CRC-32 of the weights, CRC-32 of the results).
+"""The right results of training each case of ``cases.py``: (CRC-32 of the weights, CRC-32 of the results).
 
 Made by the plain engine: ``python tests/shared/run.py --write``.
 """

@@ -1,6 +1,6 @@
-"""Run the shared suite where there is no pytest: ``micropython tests/shared/run.py``; CPython runs it as well.
+"""Run the shared suite without pytest: ``micropython tests/shared/run.py``, or with CPython.
 
-``python tests/shared/run.py --write`` makes ``golden.py`` anew with the plain engine: only for a change of the
+``python tests/shared/run.py --write`` writes ``golden.py`` again with the plain engine. Use it after a change of the
 specification's arithmetic or of ``cases.py``, never to make a test pass.
 """
 
@@ -10,7 +10,7 @@ HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
 sys.path.insert(0, HERE)
 sys.path.insert(0, HERE + "/../../device")
 
-HEAD = '''"""What training each case of ``cases.py`` must give: (CRC-32 of the weights, CRC-32 of the results).
+HEAD = '''"""The right results of training each case of ``cases.py``: (CRC-32 of the weights, CRC-32 of the results).
 
 Made by the plain engine: ``python tests/shared/run.py --write``.
 """
@@ -55,7 +55,7 @@ def run():
 
 
 def attempt(test, skip):
-    """Return the verdict on one test, and why where there is a reason."""
+    """Return the verdict on one test, and its reason."""
     try:
         test()
     except skip as error:
@@ -67,7 +67,7 @@ def attempt(test, skip):
 
 
 def report(error):
-    """Show a traceback."""
+    """Print a traceback."""
     if hasattr(sys, "print_exception"):
         sys.print_exception(error)
     else:

@@ -1,6 +1,6 @@
-"""The shared suite: every engine against the golden table, and the model file against damage.
+"""The shared suite: every engine against the golden table, and damaged model files.
 
-Plain functions with plain asserts, for pytest and for ``run.py`` on any MicroPython.
+The tests are plain functions with plain asserts, for pytest and for ``run.py`` on any MicroPython.
 """
 
 import io
@@ -89,7 +89,7 @@ def check_golden(number, locked=False):
 
 
 def refused(data):
-    """Return whether a model file of these bytes is refused; any other error fails the test."""
+    """Return whether a model file of these bytes is refused. Any other error fails the test."""
     try:
         Model(io.BytesIO(data))
     except ModelError:
@@ -128,7 +128,7 @@ def test_thumb_allocates_nothing():
 
 
 def test_weights_stop_at_both_ends():
-    """Weights that are pushed outward for ever end at the two ends and stay there."""
+    """Weights that are always pushed outward stop at the ends of their range and stay there."""
     for k in engines():
         net = network(k, 2, 2, [(DENSE, 40, 2, 15, 100, 0, 1, 32896), (OUTPUT, 2, 40, 5, 0, 0, 1, 32896)])
         for _ in range(12):
@@ -140,7 +140,7 @@ def test_weights_stop_at_both_ends():
 
 
 def test_frozen_layer_stays():
-    """Training leaves a frozen layer as it is and changes the one behind it."""
+    """Training leaves a frozen layer as it is and changes the next one."""
     for k in engines():
         net = network(k, 3, 2, [(DENSE, 4, 3, 5, 100, 1, 5, 0xA000), (OUTPUT, 2, 4, 5, 0, 0, 5, 32896)])
         before = [bytes(w) for w in net.weights()]
@@ -169,7 +169,7 @@ def test_a_test_sample_learns_nothing():
 
 
 def test_widest_layer_sums_exactly():
-    """1,040 columns of the largest weights: the sum has 24 bits and the engines agree on all of them."""
+    """1,040 columns of the largest weights: the sum has 24 bits, and the engines agree on all of them."""
     for fill in (TOP, BOTTOM):
         got = []
         for k in engines():
@@ -180,13 +180,13 @@ def test_widest_layer_sums_exactly():
 
 
 def test_a_whole_model_is_read():
-    """What the next tests damage is right before."""
+    """The model files that the next tests damage are valid."""
     for case in range(cases.CASES):
         assert not refused(cases.model_bytes(case))
 
 
 def test_truncated_model_is_refused():
-    """A model file that ends early is refused wherever it ends."""
+    """A model file that ends early is refused, wherever it ends."""
     for case in (0, 1):
         data = cases.model_bytes(case)
         for n in list(range(min(200, len(data)))) + list(range(200, len(data), 97)) + [len(data) - 1]:
@@ -195,7 +195,7 @@ def test_truncated_model_is_refused():
 
 
 def test_flipped_byte_is_refused():
-    """A model file with one byte changed is refused wherever it is."""
+    """A model file with one changed byte is refused, whichever byte it is."""
     for case in (0, 1):
         data = cases.model_bytes(case)
         for at in list(range(min(200, len(data)))) + list(range(200, len(data), 97)) + [len(data) - 1]:
@@ -205,7 +205,7 @@ def test_flipped_byte_is_refused():
 
 
 def test_bad_field_with_a_right_crc():
-    """A field that cannot be, in a file whose CRC is right, is refused or read, and nothing else happens."""
+    """A wrong field in a file whose CRC is right is refused or read; no other error is raised."""
     for case in (0, 1, 24, 25, 31):
         data = cases.model_bytes(case)[:-4]
         end = Model(io.BytesIO(cases.model_bytes(case))).header
@@ -215,13 +215,13 @@ def test_bad_field_with_a_right_crc():
 
 
 def sealed(data, at, value):
-    """Return a model file, given without its CRC, with one byte changed and a CRC that is right."""
+    """Return a model file, given without its CRC, with one byte changed and the right CRC."""
     bad = data[:at] + bytes([value]) + data[at + 1 :]
     return bad + struct.pack("<I", crc32(bad) & 0xFFFFFFFF)
 
 
 def test_layers_that_do_not_fit_are_refused():
-    """Kernels of nothing, layers of a kind that cannot stand where they do, windows where there is no kernel."""
+    """Empty kernels, layers in a wrong place for their kind, kernel fields in layers without a kernel."""
     kind, regions, rows, stride, pool = 0, 11, 20, 22, 23
     for case, layer, field, values in (
         (29, 0, rows, (0, 200)), (29, 0, stride, (0,)), (29, 0, pool, (0, 200)), (29, 0, regions, (0, 16)),

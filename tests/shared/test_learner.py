@@ -1,4 +1,4 @@
-"""The Learner: windows, resampling and scaling as SPEC 1.5 and 1.6 say, learning, checkpoints, wrong use."""
+"""The Learner: windows, resampling and scaling as in SPEC 1.5 and 1.6; learning, checkpoints, wrong use."""
 
 import os
 import struct
@@ -17,7 +17,7 @@ PATH = FOLDER + "learner-test.tpsgd"
 
 
 def learner(window=4, hop=0, steps=2, mean=0, windows=1, scales=((0.0, 1.0),), **options):
-    """Return a Learner of 2 channels and the classes rest, wave; without checkpoints."""
+    """Return a Learner of 2 channels and the classes rest and wave, without checkpoints."""
     n = steps * 2
     body = struct.pack(LAYER, 2, 0, 2, n, 4, 0, 0, 0, 0, 0) + b"\x04" + bytes(11)
     for offset, gain in scales:
@@ -51,7 +51,7 @@ def sample(one):
 
 
 def refused(function, *arguments):
-    """Return the text of the ValueError that a call raises; none is a failure."""
+    """Return the text of the ValueError that a call must raise."""
     try:
         function(*arguments)
     except ValueError as error:
@@ -60,16 +60,16 @@ def refused(function, *arguments):
 
 
 def test_a_window_is_interpolated():
-    """Three steps of four readings: places 0, 1.5 and 3."""
+    """Three steps from four readings: positions 0, 1.5 and 3."""
     one = learner(steps=3)
-    for i in range(6):  # the ring has gone round: readings 2 to 5 are left
+    for i in range(6):  # the ring wraps: readings 2 to 5 are left
         one.feed((10 * i, -i * i))
     one.predict()
     assert sample(one) == [20, -4, 35, -12, 50, -25]  # -12.5 rounds up
 
 
 def test_a_window_is_averaged():
-    """Two steps of five readings: 0 and 1, then 2, 3 and 4."""
+    """Two steps from five readings: 0 and 1, then 2, 3 and 4."""
     one = learner(window=5, mean=1)
     for i in range(7):
         one.feed((i, i * i))
@@ -78,7 +78,7 @@ def test_a_window_is_averaged():
 
 
 def test_one_step_is_the_middle():
-    """T = 1 takes the place (W - 1)/2."""
+    """T = 1 takes position (W - 1)/2."""
     one = learner(steps=1)
     for i in range(4):
         one.feed((10 * i, 20 * i))
@@ -87,7 +87,7 @@ def test_one_step_is_the_middle():
 
 
 def test_readings_are_scaled_and_clamped():
-    """Offset and gain of each channel; what is beyond the range stays at its end."""
+    """Each channel has its offset and gain; values out of range are clamped."""
     one = learner(window=3, steps=3, scales=((100.0, 0.5), (-1.0, 100.0)))
     for reading in ((100, -1), (1e30, 0.275), (-1e30, -3e38)):
         one.feed(reading)
@@ -96,7 +96,7 @@ def test_readings_are_scaled_and_clamped():
 
 
 def test_integers_of_16_bits_give_the_same():
-    """The half-sized window is as good for a sensor that gives integers."""
+    """A window of 16-bit integers gives the same sample as one of floats."""
     seen = []
     for kind in "fh":
         one = learner(window=5, steps=3, readings=kind, scales=((0.0, 0.01),))
@@ -111,7 +111,7 @@ def test_integers_of_16_bits_give_the_same():
 
 
 def test_ready_is_where_the_host_cuts():
-    """A window ends every ``hop`` readings; a new recording begins with none."""
+    """A window ends every ``hop`` readings; a new recording starts empty."""
     for hop, ends in ((0, [4, 8]), (3, [4, 7, 10]), (6, [4, 10])):
         one = learner(hop=hop)
         for _ in range(2):
@@ -127,7 +127,7 @@ def test_ready_is_where_the_host_cuts():
 
 
 def test_a_whole_recording_of_any_length():
-    """A model without a window takes what came since the last clear, of too much the last."""
+    """A model without a window takes all readings since the last clear, or the last ``longest`` of them."""
     one = learner(window=0, longest=6)
     for count, first in ((1, 0), (4, 0), (9, 3)):
         one.clear()
@@ -141,7 +141,7 @@ def test_a_whole_recording_of_any_length():
 
 
 def test_a_row_is_a_sample():
-    """A model of rows takes all steps at once."""
+    """A model of rows takes all steps of a sample at once."""
     one = learner(window=0, windows=0, scales=((0.0, 1.0), (1.0, 2.0)))
     assert not one.ready
     one.feed((1, 2, 3, 4))
@@ -152,7 +152,7 @@ def test_a_row_is_a_sample():
 
 
 def test_it_learns_and_says_how_well():
-    """After a few samples of two classes it is right; names and numbers are the same."""
+    """After a few samples of two classes the predictions are right; labels may be names or numbers."""
     one = learner()
     assert (one.classes, one.accuracy) == (("rest", "wave"), 0.0)
     for i in range(40):
@@ -166,7 +166,7 @@ def test_it_learns_and_says_how_well():
 
 
 def test_what_was_learned_is_kept():
-    """save() writes when there is something new; the next Learner goes on from it; forget() begins anew."""
+    """save() writes when something was learned; the next Learner starts from it; forget() starts again."""
     one = learner()
     fresh = one.network.crc()
     assert not one.save()
@@ -184,7 +184,7 @@ def test_what_was_learned_is_kept():
 
 
 def test_wrong_use_is_told():
-    """Facts and values, where something cannot be."""
+    """An error tells the fact and the value."""
     one = learner()
     assert "0 of 4" in refused(one.predict)
     one.feed((1, 2))

@@ -1,4 +1,4 @@
-"""A class that a Learner adds: what it keeps, what it learns, what a power cut leaves (SPEC 1.8)."""
+"""A class that a Learner adds: what stays, what is learned, what a power cut leaves (SPEC 1.8)."""
 
 import os
 import struct
@@ -13,18 +13,18 @@ from tpsgd.runtime import crc32
 
 PATH = FOLDER + "newclass-test.tpsgd"
 
-#: Where the readings of each class lie; the last one is added.
+#: Centre of the readings of each class. The last class is added.
 PLACES = {"rest": (-60, -60), "wave": (60, -60), "tap": (60, 60)}
 NAMES = ("rest", "wave", "tap")
 HIDDEN = 12
 
 
 class PowerCutError(Exception):
-    """The power fails: nothing behind it runs."""
+    """The power fails: nothing runs after it."""
 
 
 class Failing:
-    """A file whose write number ``left`` fails half way."""
+    """A file whose write number ``left`` fails half-way."""
 
     def __init__(self, path, mode, left, error):
         self.file = open(path, mode)
@@ -49,7 +49,7 @@ class Failing:
 
 
 class Sabotage:
-    """Has names of the module mean something else for a while."""
+    """A context in which names of the module mean something else."""
 
     def __init__(self, **names):
         self.names = names
@@ -65,12 +65,12 @@ class Sabotage:
 
 
 def failing(left, error):
-    """Return an ``open`` that gives such files to who writes."""
+    """Return an ``open`` whose files fail when written."""
     return lambda path, mode: Failing(path, mode, left, error) if mode == "wb" else open(path, mode)
 
 
 def write_model(frozen=0, feedback=True, columns=b"\x02\0\x02ax\x02ay"):
-    """Write a model of rows of 2 channels: a hidden layer, and an output that knows nothing."""
+    """Write a model of rows of 2 channels: a hidden layer, and an untrained output."""
     dice = Dice(3)
     shifts = b"\x06" + bytes(7)
     body = struct.pack(LAYER, 0, 0, HIDDEN, 2, 5, 0, 0 if feedback else 100, 0, 0, 0) + shifts + bytes(4)
@@ -91,14 +91,14 @@ def write_model(frozen=0, feedback=True, columns=b"\x02\0\x02ax\x02ay"):
 
 
 def present(one, name, dice, learn=True):
-    """Feed a reading near the place of a class; learn it, or return what is predicted."""
+    """Feed a reading near the centre of a class; learn it, or return the prediction."""
     x, y = PLACES[name]
     one.feed((x + dice.roll(-25, 25), y + dice.roll(-25, 25)))
     return one.learn(name) if learn else one.predict()
 
 
 def taught(**options):
-    """Return a Learner that knows two classes, and has saved that."""
+    """Return a Learner that has learned two classes and saved them."""
     write_model(**options)
     one = Learner(PATH)
     dice = Dice(1)
@@ -109,13 +109,13 @@ def taught(**options):
 
 
 def predictions(one):
-    """Return what is predicted over the places of all classes, with what probability."""
+    """Return the predictions near the centres of all classes, with their probabilities."""
     dice = Dice(9)
     return [(present(one, name, dice, learn=False), one.probability) for name in NAMES for _ in range(20)]
 
 
 def contents(path):
-    """Return a file's bytes, None where there is none."""
+    """Return a file's bytes, or None where there is no file."""
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -124,7 +124,7 @@ def contents(path):
 
 
 def test_the_old_classes_stay_and_the_new_one_is_learned():
-    """Predictions right after adding are those before; a few samples teach the class, and a few old ones keep them."""
+    """Adding changes no prediction. A few samples teach the new class, and a few old ones keep the old classes."""
     for feedback in (True, False):
         one = taught(feedback=feedback)
         before = [name for name, _ in predictions(one)]
@@ -141,7 +141,7 @@ def test_the_old_classes_stay_and_the_new_one_is_learned():
 
 
 def test_what_was_learned_is_in_the_new_file():
-    """All old weights are where they were, saved or not; the new row is the mean of the old ones."""
+    """The old weights stay, saved or not; the new row is the mean of the old ones."""
     one = taught()
     present(one, "rest", Dice(4))  # not saved
     hidden, output = [bytes(w) for w in one.network.weights()]
@@ -157,7 +157,7 @@ def test_what_was_learned_is_in_the_new_file():
 
 
 def test_it_is_there_after_a_restart():
-    """With what was learned and saved since; forget() goes back to the moment of adding."""
+    """A restart keeps the class and what was saved after it; forget() goes back to the moment of adding."""
     one = taught()
     one.add_class("tap")
     added = one.network.crc()
@@ -173,7 +173,7 @@ def test_it_is_there_after_a_restart():
 
 
 def test_a_reading_fed_before_may_be_learned_after():
-    """The sample goes over to the new network."""
+    """The new network keeps the sample."""
     one = taught()
     one.feed((60, 60))
     one.add_class("tap")
@@ -182,7 +182,7 @@ def test_a_reading_fed_before_may_be_learned_after():
 
 
 def test_one_class_after_the_other_and_names_of_any_length():
-    """The padding of the header takes every value; names in all alphabets; columns stay."""
+    """The header's padding takes every value, names have any alphabet, and the column names stay."""
     for columns in (b"\0\0", b"\x02\0\x02ax\x02ay"):
         one = taught(columns=columns)
         names = ["a" * i for i in range(1, 6)] + ["gru\u00df", "\u624b", "z" * 255]
@@ -195,7 +195,7 @@ def test_one_class_after_the_other_and_names_of_any_length():
 
 
 def test_what_cannot_be_added():
-    """The model file stays as it was."""
+    """A refusal leaves the model file as it was."""
     one = taught()
     before = contents(PATH), one.network.crc()
     for name, said in (
@@ -213,7 +213,7 @@ def test_what_cannot_be_added():
 
 
 def test_power_cuts_at_every_write():
-    """What is found afterwards is the old model with its checkpoint, or the new one, whole."""
+    """Every cut leaves the old model with its checkpoint, or the new model, whole."""
     cuts = 0
     found = []
     while True:
@@ -229,7 +229,7 @@ def test_power_cuts_at_every_write():
             found.append(len(after.classes))
             if found[-1] == 2:
                 assert (after.network.crc(), after.classes, after.seen) == (old, NAMES[:2], 60)
-                after.add_class("tap")  # over what the cut has left
+                after.add_class("tap")  # over the remains of the cut
             assert contents(PATH + ".new") is None
             again = Learner(PATH)
             assert (again.classes, again.seen) == (NAMES, 0)
@@ -242,7 +242,7 @@ def test_power_cuts_at_every_write():
 
 
 def test_power_cuts_between_the_files():
-    """A new file that is whole, beside an old one that is whole, torn or gone."""
+    """A whole new file beside an old one that is whole, torn or gone."""
     one = taught()
     old = contents(PATH)
     one.add_class("tap")
@@ -261,7 +261,7 @@ def test_power_cuts_between_the_files():
 
 
 def test_a_flash_that_is_full():
-    """The Learner goes on as it was and leaves nothing behind; where one new file has room, that is enough."""
+    """On a full flash the Learner goes on as before and leaves no file. Room for one new file is enough."""
     refusals = 0
     for at in range(12):
         one = taught()
@@ -281,7 +281,7 @@ def test_a_flash_that_is_full():
 
 
 def test_no_model_at_all():
-    """Neither file: as ever."""
+    """Without either file the Learner raises OSError, as without add_class."""
     write_model()
     os.remove(PATH)
     try:

@@ -1,4 +1,4 @@
-"""What an engine is asked before it is taken: a function that is wrong in it is found, whichever it is."""
+"""The test that an engine must pass before it is used: it finds a wrong function, whichever it is."""
 
 import sys
 
@@ -13,7 +13,7 @@ FUNCTIONS = (
 
 
 class Broken:
-    """The plain engine, but for one function, which does nothing."""
+    """The plain engine with one function that does nothing."""
 
     def __init__(self, name):
         for other in dir(kernels_plain):

@@ -1,4 +1,4 @@
-"""Load ``trainer.c``'s library and keep the arrays of one network for it.
+"""Load the library of ``trainer.c`` and hold the arrays of one network for it.
 
 Legend: R records, T steps, C channels, K readout steps; m units, n inputs of a layer with the bias.
 """
@@ -57,7 +57,7 @@ class _Network(ctypes.Structure):
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
-    """Return the compiled trainer, or None where there is none that this version can use."""
+    """Return the compiled trainer, or None where this version has none that it can use."""
     for suffix in EXTENSION_SUFFIXES:
         path = Path(__file__).with_name("_trainer" + suffix)
         if path.is_file():
@@ -68,7 +68,7 @@ def library() -> ctypes.CDLL | None:
 
 
 def _load(path: Path) -> ctypes.CDLL | None:
-    """Return the library at ``path`` with its functions declared; None for another machine's or version's."""
+    """Return the library at ``path`` with its functions declared; None where another machine or version built it."""
     try:
         lib = ctypes.CDLL(str(path))
         lib.tpsgd_network_size.restype = ctypes.c_uint32
@@ -84,7 +84,7 @@ def _load(path: Path) -> ctypes.CDLL | None:
 
 
 class NativeTrainer:
-    """One network in the hands of the compiled trainer.
+    """A network that the compiled trainer trains.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class NativeTrainer:
         return net
 
     def _place(self, record: _Layer, layer: Layer, shape: Map) -> None:
-        """Say in a conv layer's structure how it moves over its map, and give it room for its own."""
+        """Describe in a conv layer's structure how it moves over its map, and allocate its own map."""
         record.lines, record.span, record.line = layer.rows, layer.columns * shape.depth, shape.width
         record.down, record.across = layer.stride * shape.width, layer.stride * shape.depth
         record.height, record.width = layer.pool, shape.together
@@ -163,14 +163,14 @@ class NativeTrainer:
         return int(self._net.seen)
 
     def begin(self, total: int) -> None:
-        """Begin a run of ``total`` training samples from the present weights."""
+        """Start a run of ``total`` training samples with the present weights."""
         self.applied = 0
         self._net.seen = 0
         self._net.total = total
         self._net.state = mix(self._seed)
 
     def run(self, ops: Bytes, labels: Bytes, data: Bytes) -> Bytes:
-        """Apply R records, shapes (R,), (R,), (R, T*C), contiguous and checked; return their results, (R, 2)."""
+        """Apply R records, shapes (R,), (R,), (R, T*C), contiguous and checked. Return their results, shape (R, 2)."""
         count = len(ops)
         results = np.empty((count, 2), np.uint8)
         self._lib.tpsgd_apply(
@@ -184,6 +184,6 @@ class NativeTrainer:
         return b"".join(stored(w) for w in self._weights)
 
     def load(self, weights: tuple[Weights, ...]) -> None:
-        """Take these weights."""
+        """Replace the weights by these."""
         for mine, theirs in zip(self._weights, weights, strict=True):
             mine[:] = theirs

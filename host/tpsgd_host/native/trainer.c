@@ -1,19 +1,18 @@
-/* The trainer of SPEC 1 in C99: the same bits as the engines of the device package, for simulations that should not
- * take long.
+/* The trainer of SPEC 1 in C99, for fast simulations. It computes the same bits as the engines of the device package.
  *
- * Legend. R records, T steps, C channels, K readout steps, N classes, P phases of the model; m units, n inputs of a layer,
- * the bias counted (its input is the last one, always 127); D depth of the map that a conv layer reads.
+ * Legend. R records, T steps, C channels, K readout steps, N classes, P phases of the model; m units, n inputs of a
+ * layer, the bias counted (its input is the last one, always 127); D depth of the map that a conv layer reads.
  *
- *   w       (m, n) uint16, v + 32896: weights of a layer that learns. The high byte is hi + 128.
- *   frozen  (m, n) uint8, hi + 128: weights of a layer that does not
+ *   w       (m, n) uint16, v + 32896: weights of a layer that learns; the high byte is hi + 128
+ *   frozen  (m, n) uint8, hi + 128: weights of a frozen layer
  *   x       (n,) uint8, activation + 128; the last is 255
- *   z       (m,) int32: sums of the forward pass, then the errors e, in the same place
- *   f       (n - 1,) int32: feedback, what the errors of a layer ask of the one before
+ *   z       (m,) int32: the sums of the forward pass, then the errors e in the same place
+ *   f       (n - 1,) int32: feedback of a layer to the one before
  *   h16     (m,) uint16, state of a leaky unit + 32768; h (m,) uint8, its activation + 128
  *   data    (R, T*C) uint8, results (R, 2) uint8: predicted class, p_y
  *
- * ">>" of a negative number is taken to be an arithmetic shift, as every compiler in use has it. Nothing here checks
- * what it is given: the caller has checked labels and shapes.
+ * ">>" of a negative number must be an arithmetic shift, as it is with every compiler in use. Nothing here checks its
+ * arguments: the caller has checked labels and shapes.
  */
 
 #include <stddef.h>
@@ -41,7 +40,7 @@ typedef struct {
     uint32_t base;               /* where the targets' generator starts */
     uint8_t shifts[MAX_PHASES];  /* s of each phase */
     uint16_t *w;                 /* NULL in a frozen layer */
-    uint8_t *frozen;             /* NULL in another */
+    uint8_t *frozen;             /* NULL in a layer that learns */
     uint8_t *x;                  /* (n,) */
     uint16_t *h16;               /* (m,) of a recurrent layer */
     uint8_t *h;                  /* (m,) of a recurrent layer */
@@ -50,7 +49,7 @@ typedef struct {
     int32_t span;                /* kernel columns * D */
     int32_t line;                /* bytes of a row of the map that it reads */
     int32_t down, across;        /* bytes between positions in both directions */
-    int32_t height, width;       /* positions that pooling takes together */
+    int32_t height, width;       /* positions that pooling takes together, in both directions */
     int32_t rows, columns;       /* of its own map, after pooling */
     int32_t regions, beside;     /* regions in both directions */
     uint8_t *map;                /* (rows, columns, m) */
@@ -66,10 +65,10 @@ typedef struct {
     int32_t channels;     /* C */
     int32_t classes;      /* N */
     int32_t readout_steps; /* K; 0 without a recurrent layer */
-    int32_t update_at;
+    int32_t update_at;    /* LAST..EVERY */
     int32_t phases;       /* P */
-    uint32_t seen;        /* training samples applied in this run */
-    uint32_t total;       /* announced for it; 0 unknown */
+    uint32_t seen;        /* training samples of this run so far */
+    uint32_t total;       /* number announced for the run; 0 unknown */
     uint32_t state;       /* the run's generator */
     int32_t *z;           /* (m,) of the widest layer */
     int32_t *f;           /* (n,) of the widest layer */
@@ -78,7 +77,7 @@ typedef struct {
     tpsgd_layer layer[MAX_LAYERS];
 } tpsgd_network;
 
-/* floor(255*exp(-d/16) + 0.5); 0 behind the end */
+/* floor(255*exp(-d/16) + 0.5); 0 after the end */
 static const uint8_t SOFTMAX[TABLE_SIZE] = {
     255, 240, 225, 211, 199, 187, 175, 165, 155, 145, 136, 128, 120, 113, 106, 100, 94, 88, 83, 78, 73, 69, 64, 61, 57,
     53,  50,  47,  44,  42,  39,  37,  35,  32,  30,  29,  27,  25,  24,  22,  21,  20, 18, 17, 16, 15, 14, 14, 13, 12,
@@ -158,7 +157,7 @@ API void tpsgd_update(uint16_t *restrict w, const uint8_t *restrict x, const int
     }
 }
 
-/* e_i = loss'(t_i - a_i), the targets of the column regenerated from the layer's seed; e may not overlap a */
+/* e_i = loss'(t_i - a_i), with the targets of the column regenerated from the layer's seed; e must not overlap a */
 static void error(const tpsgd_layer *layer, const uint8_t *a, int32_t *e, int32_t column)
 {
     uint32_t s = mix(layer->base + (uint32_t)column);
@@ -183,7 +182,7 @@ static void leak(const tpsgd_layer *layer, const int32_t *z, uint16_t *h16, uint
     }
 }
 
-/* Turn sums into errors 127*[i = y] - p_i; write the predicted class and p_y (of the predicted class for UNKNOWN) */
+/* Turn sums into errors 127*[i = y] - p_i; write the predicted class and p_y (of the predicted class with UNKNOWN) */
 static void softmax(int32_t *z, int32_t m, int32_t y, uint8_t *result)
 {
     int32_t best = 0;
@@ -206,8 +205,8 @@ static void softmax(int32_t *z, int32_t m, int32_t y, uint8_t *result)
     z[y] += 127;
 }
 
-/* Update a layer, and leave in its x what its errors e ask of the layer before, with the weights as they were (SPEC
- * 1.3, feedback): f_j = clamp((sum_i hi_ij * e_i) >> r), 0 where x_j is 127 or -127 */
+/* Update a layer, and replace its x with the feedback to the layer before, made with the old weights (SPEC 1.3):
+ * f_j = clamp((sum_i hi_ij * e_i) >> r), 0 where x_j is 127 or -127 */
 static void backward(const tpsgd_layer *layer, const int32_t *restrict e, int32_t *restrict f, int32_t s)
 {
     const int32_t m = layer->units, n = layer->inputs;
@@ -223,7 +222,7 @@ static void backward(const tpsgd_layer *layer, const int32_t *restrict e, int32_
         layer->x[j] = layer->x[j] == 255 || layer->x[j] == 1 ? 128 : (uint8_t)(clamp(f[j] >> r) + 128);
 }
 
-/* e_i = f_i, 0 where z_i is saturated and ``masked`` */
+/* e_i = f_i; if ``masked``, 0 where z_i is saturated */
 static void masked_error(const uint8_t *f, int32_t *z, int32_t m, int masked)
 {
     for (int32_t i = 0; i < m; i++)
@@ -231,24 +230,28 @@ static void masked_error(const uint8_t *f, int32_t *z, int32_t m, int masked)
 }
 
 /* Whether layer l learns from feedback */
-static int feeds(const tpsgd_network *net, int32_t l) { return l < net->layers - 1 && !net->layer[l].amplitude; }
+static int learns_from_feedback(const tpsgd_network *net, int32_t l)
+{
+    return l < net->layers - 1 && !net->layer[l].amplitude;
+}
 
-/* s of each layer in a phase: 0 where it does not learn, as with feedback from a layer that does not */
+/* s of each layer in a phase: 0 where it does not learn, also because the layer that sends feedback does not */
 static void find_rates(const tpsgd_network *net, int32_t phase, uint8_t *rates)
 {
     for (int32_t l = net->layers - 1; l >= 0; l--) {
         rates[l] = phase < 0 ? 0 : net->layer[l].shifts[phase];
-        if (feeds(net, l) && !rates[l + 1])
+        if (learns_from_feedback(net, l) && !rates[l + 1])
             rates[l] = 0;
     }
 }
 
-/* Learn from e in z, which is layer l's, and go down from there as far as there is feedback; return where it ended */
+/* Learn from the errors of layer l in z, then from feedback in the layers before, back to ``lowest`` or to a layer that
+ * sends none. Return the last layer that learned; lowest - 1 where its feedback goes to the layer before. */
 static int32_t backward_pass(tpsgd_network *net, int32_t l, int32_t lowest, const uint8_t *rates, int masked)
 {
     for (;; l--) {
         const tpsgd_layer *layer = &net->layer[l];
-        if (!l || !feeds(net, l - 1) || !rates[l - 1]) {
+        if (!l || !learns_from_feedback(net, l - 1) || !rates[l - 1]) {
             if (rates[l])
                 tpsgd_update(layer->w, layer->x, net->z, layer->units, layer->inputs, rates[l]);
             return l;
@@ -262,8 +265,8 @@ static int32_t backward_pass(tpsgd_network *net, int32_t l, int32_t lowest, cons
     }
 }
 
-/* The T steps of the recurrent layers; the last one's K readout states lie side by side in the next layer's inputs
- * afterwards. ``again``: feedback lies there instead, and they learn from it. Returns the number of layers. */
+/* Run the T steps of the recurrent layers. The last one's K readout states go side by side to the next layer's inputs.
+ * ``again``: feedback lies there instead, and the layers learn from it. Return the number of layers. */
 static int32_t run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint8_t *rates, int again)
 {
     const int32_t T = net->steps, C = net->channels, K = net->readout_steps;
@@ -273,7 +276,7 @@ static int32_t run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t 
         for (int32_t i = 0; i < layer->units; i++)
             layer->h16[i] = 32768;
         memset(layer->h, 128, (size_t)layer->units);
-        if (rates[layers] && !feeds(net, layers))
+        if (rates[layers] && !learns_from_feedback(net, layers))
             learns = net->update_at;
     }
     const int32_t chosen = learns == LAST ? T - 1 : learns == RANDOM ? draw(&net->state, T) : -1;
@@ -308,13 +311,14 @@ static int32_t run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t 
     return layers;
 }
 
+/* Copy a patch of a map to the layer's inputs */
 static void gather(const tpsgd_layer *layer, const uint8_t *source, size_t at)
 {
     for (int32_t i = 0; i < layer->lines; i++)
         memcpy(layer->x + (size_t)i * layer->span, source + at + (size_t)i * layer->line, (size_t)layer->span);
 }
 
-/* Fill region (g, f) of a conv layer's map; with s > 0 each filter learns where it was strongest in it */
+/* Fill region (g, f) of a conv layer's map. With s > 0 each filter learns where in the region it was strongest. */
 static void run_region(tpsgd_network *net, const tpsgd_layer *layer, const uint8_t *source, int32_t g, int32_t f,
                        int32_t y, int32_t s)
 {
@@ -350,7 +354,7 @@ static void run_region(tpsgd_network *net, const tpsgd_layer *layer, const uint8
         }
 }
 
-/* The conv layers; the last one's map lies in the next layer's inputs afterwards. Returns the number of layers. */
+/* Run the conv layers. The last one's map goes to the next layer's inputs. Return the number of layers. */
 static int32_t run_conv(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint8_t *rates)
 {
     int32_t l = 0;
@@ -367,7 +371,7 @@ static int32_t run_conv(tpsgd_network *net, const uint8_t *sample, int32_t y, co
     return l;
 }
 
-/* Put the patch of a temporal layer that ends with step t into its inputs: silence before the sample's first step */
+/* Copy the patch of a temporal layer that ends with step t to its inputs; silence comes before the first step */
 static void gather_steps(const tpsgd_network *net, const tpsgd_layer *layer, const uint8_t *sample, int32_t t)
 {
     const int32_t silent = t + 1 < layer->taps ? layer->taps - t - 1 : 0;
@@ -376,7 +380,7 @@ static void gather_steps(const tpsgd_network *net, const tpsgd_layer *layer, con
     memcpy(layer->x + silent * C, sample + (t + 1 - layer->taps + silent) * C, (layer->taps - silent) * C);
 }
 
-/* The T steps of a temporal layer; the largest activations of each segment lie in the next layer's inputs afterwards */
+/* Run the T steps of a temporal layer. The largest activations of each segment go to the next layer's inputs. */
 static void run_temporal(tpsgd_network *net, const uint8_t *sample)
 {
     const tpsgd_layer *layer = &net->layer[0];
@@ -398,7 +402,7 @@ static void run_temporal(tpsgd_network *net, const uint8_t *sample)
     }
 }
 
-/* Learn from the feedback in the next layer's inputs: each filter at its place in each segment */
+/* Learn from the feedback in the next layer's inputs: each filter at its position in each segment */
 static void learn_temporal(tpsgd_network *net, const uint8_t *sample, int32_t s)
 {
     const tpsgd_layer *layer = &net->layer[0];
@@ -421,7 +425,7 @@ static void learn_temporal(tpsgd_network *net, const uint8_t *sample, int32_t s)
     }
 }
 
-/* One record: a forward pass and, where a layer learns, its update right behind its own part of it; feedback last */
+/* One record: the forward pass, with the update of each layer right after its own part; feedback comes last */
 static void run(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint8_t *rates, uint8_t *result)
 {
     int32_t first = 0;
@@ -440,7 +444,7 @@ static void run(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint
         forward(layer, net->z);
         for (int32_t i = 0; i < layer->units; i++)
             a[i] = (uint8_t)(clamp(net->z[i]) + 128);
-        if (rates[l] && !feeds(net, l)) {
+        if (rates[l] && !learns_from_feedback(net, l)) {
             error(layer, a, net->z, y);
             tpsgd_update(layer->w, layer->x, net->z, layer->units, layer->inputs, rates[l]);
         }
@@ -479,8 +483,8 @@ API void tpsgd_apply(tpsgd_network *net, const uint8_t *ops, const uint8_t *labe
     }
 }
 
-/* What a caller compares with its own idea of the structure before it trusts this build */
+/* A caller compares this with the size of its own structure before it trusts this build */
 API uint32_t tpsgd_network_size(void) { return (uint32_t)sizeof(tpsgd_network); }
 
-/* Some linkers want an extension module's entry; this library is loaded by its path and never imported. */
+/* Some linkers want the entry of an extension module. This library is loaded by its path and never imported. */
 API void *PyInit__trainer(void) { return NULL; }
