@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import cases
 import pytest
@@ -105,27 +106,28 @@ def test_a_missing_interpreter_is_told(monkeypatch):
 
 @pytest.mark.parametrize("cut", range(0, 16, 5))
 def test_an_interrupted_flash_can_be_run_again(tmp_path, interpreter, cut, monkeypatch):
-    import tpsgd_host.flashing.flash as module
+    import tpsgd_host.flashing.virtual as module
 
     (tmp_path / "m.tpsgd").write_bytes(cases.model_bytes(1))
     written = []
-    real = module._atomic
+    honest = module.replacing
 
-    def failing(path, data):
-        if len(written) == cut:
-            path.with_name(path.name + ".part").write_bytes(data[: len(data) // 2])
-            raise KeyboardInterrupt
+    @contextmanager
+    def failing(path):
+        with honest(path) as file:
+            yield file
+            if len(written) == cut:
+                raise KeyboardInterrupt
         written.append(path)
-        real(path, data)
 
-    monkeypatch.setattr(module, "_atomic", failing)
+    monkeypatch.setattr(module, "replacing", failing)
     with pytest.raises(KeyboardInterrupt):
         flash(tmp_path / "m.tpsgd", folder=tmp_path / "board")
     assert not (tmp_path / "board" / "main.py").exists()
     monkeypatch.undo()
     report = flash(tmp_path / "m.tpsgd", folder=tmp_path / "board")
     assert report.model_crc == int.from_bytes(cases.model_bytes(1)[-4:], "little")
-    assert not list((tmp_path / "board").rglob("*.part"))
+    assert not list((tmp_path / "board").rglob("*.tmp"))
 
 
 def test_an_unknown_board_is_told(tmp_path):

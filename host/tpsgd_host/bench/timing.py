@@ -20,7 +20,7 @@ from tpsgd_host.boards.virtual import find_interpreter
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import BoardError, DependencyError
-from tpsgd_host.flashing.flash import board_files
+from tpsgd_host.flashing.virtual import virtual_files
 from tpsgd_host.model.modelfile import Layer, Model, initial_weights
 from tpsgd_host.training.executor import Records
 from tpsgd_host.training.simulator import Engine, Simulator
@@ -111,7 +111,7 @@ def on_board(engine: str, steps: int) -> Timing:
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
         folder = Path(place)
         (folder / "tpsgd").mkdir()
-        for name, data in board_files(model).items():
+        for name, data in virtual_files(model, None).items():
             (folder / name).write_bytes(data)
         (folder / "board.py").write_bytes((resources.files("tpsgd_host.bench") / "board.py").read_bytes())
         done = subprocess.run(

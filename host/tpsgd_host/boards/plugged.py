@@ -53,6 +53,13 @@ def plugged(ports: Iterable[Any] | None = None, drives: Iterable[Drive] | None =
     return [item for item in found if item]
 
 
+def only_port(board: BoardProfile) -> str:
+    """Return the port of the only board of its kind that is plugged in; empty where it is not certain."""
+    fitting = [item for item in plugged() if item.kind == "port" and board.name in item.boards]
+    sure = [item for item in fitting if item.sure] or fitting
+    return sure[0].where if len(sure) == 1 else ""
+
+
 def _port(port: Any, boards: Iterable[BoardProfile]) -> Plugged | None:
     if port.vid is None or port.pid is None:
         return None

@@ -15,7 +15,7 @@ from tpsgd_host.names import listing, suggestion
 FILE = "boards.toml"
 KEYS = (
     "title", "chip", "aliases", "firmware", "heap", "heap_ulab", "program", "block", "arch", "loader", "chip_id",
-    "offset", "families", "drive", "bootsel", "download", "usb", "bridges", "usb_boot", "baud", "rx", "notes", "source",
+    "offset", "families", "drive", "bootsel", "usb", "bridges", "usb_boot", "baud", "rx", "notes", "source",
 )  # fmt: skip
 
 #: As mpy-cross names them (py/persistentcode.h has their numbers).
@@ -59,8 +59,6 @@ class BoardProfile:
         With UF2: family ids, how the boot drive's Board-ID begins.
     bootsel : str
         How a user brings the board into its loader.
-    download : str
-        Its name on MicroPython's download page.
     usb, bridges, usb_boot : tuple of str
         vendor:product of its serial port, of chips that may stand before it, of its loader.
     baud, rx : int
@@ -85,7 +83,6 @@ class BoardProfile:
     families: tuple[int, ...] = ()
     drive: str = ""
     bootsel: str = ""
-    download: str = ""
     usb: tuple[str, ...] = ()
     bridges: tuple[str, ...] = ()
     usb_boot: tuple[str, ...] = ()
@@ -175,7 +172,6 @@ def _profile(name: str, table: Table) -> BoardProfile:
         families=table.integers("families", (), 0, 2**32 - 1, 8) if "families" in table else (),
         drive=table.text("drive", ""),
         bootsel=table.text("bootsel", ""),
-        download=table.text("download", ""),
         usb=table.texts("usb", 1, 20),
         bridges=table.texts("bridges", 1, 20),
         usb_boot=table.texts("usb_boot", 1, 20),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import click
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from tpsgd_host.commands.options import FILE, HeapType, confirmed, json_option, yes_option
 from tpsgd_host.console import Console
@@ -28,7 +28,12 @@ __all__ = ["FlashReport", "command", "flash"]
     help="Which board; tpsgd-host boards lists them.",
 )
 @click.option("--port", "-p", default="", metavar="PORT", help="Port of a real board.  [default: the only one]")
-@click.option("--firmware", default="", metavar="FILE|VERSION", help="Firmware to put there first.")
+@click.option(
+    "--firmware",
+    default="",
+    metavar="FILE|VERSION",
+    help="Firmware to put there first: a file, or a release of MicroPython such as 1.26.1.",
+)
 @click.option("--deploy-only", is_flag=True, help="Leave the firmware alone, whatever else is asked.")
 @click.option("--erase", is_flag=True, help="Erase the whole flash before firmware is written (ESP32).")
 @click.option("--drive", type=FILE, metavar="DIR", help="Drive of a CircuitPython board.  [default: the only one]")
@@ -50,14 +55,15 @@ def command(
     """Put the trainer and MODEL on a board, verify both, and start it once.
 
     What an earlier model learned on the board is forgotten. The memory is checked first: a model that cannot fit is
-    refused with the figures. Firmware is written only where you name it, and never over something else without asking.
-    An interrupted flash can simply be run again.
+    refused with the figures. Firmware is written only where you name it, or where no MicroPython answers: then the
+    official release is fetched from micropython.org. Both happen only after a yes. An interrupted flash can simply be
+    run again.
 
     \b
     Examples:
       tpsgd-host flash gestures.tpsgd --board virtual
       tpsgd-host flash gestures.tpsgd --heap 64k
-      tpsgd-host flash gestures.tpsgd --board esp32 --port /dev/ttyUSB0 --firmware ESP32_GENERIC.bin
+      tpsgd-host flash gestures.tpsgd --board esp32 --port /dev/ttyUSB0 --firmware 1.28.0
       tpsgd-host flash gestures.tpsgd --board pico --dry-run
     """
     if deploy_only and (firmware or erase):
@@ -66,12 +72,26 @@ def command(
         raise ConfigError("--erase would leave a board without firmware", "name the firmware: --firmware FILE")
     if dry:
         steps = dry_run(
-            model, board, port=port, firmware=firmware, erase=erase, drive=drive, folder=board_dir, heap=heap
+            model,
+            board,
+            port=port,
+            firmware=firmware,
+            erase=erase,
+            deploy_only=deploy_only,
+            drive=drive,
+            folder=board_dir,
+            heap=heap,
         )
         echo(json.dumps(steps, indent=2) if as_json else "\n".join(steps))
         return
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as progress:
-        tasks = {step: progress.add_task(step, total=None) for step in ("write", "start")}
+        tasks: dict[str, TaskID] = {}
+
+        def advance(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = progress.add_task(step)
+                progress.start()  # again, where a question stopped it
+            progress.update(tasks[step], completed=done, total=total or None)
 
         def tell(text: str) -> None:
             if not as_json or text.startswith("waiting"):  # whoever must press a button has to know
@@ -82,9 +102,8 @@ def command(
             confirmed(yes, question)
 
         report = flash(
-            model, board, folder=board_dir, heap=heap, port=port, firmware=firmware, erase=erase, drive=drive, ask=ask,
-            tell=tell,
-            progress=lambda step, done, total: progress.update(tasks[step], completed=done, total=total),
+            model, board, folder=board_dir, heap=heap, port=port, firmware=firmware, erase=erase,
+            deploy_only=deploy_only, drive=drive, ask=ask, tell=tell, progress=advance,
         )  # fmt: skip
     if as_json:
         echo(json.dumps(report.as_dict(), indent=2))

@@ -10,16 +10,21 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tpsgd import serve
 from tpsgd_host.boards.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYTHON, boot_state
+from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.drives import flush
+from tpsgd_host.boards.profiles import BoardProfile, fits
 from tpsgd_host.errors import BoardError, FitError, MismatchError
 from tpsgd_host.flashing.mpy import PACKAGE
 from tpsgd_host.flashing.probe import OURS, START_PROGRAM
 from tpsgd_host.flashing.remote import Remote
+from tpsgd_host.link.messages import Info
 from tpsgd_host.model.checkpoint import BESIDE
+from tpsgd_host.model.modelfile import Model
 
 #: The start-up program on MicroPython.
 START = "main.py"
@@ -157,6 +162,60 @@ def _write(path: Path, data: bytes) -> None:
         raise MismatchError(f"{path.name} reads back otherwise than it was written", "run the same command again")
 
 
-def board_files(model: bytes, package: dict[str, bytes]) -> dict[str, bytes]:
+def board_files(model: Model, package: dict[str, bytes]) -> dict[str, bytes]:
     """Return what goes on a board but for its start-up program: path and bytes, the model last."""
-    return {**package, serve.MODEL: model}
+    return {**package, serve.MODEL: model.to_bytes()}
+
+
+def check_memory(model: Model, board: BoardProfile, heap: int, said: str = "") -> None:
+    """Refuse a model that cannot fit into ``heap`` bytes, with the figures; ``said``: whose word that heap is."""
+    need = next(fit.need for fit in fits(model) if fit.board.name == board.name)
+    if need > heap:
+        todo = f"make the network smaller (tpsgd-host inspect {model.name})"
+        virtual = board.name == VIRTUAL
+        where = "the virtual board" if virtual else board.name
+        raise FitError(
+            f"{model.name} ({model.shape}) needs about {need} bytes of heap to train, trainer included; "
+            f"{where} has {heap}{said and f' {said}'}",
+            f"give it --heap {-(-need // 1024) + 8}k, or {todo}"
+            if virtual
+            else f"{todo}, or take a larger board (tpsgd-host boards)",
+        )
+
+
+def check_arrived(model: Model, info: Info) -> None:
+    """Refuse a board that started with another model than was written."""
+    if (info.model_crc, info.weights_crc) != (model.crc, model.weights_crc):
+        raise MismatchError(
+            f"the board holds model {info.model_crc:08x} with weights {info.weights_crc:08x}, "
+            f"written were {model.crc:08x} and {model.weights_crc:08x}",
+            "does another program write to it? Run the same command again",
+        )
+
+
+@dataclass(frozen=True)
+class Flashed:
+    """What became of a board.
+
+    Attributes
+    ----------
+    place : str
+        Its port, drive or folder.
+    files : dict
+        What was written: path and bytes.
+    why_sources : str
+        Why the device package went there as sources; empty where it was compiled.
+    firmware : str
+        Name of the firmware file that was written; empty where it was left alone.
+    info : Info or None
+        What the board said after it had started; None where nobody could ask it.
+    todo : str
+        What the user must do before the board can run.
+    """
+
+    place: str
+    files: dict[str, bytes]
+    why_sources: str
+    firmware: str
+    info: Info | None
+    todo: str = ""

@@ -31,8 +31,14 @@ OK, WARN, FAIL = "ok", "warn", "fail"
 MIN_HEAP = 24 * 1024
 MIN_FLASH = 96 * 1024
 
-#: Seconds that a device program has to answer.
+#: Seconds that a device program has to answer; the same for one that starts first, which took twelve on a slow chip.
 PATIENCE = 3.0
+LATE = 30.0
+
+NOBODY = (
+    "press RESET (EN) on the board and look again after half a minute: a slow chip takes that long to start. Still "
+    "nothing: it lacks MicroPython, which tpsgd-host flash puts there"
+)
 
 FLASH_IT = "tpsgd-host flash MODEL --board BOARD --port PORT"
 
@@ -143,6 +149,13 @@ def _real(port: str, baud: int, restart: bool) -> Iterator[Check]:
     remote = Remote(ports.console if ports else port)
     try:
         facts = remote.facts()
+    except BoardError as error:
+        late = None if ports and not ports.data else _hello_late(port, baud)
+        if late is None:
+            yield Check("firmware", FAIL, f"neither tpsgd's program nor a REPL answers: {error.message}", NOBODY)
+        else:
+            yield from _running(*late)
+        return
     except TpsgdError as error:
         yield _failed("firmware", error)
         return
@@ -204,14 +217,26 @@ def _hello(serial: SerialPort, patience: float = PATIENCE) -> tuple[Info, float]
     return info, seconds
 
 
+def _hello_late(port: str, baud: int) -> tuple[Info, float] | None:
+    """Return what a device program says that was still starting when it was asked first; None where none answers."""
+    try:
+        serial = SerialPort(link_port(port), baud)
+    except TpsgdError:
+        return None
+    try:
+        return _hello(serial, patience=LATE)
+    finally:
+        serial.close()
+
+
 def _greeted(serial: SerialPort) -> tuple[Info, float]:
     """Return what the device program says, and the seconds of a round trip; it may have to start first."""
     try:
-        heard = _hello(serial, patience=15.0)
+        heard = _hello(serial, patience=LATE)
     finally:
         serial.close()
     if heard is None:
-        raise BoardError("the device program does not answer", f"flash it again: {FLASH_IT}")
+        raise BoardError(f"the device program has not answered within {LATE:.0f} s", f"flash it again: {FLASH_IT}")
     return heard
 
 

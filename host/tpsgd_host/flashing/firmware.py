@@ -1,73 +1,32 @@
-"""Firmware: found, fetched, judged, and written by the board's own loader."""
+"""Firmware: found, judged, and written by the board's own loader."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from urllib.parse import urlsplit
-
-import click
 
 from tpsgd_host.boards.drives import BOOT, Drive, find_drives, flush
 from tpsgd_host.boards.profiles import BoardProfile
 from tpsgd_host.errors import BoardError, ConfigError, DependencyError, PortError, TpsgdError
-from tpsgd_host.files import write_atomic
 from tpsgd_host.flashing.espimage import check_chip, read_image
-from tpsgd_host.flashing.probe import CIRCUITPYTHON
 from tpsgd_host.flashing.programs import esptool, mpremote, run
+from tpsgd_host.flashing.releases import Release, known_release, releases, where_from
 from tpsgd_host.flashing.uf2 import check_family, read_uf2
-from tpsgd_host.model.settings import Document
-
-TABLE = "firmware.toml"
-KEYS = ("board", "version", "url", "sha256")
-
-#: Nothing that is fetched may be larger.
-LARGEST = 32 * 1024 * 1024
 
 #: Speed at which esptool writes: the one that MicroPython's own instructions name.
 ESPTOOL_BAUD = 460800
 
 
-@dataclass(frozen=True)
-class Pinned:
-    """A firmware file whose checksum is known."""
-
-    board: str
-    version: str
-    url: str
-    sha256: str
-
-
-def pinned(text: str | None = None) -> list[Pinned]:
-    """Return the firmware files whose checksums are known."""
-    if text is None:
-        text = (resources.files("tpsgd_host.flashing") / TABLE).read_text(encoding="utf-8")
-    found = []
-    for table in Document(text, TABLE).tables("image", KEYS):
-        item = Pinned(*(table.text(key, "", empty=False) for key in KEYS))
-        if not re.fullmatch(r"[0-9a-f]{64}", item.sha256):
-            raise table.error("sha256", f"{item.sha256!r} is no SHA-256", "64 digits 0-9 a-f")
-        if urlsplit(item.url).scheme not in ("https", "file"):
-            raise table.error("url", f"{item.url!r} is no https address")
-        found.append(item)
-    return found
-
-
-def find_firmware(wanted: str, board: BoardProfile, known: list[Pinned] | None = None) -> Path:
-    """Return the file that ``--firmware`` means: a file, or a version that is fetched and checked.
+def find_firmware(wanted: str, board: BoardProfile, called: str = "") -> Path | Release:
+    """Return what ``--firmware`` means: a file, or a release that can be fetched.
 
     Raises
     ------
     ConfigError
-        When there is no such file, no checksum for such a version, or the checksum differs.
+        When there is no such file and no such release.
     """
     path = Path(wanted)
     if path.is_file():
@@ -75,61 +34,30 @@ def find_firmware(wanted: str, board: BoardProfile, known: list[Pinned] | None =
     version = wanted.removeprefix("v")
     if not re.fullmatch(r"\d+\.\d+(\.\d+)?", version):
         raise ConfigError(f"there is no firmware file {wanted}", where_from(board))
-    listed = [item for item in (pinned() if known is None else known) if item.board == board.name]
-    for item in listed:
-        if item.version == version:
-            return _fetched(item)
-    there = ", ".join(item.version for item in listed) or "none"
-    raise ConfigError(
-        f"firmware {version} for {board.name} is not fetched: only files with a verified checksum are, and of these "
-        f"{TABLE} lists {there} for this board",
-        where_from(board, version),
-    )
-
-
-def where_from(board: BoardProfile, version: str = "") -> str:
-    """Return where a user gets firmware for a board, how its file is called, and how to name it here."""
-    if board.loader == "none":
-        return "its firmware is not written from here: leave --firmware out"
-    suffix = "uf2" if board.loader == "uf2" else "bin"
-    if board.firmware == CIRCUITPYTHON:
-        page, name = "https://circuitpython.org/downloads", f"the .{suffix} of your board{version and f', {version}'}"
-    else:
-        page = f"https://micropython.org/download/{board.download}/"
-        name = f"{board.download}-DATE-v{version}.{suffix}" if version else f"the newest {board.download}-....{suffix}"
-    return f"download {name} from {page} and name the file: --firmware FILE"
-
-
-def _fetched(item: Pinned) -> Path:
-    """Return a pinned file, fetched once and kept."""
-    kept = Path(click.get_app_dir("tpsgd")) / "firmware" / Path(urlsplit(item.url).path).name
-    if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == item.sha256:
-        return kept
-    try:
-        with urllib.request.urlopen(item.url, timeout=60) as answer:
-            data = answer.read(LARGEST + 1)
-    except (urllib.error.URLError, OSError) as error:
-        raise ConfigError(f"cannot fetch {item.url}: {error}", "download it yourself: --firmware FILE") from error
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != item.sha256:
+    release = known_release(board, version, called)
+    if release is None:
+        there = ", ".join(releases().dates)
         raise ConfigError(
-            f"{item.url} has SHA-256 {digest}, it must be {item.sha256}", "do not use that file; report the difference"
+            f"firmware {version} for {board.name} is not known here; known are MicroPython {there}",
+            where_from(board, version),
         )
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(kept, data)
-    return kept
+    return release
 
 
 def check_firmware(path: Path, board: BoardProfile) -> str:
     """Refuse a file that is no whole firmware for the board; return what it is, in a few words."""
-    data = path.read_bytes()
+    return judge_firmware(path.read_bytes(), path.name, board)
+
+
+def judge_firmware(data: bytes, name: str, board: BoardProfile) -> str:
+    """Refuse data that are no whole firmware for the board; return what they are, in a few words."""
     if board.loader == "uf2":
-        image = read_uf2(data, path.name)
-        check_family(image, board.families, board.name, path.name)
+        image = read_uf2(data, name)
+        check_family(image, board.families, board.name, name)
         return f"{image.size} bytes at 0x{image.start:x}, family {image.family:#010x}"
     if board.loader == "esptool":
-        boot = read_image(data, path.name)
-        check_chip(boot, board.chip_id, board.name, path.name)
+        boot = read_image(data, name)
+        check_chip(boot, board.chip_id, board.name, name)
         return f"{len(data)} bytes for chip {boot.chip_id} at 0x{board.offset:x}"
     raise ConfigError(f"{board.name} takes no firmware from here", "leave --firmware out")
 
@@ -182,7 +110,7 @@ def write_uf2(
     gone_within : float
         How long the board may take to restart.
     """
-    drive = _boot_drive(board, drives())
+    drive = boot_drive(board, drives())
     if drive is None and port:
         try:
             run(bootloader_command(port), timeout=30)
@@ -205,7 +133,7 @@ def write_uf2(
         # The boot ROM restarts at the last block; the operating system may not have closed the file by then.
     flush(target)
     until = time.monotonic() + gone_within
-    while _boot_drive(board, drives()) is not None:
+    while boot_drive(board, drives()) is not None:
         if time.monotonic() > until:
             raise BoardError(
                 f"the drive {drive.path} is still there {gone_within:.0f} s after the firmware was written",
@@ -214,7 +142,7 @@ def write_uf2(
         time.sleep(0.2)
 
 
-def _boot_drive(board: BoardProfile, drives: list[Drive]) -> Drive | None:
+def boot_drive(board: BoardProfile, drives: list[Drive]) -> Drive | None:
     """Return the board's boot drive.
 
     Raises
@@ -234,7 +162,7 @@ def _wait_drive(
 ) -> Drive:
     tell(f"waiting {seconds:.0f} s for the drive {board.drive}: {board.bootsel}")
     until = time.monotonic() + seconds
-    while (drive := _boot_drive(board, drives())) is None:
+    while (drive := boot_drive(board, drives())) is None:
         if time.monotonic() > until:
             raise _no_drive(board, drives(), seconds)
         time.sleep(0.2)

@@ -6,22 +6,18 @@ interrupted can simply be run again.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tpsgd import serve
-from tpsgd_host.boards.connect import VIRTUAL, connect
-from tpsgd_host.boards.plugged import plugged
-from tpsgd_host.boards.profiles import BoardProfile, fits, load_profile
-from tpsgd_host.boards.virtual import MAIN, SETTINGS, configured_heap, default_folder, interpreter_mpy
-from tpsgd_host.errors import BoardError, ConfigError, FitError, MismatchError
-from tpsgd_host.files import replacing
+from tpsgd_host.boards.connect import VIRTUAL
+from tpsgd_host.boards.plugged import only_port
+from tpsgd_host.boards.profiles import load_profile
+from tpsgd_host.boards.virtual import default_folder
+from tpsgd_host.errors import ConfigError
 from tpsgd_host.flashing import real
-from tpsgd_host.flashing.mpy import PACKAGE, MpyFormat, package_files, why_not
-from tpsgd_host.model.checkpoint import BESIDE
+from tpsgd_host.flashing.deploy import Flashed
+from tpsgd_host.flashing.virtual import flash_virtual, virtual_steps
 from tpsgd_host.model.modelfile import Model, load_model
 
 #: Takes a question before something is written over; raises where the answer is no.
@@ -83,6 +79,7 @@ def flash(
     port: str = "",
     firmware: str = "",
     erase: bool = False,
+    deploy_only: bool = False,
     drive: Path | None = None,
     ask: Ask = refuse,
     tell: Callable[[str], None] = lambda text: None,
@@ -101,13 +98,16 @@ def flash(
     port : str
         Where a real board is; empty takes the only one of its kind that is plugged in.
     firmware : str
-        Firmware to put there first: a file, or a version that is fetched. Empty leaves it alone.
+        Firmware to put there first: a file, or a release of MicroPython that is fetched. Empty leaves it alone, unless
+        no MicroPython answers and ``ask`` agrees to fetch it.
     erase : bool
         Erase the whole flash before firmware is written (ESP32).
+    deploy_only : bool
+        Leave the firmware alone in any case.
     drive : Path, optional
         CircuitPython's drive, where it is not to be looked for.
     ask : callable
-        Gets a question before something is written over; raises where the answer is no.
+        Gets a question before something is fetched or written over; raises where the answer is no.
     tell : callable
         Gets what the user should know now.
     progress : callable
@@ -120,28 +120,12 @@ def flash(
     model = load_model(model_path)
     profile = load_profile(board)
     if profile.name != VIRTUAL:
-        target = real.Target(profile, port or only_port(profile), firmware, erase, drive)
+        target = real.Target(profile, port or only_port(profile), firmware, erase, drive, board, deploy_only)
         flashed = real.flash_real(model, target, ask=ask, tell=tell, progress=progress)
         return _report(model, profile.name, flashed)
     if port not in ("", VIRTUAL) or firmware or erase or drive:
         raise ConfigError("the virtual board has no port, drive or firmware to write", "name another --board")
-    place = folder or default_folder()
-    memory = heap or configured_heap(place)
-    check_fit(model, memory)
-    wanted = MpyFormat.of(interpreter_mpy())
-    files = board_files(model, wanted)
-    _write_all(place, {SETTINGS: json.dumps({"heap": memory}).encode(), **files}, progress)
-    progress("start", 0, 1)
-    with connect(VIRTUAL, folder=place, heap=memory) as running:
-        info = running.info
-    progress("start", 1, 1)
-    if (info.model_crc, info.weights_crc) != (model.crc, model.weights_crc):
-        raise MismatchError(
-            f"the board holds model {info.model_crc:08x} with weights {info.weights_crc:08x}, "
-            f"written were {model.crc:08x} and {model.weights_crc:08x}",
-            "is another program writing to the board's folder? Flash again",
-        )
-    return _report(model, VIRTUAL, real.Flashed(str(place), files, why_not(wanted), "", info))
+    return _report(model, VIRTUAL, flash_virtual(model, folder or default_folder(), heap, progress))
 
 
 def dry_run(
@@ -151,6 +135,7 @@ def dry_run(
     port: str = "",
     firmware: str = "",
     erase: bool = False,
+    deploy_only: bool = False,
     drive: Path | None = None,
     folder: Path | None = None,
     heap: int | None = None,
@@ -159,21 +144,11 @@ def dry_run(
     model = load_model(model_path)
     profile = load_profile(board)
     if profile.name != VIRTUAL:
-        return real.steps(model, real.Target(profile, port, firmware, erase, drive))
-    place = folder or default_folder()
-    check_fit(model, heap or configured_heap(place))
-    listed = [f"write and verify {place / name}" for name in board_files(model, MpyFormat.of(interpreter_mpy()))]
-    return [*listed, "start the board, say HELLO, compare the model's and the weights' CRC"]
+        return real.steps(model, real.Target(profile, port, firmware, erase, drive, board, deploy_only))
+    return virtual_steps(model, folder or default_folder(), heap)
 
 
-def only_port(profile: BoardProfile) -> str:
-    """Return the port of the only board of its kind that is plugged in; empty where it is not certain."""
-    fitting = [item for item in plugged() if item.kind == "port" and profile.name in item.boards]
-    sure = [item for item in fitting if item.sure] or fitting
-    return sure[0].where if len(sure) == 1 else ""
-
-
-def _report(model: Model, board: str, flashed: real.Flashed) -> FlashReport:
+def _report(model: Model, board: str, flashed: Flashed) -> FlashReport:
     info = flashed.info
     said = (info.engine, info.machine, info.heap_used, info.heap_free, info.planned, info.measured) if info else None
     return FlashReport(
@@ -181,45 +156,3 @@ def _report(model: Model, board: str, flashed: real.Flashed) -> FlashReport:
         model.crc, *(said or ("", "", 0, 0, 0, 0)), any(name.endswith(".mpy") for name in flashed.files),
         flashed.why_sources, flashed.firmware, info is not None, flashed.todo,
     )  # fmt: skip
-
-
-def check_fit(model: Model, heap: int) -> None:
-    """Refuse a model that cannot fit into the virtual board's heap, with the figures."""
-    need = next(fit.need for fit in fits(model) if fit.board.name == VIRTUAL)
-    if need > heap:
-        raise FitError(
-            f"{model.name} ({model.shape}) needs about {need} bytes of heap to train, trainer included; "
-            f"the virtual board has {heap}",
-            f"give it --heap {-(-need // 1024) + 8}k, or make the network smaller (tpsgd-host inspect {model.name})",
-        )
-
-
-def board_files(model: Model, wanted: MpyFormat | None = None) -> dict[str, bytes]:
-    """Return what goes on a board that takes .mpy files of the format ``wanted``: path and bytes of each file."""
-    files = package_files(wanted)
-    files[serve.MODEL] = model.to_bytes()
-    files["main.py"] = MAIN.encode()  # last: a board without it is bare, not half done
-    return files
-
-
-def _write_all(place: Path, files: dict[str, bytes], progress: Callable[[str, int, int], None]) -> None:
-    """Write files into the board's folder, verified, and forget what an earlier model learned."""
-    try:
-        (place / PACKAGE).mkdir(parents=True, exist_ok=True)
-        for name in BESIDE:
-            (place / name).unlink(missing_ok=True)
-        (place / "main.py").unlink(missing_ok=True)
-        for stale in set((place / PACKAGE).iterdir()) - {place / name for name in files}:
-            if stale.suffix in (".py", ".mpy", ".tmp"):
-                stale.unlink()
-        for done, (name, data) in enumerate(files.items()):
-            progress("write", done, len(files))
-            with replacing(place / name) as file:
-                file.write(data)
-            if hashlib.sha256((place / name).read_bytes()).digest() != hashlib.sha256(data).digest():
-                raise BoardError(f"{name} reads back otherwise than it was written", "is the disk full or damaged?")
-        progress("write", len(files), len(files))
-    except OSError as error:
-        raise BoardError(
-            f"cannot write the virtual board's flash in {place}: {error}", "name another --board-dir"
-        ) from error

@@ -7,57 +7,45 @@ board. Whatever stops it, the same command can be run again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tpsgd_host.boards.circuitpython import (
-    BOOT,
-    ENABLE,
-    RESET,
-    START_CIRCUITPYTHON,
-    board_ports,
-    boot_state,
-    circuitpy,
-    console_port,
-    port_of,
-)
-from tpsgd_host.boards.connect import connect
-from tpsgd_host.boards.drives import read_drive
+from tpsgd_host.boards.circuitpython import BOOT, ENABLE, START_CIRCUITPYTHON
+from tpsgd_host.boards.drives import find_drives
+from tpsgd_host.boards.plugged import only_port
 from tpsgd_host.boards.profiles import BoardProfile, fits
-from tpsgd_host.errors import BoardError, ConfigError, FitError, MismatchError, PortError
+from tpsgd_host.errors import BoardError, ConfigError, PortError
 from tpsgd_host.flashing.deploy import (
     START,
+    Flashed,
     Progress,
     board_files,
+    check_memory,
     check_room,
     copy_commands,
     deploy,
-    deploy_drive,
-    drive_files,
-    other_program,
 )
+from tpsgd_host.flashing.drive import WHY_SOURCES, flash_drive
 from tpsgd_host.flashing.firmware import (
+    boot_drive,
     bootloader_command,
     check_firmware,
     esptool_commands,
     find_firmware,
     image_info_command,
-    where_from,
+    judge_firmware,
     write_esp32,
     write_uf2,
 )
 from tpsgd_host.flashing.mpy import MpyFormat, circuitpython_files, compiler_format, package_files, why_not
 from tpsgd_host.flashing.probe import CIRCUITPYTHON, START_PROGRAM, BoardFacts
 from tpsgd_host.flashing.programs import shown
+from tpsgd_host.flashing.releases import Ask, Release, Tell, fetch, known_release, where_from
 from tpsgd_host.flashing.remote import Remote
-from tpsgd_host.link.messages import Info
+from tpsgd_host.flashing.start import start
 from tpsgd_host.model.modelfile import Model
 
-#: Why CircuitPython gets the trainer's sources.
-WHY_SOURCES = "CircuitPython takes .mpy files of its own mpy-cross"
-
-#: Seconds that a board may take to start anew and to load a model.
+#: Seconds that a board may take to come back with new firmware.
 START_WITHIN = 30.0
 
 
@@ -76,6 +64,10 @@ class Target:
         Whether the whole flash is erased before firmware is written (ESP32).
     drive : Path or None
         CircuitPython's drive, where it is not to be looked for.
+    called : str
+        What the user calls the board: its name or an alias, which may have firmware of its own.
+    deploy_only : bool
+        Whether the firmware is left alone, even where none answers.
     """
 
     board: BoardProfile
@@ -83,41 +75,21 @@ class Target:
     firmware: str = ""
     erase: bool = False
     drive: Path | None = None
+    called: str = ""
+    deploy_only: bool = False
 
 
-@dataclass(frozen=True)
-class Flashed:
-    """What became of it; ``todo``: what the user must do before the board can run."""
-
-    place: str
-    files: dict[str, bytes]
-    why_sources: str
-    firmware: str
-    info: Info | None
-    todo: str = ""
-
-
-def check_memory(model: Model, board: BoardProfile, heap: int, said: str) -> None:
-    """Refuse a model that cannot fit into ``heap`` bytes, with the figures."""
-    need = next(fit.need for fit in fits(model) if fit.board.name == board.name)
-    if need > heap:
-        raise FitError(
-            f"{model.name} ({model.shape}) needs about {need} bytes of heap to train, trainer included; "
-            f"{board.name} has {heap} {said}",
-            f"make the network smaller (tpsgd-host inspect {model.name}), or take a larger board (tpsgd-host boards)",
-        )
-
-
-def check_target(target: Target) -> Path | None:
-    """Refuse what cannot be, before anything is touched; return the firmware file."""
+def check_target(target: Target) -> Path | Release | None:
+    """Refuse what cannot be, before anything is touched; return the firmware that the user named."""
     board = target.board
     if not target.firmware:
         return None
-    path = find_firmware(target.firmware, board)
-    check_firmware(path, board)
+    named = find_firmware(target.firmware, board, target.called)
+    if isinstance(named, Path):
+        check_firmware(named, board)
     if board.loader == "esptool" and not target.port:
         raise ConfigError(f"{board.name} gets its firmware over a port", "name it: --port /dev/ttyUSB0")
-    return path
+    return named
 
 
 def steps(model: Model, target: Target) -> list[str]:
@@ -131,7 +103,7 @@ def steps(model: Model, target: Target) -> list[str]:
         listed += _firmware_steps(target, firmware)
     wanted = _expected(board)
     circuitpython = board.firmware == CIRCUITPYTHON
-    files = board_files(model.to_bytes(), circuitpython_files() if circuitpython else package_files(wanted))
+    files = board_files(model, circuitpython_files() if circuitpython else package_files(wanted))
     form = why_not(wanted) if wanted else "the firmware has no .mpy format that is known beforehand"
     form = WHY_SOURCES if circuitpython else form
     listed.append(
@@ -147,8 +119,13 @@ def steps(model: Model, target: Target) -> list[str]:
     return [*listed, f"restart the board on {port}, say HELLO, compare the model's and the weights' CRC"]
 
 
-def _firmware_steps(target: Target, path: Path) -> list[str]:
-    what = f"check {path.name}: {check_firmware(path, target.board)}"
+def _firmware_steps(target: Target, firmware: Path | Release) -> list[str]:
+    if isinstance(firmware, Path):
+        path, what = firmware, f"check {firmware.name}: {check_firmware(firmware, target.board)}"
+    else:
+        path = firmware.kept
+        what = f"use {path}" if path.is_file() else f"ask, then fetch {firmware.url} into {path.parent}"
+        what += "; compare its SHA-256 with the one that was seen first"
     if target.board.loader == "esptool":
         commands = [image_info_command(path), *esptool_commands(path, target.board, target.port, target.erase)]
         return [what, "ask before firmware is written over what is there", *(f"run: {shown(c)}" for c in commands)]
@@ -163,15 +140,13 @@ def _expected(board: BoardProfile) -> MpyFormat | None:
     return MpyFormat(made[0], made[1], board.arch) if made and board.firmware == "micropython" else None
 
 
-def flash_real(
-    model: Model, target: Target, *, ask: Callable[[str], None], tell: Callable[[str], None], progress: Progress
-) -> Flashed:
+def flash_real(model: Model, target: Target, *, ask: Ask, tell: Tell, progress: Progress) -> Flashed:
     """Flash a board.
 
     Parameters
     ----------
     ask : callable
-        Gets a question before something is written over; raises where the answer is no.
+        Gets a question before something is fetched or written over; raises where the answer is no.
     tell : callable
         Gets what the user should know now, such as to press a button.
     progress : callable
@@ -181,32 +156,75 @@ def flash_real(
     ------
     ConfigError, FitError, PortError, BoardError, MismatchError, DependencyError
     """
-    check_memory(model, target.board, target.board.heap, "(as documented)")
-    firmware = check_target(target)
+    named = check_target(target)
     written = ""
-    if firmware is not None:
-        written = _write_firmware(target, firmware, ask, tell)
+    if named is not None:
+        path = named if isinstance(named, Path) else _fetched(named, target, ask, tell, progress)
+        written = _write_firmware(target, path, _present(target), ask, tell)
     if target.board.firmware == CIRCUITPYTHON:
-        return _onto_drive(model, target, written, ask, tell, progress)
-    if not target.port:
-        raise ConfigError(
-            f"which port is {target.board.name} at?", "name it: --port PORT (tpsgd-host boards lists them)"
-        )
+        return flash_drive(model, target.board, target.port, target.drive, written, ask, tell, progress)
+    target, facts, fetched = _board(model, target, written, ask, tell, progress)
+    written = written or fetched
     remote = Remote(target.port)
-    if firmware is not None:
-        remote.wait(START_WITHIN)
-    facts = _ask_board(remote, target.board)
     tell(f"the board: {facts.title}, {facts.heap_free} bytes of heap free")
     _check_board(model, target.board, facts, ask)
-    files = board_files(model.to_bytes(), package_files(facts.mpy))
+    files = board_files(model, package_files(facts.mpy))
     check_room(files, facts.flash_free, target.port)
     deploy(remote, files, progress)
-    info = _start(model, remote, tell)
+    info = start(model, remote, tell)
     return Flashed(target.port, {**files, START: START_PROGRAM.encode()}, why_not(facts.mpy), written, info)
 
 
-def _ask_board(remote: Remote, board: BoardProfile) -> BoardFacts:
+def _board(
+    model: Model, target: Target, written: str, ask: Ask, tell: Tell, progress: Progress
+) -> tuple[Target, BoardFacts, str]:
+    """Return the board with its port, what it says of itself, and the firmware that was written to make it speak."""
+    if not target.port and (written or boot_drive(target.board, find_drives()) is None):
+        target = _found(target, START_WITHIN if written else 0.0)
+    if written:
+        return target, _after_firmware(target, tell), ""
+    try:
+        if target.port:
+            return target, _ask_board(target), ""
+        answer = BoardError(f"the {target.board.name} is in its loader: it runs no program", where_from(target.board))
+    except PortError:
+        raise
+    except BoardError as error:
+        answer = error
+    release = known_release(target.board, called=target.called)
+    if release is None or target.deploy_only:
+        raise answer
+    check_memory(model, target.board, target.board.heap, "(as documented)")
+    tell(f"{answer.message}: it needs firmware")
+    path = _fetched(release, target, ask, tell, progress)
+    _write_firmware(target, path, "what is there", ask, tell)
+    if not target.port:
+        target = _found(target, START_WITHIN)
+    return target, _after_firmware(target, tell), path.name
+
+
+def _found(target: Target, seconds: float) -> Target:
+    """Return the target with its port, waiting so long for the board to be there."""
+    until = time.monotonic() + seconds
+    while not target.port:
+        target = replace(target, port=only_port(target.board))
+        if not target.port and time.monotonic() >= until:
+            raise ConfigError(
+                f"which port is {target.board.name} at?", "name it: --port PORT (tpsgd-host boards lists them)"
+            )
+        time.sleep(0 if target.port else 0.3)
+    return target
+
+
+def _fetched(release: Release, target: Target, ask: Ask, tell: Tell, progress: Progress) -> Path:
+    """Return the file of a release, judged."""
+    board = target.board
+    return fetch(release, lambda data: judge_firmware(data, release.name, board), ask=ask, tell=tell, progress=progress)
+
+
+def _ask_board(target: Target) -> BoardFacts:
     """Return what the board says of itself; one that has no MicroPython needs firmware first."""
+    remote, board = Remote(target.port), target.board
     remote.release()
     try:
         return remote.facts()
@@ -216,10 +234,27 @@ def _ask_board(remote: Remote, board: BoardProfile) -> BoardFacts:
         raise BoardError(error.message, f"is MicroPython on it? {todo}") from error
 
 
-def _write_firmware(target: Target, path: Path, ask: Callable[[str], None], tell: Callable[[str], None]) -> str:
-    """Write firmware, once the user has agreed; return its name."""
+def _after_firmware(target: Target, tell: Tell) -> BoardFacts:
+    """Return what a board says that has just got its firmware: over some ports nobody can reset it from here."""
+    remote = Remote(target.port)
+    remote.wait(START_WITHIN)
+    until = time.monotonic() + START_WITHIN
+    while True:
+        try:
+            return remote.facts()
+        except BoardError as error:
+            if time.monotonic() > until:
+                raise BoardError(
+                    f"the firmware is on the board, but it does not answer: {error.message}",
+                    f"press RESET (EN) on it, then: tpsgd-host flash --board {target.called or target.board.name} "
+                    f"--port {target.port} --deploy-only",
+                ) from error
+            tell("the firmware is on the board, and it does not answer yet: press RESET (EN) on it")
+
+
+def _write_firmware(target: Target, path: Path, there: str, ask: Ask, tell: Tell) -> str:
+    """Write firmware over what is ``there``, once the user has agreed; return its name."""
     board = target.board
-    there = _present(target)
     erased = " and erase its whole flash" if target.erase else ""
     ask(f"Write {path.name} to the {board.name} at {target.port or board.drive}, over {there}{erased}?")
     if board.loader == "esptool":
@@ -245,7 +280,7 @@ def _present(target: Target) -> str:
         return "what is there"
 
 
-def _check_board(model: Model, board: BoardProfile, facts: BoardFacts, ask: Callable[[str], None]) -> None:
+def _check_board(model: Model, board: BoardProfile, facts: BoardFacts, ask: Ask) -> None:
     """Refuse a board that cannot do it; ask about a program that is not ours."""
     check_memory(model, board, facts.heap_free, "free now")
     if not facts.writable:
@@ -255,58 +290,3 @@ def _check_board(model: Model, board: BoardProfile, facts: BoardFacts, ask: Call
         )
     if facts.main == "other":
         ask(f"The board has a {START} that is not tpsgd's. Replace it?")
-
-
-def _start(model: Model, remote: Remote, tell: Callable[[str], None]) -> Info:
-    """Start the board anew and see that it has the model."""
-    remote.restart()
-    tell("the board starts")
-    until = time.monotonic() + START_WITHIN
-    while True:
-        try:
-            with connect(remote.port) as board:
-                info = board.info
-            break
-        except PortError:  # native USB goes away for a moment
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.3)
-    if (info.model_crc, info.weights_crc) != (model.crc, model.weights_crc):
-        raise MismatchError(
-            f"the board holds model {info.model_crc:08x} with weights {info.weights_crc:08x}, "
-            f"written were {model.crc:08x} and {model.weights_crc:08x}",
-            "run the same command again",
-        )
-    return info
-
-
-def _onto_drive(
-    model: Model,
-    target: Target,
-    written: str,
-    ask: Callable[[str], None],
-    tell: Callable[[str], None],
-    progress: Progress,
-) -> Flashed:
-    """Copy onto CircuitPython's drive, and look at the board where its port is known and boot.py has been read."""
-    drive = circuitpy(target.drive, seconds=START_WITHIN if written else 0.0)
-    name = other_program(drive)
-    if name:
-        ask(f"{drive} has a {name} that is not tpsgd's. {START_CIRCUITPYTHON} will be replaced. Go on?")
-    before = boot_state(drive)
-    files = drive_files(drive, board_files(model.to_bytes(), circuitpython_files()))
-    deploy_drive(drive, files, progress)
-    port = target.port or port_of(read_drive(drive))
-    todo = _todo(before, port)
-    info = None if todo or not port else _start(model, Remote(console_port(port)), tell)
-    return Flashed(port if info else str(drive), files, WHY_SOURCES, written, info, todo)
-
-
-def _todo(boot: str, port: str) -> str:
-    """Return what the user must do before CircuitPython has its data port; ``boot``: what boot.py was before."""
-    if boot == "not":
-        return f"{BOOT} is yours and stays as it is: add the lines import usb_cdc and {ENABLE}, then {RESET}"
-    ports = board_ports(port) if port else None
-    if boot == "none" or (ports and not ports.data):
-        return RESET
-    return ""

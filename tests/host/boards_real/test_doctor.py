@@ -14,6 +14,7 @@ from tpsgd_host.flashing.doctor import FAIL, OK, WARN, doctor
 from tpsgd_host.flashing.flash import flash
 from tpsgd_host.flashing.mpy import MpyFormat
 from tpsgd_host.flashing.probe import BoardFacts, parse_facts
+from tpsgd_host.flashing.remote import Remote
 
 
 def states(checks):
@@ -91,6 +92,34 @@ def test_a_running_trainer_is_not_disturbed_unless_one_says_so(terminal_board, m
     assert terminal_board.boots > boots
     assert found["mpy"].state in (OK, WARN)
     assert (found["program"].state, found["link"].state) == (OK, OK)
+
+
+def test_a_program_that_is_slow_to_start_is_waited_for(terminal_board, model_file, monkeypatch):
+    flash(model_file, "rp2040", port=terminal_board.path)
+    monkeypatch.setattr(module, "_hello", only_later(module._hello))
+    monkeypatch.setattr(Remote, "facts", lambda self: parse_facts("MPY: soft reboot"))
+    found = states(doctor(terminal_board.path))
+    assert (found["program"], FAIL in found.values()) == (OK, False)
+
+
+def only_later(honest):
+    """Return a HELLO that is not answered the first time."""
+    asked = []
+
+    def hello(serial, **patience):
+        asked.append(serial)
+        return None if len(asked) == 1 else honest(serial, **patience)
+
+    return hello
+
+
+def test_where_nobody_answers_a_reset_comes_before_new_firmware(terminal_board, monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.3)
+    monkeypatch.setattr(module, "LATE", 0.5)
+    monkeypatch.setattr(Remote, "facts", lambda self: parse_facts("ets Jul 29 2019"))
+    check = next(check for check in doctor(terminal_board.path) if check.name == "firmware")
+    assert check.state == FAIL
+    assert check.todo.index("press RESET (EN)") < check.todo.index("MicroPython")
 
 
 GOOD = BoardFacts(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -148,54 +147,3 @@ def test_without_esptool_the_command_to_install_it_is_told(monkeypatch):
 def test_a_program_that_hangs_is_ended():
     with pytest.raises(BoardError, match=r"did not end within"):
         programs.run([sys.executable, "-c", "import time; time.sleep(60)"], timeout=0.3)
-
-
-# -- versions that are fetched
-
-
-def test_nothing_is_pinned_that_nobody_verified():
-    assert firmware.pinned() == []
-    with pytest.raises(ConfigError, match=r"firmware 1\.26\.0 for esp32 is not fetched: .* lists none") as caught:
-        firmware.find_firmware("v1.26.0", load_profile("esp32"))
-    assert "ESP32_GENERIC-DATE-v1.26.0.bin from https://micropython.org/download/ESP32_GENERIC/" in caught.value.hint
-    assert "--firmware FILE" in caught.value.hint
-    for name, word in (
-        ("pico", "RPI_PICO-DATE-v1.26.0.uf2"),
-        ("rp2040-circuitpython", "https://circuitpython.org/downloads"),
-        ("esp32s2-circuitpython", "the .bin of your board, 1.26.0"),
-        ("rp2040-emulated", "leave --firmware out"),
-    ):
-        with pytest.raises(ConfigError) as caught:
-            firmware.find_firmware("1.26.0", load_profile(name))
-        assert word in caught.value.hint
-    with pytest.raises(ConfigError, match=r"there is no firmware file nope\.bin"):
-        firmware.find_firmware("nope.bin", load_profile("esp32"))
-
-
-def table(path, digest):
-    return f'[[image]]\nboard = "esp32"\nversion = "9.9"\nurl = "{path.as_uri()}"\nsha256 = "{digest}"\n'
-
-
-def test_a_pinned_version_is_fetched_once_and_checked(tmp_path, monkeypatch):
-    monkeypatch.setattr(firmware.click, "get_app_dir", lambda name: str(tmp_path / "app"))
-    origin = tmp_path / "ESP.bin"
-    origin.write_bytes(esp_image(0, SEGMENTS))
-    digest = hashlib.sha256(origin.read_bytes()).hexdigest()
-    known = firmware.pinned(table(origin, digest))
-    kept = firmware.find_firmware("v9.9", load_profile("esp32"), known)
-    assert kept.read_bytes() == origin.read_bytes()
-    origin.unlink()
-    assert firmware.find_firmware("9.9", load_profile("esp32"), known) == kept
-    kept.write_bytes(b"tampered")
-    with pytest.raises(ConfigError, match="cannot fetch"):
-        firmware.find_firmware("9.9", load_profile("esp32"), known)
-    origin.write_bytes(b"another file")
-    with pytest.raises(ConfigError, match="it must be " + digest):
-        firmware.find_firmware("9.9", load_profile("esp32"), known)
-
-
-def test_the_table_is_checked(tmp_path):
-    with pytest.raises(ConfigError, match="no SHA-256"):
-        firmware.pinned(table(tmp_path / "f", "123"))
-    with pytest.raises(ConfigError, match="no https address"):
-        firmware.pinned(table(tmp_path / "f", "0" * 64).replace("file://", "http://"))

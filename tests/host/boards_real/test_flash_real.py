@@ -11,16 +11,20 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from commands import call, fails
 from images import RP2040, RP2350_ARM, esp_image, uf2
+from networks import recurrent_model
+from terminal import TerminalBoard
 
+from tpsgd_host.boards import plugged
 from tpsgd_host.boards.drives import Drive, read_drive
 from tpsgd_host.boards.profiles import load_profile
-from tpsgd_host.errors import BoardError, ConfigError, FitError, MismatchError, PortError
-from tpsgd_host.flashing import deploy, mpy, real
+from tpsgd_host.errors import BoardError, BoardGoneError, ConfigError, FitError, MismatchError, PortError
+from tpsgd_host.flashing import deploy, mpy, real, start
 from tpsgd_host.flashing.firmware import write_uf2
 from tpsgd_host.flashing.flash import flash
 from tpsgd_host.flashing.probe import START_PROGRAM, parse_facts
@@ -140,21 +144,48 @@ def test_a_file_that_arrives_otherwise_is_noticed(terminal_board, model_file, mo
     assert not (terminal_board.folder / "main.py").exists()  # it comes up with its REPL, and can be flashed again
 
 
-def test_the_boards_own_memory_is_asked_before_anything_is_written(tmp_path, interpreter, model_file):
-    from terminal import TerminalBoard
+def test_a_slow_start_is_waited_for_and_no_reason_to_flash_again(terminal_board, model_file, monkeypatch):
+    honest, told = start.connect, []
 
+    @contextmanager
+    def slow(port, **options):
+        if len(asked) < 2:
+            asked.append(port)
+            raise BoardGoneError("the board has not answered for 15 s")
+        with honest(port, **options) as board:
+            yield board
+
+    asked = []
+    monkeypatch.setattr(start, "connect", slow)
+    monkeypatch.setattr(start, "TELL_AFTER", 0.1)
+    assert flash(model_file, "rp2040", port=terminal_board.path, ask=never, tell=told.append).started
+    assert any("it has not answered for" in line for line in told)
+    asked = []
+    with pytest.raises(BoardError, match="all files are on the board, verified, but its program has not") as caught:
+        start.start(load_model(model_file), Remote(terminal_board.path), told.append, within=0.0)
+    assert "press RESET (EN)" in caught.value.hint
+    assert "flash" not in caught.value.hint
+
+
+def test_the_boards_own_memory_is_asked_before_anything_is_written(tmp_path, interpreter, model_file):
     with TerminalBoard(interpreter, tmp_path / "small", heap=24 * 1024) as board:
         with pytest.raises(FitError, match="free now"):
             flash(model_file, "rp2040", port=board.path, ask=never)
         assert contents(board.folder) == {}
 
 
-def test_memory_is_checked_before_the_port_is_opened(tmp_path):
-    from networks import recurrent_model
+def test_a_boards_own_word_on_its_memory_goes_before_what_is_documented(tmp_path, interpreter):
+    recurrent_model(6, 280, 4, 20, 2).save(tmp_path / "big.tpsgd")
+    with TerminalBoard(interpreter, tmp_path / "large", heap=1024 * 1024) as board:
+        report = flash(tmp_path / "big.tpsgd", "esp32", port=board.path, ask=never)
+    assert report.started
+    assert "esp32 has 163424 (as documented)" in fails(8, "flash", tmp_path / "big.tpsgd", "-b", "esp32", "--dry-run")
 
+
+def test_a_board_that_cannot_be_asked_gets_no_firmware_for_a_model_that_is_too_large(tmp_path, terminal_board, bare):
     recurrent_model(6, 500, 4, 20, 2).save(tmp_path / "big.tpsgd")
-    with pytest.raises(FitError, match=r"rp2040 has 246784 \(as documented\)"):
-        flash(tmp_path / "big.tpsgd", "rp2040", port="/dev/ttyNOPE")
+    with pytest.raises(FitError, match=r"esp32 has 163424 \(as documented\)"):
+        flash(tmp_path / "big.tpsgd", "esp32", port=terminal_board.path, ask=never)
 
 
 def test_a_full_file_system_is_told():
@@ -164,9 +195,7 @@ def test_a_full_file_system_is_told():
 
 
 def test_no_port_and_no_board_are_told(model_file, monkeypatch):
-    import tpsgd_host.flashing.flash as module
-
-    monkeypatch.setattr(module, "plugged", list)
+    monkeypatch.setattr(plugged, "plugged", list)
     with pytest.raises(ConfigError, match="which port is esp32 at"):
         flash(model_file, "esp32")
     with pytest.raises(PortError):
@@ -179,10 +208,15 @@ def test_what_is_no_micropython_is_told():
     assert "doctor" in caught.value.hint
 
 
-def test_a_board_without_firmware_is_told_where_to_get_it(terminal_board, model_file, monkeypatch):
+@pytest.fixture
+def bare(monkeypatch):
+    """A board that prints what an ESP32's ROM prints, and answers nothing."""
     monkeypatch.setattr(Remote, "facts", lambda self: parse_facts("ets Jul 29 2019"))
+
+
+def test_a_board_without_firmware_is_told_where_to_get_it(terminal_board, model_file, bare):
     with pytest.raises(BoardError) as caught:
-        flash(model_file, "esp32", port=terminal_board.path)
+        flash(model_file, "esp32", port=terminal_board.path, deploy_only=True)
     assert "https://micropython.org/download/ESP32_GENERIC/" in caught.value.hint
     assert "--firmware FILE" in caught.value.hint
 

@@ -17,6 +17,7 @@ from tpsgd_host.boards.profiles import ARCHITECTURES, load_profile, load_profile
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.flashing import mpy
 from tpsgd_host.flashing.mpy import MpyFormat, compile_file, compiler_format, package_files, sources, why_not
+from tpsgd_host.flashing.releases import known_release
 
 WANTED = {
     "esp32", "esp32s2", "esp32s3", "esp32c3", "rp2040", "rp2350", "rp2040-circuitpython", "microbit", "virtual",
@@ -54,7 +55,7 @@ def test_a_profile_is_whole(board):
         assert board.arch == ""
     elif board.loader != "none":
         assert board.arch
-        assert board.download
+        assert known_release(board)
 
 
 def test_the_board_keeps_more_than_it_says_may_be_under_way():
@@ -182,7 +183,7 @@ def test_the_command_lists_both(monkeypatch, tmp_path):
 
 
 def test_the_only_port_of_a_kind_is_taken(monkeypatch):
-    import tpsgd_host.flashing.flash as module
+    import tpsgd_host.boards.plugged as module
 
     one, two = plugged([port("/dev/a", 0x10C4, 0xEA60), port("/dev/b", 0x1A86, 0x7523)], [])
     board = load_profile("esp32")

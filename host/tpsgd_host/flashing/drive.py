@@ -1,0 +1,84 @@
+"""Flash a CircuitPython board: files onto its drive, and what boot.py must say before it can run them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tpsgd_host.boards.circuitpython import (
+    BOOT,
+    ENABLE,
+    RESET,
+    START_CIRCUITPYTHON,
+    board_ports,
+    boot_state,
+    circuitpy,
+    console_port,
+    port_of,
+)
+from tpsgd_host.boards.drives import read_drive
+from tpsgd_host.boards.profiles import BoardProfile
+from tpsgd_host.flashing.deploy import (
+    Flashed,
+    Progress,
+    board_files,
+    check_memory,
+    deploy_drive,
+    drive_files,
+    other_program,
+)
+from tpsgd_host.flashing.mpy import circuitpython_files
+from tpsgd_host.flashing.releases import Ask, Tell
+from tpsgd_host.flashing.remote import Remote
+from tpsgd_host.flashing.start import start
+from tpsgd_host.model.modelfile import Model
+
+#: Why CircuitPython gets the trainer's sources.
+WHY_SOURCES = "CircuitPython takes .mpy files of its own mpy-cross"
+
+#: Seconds that a board may take to show its drive after new firmware.
+MOUNTED_WITHIN = 30.0
+
+
+def flash_drive(
+    model: Model,
+    board: BoardProfile,
+    port: str,
+    named: Path | None,
+    written: str,
+    ask: Ask,
+    tell: Tell,
+    progress: Progress,
+) -> Flashed:
+    """Copy onto CircuitPython's drive, and look at the board where its port is known and boot.py has been read.
+
+    Parameters
+    ----------
+    port : str
+        Of the board; empty where it is to be looked for.
+    named : Path or None
+        The drive, where it is not to be looked for.
+    written : str
+        The firmware that was just written; empty where none was.
+    """
+    check_memory(model, board, board.heap, "(as documented)")
+    drive = circuitpy(named, seconds=MOUNTED_WITHIN if written else 0.0)
+    name = other_program(drive)
+    if name:
+        ask(f"{drive} has a {name} that is not tpsgd's. {START_CIRCUITPYTHON} will be replaced. Go on?")
+    before = boot_state(drive)
+    files = drive_files(drive, board_files(model, circuitpython_files()))
+    deploy_drive(drive, files, progress)
+    port = port or port_of(read_drive(drive))
+    todo = _todo(before, port)
+    info = None if todo or not port else start(model, Remote(console_port(port)), tell)
+    return Flashed(port if info else str(drive), files, WHY_SOURCES, written, info, todo)
+
+
+def _todo(boot: str, port: str) -> str:
+    """Return what the user must do before CircuitPython has its data port; ``boot``: what boot.py was before."""
+    if boot == "not":
+        return f"{BOOT} is yours and stays as it is: add the lines import usb_cdc and {ENABLE}, then {RESET}"
+    ports = board_ports(port) if port else None
+    if boot == "none" or (ports and not ports.data):
+        return RESET
+    return ""

@@ -1,0 +1,72 @@
+"""Flash the virtual board: files into its folder, verified, then a start."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from tpsgd_host.boards.connect import VIRTUAL, connect
+from tpsgd_host.boards.profiles import load_profile
+from tpsgd_host.boards.virtual import MAIN, SETTINGS, configured_heap, interpreter_mpy
+from tpsgd_host.errors import BoardError
+from tpsgd_host.files import replacing
+from tpsgd_host.flashing.deploy import START, Flashed, Progress, board_files, check_arrived, check_memory
+from tpsgd_host.flashing.mpy import PACKAGE, MpyFormat, package_files, why_not
+from tpsgd_host.model.checkpoint import BESIDE
+from tpsgd_host.model.modelfile import Model
+
+
+def flash_virtual(model: Model, place: Path, heap: int | None, progress: Progress) -> Flashed:
+    """Flash the virtual board in the folder ``place``; ``heap``: bytes that it gets, where that is not as it was.
+
+    Raises
+    ------
+    FitError, BoardError, MismatchError, DependencyError
+    """
+    memory = heap or configured_heap(place)
+    check_memory(model, load_profile(VIRTUAL), memory)
+    wanted = MpyFormat.of(interpreter_mpy())
+    files = virtual_files(model, wanted)
+    _write_all(place, {SETTINGS: json.dumps({"heap": memory}).encode(), **files}, progress)
+    progress("start", 0, 1)
+    with connect(VIRTUAL, folder=place, heap=memory) as running:
+        info = running.info
+    progress("start", 1, 1)
+    check_arrived(model, info)
+    return Flashed(str(place), files, why_not(wanted), "", info)
+
+
+def virtual_steps(model: Model, place: Path, heap: int | None) -> list[str]:
+    """Return every step that flashing the virtual board would take. Touches nothing."""
+    check_memory(model, load_profile(VIRTUAL), heap or configured_heap(place))
+    listed = [f"write and verify {place / name}" for name in virtual_files(model, MpyFormat.of(interpreter_mpy()))]
+    return [*listed, "start the board, say HELLO, compare the model's and the weights' CRC"]
+
+
+def virtual_files(model: Model, wanted: MpyFormat | None) -> dict[str, bytes]:
+    """Return what goes into the folder; the start-up program last: a board without it is bare, not half done."""
+    return {**board_files(model, package_files(wanted)), START: MAIN.encode()}
+
+
+def _write_all(place: Path, files: dict[str, bytes], progress: Progress) -> None:
+    """Write files into the board's folder, verified, and forget what an earlier model learned."""
+    try:
+        (place / PACKAGE).mkdir(parents=True, exist_ok=True)
+        for name in BESIDE:
+            (place / name).unlink(missing_ok=True)
+        (place / START).unlink(missing_ok=True)
+        for stale in set((place / PACKAGE).iterdir()) - {place / name for name in files}:
+            if stale.suffix in (".py", ".mpy", ".tmp"):
+                stale.unlink()
+        for done, (name, data) in enumerate(files.items()):
+            progress("write", done, len(files))
+            with replacing(place / name) as file:
+                file.write(data)
+            if hashlib.sha256((place / name).read_bytes()).digest() != hashlib.sha256(data).digest():
+                raise BoardError(f"{name} reads back otherwise than it was written", "is the disk full or damaged?")
+        progress("write", len(files), len(files))
+    except OSError as error:
+        raise BoardError(
+            f"cannot write the virtual board's flash in {place}: {error}", "name another --board-dir"
+        ) from error
