@@ -38,6 +38,7 @@ MODULES = (
     "selftest.py",
     "serve.py",
     "softmax.py",
+    "temporal.py",
 )
 package(
     "tpsgd",

@@ -41,7 +41,7 @@ class Place:
         os.chdir(folder)
         write_motions(folder / "train.csv", 90, 1)
         write_motions(folder / "test.csv", 30, 2)
-        call("new", "motion", "--data", "train.csv", "--kind", "rnn", "--hidden", "12", "--steps", "10")
+        call("new", "motion", "--data", "train.csv", "--network", "rnn", "--hidden", "12", "--steps", "10")
         call("quantize", "motion.toml", "--data", "train.csv")
         call("flash", "motion.tpsgd", "--board", "virtual")
         report = json.loads(call("stream", "train.csv", *OPTIONS))

@@ -20,7 +20,7 @@ def place(tmp_path, monkeypatch):
 @pytest.fixture
 def flashed(place, interpreter):
     """A virtual board with a model for the motions."""
-    call("new", "motion", "--data", "train.csv", "--kind", "rnn", "--hidden", "12", "--steps", "10")
+    call("new", "motion", "--data", "train.csv", "--network", "rnn", "--hidden", "12", "--steps", "10")
     call("quantize", "motion.toml", "--data", "train.csv")
     call("flash", "motion.tpsgd", "--board", "virtual")
     return place

@@ -199,7 +199,7 @@ def learned(place, interpreter):
     with open("two.csv", "w", newline="") as file:
         csv.writer(file).writerows(row for row in rows if row[1] != "still")
     write_motions(place / "more.csv", 24, 7)
-    call("new", "motion", "--data", "two.csv", "--kind", "rnn", "--hidden", "12", "--steps", "10")
+    call("new", "motion", "--data", "two.csv", "--network", "rnn", "--hidden", "12", "--steps", "10")
     call("quantize", "motion.toml", "--data", "two.csv")
     call("flash", "motion.tpsgd", "--board", "virtual")
     call("stream", "two.csv", "--epochs", "12")

@@ -35,7 +35,7 @@ def recordings(path: Path) -> Path:
 
 def test_without_data_the_file_is_a_start(tmp_path: Path) -> None:
     """Without data the file is a start."""
-    made = new_model("my gestures", tmp_path / "g.toml", kind="mlp", hidden=(8,), seed=9)
+    made = new_model("my gestures", tmp_path / "g.toml", network="mlp", hidden=(8,), seed=9)
     config = load_config(made.path)
     assert (config.name, config.seed) == ("my gestures", 9)
     assert [(layer.kind, layer.units) for layer in config.layers] == [("dense", 8), ("output", 0)]
@@ -67,10 +67,13 @@ def test_a_table_of_rows_makes_an_mlp(tmp_path: Path) -> None:
     assert build_model(config, found).to_bytes()
 
 
-def test_recordings_make_an_rnn(tmp_path: Path) -> None:
-    """Recordings make an rnn."""
+def test_recordings_make_a_tdnn(tmp_path: Path) -> None:
+    """Recordings make a convolution over time, and new says why."""
     data = recordings(tmp_path / "r.csv")
-    config = load_config(new_model("r", tmp_path / "r.toml", data=data, window=8, hop=4, steps=4).path)
+    made = new_model("r", tmp_path / "r.toml", data=data, window=8, hop=4, steps=4)
+    assert "time series" in made.why
+    assert "--network rnn" in made.why
+    config = load_config(made.path)
     layout = config.layout
     assert (layout.windows, layout.group, layout.label, layout.columns) == (
         "recording",
@@ -81,18 +84,44 @@ def test_recordings_make_an_rnn(tmp_path: Path) -> None:
     assert (layout.window, layout.hop, layout.steps) == (8, 4, 4)
     assert (layout.resampling, config.scale.sigmas) == ("mean", 2.0), "what docs/ACCURACY.md found good"
     assert [layer.shifts for layer in config.layers] == [(7, 8, 9), (6, 7, 8)]
-    assert config.layers[0].kind == "recurrent"
+    first = config.layers[0]
+    assert (first.kind, first.units, first.kernel, first.segments) == ("temporal", 32, (4, 0), 4)
     assert len(load_samples(data, layout, config.classes)) == 12 * 4
+
+
+def test_an_rnn_is_one_word_away(tmp_path: Path) -> None:
+    """--network rnn makes a recurrent layer of the same data, and needs no reason."""
+    data = recordings(tmp_path / "r.csv")
+    result = CliRunner().invoke(command, ["r", "-o", str(tmp_path / "r.toml"), "--data", str(data), "--network", "rnn"])
+    assert result.exit_code == 0, result.output
+    assert "network:" not in result.output
+    assert load_config(tmp_path / "r.toml").layers[0].kind == "recurrent"
+
+
+@pytest.mark.parametrize(("steps", "channels"), [(2, 3), (1025, 3), (4096, 1), (16, 400)])
+def test_kernel_and_segments_fit_any_layout(tmp_path: Path, steps: int, channels: int) -> None:
+    """Long, short and wide samples get a kernel and segments that a model may have."""
+    data = tmp_path / "wide.csv"
+    names = [f"c{i}" for i in range(channels)]
+    rows = [",".join(["recording", *names, "label"])]
+    for i in range(8):
+        rows += [",".join([f"r{i}", *(f"{i % 2 + j % 7}" for j in range(channels)), "ab"[i % 2]]) for _ in range(3)]
+    data.write_text("\n".join(rows) + "\n")
+    config = load_config(new_model("w", tmp_path / "w.toml", data=data, steps=steps).path)
+    first = config.layers[0]
+    assert first.kind == "temporal"
+    assert first.kernel[0] * channels <= 1039
+    assert -(-steps // first.segments) <= 256
 
 
 def test_rows_of_several_steps(tmp_path: Path) -> None:
     """Rows of several steps."""
     write_csv(tmp_path / "d.csv", samples())
     data = tmp_path / "d.csv"
-    config = load_config(new_model("d", tmp_path / "d.toml", kind="rnn", data=data, steps=2).path)
+    config = load_config(new_model("d", tmp_path / "d.toml", network="rnn", data=data, steps=2).path)
     assert (config.layout.steps, config.layout.channels, config.training.readout_steps) == (2, 2, 2)
     with pytest.raises(ConfigError, match="more than one step") as caught:
-        new_model("d", tmp_path / "e.toml", kind="rnn", data=data)
+        new_model("d", tmp_path / "e.toml", network="rnn", data=data)
     assert "--steps 2, 4" in caught.value.hint
     with pytest.raises(ConfigError, match="do not divide"):
         new_model("d", tmp_path / "e.toml", data=data, steps=3)
@@ -102,7 +131,7 @@ def test_rows_as_images(tmp_path: Path) -> None:
     """Rows of several steps are images to a CNN; its layers shrink them as far as they go."""
     data = tmp_path / "d.csv"
     write_csv(data, samples(channels=64))
-    made = new_model("d", tmp_path / "d.toml", kind="cnn", data=data, steps=8)
+    made = new_model("d", tmp_path / "d.toml", network="cnn", data=data, steps=8)
     config = load_config(made.path)
     assert [(layer.kind, layer.units, layer.kernel, layer.pool) for layer in config.layers[:-1]] == [
         ("conv", 8, (3, 3), 2), ("conv", 16, (3, 3), 1),
@@ -110,15 +139,15 @@ def test_rows_as_images(tmp_path: Path) -> None:
     assert config.layers[0].shifts == tuple(shift + 1 for shift in config.training.shifts)
     found = load_samples(data, config.layout, config.classes)
     assert build_model(config, found).shape == "CNN 8x8-8@3x3/2-16@3x3-3"
-    new_model("d", tmp_path / "d.toml", kind="cnn", data=data, steps=8, hidden=(3, 4, 5, 6, 7), force=True)
+    new_model("d", tmp_path / "d.toml", network="cnn", data=data, steps=8, hidden=(3, 4, 5, 6, 7), force=True)
     with pytest.raises(ConfigError, match="the rows of an image"):
-        new_model("d", tmp_path / "e.toml", kind="cnn", data=data)
+        new_model("d", tmp_path / "e.toml", network="cnn", data=data)
 
 
 def test_recordings_for_a_cnn(tmp_path: Path) -> None:
     """Over recordings the kernel runs along the steps."""
     data = recordings(tmp_path / "r.csv")
-    config = load_config(new_model("r", tmp_path / "r.toml", kind="cnn", data=data, window=8, steps=8).path)
+    config = load_config(new_model("r", tmp_path / "r.toml", network="cnn", data=data, window=8, steps=8).path)
     assert [(layer.kernel, layer.pool) for layer in config.layers[:-1]] == [((3, 0), 2), ((3, 0), 1)]
     assert build_model(config, load_samples(data, config.layout, config.classes)).layers[0].inputs == 6
 
@@ -140,7 +169,7 @@ def test_nothing_is_written_that_could_not_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         new_model("a\nb = 1", tmp_path / "g.toml")
     with pytest.raises(ConfigError, match="1039"):
-        new_model("g", tmp_path / "g.toml", hidden=(1000,), kind="rnn")
+        new_model("g", tmp_path / "g.toml", hidden=(1000,), network="rnn")
     assert not (tmp_path / "g.toml").exists()
 
 

@@ -167,7 +167,7 @@ def test_a_recurrent_network_needs_to_know_its_steps(tmp_path: Path, data: Path)
     np.savez(tmp_path / "rnn.npz", **own, W0=rng.normal(size=(3, 8)), b0=np.zeros(3))
     with pytest.raises(ConfigError, match="steps"):
         quantize(tmp_path / "rnn.npz", data)
-    made = new_model("r", tmp_path / "r.toml", kind="rnn", data=data, steps=2)
+    made = new_model("r", tmp_path / "r.toml", network="rnn", data=data, steps=2)
     text = made.path.read_text()
     made.path.write_text(text[: text.index("[[layer]]")])  # the layers come from the network
     report = quantize(tmp_path / "rnn.npz", data, config=made.path)

@@ -9,7 +9,7 @@ import click
 from tpsgd_host.commands.options import column_names
 from tpsgd_host.data.summary import TableSummary
 from tpsgd_host.errors import ConfigError
-from tpsgd_host.model.new import STEPS, Kind, new_model
+from tpsgd_host.model.new import STEPS, Network, new_model
 from tpsgd_host.names import listing
 from tpsgd_host.terminal import echo
 
@@ -50,10 +50,14 @@ def show(found: TableSummary) -> None:
 @click.argument("name")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="File to write. [default: NAME.toml]")
 @click.option(
-    "--kind", type=click.Choice(["mlp", "rnn", "cnn"]), help="[default: rnn for recordings, mlp for single rows]"
+    "--network",
+    type=click.Choice(["tdnn", "rnn", "mlp", "cnn"]),
+    help="tdnn: convolution over time.  [default: tdnn for recordings, mlp for single rows]",
 )
 @click.option("--data", type=click.Path(path_type=Path), help="CSV to take columns, classes, label and group from.")
-@click.option("--hidden", callback=_units, help="Units of the hidden layers. [default: 32,16; rnn 32; cnn 8,16]")
+@click.option(
+    "--hidden", callback=_units, help="Units of the hidden layers. [default: tdnn, rnn 32; mlp 32,16; cnn 8,16]"
+)
 @click.option("--steps", type=click.IntRange(1, 4096), help=f"Steps of a sample. [default: {STEPS}; single rows 1]")
 @click.option("--seed", type=click.IntRange(1, 2**32 - 1), default=1, show_default=True, help="Of everything random.")
 @click.option("--window", type=click.IntRange(0, 2**32 - 1), default=0, help="Readings in a window. [default: 0, all]")
@@ -65,7 +69,7 @@ def show(found: TableSummary) -> None:
 def command(
     name: str,
     out: Path | None,
-    kind: Kind | None,
+    network: Network | None,
     data: Path | None,
     hidden: tuple[int, ...],
     steps: int | None,
@@ -84,12 +88,14 @@ def command(
     \b
     Example:
       tpsgd-host new gestures --data recordings.csv
-      tpsgd-host new digits --kind mlp --hidden 64,32 --data digits.csv
-      tpsgd-host new digits --kind cnn --steps 8 --data digits.csv
+      tpsgd-host new digits --network mlp --hidden 64,32 --data digits.csv
+      tpsgd-host new digits --network cnn --steps 8 --data digits.csv
     """
     made = new_model(
-        name, out, kind, data, hidden, steps, seed, window, hop, label, group, column_names(columns) or (), force
+        name, out, network, data, hidden, steps, seed, window, hop, label, group, column_names(columns) or (), force
     )
     if made.found is not None:
         show(made.found)
+    if made.why:
+        echo(f"network: {made.why}")
     echo(f"wrote {made.path}: look it over, then\n  {made.next}")

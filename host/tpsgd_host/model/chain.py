@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tpsgd.format import MAX_SEGMENT_STEPS
 from tpsgd_host.model.config import LayerConfig
 from tpsgd_host.model.modelfile import Layer, Map, maps
 
 MAX_INPUTS = 1039  # n of a layer, without the bias
 MAX_MAP = 65535  # activations of a map that a conv layer reads
-MAX_SEGMENT = 256  # steps in a segment of a temporal layer
 FRONT = ("recurrent", "conv", "temporal")
 
 
@@ -110,8 +110,8 @@ def _temporal(index: int, layer: LayerConfig, steps: int, channels: int) -> int:
         message = f"cuts a sample of {steps} steps into {segments} segments"
         raise MisfitError(index, "segments", message, "A segment has one step or more.")
     longest = -(-steps // segments)
-    if longest > MAX_SEGMENT:
-        message = f"has segments of {longest} steps, {MAX_SEGMENT} are the most"
+    if longest > MAX_SEGMENT_STEPS:
+        message = f"has segments of {longest} steps, {MAX_SEGMENT_STEPS} are the most"
         raise MisfitError(index, "segments", message, "More segments or fewer steps make them shorter.")
     return taps * channels
 

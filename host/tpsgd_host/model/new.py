@@ -7,39 +7,67 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from tpsgd.format import MAX_SEGMENT_STEPS
 from tpsgd_host.data.labels import class_names
 from tpsgd_host.data.layout import USUAL, Layout, Windows
 from tpsgd_host.data.load import TABLES
 from tpsgd_host.data.summary import TableSummary, summarize
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.files import write_atomic
-from tpsgd_host.model.config import READOUT_STEPS, SHIFTS
+from tpsgd_host.model.chain import MAX_INPUTS
+from tpsgd_host.model.config import READOUT_STEPS, SEGMENTS, SHIFTS, TAPS
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.model.template import Draft, render
 from tpsgd_host.names import file_name, listing
 
-Kind: TypeAlias = Literal["mlp", "rnn", "cnn"]
+Network: TypeAlias = Literal["tdnn", "rnn", "mlp", "cnn"]
 
 STEPS = 16  # of a recording, where the user does not say
-HIDDEN = {"mlp": (32, 16), "rnn": (32,), "cnn": (8, 16)}
+HIDDEN = {"mlp": (32, 16), "tdnn": (32,), "rnn": (32,), "cnn": (8, 16)}
 CNN_SHIFTS = (8, 9, 10)  # of the output layer, which has more inputs than elsewhere
 KERNEL = 3
+
+#: Networks for samples of one step make no sense: why, in the words of an error.
+SEVERAL_STEPS = {
+    "tdnn": "a TDNN needs more than one step",
+    "rnn": "an RNN needs more than one step",
+    "cnn": "a CNN needs the rows of an image as steps",
+}
+
+#: Why a network was chosen, and what else there is.
+REASONS = {
+    "tdnn": "a TDNN, filters over a few steps: each sample is a time series, and on those it knew as much as an RNN of"
+    " the same memory or more, in less time (docs/ACCURACY.md); --network rnn, mlp or cnn makes another",
+    "mlp": "an MLP: each row is a whole sample; --network cnn takes rows of --steps for images, tdnn and rnn for time",
+}
+
 EXAMPLE = ("x", "y", "z")  # columns where no data are given
 
 
 @dataclass(frozen=True)
 class NewModel:
-    """The file that was written, the command that comes next, and what the data seem to hold (None without data)."""
+    """The file that was written.
+
+    Attributes
+    ----------
+    next : str
+        The command that comes next.
+    why : str
+        Why it has the network that it has; empty where the user named one.
+    found : TableSummary, optional
+        What the data seem to hold; None without data.
+    """
 
     path: Path
     next: str
+    why: str
     found: TableSummary | None = None
 
 
 def new_model(
     name: str,
     out: Path | None = None,
-    kind: Kind | None = None,
+    network: Network | None = None,
     data: Path | None = None,
     hidden: tuple[int, ...] = (),
     steps: int | None = None,
@@ -58,13 +86,14 @@ def new_model(
     name : str
         Name of the model, and of the file unless ``out`` is given.
     out : Path, optional
-    kind : {"mlp", "rnn", "cnn"}, optional
-        A CNN looks along the steps; where each row of the data is a sample of several steps it takes these for the rows
-        of an image. By default an RNN where a row is one reading of many, else an MLP.
+    network : {"tdnn", "rnn", "mlp", "cnn"}, optional
+        A TDNN has a temporal layer in front, an RNN a recurrent one. A CNN looks along the steps; where each row of the
+        data is a sample of several steps it takes these for the rows of an image. By default a TDNN where a row is one
+        reading of many, else an MLP.
     data : Path, optional
         A CSV to take columns, classes, label and group from.
     hidden : tuple of int
-        Units of the hidden layers; empty takes a default for the kind.
+        Units of the hidden layers; empty takes a default for the network.
     steps : int, optional
         T.
     seed : int
@@ -90,26 +119,31 @@ def new_model(
     if hop and not window:
         raise ConfigError(f"--hop {hop} has a meaning only with a window", "Add --window.")
     summary = _summary(data, label, group, columns) if data else None
-    layout, classes = _layout(summary, kind, steps, window, hop, label, group)
-    kind = kind or ("rnn" if layout.windows == "recording" else "mlp")
-    units = hidden or HIDDEN[kind]
+    layout, classes = _layout(summary, network, steps, window, hop, label, group)
+    why = ""
+    if network is None:
+        network = "tdnn" if layout.windows == "recording" and layout.steps > 1 else "mlp"
+        why = REASONS[network]
+    units = hidden or HIDDEN[network]
     draft = Draft(
         name=name,
         seed=seed,
         layout=layout,
         classes=classes,
-        kind=kind,
+        network=network,
         hidden=units,
-        shifts=CNN_SHIFTS if kind == "cnn" else SHIFTS,
+        shifts=CNN_SHIFTS if network == "cnn" else SHIFTS,
         readout_steps=min(READOUT_STEPS, layout.steps),
         file=shlex.quote(str(path)),
         data=shlex.quote(str(data)) if data else "RECORDINGS.csv",
-        kernels=_kernels(layout, len(units)) if kind == "cnn" else (),
+        kernels=_kernels(layout, len(units)) if network == "cnn" else (),
+        taps=max(1, min(TAPS, layout.steps, MAX_INPUTS // layout.channels)),
+        segments=max(min(SEGMENTS, layout.steps), -(-layout.steps // MAX_SEGMENT_STEPS)),
     )
     text = render(draft)
     parse_config(text, str(path))  # what could not be read back is not written
     write_atomic(path, text.encode())
-    return NewModel(path, f"tpsgd-host quantize {draft.file} --data {draft.data}", summary)
+    return NewModel(path, f"tpsgd-host quantize {draft.file} --data {draft.data}", why, summary)
 
 
 def _summary(data: Path, label: str, group: str, columns: tuple[str, ...]) -> TableSummary:
@@ -127,7 +161,13 @@ def _summary(data: Path, label: str, group: str, columns: tuple[str, ...]) -> Ta
 
 
 def _layout(
-    summary: TableSummary | None, kind: Kind | None, steps: int | None, window: int, hop: int, label: str, group: str
+    summary: TableSummary | None,
+    network: Network | None,
+    steps: int | None,
+    window: int,
+    hop: int,
+    label: str,
+    group: str,
 ) -> tuple[Layout, tuple[str, ...]]:
     """Return the layout and the classes that options and data make."""
     if summary is None:
@@ -145,11 +185,10 @@ def _layout(
         if len(columns) % steps:
             message = f"{len(columns)} columns do not divide into {steps} steps"
             raise ConfigError(message, "A row must hold every channel of every step.")
-        if kind in ("rnn", "cnn") and steps == 1:
+        if network in SEVERAL_STEPS and steps == 1:
             divisors = [str(n) for n in range(2, len(columns) + 1) if len(columns) % n == 0]
-            what = "an RNN needs more than one step" if kind == "rnn" else "a CNN needs the rows of an image as steps"
             raise ConfigError(
-                f"{what}, and each row of these data is a sample",
+                f"{SEVERAL_STEPS[network]}, and each row of these data is a sample",
                 f"Say how many steps a row holds, --steps {listing(divisors)}; where a row is one reading, "
                 "name the column of the recording with --group, or cut windows with --window.",
             )

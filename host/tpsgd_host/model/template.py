@@ -76,6 +76,19 @@ frozen = false  # true: keeps its initial weights, one byte instead of two each;
 init = 1.0  # initial range of the weights; 1.0 keeps the spread of the values from layer to layer
 """
 
+_TEMPORAL = """\
+
+[[layer]]  # filters that look at a few steps at a time; each hands on its largest activation in each segment
+kind = "temporal"
+units = {units}  # filters, 1..1024: more tell finer patterns apart; memory grows with units*(kernel*channels + ...)
+kernel = {kernel}  # steps that a filter sees: the present one and those before it; longer patterns need more
+segments = {segments}  # K, 1..16: parts of equal length that the sample is cut into; 1: it does not matter when
+shifts = {shifts}  # learns more slowly than the output layer
+shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
+frozen = false  # true: keeps its initial weights, one byte instead of two each; compare to see what training adds
+init = 1.0  # initial range of the weights; 1.0 keeps the spread of the values from layer to layer
+"""
+
 _CONV = """\
 
 [[layer]]  # filters that look at one patch after the other and hand on where they saw what they look for
@@ -128,10 +141,12 @@ class Draft:
     Attributes
     ----------
     hidden : tuple of int
-        Units of the hidden layers; all are conv layers in a CNN, the first is recurrent in an RNN.
-    kind : {"mlp", "rnn", "cnn"}
-    windows : tuple
+        Units of the hidden layers; all are conv layers in a CNN, the first is temporal in a TDNN, recurrent in an RNN.
+    network : {"mlp", "tdnn", "rnn", "cnn"}
+    kernels : tuple
         Kernel and pooling of each conv layer.
+    taps, segments : int
+        Steps of a temporal layer's kernel, and its segments.
     file, data : str
         Names to show in the command that comes next.
     """
@@ -140,13 +155,15 @@ class Draft:
     seed: int
     layout: Layout
     classes: tuple[str, ...]
-    kind: str
+    network: str
     hidden: tuple[int, ...]
     shifts: tuple[int, ...]
     readout_steps: int
     file: str
     data: str
     kernels: tuple[tuple[int | list[int], int], ...] = ()
+    taps: int = 0
+    segments: int = 0
 
 
 def render(draft: Draft) -> str:
@@ -174,13 +191,16 @@ def render(draft: Draft) -> str:
             )
         )
     parts.append(_SCALE.format(shifts=list(draft.shifts), sigmas=SIGMAS))
-    if draft.kind == "rnn":
+    if draft.network == "rnn":
         parts.append(_RECURRENT_RULE.format(readout_steps=draft.readout_steps))
     for index, units in enumerate(draft.hidden):
-        if draft.kind == "cnn":
+        if draft.network == "cnn":
             parts.append(_conv(draft, index, units))
+        elif draft.network == "tdnn" and not index:
+            shifts = _slower(draft.shifts)
+            parts.append(_TEMPORAL.format(units=units, kernel=draft.taps, segments=draft.segments, shifts=shifts))
         else:
-            text = _RECURRENT if draft.kind == "rnn" and not index else _DENSE
+            text = _RECURRENT if draft.network == "rnn" and not index else _DENSE
             parts.append(text.format(units=units, shifts=_slower(draft.shifts)))
     return "".join([*parts, _OUTPUT])
 

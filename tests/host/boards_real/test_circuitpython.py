@@ -242,7 +242,7 @@ def test_demo_gesture_on_the_virtual_board(circuitpython_interpreter, place, mon
 
 @pytest.fixture
 def motion(place):
-    call("new", "motion", "--data", "train.csv", "--kind", "rnn", "--hidden", "12", "--steps", "10")
+    call("new", "motion", "--data", "train.csv", "--network", "rnn", "--hidden", "12", "--steps", "10")
     call("quantize", "motion.toml", "--data", "train.csv")
     return place
 

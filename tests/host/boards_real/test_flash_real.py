@@ -58,7 +58,7 @@ def contents(folder):
 
 def test_flash_and_stream_over_a_port(place, terminal_board):
     port = terminal_board.path
-    call("new", "motion", "--data", "train.csv", "--kind", "rnn", "--hidden", "12", "--steps", "10")
+    call("new", "motion", "--data", "train.csv", "--network", "rnn", "--hidden", "12", "--steps", "10")
     call("quantize", "motion.toml", "--data", "train.csv")
     text = call("flash", "motion.tpsgd", "--board", "rp2040", "--deploy-only", "--port", port)
     assert "verified" in text
