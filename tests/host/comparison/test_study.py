@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tpsgd_host.comparison import compare, task_problem
-from tpsgd_host.comparison.floats import FloatContestant
-from tpsgd_host.comparison.methods import contestant
+from tpsgd_host.comparison.floats import FloatMethod
+from tpsgd_host.comparison.methods import method
 from tpsgd_host.comparison.problem import validation_parts
 from tpsgd_host.comparison.results import Trained
 from tpsgd_host.comparison.study import SHORT_WORK, short_run
@@ -31,7 +31,7 @@ def compared(gesture):
 
 
 class Spy:
-    """A contestant that learns nothing: it notes what it was given, and is best at one setting."""
+    """A method that learns nothing: it notes what it was given, and is best at one setting."""
 
     name, title, integer = "spy", "spy", True
 
@@ -166,7 +166,7 @@ def test_a_layer_loss_of_ones_own(gesture):
         calls.append(a.shape)
         return np.clip(a - t, -0.5, 0.5)
 
-    own = FloatContestant("own", "clipped", "tpsgd", loss)
+    own = FloatMethod("own", "clipped", "tpsgd", loss)
     comparison = compare(replace(gesture, epochs=2), [own], seeds=1)
     assert calls and comparison.entries[0].title == "clipped"
 
@@ -180,15 +180,15 @@ def test_targets_of_their_own_instead_of_feedback(gesture):
     feedback, label = both[0].entries
     assert [e.name for e in both[80].entries] == ["int-tpsgd"], "the same under a second name"
     assert feedback.tried != label.tried
-    ours = contestant("int-label").configure(
+    ours = method("int-label").configure(
         replace(gesture.config, layers=(replace(hidden, amplitude=0), output)), (0, 0), 1
     )
-    assert ours.layers[0].amplitude == 80 and ours.training.rule == "checkpoint"
+    assert ours.layers[0].amplitude == 80 and ours.training.update_at == "readout"
 
 
 def test_unknown_rules():
     with pytest.raises(ConfigError, match="no method 'backprop'") as caught:
-        contestant("backprop")
+        method("backprop")
     assert "int-tpsgd" in caught.value.hint
     with pytest.raises(ConfigError, match="no method to compare"):
         compare(task_problem("gesture"), ())
