@@ -73,7 +73,7 @@ class Frames:
         """Send the ``size`` bytes of payload in ``out``."""
         out = self.out
         out[0], out[1], out[2], out[3] = SYNC, size, kind, number
-        view = memoryview(out)  # made anew each time: kept, it would take room from a network
+        view = memoryview(out)  # made each time: one that is kept would take room from a network
         struct.pack_into("<I", out, size + 4, crc32(view[1 : size + 4]) & 0xFFFFFFFF)
         # Short writes lose nothing on RP2 (micropython #12037: long ones may), but one of whole USB packets of 64
         # bytes may lie there until the next comes (#15960): the last byte of such a frame goes by itself.

@@ -230,7 +230,7 @@ def segment_max(z, largest, places, packed):
 
 
 def segment_error(f, places, z, packed):
-    """e_i = f_(j+i) where the place is the one of ``packed``, else 0; return 0 where all are."""
+    """e_i = f_(j+i) where the filter's place is that of ``packed``, else 0. Return 0 where all e_i are 0."""
     j = packed >> 11 & 0x7FF
     m = packed & 0x7FF
     stored = np.frombuffer(places, dtype=np.uint8)[j : j + m] * 1.0

@@ -205,7 +205,7 @@ def segment_max(z, largest, places, packed):
 
 
 def segment_error(f, places, z, packed):
-    """e_i = f_(j+i) where the place is the one of ``packed``, else 0; return 0 where all are."""
+    """e_i = f_(j+i) where the filter's place is that of ``packed``, else 0. Return 0 where all e_i are 0."""
     j = packed >> 11 & 0x7FF
     place = packed >> 22
     some = 0

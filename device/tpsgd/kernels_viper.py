@@ -380,7 +380,7 @@ def segment_max(z: ptr32, largest: ptr8, places: ptr8, packed: int):
 
 @micropython.viper
 def segment_error(f: ptr8, places: ptr8, z: ptr32, packed: int) -> int:
-    """e_i = f_(j+i) where the place is the one of ``packed``, else 0; return 0 where all are."""
+    """e_i = f_(j+i) where the filter's place is that of ``packed``, else 0. Return 0 where all e_i are 0."""
     j = packed >> 11 & 0x7FF
     f = ptr8(int(f) + j)
     places = ptr8(int(places) + j)

@@ -1,7 +1,7 @@
 """Convolution over time, and the maximum of each filter in each of K segments, in front of the dense layers.
 
-SPEC 1.2 and 1.3. Nothing is kept of the steps but the places of the maxima. A filter learns there, from a patch that
-lies in the sample.
+SPEC 1.2 and 1.3. Of the steps only the places of the maxima are kept. A filter learns there, from a patch of the
+sample.
 
 Legend: C channels, T steps of the model, K segments; n inputs (bias counted), m filters of the layer.
 """
@@ -16,7 +16,7 @@ def buffers(model):
 
 
 def stack(network, model, z):
-    """Return (1, None, what :func:`run` takes but for the inputs of the next layer).
+    """Return (1, None, what :func:`run` takes except the inputs of the next layer).
 
     ``z`` is a buffer for the sums of the widest layer.
     """
@@ -35,7 +35,7 @@ def stack(network, model, z):
 
 
 def run(stage, y, rates, again=False):  # noqa: ARG001 - other kinds have targets
-    """Run over the T steps and leave the K*m maxima in the inputs of the next layer.
+    """Run over the T steps. The K*m maxima go to the inputs of the next layer.
 
     ``again``: those inputs hold feedback instead; learn from it, each filter at its place in each segment.
     """
@@ -47,7 +47,7 @@ def run(stage, y, rates, again=False):  # noqa: ARG001 - other kinds have target
         begin = end
         end = (c + 1) * steps // segments
         for t in range(begin, end):
-            place = (t - begin) << 22 | c * m << 11 | m  # as the kernels of segments take it
+            place = (t - begin) << 22 | c * m << 11 | m  # as segment_max and segment_error take it
             if again and not k.segment_error(out, places, z, place):
                 continue
             first = t + 1 - taps  # step of the patch; the patch begins before the sample where it is negative

@@ -1,4 +1,4 @@
-"""Runs on a board: times one engine. Started as a program, not imported.
+"""Time one engine. This program runs on a board and is not imported.
 
     micropython board.py MODEL ENGINE STEPS M N
 
@@ -16,7 +16,7 @@ ROUNDS = 5
 
 
 def best(work, times):
-    """Return the nanoseconds of ``work()``, run so many times in each of five rounds."""
+    """Return the nanoseconds of ``work()``, called ``times`` times in each of five rounds, in the best round."""
     least = None
     for _ in range(ROUNDS):
         begun = time.ticks_us()

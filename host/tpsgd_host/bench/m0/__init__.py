@@ -1,1 +1,1 @@
-"""An emulated Cortex-M0 that counts its instructions, and what the assembler engine takes there."""
+"""An emulated Cortex-M0 that counts instructions, and the cost of the assembler engine there."""

@@ -1,4 +1,4 @@
-"""Bring kernels and network.py onto the emulated micro:bit, piece by piece as its heap allows."""
+"""Send kernels and network.py to the emulated micro:bit, in pieces that its heap can compile."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def named(*names: str) -> str:
     return f"{','.join(names)}={','.join([str(getattr(parameters, name)) for name in names])}\n"
 
 
-#: What network.py imports, for a program typed into the board: the engine is the program itself.
+#: The imports of network.py for a program that is typed into the board. The engine is the program itself.
 IMPORTS = START + "import __main__ as k\nLAST,READOUT,RANDOM,EVERY=0,1,2,3\n" + named("M", "AMPLITUDE", "FEEDBACK")
 
-#: Long names of network.py that the firmware's own names stand for while it is on the board.
+#: Long names of the device's sources. On the board, names that the firmware has already replace them.
 LONG = [
     "front", "phase_end", "dense", "output", "sample", "_run", "run", "rates", "kernels", "first", "size", "result",
     "forward", "update", "clamp", "_softmax", "softmax", "Network", "train", "seen", "error", "channels", "layers",
@@ -35,7 +35,7 @@ LONG = [
 
 
 def send(board: Microbit, piece: str) -> None:
-    """Have a piece compiled at the top of the largest free block, so that what it leaves does not cut the heap up."""
+    """Compile a piece at the end of the largest free block, so that it does not split the heap."""
     said = board.run("gc.collect()\nmicropython.mem_info()")
     found = re.search(r"max free sz: (\d+)", said)
     if found is None:
@@ -55,7 +55,7 @@ def send(board: Microbit, piece: str) -> None:
 
 
 def _let_go(board: Microbit) -> None:
-    """Free the padding; where a full heap has no room to read even that, again: what the last reading left is gone."""
+    """Free the padding. A full heap may lack room to read even this statement; then try again with what was freed."""
     for _ in range(4):
         try:
             board.run("pad=0")
@@ -92,7 +92,7 @@ def load(
 
 
 def load_softmax(board: Microbit) -> None:
-    """Send softmax and its table, which the board need not keep twice."""
+    """Send softmax and its table, of which the board keeps one copy."""
     board.run("".join(trim.pieces("softmax", ["TABLE"])))
     board.run("".join(trim.pieces("kernels_thumb", ["_table", "softmax"])))
     board.run("del TABLE\ngc.collect()")

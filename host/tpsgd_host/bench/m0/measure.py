@@ -1,4 +1,4 @@
-"""What the assembler engine takes on a Cortex-M0, in instructions: they repeat exactly, on any machine.
+"""The cost of the assembler engine on a Cortex-M0 in instructions. The counts repeat exactly, on any machine.
 
 Legend: m units, n inputs of a layer, the bias counted.
 """
@@ -14,12 +14,12 @@ from tpsgd_host.bench.m0 import trim
 from tpsgd_host.bench.m0.load import IMPORTS, LONG, START, load, load_softmax, named, send
 from tpsgd_host.bench.m0.microbit import INSTRUCTION_NS, Microbit, MicrobitError, emulator
 
-#: The net of the step, inputs first, and (m, n) of its layers.
+#: Sizes of the measured net, inputs first, and (m, n) of its layers.
 SIZES = (60, 32, 16, 6)
 NET = tuple((m, n + 1) for n, m in pairwise(SIZES))
 PARAMETERS = sum(m * n for m, n in NET)
 
-#: Lengths of the rows that kernels are measured with: a multiple of eight, one more, the step's first layer.
+#: Row lengths for measuring kernels: a multiple of eight, one more, and that of the net's first layer.
 ROWS = (32, 33, 61)
 
 HOW_TAKEN = (
@@ -27,7 +27,7 @@ HOW_TAKEN = (
     "a MAC or weight: 16 rows less one row, two calls; heap: gc.mem_alloc before and after"
 )
 
-#: Two calls at a time, for the clock's sake, and no timer interrupt among them.
+#: Times two calls, because the clock is coarse, with interrupts off.
 CLOCK = """from utime import ticks_us as us
 from machine import disable_irq as off,enable_irq as on
 def took(f,a,b,c,d):
@@ -37,7 +37,7 @@ def took(f,a,b,c,d):
  return t
 """
 
-#: A kernel that does nothing, and what the interpreter itself takes: its clock, sixteen attributes, sixteen locals.
+#: A kernel that does nothing, and the time of the interpreter itself: its clock, sixteen attributes, sixteen locals.
 INTERPRETER = """@micropython.asm_thumb
 def empty(r0,r1,r2,r3):
  mov(r0,0)
@@ -51,7 +51,7 @@ def locals(N):
  s=off();t=us();{locals};t=us()-t;on(s);return t
 """.format(attributes=";".join(["N.seen"] * 16), locals=";".join(["N"] * 16))
 
-#: Lists the trained layers; all weights lie in one buffer of the first layer's size, as all three do not fit.
+#: Builds the layers. All share one buffer of weights of the first layer's size, because three buffers do not fit.
 BUILD = """def build(N):
  w=bytearray({bytes})
  for i in range({bytes}):w[i]=i*77&63|96
@@ -77,7 +77,7 @@ GO = """def go(N):
  micropython.heap_unlock()
 """
 
-#: What ``Network`` reads of a model, in as few words as the board has room for.
+#: The part of a model that ``Network`` reads, as short as the board's heap demands.
 MODEL = """class O:
  kind=0
  def nbytes(s):return 2*s.units*(s.inputs+1)
@@ -103,7 +103,7 @@ class KernelCost:
     update : float
         A weight.
     backward : float
-        A weight, updated and asked for feedback.
+        A weight, updated and used for feedback.
     """
 
     n: int
@@ -121,9 +121,9 @@ class Share:
     kernels : float
         All kernels of a step, from the first of their instructions to the last.
     call : float
-        What the interpreter takes to call one with four arguments.
+        Interpreter's instructions to call one with four arguments.
     attribute : float
-        What it takes to read an attribute of an object.
+        Interpreter's instructions to read an attribute of an object.
     """
 
     kernels: float
@@ -138,9 +138,9 @@ class StepCost:
     Attributes
     ----------
     instructions : tuple of float
-        Of each of eight steps, the interpreter's included.
+        Of each of eight steps, including the interpreter's.
     heap : int
-        Bytes of heap that training keeps, objects counted, code not.
+        Bytes of heap that training keeps: objects count, code does not.
     share : Share
     """
 
@@ -150,7 +150,7 @@ class StepCost:
 
 
 def instructions(us: float) -> float:
-    """Return how many instructions so many microseconds are."""
+    """Return the number of instructions in so many microseconds."""
     return us * 1000 / INSTRUCTION_NS
 
 
@@ -198,7 +198,7 @@ def measure_step(board: Microbit) -> tuple[float, ...]:
 
 
 def measure_heap(board: Microbit) -> int:
-    """Return the bytes of heap that training the net keeps, objects counted and code not, on a fresh board.
+    """Return the bytes of heap that training the net keeps, on a fresh board: objects count, code does not.
 
     The weights, 3,904 bytes in one piece, are too much next to the source: their blocks are added to what was counted.
     """
@@ -226,9 +226,9 @@ def _of_four(module: str, names: Collection[str]) -> list[str]:
 
 
 def measure_share(board: Microbit) -> Share:
-    """Measure each kernel as a training step calls it, and the interpreter around it, on a fresh board.
+    """Measure each kernel as a training step calls it, and the interpreter's share, on a fresh board.
 
-    The weights of 8 rows have room there; a further row costs what the seven behind the first one do.
+    The weights of 8 rows have room there; a further row costs as much as each of the seven after the first.
     """
     size = 2 * 8 * NET[0][1]
     board.run(START)
@@ -270,7 +270,7 @@ def measure_share(board: Microbit) -> Share:
 
 
 def step_cost() -> StepCost:
-    """Measure a training step, on boards one after the other: what counts all of it does not fit into one."""
+    """Measure a training step on several boards in turn: one board has no room to measure all of it."""
     with Microbit() as board:
         counts = measure_step(board)
     with Microbit() as board:
@@ -280,7 +280,7 @@ def step_cost() -> StepCost:
 
 
 def kernel_costs(rows: Sequence[int] = ROWS) -> list[KernelCost]:
-    """Measure the kernels on a board of their own."""
+    """Measure the kernels on a fresh board."""
     with Microbit() as board:
         return measure_kernels(board, rows)
 

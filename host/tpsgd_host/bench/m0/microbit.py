@@ -1,4 +1,4 @@
-"""A micro:bit in QEMU: MicroPython 1.9.2 on a Cortex-M0 with 9.3 KB of heap, that counts its own instructions.
+"""A micro:bit in QEMU: MicroPython 1.9.2 on a Cortex-M0 with 9.3 KB of heap and a count of its instructions.
 
 With ``-icount shift=6`` every instruction moves the emulated clock by 64 ns, so ``utime.ticks_us`` counts instructions
 and repeats exactly, on any machine and under any load.
@@ -21,7 +21,7 @@ from tpsgd_host.errors import BoardError, DependencyError
 QEMU = "qemu-system-arm"
 FIRMWARE = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
 
-#: Nanoseconds of emulated time an instruction takes.
+#: Nanoseconds of emulated time for one instruction.
 INSTRUCTION_NS = 64
 
 
@@ -30,7 +30,7 @@ class MicrobitError(BoardError):
 
 
 def missing() -> str | None:
-    """Return what keeps the emulated board from running, or None."""
+    """Return what is missing to run the emulated board, or None."""
     if shutil.which(QEMU) and FIRMWARE.exists():
         return None
     return "no emulated micro:bit: apt-get install qemu-system-arm firmware-microbit-micropython"
@@ -59,7 +59,7 @@ class Microbit:
         Where emulator or firmware are not installed.
     """
 
-    #: The emulated UART drops what comes too fast, so a script is pasted, and each piece waits for its echo.
+    #: The emulated UART drops bytes that come too fast. So a script is pasted in pieces, and each waits for its echo.
     CHUNK = 32
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Microbit:
         self._output.close()
 
     def _open(self) -> None:
-        """Interrupt whatever runs and wait for the prompt."""
+        """Interrupt the running program and wait for the prompt."""
         for _ in range(20):
             self._send(b"\r\x03\x02")
             if self._read(b">>> ", 1, strict=False).endswith(b">>> "):
@@ -111,7 +111,7 @@ class Microbit:
         self._input.write(data)
 
     def _read(self, end: bytes, seconds: float, strict: bool = True) -> bytes:
-        """Return what the board says up to ``end``."""
+        """Return what the board prints up to ``end``."""
         got = b""
         stop = time.monotonic() + seconds
         out = self._output.fileno()

@@ -1,6 +1,6 @@
-"""Make the device's sources small enough to be typed into a board with a few KB: the same statements, nothing else.
+"""Make the device's sources small enough to type them into a board of a few KB. The statements stay the same.
 
-Comments, docstrings and imports go, wanted functions, classes and methods stay as they are written.
+Comments, docstrings and imports go. The wanted functions, classes and methods keep their code.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def statements(module: str) -> list[ast.stmt]:
-    """Return the top-level statements of a module of the device package; those of an ``except`` are among them."""
+    """Return the top-level statements of a module of the device package, including those in an ``except``."""
     text = (resources.files("tpsgd") / f"{module}.py").read_text(encoding="utf-8")
     found: list[ast.stmt] = []
     for node in ast.parse(text).body:
