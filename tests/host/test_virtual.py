@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import cases
 import pytest
 from boards import put_on
-from processes import alive
+from processes import alive, board_pids
 
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.boards.virtual import VirtualBoard, find_interpreter, interpreter_mpy, parse_heap
@@ -64,6 +64,24 @@ def test_a_program_that_fails_is_told_with_its_last_words(board_dir):
         pass
 
 
+def test_last_words_can_be_read_long_after_the_program_has_ended(board_dir):
+    (board_dir / "main.py").write_text("print('out of coffee')\n")
+    with VirtualBoard(board_dir, hold=True) as board:
+        port = board.open_port()
+        assert board.ended(within=20)
+        assert port.read(5).strip() == b"out of coffee"
+        with pytest.raises(PortError, match="has ended"):
+            port.read(0.01)
+        port.close()
+
+
+def test_an_error_is_not_mistaken_for_the_end_that_the_goodbye_brings(board_dir, monkeypatch):
+    real = VirtualBoard.ended
+    monkeypatch.setattr(VirtualBoard, "ended", lambda board, within=0.0: real(board, 2.0))  # a slow host
+    with pytest.raises(BoardError, match="out of coffee"), connect("virtual", folder=board_dir):
+        raise BoardError("out of coffee", "make some")
+
+
 def test_it_is_gone_when_stopped(board_dir):
     board = VirtualBoard(board_dir)
     board.start()
@@ -92,7 +110,7 @@ def test_it_dies_with_its_parent_however_that_ends(board_dir):
 
 def test_a_board_that_is_killed_is_told(board_dir):
     with pytest.raises((BoardError, PortError)) as caught, connect("virtual", folder=board_dir) as board:
-        pid = int(subprocess.check_output(["pgrep", "-n", "-f", "heapsize=204800"]).split()[0])
+        (pid,) = board_pids(board_dir)
         os.kill(pid, 9)
         board.weights()
     assert "exit code -9" in caught.value.message or "gone" in caught.value.message

@@ -10,7 +10,7 @@ from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.circuitpython import link_port
 from tpsgd_host.boards.virtual import VirtualBoard, default_folder
 from tpsgd_host.errors import BoardError, BoardGoneError, FitError, PortError, TpsgdError
-from tpsgd_host.link.port import SerialPort
+from tpsgd_host.link.port import Port, SerialPort
 from tpsgd_host.link.session import Session
 
 VIRTUAL = "virtual"
@@ -68,26 +68,27 @@ def connect(
     """
     text = BoardText(on_text)
     if port != VIRTUAL:
-        with _session(SerialPort(link_port(port), baud), text, engine, every, on_note) as board:
-            yield board
+        with _session(SerialPort(link_port(port), baud), text, on_note) as session:
+            yield Board(session, engine, every)
         return
-    with VirtualBoard(folder or default_folder(), heap) as machine:
+    # The line is held for the last words of a program that fails.
+    with (
+        VirtualBoard(folder or default_folder(), heap, hold=True) as machine,
+        _session(machine.open_port(), text, on_note) as session,
+    ):
         try:
-            with _session(machine.open_port(), text, engine, every, on_note) as board:
-                yield board
-        except (PortError, BoardError) as error:
+            yield Board(session, engine, every)
+        except (PortError, BoardError) as error:  # before the session's goodbye, which ends the program as well
             if not machine.ended(within=1.0 if isinstance(error, PortError) else 0.0):
                 raise
             raise _ended(machine, text.all) from error
 
 
 @contextmanager
-def _session(
-    port: SerialPort, text: BoardText, engine: str, every: int, on_note: Callable[[str], None]
-) -> Iterator[Board]:
+def _session(port: Port, text: BoardText, on_note: Callable[[str], None]) -> Iterator[Session]:
     session = Session(port, text, on_note=on_note)
     try:
-        yield Board(session, engine, every)
+        yield session
     finally:
         try:
             session.bye()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +10,7 @@ from pathlib import Path
 from tpsgd_host.boards.circuitpython import link_port
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.virtual import VirtualBoard, default_folder
-from tpsgd_host.errors import PortError
 from tpsgd_host.link.port import Port, SerialPort
-
-_LOOK = 0.1  # seconds between two looks whether the virtual board's program has ended
 
 
 @dataclass(frozen=True)
@@ -29,33 +25,6 @@ class Line:
         if self.machine is None or not self.machine.ended(within=1.0):
             return None
         return self.machine.wait()
-
-
-class _HeldPort:
-    """The port of a virtual board that holds its line: it breaks when all that an ended program said has been read."""
-
-    def __init__(self, port: Port, machine: VirtualBoard) -> None:
-        self._port, self._machine = port, machine
-
-    def read(self, timeout: float) -> bytes:
-        """Return what has arrived, waiting at most ``timeout`` seconds for the first byte."""
-        until = time.monotonic() + timeout
-        while True:
-            over = self._machine.ended()  # looked at before the read: what it said before its end is there by now
-            data = self._port.read(max(0.0, min(_LOOK, until - time.monotonic())))
-            if data or time.monotonic() >= until:
-                return data
-            if over:
-                raise PortError("the virtual board's program has ended")
-
-    def write(self, data: bytes) -> None:
-        """Send all of ``data``; nobody reads it where the program has ended."""
-        if not self._machine.ended():
-            self._port.write(data)
-
-    def close(self) -> None:
-        """Close the port."""
-        self._port.close()
 
 
 @contextmanager
@@ -80,7 +49,7 @@ def open_line(
             serial.close()
         return
     with VirtualBoard(folder or default_folder(), heap, hold=True) as machine:
-        held = _HeldPort(machine.open_port(), machine)
+        held = machine.open_port()
         try:
             yield Line(held, machine)
         finally:

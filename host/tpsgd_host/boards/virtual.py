@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import tty
 from functools import cache
 from pathlib import Path
@@ -22,11 +23,13 @@ from types import TracebackType
 import click
 
 from tpsgd_host.boards.profiles import load_profile
-from tpsgd_host.errors import BoardError, ConfigError, DependencyError
-from tpsgd_host.link.port import SerialPort
+from tpsgd_host.errors import BoardError, ConfigError, DependencyError, PortError
+from tpsgd_host.link.port import Port, SerialPort
 
 #: Beside the flash's files, and not one of them for the board: how the board is built.
 SETTINGS = "board.json"
+
+_LOOK = 0.1  # seconds between two looks whether the program of a board that holds its line has ended
 
 MAIN = "from tpsgd import serve\n\nserve.main()\n"
 
@@ -101,8 +104,8 @@ class VirtualBoard:
     heap : int, optional
         Bytes of heap; by default what the board was flashed with.
     hold : bool
-        Keep the line up when the program ends: what it said last can still be read, and no read tells of its end. Else
-        the line breaks with the program, and unread bytes are lost.
+        Keep the line up when the program ends, so that what it said last can still be read. Else the line breaks with
+        the program, and unread bytes are lost.
 
     Attributes
     ----------
@@ -145,9 +148,10 @@ class VirtualBoard:
             else:
                 os.close(board_end)
 
-    def open_port(self) -> SerialPort:
-        """Return the board's serial port, opened."""
-        return SerialPort(self.path)
+    def open_port(self) -> Port:
+        """Return the board's serial port, opened; with ``hold`` it breaks when all that the program said was read."""
+        port = SerialPort(self.path)
+        return _HeldPort(port, self) if self._hold else port
 
     def ended(self, within: float = 0.0) -> bool:
         """Whether the board's program has ended, or does so ``within`` seconds."""
@@ -184,3 +188,32 @@ class VirtualBoard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class _HeldPort:
+    """The port of a board that holds its line: it breaks when all that an ended program said has been read."""
+
+    def __init__(self, port: Port, machine: VirtualBoard) -> None:
+        self._port, self._machine = port, machine
+
+    def read(self, timeout: float) -> bytes:
+        """Return what has arrived, waiting at most ``timeout`` seconds for the first byte."""
+        until = time.monotonic() + timeout
+        while True:
+            over = self._machine.ended()  # looked at before the read: what it said before its end is there by now
+            data = self._port.read(max(0.0, min(_LOOK, until - time.monotonic())))
+            if data:
+                return data
+            if over:
+                raise PortError("the virtual board's program has ended")
+            if time.monotonic() >= until:
+                return b""
+
+    def write(self, data: bytes) -> None:
+        """Send all of ``data``; nobody reads it if the program has ended."""
+        if not self._machine.ended():
+            self._port.write(data)
+
+    def close(self) -> None:
+        """Close the port."""
+        self._port.close()

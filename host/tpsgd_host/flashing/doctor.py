@@ -22,7 +22,7 @@ from tpsgd_host.flashing.mpy import why_not
 from tpsgd_host.flashing.probe import PROGRAM, BoardFacts, parse_facts
 from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.link.messages import Info
-from tpsgd_host.link.port import SerialPort
+from tpsgd_host.link.port import Port, SerialPort
 from tpsgd_host.link.session import Session
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -203,7 +203,7 @@ def _program(facts: BoardFacts, remote: Remote) -> Iterator[Check]:
     yield from _link(lambda: _greeted(SerialPort(link_port(remote.port))), FLASH_IT)
 
 
-def _hello(serial: SerialPort, patience: float = PATIENCE) -> tuple[Info, float] | None:
+def _hello(serial: Port, patience: float = PATIENCE) -> tuple[Info, float] | None:
     """Return what a device program says and the seconds of a round trip; None where none answers."""
     session = Session(serial, patience=patience)
     try:
@@ -229,7 +229,7 @@ def _hello_late(port: str, baud: int) -> tuple[Info, float] | None:
         serial.close()
 
 
-def _greeted(serial: SerialPort) -> tuple[Info, float]:
+def _greeted(serial: Port) -> tuple[Info, float]:
     """Return what the device program says, and the seconds of a round trip; it may have to start first."""
     try:
         heard = _hello(serial, patience=LATE)
