@@ -7,6 +7,8 @@ dense layer's.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -52,7 +54,7 @@ class Temporal(Layer):
         np.matmul(self.x, self.wt, out=self.z)
         clamp(self.z, self.a)
         a = self.a.reshape(self.nets, self.batch, -1, self.shape.units)
-        for c, (begin, end) in enumerate(zip(self.starts, self.starts[1:], strict=False)):
+        for c, (begin, end) in enumerate(pairwise(self.starts)):
             self.places[:, :, c] = begin + a[:, :, begin:end].argmax(axis=2)
         np.copyto(self.out, np.take_along_axis(a, self.places, axis=2).reshape(self.out.shape))
         return self.out

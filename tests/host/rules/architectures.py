@@ -53,9 +53,18 @@ STRIDED = Architecture(  # in one dimension
     ),
 )  # fmt: skip
 
+TEMPORAL = Architecture(
+    9, 3, 4, 0, "last",
+    (
+        LayerShape("temporal", 6, 12, kernel=(4, 1), depth=3, segments=2),
+        LayerShape("dense", 5, 12),
+        LayerShape("output", 4, 5),
+    ),
+)  # fmt: skip
+
 ALL = {
     "dense": DENSE, "recurrent": recurrent(), "no leak": recurrent(leak=0), "stacked": STACKED, "conv": CONV,
-    "strided": STRIDED,
+    "strided": STRIDED, "temporal": TEMPORAL,
 }  # fmt: skip
 
 
@@ -76,7 +85,8 @@ def batch(architecture: Architecture, size: int, seed: int = 1) -> tuple[Floats,
 class Pass:
     """What one sample gave: inputs (bias last), sums and outputs of each layer.
 
-    A recurrent layer has a list of steps in each; a conv layer one of pixels, and where its maxima were.
+    A recurrent or temporal layer has a list of steps in each, a conv layer one of pixels. ``maxima`` says where the
+    maxima of a conv or temporal layer were.
     """
 
     inputs: list[Any] = field(default_factory=list)
@@ -104,6 +114,9 @@ def forward(architecture: Architecture, w: Sequence[Floats], x: Floats) -> Pass:
             image = x.reshape(architecture.steps, -1, shape.depth) if i == 0 else signal
             inputs, sums, signal, maxima = image_pass(shape, w[i], image)
             out = signal
+        elif shape.kind == "temporal":
+            inputs, sums, out, maxima = segments_pass(shape, w[i], x.reshape(architecture.steps, -1))
+            signal = out
         else:
             inputs = np.append(np.ravel(signal), 1.0)
             sums = w[i] @ inputs
@@ -149,6 +162,21 @@ def image_pass(shape: LayerShape, w: Floats, image: Floats) -> tuple[Any, Any, F
         best = max(window, key=lambda at: np.clip(sums[at][u], -1, 1))
         maxima[r, c, u] = best
         out[r, c, u] = np.clip(sums[best][u], -1, 1)
+    return inputs, sums, out, maxima
+
+
+def segments_pass(shape: LayerShape, w: Floats, sample: Floats) -> tuple[Any, Any, Floats, dict[tuple[int, ...], Any]]:
+    """Run a temporal layer; its maxima are found under (segment, unit)."""
+    taps, steps = shape.kernel[0], len(sample)
+    silent = np.concatenate([np.zeros((taps - 1, sample.shape[1])), sample])
+    inputs = [np.append(silent[t : t + taps].ravel(), 1.0) for t in range(steps)]
+    sums = [w @ patch for patch in inputs]
+    out = np.zeros((shape.segments, shape.units))
+    maxima = {}
+    for c, u in np.ndindex(*out.shape):
+        segment = range(c * steps // shape.segments, (c + 1) * steps // shape.segments)
+        maxima[c, u] = max(segment, key=lambda t: np.clip(sums[t][u], -1, 1))
+        out[c, u] = np.clip(sums[maxima[c, u]][u], -1, 1)
     return inputs, sums, out, maxima
 
 

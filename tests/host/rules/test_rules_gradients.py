@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import architectures
@@ -70,6 +71,13 @@ def torch_logits(torch: Any, architecture: Architecture, parameters: list[Any], 
             kernel = weight.reshape(shape.units, *shape.kernel, shape.depth).permute(0, 3, 1, 2)
             z = functional.conv2d(signal, kernel, bias, stride=shape.stride, padding=shape.padding)
             signal = functional.max_pool2d(functional.hardtanh(z), (shape.pool, shape.pool if z.shape[3] > 1 else 1))
+        elif shape.kind == "temporal":
+            taps, steps = shape.kernel[0], architecture.steps
+            sequence = functional.pad(x.reshape(len(x), steps, -1).permute(0, 2, 1), (taps - 1, 0))
+            kernel = weight.reshape(shape.units, taps, -1).permute(0, 2, 1)
+            a = functional.hardtanh(functional.conv1d(sequence, kernel, bias))
+            bounds = [c * steps // shape.segments for c in range(shape.segments + 1)]
+            signal = torch.cat([a[:, :, b:e].amax(2) for b, e in pairwise(bounds)], 1)
         elif shape.kind == "recurrent":
             sequence = x.reshape(len(x), architecture.steps, -1).unbind(1) if i == 0 else signal
             h, states = torch.zeros(len(x), shape.units, dtype=x.dtype), []

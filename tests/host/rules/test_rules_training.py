@@ -28,6 +28,10 @@ def test_lockstep_is_one_by_one(name: str, rule: str) -> None:
     given = course(architecture)
     tests = [(given.x[:9], given.y[:9]), (given.x, given.y)]
     rates, seeds = [0.05, 0.01, 0.05], [1, 1, 2]
+    if (name, rule) == ("temporal", "tpsgd"):
+        with pytest.raises(ValueError, match="no targets for a temporal layer"):
+            train(rule, architecture, given, tests, rates=rates, seeds=seeds)
+        return
     together = train(rule, architecture, given, tests, rates=rates, seeds=seeds)
     again = train(rule, architecture, given, tests, rates=rates, seeds=seeds)
     assert together.accuracies.shape == (2, 3)
@@ -201,6 +205,7 @@ def test_multiply_accumulates() -> None:
     assert ALL["recurrent"].multiplies() == 7 * 5 * 10 + 6 * 16 + 3 * 7
     assert ALL["conv"].multiplies() == 9 * 7 * 4 * 19 + 3 * 2 * 3 * 17 + 5 * 19 + 3 * 6
     assert ALL["strided"].multiplies() == 5 * 5 * 10 + 4 * 11
+    assert ALL["temporal"].multiplies() == 9 * 6 * 13 + 5 * 13 + 4 * 6
 
 
 def test_losses() -> None:

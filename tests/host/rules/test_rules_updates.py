@@ -81,12 +81,13 @@ def projected(architecture: Architecture, i: int, shape: Any, run: Any, g: Float
             change += np.outer(part * inside(run.sums[i][t]) * 2.0**-shape.leak, run.inputs[i][t])
         return change
     image = g.reshape(run.outputs[i].shape)
-    for (r, c, u), best in run.maxima[i].items():
-        change[u] += image[r, c, u] * inside(run.sums[i][best])[u] * run.inputs[i][best]
+    for place, best in run.maxima[i].items():
+        u = place[-1]
+        change[u] += image[place] * inside(run.sums[i][best])[u] * run.inputs[i][best]
     return change
 
 
-@pytest.mark.parametrize("name", ["dense", "conv", "strided"])
+@pytest.mark.parametrize("name", ["dense", "conv", "strided", "temporal"])
 def test_drtp_without_a_sequence(name: str) -> None:
     architecture = ALL[name]
     before = architectures.weights(architecture)
