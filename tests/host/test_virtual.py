@@ -77,8 +77,8 @@ def test_last_words_can_be_read_long_after_the_program_has_ended(board_dir):
 
 def test_an_error_is_not_mistaken_for_the_end_that_the_goodbye_brings(board_dir, monkeypatch):
     real = VirtualBoard.ended
-    monkeypatch.setattr(VirtualBoard, "ended", lambda board, within=0.0: real(board, 2.0))  # a slow host
     with pytest.raises(BoardError, match="out of coffee"), connect("virtual", folder=board_dir):
+        monkeypatch.setattr(VirtualBoard, "ended", lambda board, within=0.0: real(board, 2.0))  # a slow host
         raise BoardError("out of coffee", "make some")
 
 
