@@ -35,15 +35,22 @@ NETS = {
     "two recurrent layers": "stacked(model(5,6,2,1,3,[spec(6,12,1,100,b'\\x09'),spec(5,11,2,80,b'\\x09'),"
     "spec(3,10,0,0,b'\\x07')]))",
     "RNN of feedback": "stacked(model(4,5,2,1,3,[spec(6,11,1,0,b'\\x09'),spec(3,12,0,0,b'\\x07')]))",
+    "TDNN": "temporal(model(9,3,0,0,3,[spec(7,12,0,0,b'\\x08'),spec(3,14,0,0,b'\\x07')]),4,2)",
     "MLP of feedback": "model(1,30,0,0,4,[spec(10,30,0,0,b'\\x08'),spec(7,10,0,0,b'\\x08'),spec(4,7,0,0,b'\\x07')])",
     "MLP": "model(1,40,0,0,4,[spec(12,40,0,100,b'\\x08'),spec(4,12,0,0,b'\\x07')])",
     "RNN": "stacked(model(5,16,2,1,4,[spec(16,32,1,100,b'\\x09'),spec(4,32,0,0,b'\\x07')]))",
 }
 
-#: Functions that make the first layers of a model recurrent, or conv layers with the given kernels.
+#: Functions that make the first layers of a model recurrent, temporal, or conv layers with the given kernels.
 FRONT = """def stacked(m):
     for s in m.layers[:-1]:
         s.kind = 1
+    m.layers[-1].kind = 2
+    return m
+def temporal(m, rows, segments):
+    m.layers[0].kind = 4
+    m.layers[0].rows = rows
+    m.layers[0].segments = segments
     m.layers[-1].kind = 2
     return m
 def conv(m, *kernels):

@@ -22,7 +22,7 @@ def built(here):
     first, count = f"N.front=None;N.first=X[0];N.size={here.size}", 0
     if here.front:
         count = here.front[2]
-        stage, before = recurrent(here) if has_steps(here) else conv(here)
+        stage, before = {"recurrent": recurrent, "convolution": conv, "temporal": temporal}[front(here)](here)
         first = f"{before};N.front=run,({stage},X[{count}]),{count}"
     steps = [f"(W[{i}],X[{i}],{layers[i].packed},z,P[{i}],X[{i + 1}])" for i in range(count, last)]
     return f"""def build():
@@ -42,9 +42,9 @@ def built(here):
 """
 
 
-def has_steps(here):
-    """Return whether the first layers are recurrent."""
-    return here.front[0].__module__ == "tpsgd.recurrent"
+def front(here):
+    """Return the name of the module that runs the first layers, "" where they are dense."""
+    return here.front[0].__module__.split(".")[1] if here.front else ""
 
 
 def recurrent(here):
@@ -77,21 +77,33 @@ def conv(here):
     return f"k,{here.classes},({tools}),({made})", before
 
 
+def temporal(here):
+    """Return the source of the stage of ``temporal.run`` without its last item, and of the statements before it."""
+    _, _, silence, steps, segments, taps, _, _, packed, _, m, places, _ = here.front[1]
+    kept = f"bytearray({bytes(silence)!r}),{steps},{segments},{taps}"
+    return f"k,N.sample,{kept},W[0],X[0],{packed},z,{m},bytearray({len(places)})", "pass"
+
+
 def move_in(board, here, *scripts):
     """Send network.py's training step, ``scripts``, ``build()`` and the kernels."""
     board.shorten = trim.shortener(LONG)
     board.run(IMPORTS)
     needed = trim.pieces("network", ["Network.train", "Network._run"])
     kernels = set(KERNELS) - {
-        "copy", "reset_state", "leak", "draw", "max_pool", "track_max", "backward", "masked_error",
+        "copy", "reset_state", "leak", "draw", "max_pool", "track_max", "backward", "masked_error", "segment_max",
+        "segment_error",
     }  # fmt: skip
     if here.output[5]:
         needed += trim.pieces("feedback", ["backward_pass"])
         kernels |= {"backward", "masked_error"}
-    if here.front and has_steps(here):
+    if front(here) == "recurrent":
         needed += trim.pieces("recurrent", ["_MASKED", "run", "_learn"] if "masked_error" in kernels else ["run"])
         kernels |= {"copy", "reset_state", "leak"}
         kernels -= set() if here.dense else {"clamp"}
+    elif front(here) == "temporal":
+        needed += trim.pieces("temporal", ["run"])
+        kernels |= {"segment_max", "segment_error"}
+        kernels -= set() if here.dense else {"clamp", "masked_error"}
     elif here.front:
         needed += trim.pieces("convolution", ["_FIRST", "_forward", "_learn", "run"])
         kernels |= {"copy", "max_pool", "track_max"}
