@@ -26,8 +26,8 @@ COLUMNS, LINES = 100, 40
 COMMAND = ["tpsgd-host", "demo", "gesture"]
 IMAGES = Path(__file__).resolve().parents[1] / "images"
 
-# rich's template asks a server for its font; this picture uses the reader's own.
-TEMPLATE_FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)
+# rich's template loads its font from a server; the picture uses a font of the reader instead.
+REMOTE_FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)
 
 
 def record(command: list[str], folder: Path) -> str:
@@ -79,7 +79,7 @@ def draw(lines: list[str], title: str) -> str:
         text = Text.from_ansi(line)
         for piece in text.divide(range(COLUMNS, len(text), COLUMNS)):  # a terminal breaks lines anywhere
             console.print(piece, soft_wrap=True)
-    return TEMPLATE_FONT.sub("", console.export_svg(title=title, theme=MONOKAI, unique_id="tpsgd"))
+    return REMOTE_FONT.sub("", console.export_svg(title=title, theme=MONOKAI, unique_id="tpsgd"))
 
 
 def main() -> None:
