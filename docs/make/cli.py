@@ -27,6 +27,15 @@ Every command has `--help`. Those with `--json` print their result as one JSON o
 else on standard error. Press Ctrl-C whenever you like: files are written whole or not at all, and
 `tpsgd-host stream --resume` goes on with a run that was stopped.
 
+## Environment variables
+
+| variable | meaning |
+|---|---|
+| `TPSGD_VIRTUAL` | folder that is the flash of the virtual board, as `--board-dir` |
+| `TPSGD_MICROPYTHON` | MicroPython's unix port, where you built it yourself |
+| `TPSGD_FIRMWARE_URL` | a mirror to fetch firmware from |
+| `TPSGD_FIRMWARE_CACHE` | folder that keeps fetched firmware |
+
 ## Exit codes
 
 | code | meaning |

@@ -200,6 +200,12 @@ def test_every_exit_code_has_its_line():
     assert {0, 1, 2, 130} <= set(codes)
 
 
+def test_every_environment_variable_has_its_line():
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "host").rglob("*.py"))
+    page = (ROOT / "docs" / "CLI.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"TPSGD_[A-Z_]+", code)) == set(re.findall(r"^\| `(TPSGD_[A-Z_]+)` \|", page, re.M))
+
+
 def test_the_screen_of_a_recording_is_its_last_state():
     written = "$ run\r\n\x1b[?25l50%\r\n\x1b[32mbar\x1b[0m\r\x1b[2K\x1b[1A\x1b[2K100%\r\nend\r\n\x1b[?25h"
     assert maker("pictures").screen(written) == ["$ run", "100%", "end"]
