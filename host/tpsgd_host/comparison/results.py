@@ -114,7 +114,7 @@ class BoardRun:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """All methods on one problem.
 
@@ -148,6 +148,10 @@ class Comparison:
     notes: tuple[str, ...] = ()
     board: BoardRun | None = None
     crossed: tuple[Comparison, ...] = ()
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{entry.name} {entry.mean:.1%}" for entry in self.entries)
+        return f"<Comparison on {self.problem}, {self.network}: {figures}>"
 
     @property
     def stem(self) -> str:

@@ -21,7 +21,7 @@ class BadRow:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Samples:
     """Labelled samples in the sensor's own units.
 
@@ -52,6 +52,10 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        steps, channels = self.values.shape[1:]
+        return f"<{len(self)} Samples of {steps} x {channels} values, {len(self.classes)} classes, from {self.source}>"
 
     def take(self, index: npt.NDArray[np.int64]) -> Samples:
         """Return the samples at ``index``, in that order."""

@@ -116,7 +116,7 @@ def maps(steps: int, channels: int, layers: Sequence[Any]) -> tuple[Map, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A network with all that a board or a host needs to use it.
 
@@ -138,6 +138,9 @@ class Model:
     readout_steps: int = 0
     update_at: str = "last"
     total: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name}: {self.shape}, {self.parameters:,} parameters, {len(self.classes)} classes>"
 
     @property
     def recurrent(self) -> bool:

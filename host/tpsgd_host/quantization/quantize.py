@@ -25,7 +25,7 @@ NETWORKS = (".npz", ".onnx")
 TRAINED_SIGMAS = 3.0  # a trained network knows readings beyond two standard deviations, and wants them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class QuantizeReport:
     """What became of a model.
 
@@ -58,6 +58,9 @@ class QuantizeReport:
     float_accuracy: float | None = None
     integer_accuracy: float | None = None
     agreement: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<QuantizeReport {self.out}: {self.model.shape}, trains in {self.memory.total:,} bytes>"
 
     def as_dict(self) -> dict[str, object]:
         """Return the figures for JSON."""

@@ -61,7 +61,7 @@ class RunPlan:
         return replace(self, layout=layout)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunReport:
     """How a run ended.
 
@@ -80,6 +80,11 @@ class RunReport:
     outcome: Outcome
     model: Model
     skipped: int = field(default=0)
+
+    def __repr__(self) -> str:
+        tested = self.ended.test_accuracy
+        held_out = "" if tested is None else f", held out {tested:.1%}"
+        return f"<RunReport {self.folder}: {self.model.shape}{held_out}, weights' CRC {self.outcome.weights_crc:08x}>"
 
     def as_dict(self) -> dict[str, object]:
         """Return the report for JSON."""
