@@ -4,12 +4,12 @@ import random
 
 import gestures
 import pytest
-import twin
 
 from tpsgd import kernels_plain as plain
 from tpsgd import selftest
+from tpsgd.network import Network
 from tpsgd.parameters import pack
-from tpsgd_host.bench.m0 import measure, trim
+from tpsgd_host.bench.m0 import measure, series, trim, twin
 from tpsgd_host.bench.m0.load import IMPORTS, KERNELS, LONG, START, load, load_softmax, send
 from tpsgd_host.bench.m0.microbit import Microbit, missing
 
@@ -205,6 +205,26 @@ def test_instructions_of_a_training_step(board, record_property):
     record_property("step", counts)
     assert len(counts) == 8
     assert max(counts) <= 71_000
+
+
+def test_a_temporal_network_takes_fewer_instructions_than_a_recurrent_one(record_property):
+    """Both learn samples of 12 steps from feedback, the temporal one in no more memory."""
+    rnn, tdnn = series.series_costs()
+    for cost in (rnn, tdnn):
+        print(f"{cost.network}: {cost.mean:.0f} instructions a step, {cost.planned} bytes of buffers")
+        record_property(cost.network, cost.instructions)
+        assert len(cost.instructions) == series.SAMPLES
+    assert tdnn.planned <= rnn.planned
+    assert tdnn.mean < 0.9 * rnn.mean
+
+
+def test_a_temporal_step_allocates_nothing(board):
+    here = Network(series.temporal(), plain)
+    twin.move_in(board, here)
+    script = "build()\nr=0\ngc.collect()\nfor i in range(len(N.sample)-1):N.sample[i]=i*37%255+1\n"
+    script += "for w in W:\n for i in range(1,len(w),2):w[i]=128+i%9\n"
+    board.run(script)
+    assert board.run("micropython.heap_lock()\nr=N.train(1)\nmicropython.heap_unlock()\nprint(r>=0)") == "True"
 
 
 def test_where_a_training_step_goes(board, record_property):

@@ -5,11 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import twin
 
 from tpsgd import kernels_plain as plain
 from tpsgd.network import Network
-from tpsgd_host.bench.m0 import trim
+from tpsgd_host.bench.m0 import trim, twin
 from tpsgd_host.bench.m0.measure import MODEL
 from tpsgd_host.bench.m0.microbit import Microbit, missing
 

@@ -19,6 +19,7 @@ from tpsgd_host.bench.depth import TASKS as IMAGES
 from tpsgd_host.bench.link import measure_link
 from tpsgd_host.bench.m0 import measure as m0
 from tpsgd_host.bench.m0.microbit import missing
+from tpsgd_host.bench.m0.series import STEPS, series_costs
 from tpsgd_host.bench.memory import measure_memory
 from tpsgd_host.bench.timing import FLAGS, MATRIX, ROUNDS, SIZES, measure, network
 from tpsgd_host.commands.options import FILE, json_option
@@ -152,7 +153,8 @@ def _kernels_emulated() -> Table:
 def step(as_json: bool) -> None:
     """Time a training step of the net 60-32-16-6 on every engine at hand, as ratios taken in one run.
 
-    Inline assembler runs on an emulated Cortex-M0, which counts instructions.
+    Inline assembler runs on an emulated Cortex-M0, which counts instructions. There a recurrent and a temporal network
+    of the same memory learn a time series, too.
 
     \b
     Example:
@@ -163,7 +165,7 @@ def step(as_json: bool) -> None:
     yardstick = timings[0] if timings[0].engine == "-" else None
     if as_json:
         rows = [{**asdict(t), "rate": t.rate, "times_plain": plain.step / t.step} for t in timings]
-        emulated = _emulated(lambda: [asdict(m0.step_cost())])
+        emulated = _emulated(lambda: [asdict(m0.step_cost()), *map(asdict, series_costs())])
         said = {**_taken(), "how_taken": HOW_TIMED, "network": SIZES, "results": rows, "emulated": emulated}
         echo(json.dumps(said, indent=2))
         return
@@ -187,6 +189,7 @@ def step(as_json: bool) -> None:
         )  # fmt: skip
     Console(highlight=False).print(table)
     _print_emulated(_step_emulated)
+    _print_emulated(_series_emulated)
 
 
 def _step_emulated() -> Table:
@@ -204,6 +207,22 @@ def _step_emulated() -> Table:
         "micro:bit, emulated", "thumb", f"{max(cost.instructions):,.0f}", f"{cost.share.kernels:,.0f}",
         f"{cost.heap:,}", f"{cost.heap / m0.PARAMETERS:.2f}",
     )  # fmt: skip
+    return table
+
+
+def _series_emulated() -> Table:
+    table = _table(
+        f"one step on a sample of {STEPS} steps, learned from feedback: two networks of the same memory; in thousands",
+        "network",
+        "engine",
+        "planned bytes",
+        "instructions, mean",
+        "least",
+        "most",
+    )
+    for c in series_costs():
+        said = (c.mean, min(c.instructions), max(c.instructions))
+        table.add_row(c.network, "thumb", f"{c.planned:,}", *(f"{count / 1000:,.0f}" for count in said))
     return table
 
 

@@ -3,12 +3,20 @@
 The micro:bit's heap has no room to build a network from a model, so it gets the source of the finished objects.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 from tpsgd.parameters import AMPLITUDE, M, N
 from tpsgd_host.bench.m0 import trim
 from tpsgd_host.bench.m0.load import IMPORTS, KERNELS, LONG, load, load_softmax, send
+from tpsgd_host.bench.m0.microbit import Microbit
+
+#: A :class:`tpsgd.network.Network` of the device package, which has no types.
+DeviceNetwork = Any
 
 
-def built(here):
+def built(here: DeviceNetwork) -> str:
     """Return the source of ``build()``, which fills a Network as ``Network.__init__`` does from a model.
 
     Parameters
@@ -42,12 +50,12 @@ def built(here):
 """
 
 
-def front(here):
+def front(here: DeviceNetwork) -> str:
     """Return the name of the module that runs the first layers, "" where they are dense."""
-    return here.front[0].__module__.split(".")[1] if here.front else ""
+    return str(here.front[0].__module__).split(".")[1] if here.front else ""
 
 
-def recurrent(here):
+def recurrent(here: DeviceNetwork) -> tuple[str, str]:
     """Return the source of the stage of ``recurrent.run`` without its last item, and of the statements before it.
 
     ``update_at`` must not be RANDOM: the board gets no generator.
@@ -61,7 +69,7 @@ def recurrent(here):
     return f"k,0,N.sample,{channels},{steps},{readout_steps},{update_at},{classes},({made})", "pass"
 
 
-def conv(here):
+def conv(here: DeviceNetwork) -> tuple[str, str]:
     """Return the source of the stage of ``convolution.run`` without its last item, and of the statements before it."""
     layers = here.front[1][3]
     most = max(layer[4][0] for layer in layers)
@@ -77,14 +85,14 @@ def conv(here):
     return f"k,{here.classes},({tools}),({made})", before
 
 
-def temporal(here):
+def temporal(here: DeviceNetwork) -> tuple[str, str]:
     """Return the source of the stage of ``temporal.run`` without its last item, and of the statements before it."""
     _, _, silence, steps, segments, taps, _, _, packed, _, m, places, _ = here.front[1]
     kept = f"bytearray({bytes(silence)!r}),{steps},{segments},{taps}"
     return f"k,N.sample,{kept},W[0],X[0],{packed},z,{m},bytearray({len(places)})", "pass"
 
 
-def move_in(board, here, *scripts):
+def move_in(board: Microbit, here: DeviceNetwork, *scripts: str) -> None:
     """Send network.py's training step, ``scripts``, ``build()`` and the kernels."""
     board.shorten = trim.shortener(LONG)
     board.run(IMPORTS)
