@@ -4,7 +4,7 @@ python tests/campaigns/fuzz.py --count 100000
 python tests/campaigns/fuzz.py --vm --count 100000
 
 device frames: damaged on the wire (nothing may change), and with a CRC that is right (an answer or an ERROR, never a
-fault). host frames: the decoder, and sessions behind which a board answers nonsense. files: models and checkpoints,
+fault). host frames: the decoder, and sessions whose board answers nonsense. files: models and checkpoints,
 with and without a right CRC, through the parsers of device and host. What concerns the device is in ``fuzz_board.py``;
 ``--vm`` runs that in MicroPython (TPSGD_MICROPYTHON names another interpreter), its native engine included.
 """
@@ -74,7 +74,7 @@ def in_vm(kind: str, count: int, seed: int) -> str:
 
 
 class Nonsense:
-    """A port behind which a board answers with frames of nonsense, and is gone after a while."""
+    """A port whose board answers with frames of nonsense and is gone after a while."""
 
     def __init__(self, dice: Dice, genuine_answers: list[bytes]) -> None:
         self._dice, self._answers = dice, genuine_answers

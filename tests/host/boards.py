@@ -91,7 +91,7 @@ class _Sink(io.FileIO):
 
 
 class LocalBoard:
-    """The device program as a thread of this process, behind pipes; a context manager."""
+    """The device program as a thread of this process, at the end of pipes; a context manager."""
 
     def __init__(self, folder: Path, model: bytes, receive_buffer: int = 1024) -> None:
         (folder / "model.tpsgd").write_bytes(model)

@@ -1,4 +1,4 @@
-"""Ports behind which nobody honest is: they echo, flood, or change what a real board answers."""
+"""Ports with nobody honest at the other end: they echo, flood, or change what a real board answers."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_channels_follow_from_the_columns() -> None:
     assert parse_config(rows, "x").training.readout_steps == 0
 
 
-LABEL_BEHIND = '[[layer]]\nkind = "dense"\nunits = 3\ntarget = "label"\n[[layer]]\nkind = "output"'
+LABEL_AFTER = '[[layer]]\nkind = "dense"\nunits = 3\ntarget = "label"\n[[layer]]\nkind = "output"'
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ LABEL_BEHIND = '[[layer]]\nkind = "dense"\nunits = 3\ntarget = "label"\n[[layer]
         ("leak = 1", 'target = "label"\nl1 = 5', 17, 'only with loss = "l1"'),
         ("leak = 1", "amplitude = 50", 16, "this one learns from feedback"),
         ("leak = 1", 'target = "labels"', 16, "Did you mean 'label'?"),
-        ('[[layer]]\nkind = "output"', LABEL_BEHIND, 21, "behind one that learns from feedback"),
+        ('[[layer]]\nkind = "output"', LABEL_AFTER, 21, "after one that learns from feedback"),
         ('kind = "output"', 'kind = "output"\nfrozen = true', 20, "the one before learns from its feedback"),
         ("leak = 1", "shifts = [8]", 16, "1 phases, [training] 2"),
         ("seed = 3", "seed = 0", 3, "4294967295"),
@@ -175,12 +175,12 @@ def test_stacked_recurrent_layers() -> None:
         ("[3, 3]", "[3, 3]\ndepth = 3", 8, "does not divide the 8 channels"),
         ("[3, 3]", "3\ndepth = 8", 8, "only with a kernel of two numbers"),
         ("units = 7", "units = 7\npool = 2", 16, "a setting of conv layers"),
-        ('"dense"\nunits = 7', '"recurrent"\nunits = 7', 14, "number 3 is recurrent behind a conv one"),
+        ('"dense"\nunits = 7', '"recurrent"\nunits = 7', 14, "number 3 is recurrent after a conv one"),
         (
             '"conv"\nunits = 4\nkernel = [3, 3]\npool = 2',
             '"dense"\nunits = 4',
             8,
-            "number 2 is conv behind a dense one",
+            "number 2 is conv after a dense one",
         ),
         ("units = 4", "units = 400", 9, "number 2 has 1600 inputs"),
     ],

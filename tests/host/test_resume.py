@@ -144,7 +144,7 @@ def test_a_checkpoint_that_cannot_be_read_leaves_no_half_network(tmp_path, monke
 
 
 class Boards:
-    """A board that is reset when told, behind an opener for :class:`ReconnectingBoard`."""
+    """A board that is reset when told, with an opener for :class:`ReconnectingBoard`."""
 
     def __init__(self, folder, case, every=5):
         self.folder, self.model, self.every = folder, cases.model_bytes(case), every
@@ -158,7 +158,7 @@ class Boards:
 
 
 def line_of(tmp_path, case, *, history=None, patience=5.0, every=5):
-    """Return a reconnecting board on a case, what it noted, and the boards behind it."""
+    """Return a reconnecting board on a case, what it noted, and the boards that it reaches."""
     said = []
     boards = Boards(tmp_path, case, every)
     line = ReconnectingBoard(boards, patience, said.append)

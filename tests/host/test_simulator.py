@@ -103,7 +103,7 @@ def _fed(layers: list[Layer]) -> list[Layer]:
 
 
 def _conv(draw: st.DrawFn, rows: int, width: int, phases: int, layers: list[Layer]) -> int:
-    """Add conv layers; return the inputs of the layer behind."""
+    """Add conv layers; return the inputs of the next layer."""
     depth = draw(st.sampled_from([d for d in range(1, width + 1) if width % d == 0]))
     columns = width // depth
     for _ in range(draw(st.integers(1, 3))):

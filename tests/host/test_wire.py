@@ -38,7 +38,7 @@ def test_frames_and_text_come_apart_wherever_the_stream_is_cut(parts, tail, cuts
 def test_a_damaged_frame_is_dropped_and_the_next_one_found(frame, position, flip, following):
     damaged = bytearray(frame.encode())
     damaged[position % len(damaged)] ^= flip
-    # The rest behind it lets a decoder that waits for a longer frame find out.
+    # The rest after it lets a decoder that waits for a longer frame find out.
     data = bytes(damaged) + following.encode() + bytes(220)
     found, _ = decode(data, [])
     assert following in found

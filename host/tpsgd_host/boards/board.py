@@ -17,7 +17,7 @@ ENGINES = {"auto": 0, **{name: number for number, name in runtime.ENGINES.items(
 
 
 class Board(RecordExecutor):
-    """A board behind an open session; an :class:`~tpsgd_host.training.executor.Executor`.
+    """A board with an open session; an :class:`~tpsgd_host.training.executor.Executor`.
 
     Parameters
     ----------

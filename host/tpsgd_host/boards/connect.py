@@ -44,7 +44,7 @@ def connect(
     on_text: Callable[[str], None] = lambda text: None,
     on_note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Board]:
-    """Open a session with a board and close it behind the block.
+    """Open a session with a board; close it after the block.
 
     Parameters
     ----------

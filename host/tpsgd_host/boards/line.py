@@ -15,7 +15,7 @@ from tpsgd_host.link.port import Port, SerialPort
 
 @dataclass(frozen=True)
 class Line:
-    """An open port, and the process behind it where the board is the virtual one."""
+    """An open port, and the process that it leads to where the board is the virtual one."""
 
     port: Port
     machine: VirtualBoard | None = None
@@ -31,7 +31,7 @@ class Line:
 def open_line(
     port: str, folder: Path | None = None, heap: int | None = None, baud: int = 115200, listen: bool = False
 ) -> Iterator[Line]:
-    """Open the port of a board and close it behind the block; parameters as for ``connect``.
+    """Open the port of a board; close it after the block; parameters as for ``connect``.
 
     The virtual board's last words arrive however soon after them its program ends. ``listen``: the port that was named
     and no other, for what a program prints there.

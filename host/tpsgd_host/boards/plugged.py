@@ -27,7 +27,7 @@ class Plugged:
     boards : tuple of str
         Names of the profiles it can be.
     sure : bool
-        Whether it is a board for certain; behind a USB-UART chip anything can be.
+        Whether it is a board for certain; a USB-UART chip may lead to anything.
     text : str
         What it says of itself.
     """

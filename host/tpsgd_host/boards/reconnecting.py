@@ -23,7 +23,7 @@ from tpsgd_host.training.simulator import Simulator
 
 T = TypeVar("T")
 
-#: Errors behind which the board may be found again.
+#: Errors after which the board may be found again.
 GONE = (PortError, BoardGoneError)
 
 #: Seconds between two looks for the board.
@@ -138,7 +138,7 @@ class ReconnectingBoard:
         return self._steadily(lambda: self.board.weights())
 
     def _steadily(self, job: Callable[[], T]) -> T:
-        """Do a job behind the last record applied; again where the board vanishes meanwhile."""
+        """Do a job after the last record applied; repeat it if the board vanishes meanwhile."""
         while True:
             try:
                 for _ in self._feed(self._given):

@@ -129,7 +129,7 @@ def _changes() -> dict[str, Any]:
 
 
 def show_report(report: RunReport, as_json: bool) -> None:
-    """Print what a run left behind."""
+    """Print how a run ended."""
     if as_json:
         echo(json.dumps(report.as_dict(), indent=2))
         return

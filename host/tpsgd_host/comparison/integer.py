@@ -143,7 +143,7 @@ def accuracy(simulator: Simulator, check: Records) -> float:
 
 
 def _feedback(layer: LayerConfig) -> bool:
-    """Whether a layer learns from the error of the layer behind it (SPEC 1.3)."""
+    """Whether a layer learns from the error of the next layer (SPEC 1.3)."""
     return layer.kind != "output" and not layer.frozen and not layer.amplitude
 
 

@@ -44,7 +44,7 @@ class CsvFile:
     text: str = field(repr=False)
 
     def records(self) -> Iterator[Record]:
-        """Yield the records behind the header; blank lines are passed over."""
+        """Yield the records after the header; blank lines are passed over."""
         records = _records(self.text, self.delimiter)
         next(records)
         wanted = len(self.header)

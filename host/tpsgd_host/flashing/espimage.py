@@ -2,7 +2,7 @@
 
 The format is of Espressif's documentation ("Firmware Image Format" of esptool): a header of 8 bytes and an extended one
 of 16, segments, a checksum that ends a 16-byte line, a SHA-256 where the header says so. MicroPython's .bin begins with
-the image of the boot loader; the partition table and the application stand behind it.
+the image of the boot loader; the partition table and the application follow it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def read_image(data: bytes, name: str = "the file") -> EspImage:
         at += size
     end = (at // 16 + 1) * 16
     if end + 32 * hashed > len(data):
-        raise _refuse(name, "is cut off behind its segments")
+        raise _refuse(name, "is cut off after its segments")
     if data[end - 1] != total:
         raise _refuse(name, f"is damaged: checksum 0x{data[end - 1]:02x}, its bytes give 0x{total:02x}")
     if hashed and hashlib.sha256(data[:end]).digest() != data[end : end + 32]:

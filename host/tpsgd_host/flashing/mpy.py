@@ -39,7 +39,7 @@ class MpyFormat:
 
     @classmethod
     def of(cls, number: int) -> MpyFormat | None:
-        """Return the format behind ``sys.implementation._mpy``, None where it is unknown."""
+        """Return the format that ``sys.implementation._mpy`` names, None where it is unknown."""
         arch = number >> 10
         if not number & 0xFF or arch >= len(ARCHITECTURES):
             return None

@@ -40,7 +40,7 @@ class Uf2Image:
     family : int
         For which chip.
     start, end : int
-        First address, and the one behind the last.
+        First address, and the one after the last.
     pages : tuple of (int, bytes)
         Address and content of each block that goes to flash, in the order of the file.
     """

@@ -18,7 +18,7 @@ SLICE = 0.001
 
 
 class PacedPort:
-    """A port behind a wire of ``baud`` bits a second, both ways at once; what is written waits in its buffer.
+    """A port at the end of a wire of ``baud`` bits a second, both ways at once; what is written waits in its buffer.
 
     Attributes
     ----------

@@ -411,7 +411,7 @@ class _Source:
         self.end_index = first + len(records)
 
     def limit(self, index: int) -> int:
-        """Return the place behind the last record whose index is below ``index``."""
+        """Return the place after the last record whose index is below ``index``."""
         return int(self.begin + min((index - self._first) * self._size, self.length))
 
     def piece(self, at: int, n: int) -> bytes:
@@ -423,7 +423,7 @@ class _Sent(NamedTuple):
     """A DATA frame whose answer has not come."""
 
     number: int
-    end: int  # the place behind it in the stream
+    end: int  # the place after it in the stream
     mark: int  # and in all that was written
     turn: int  # how often the sender had gone back
     full: bool  # whether it carries records

@@ -1,4 +1,4 @@
-"""The USB device behind a serial port: a board keeps its number when its port gets another name."""
+"""The USB device of a serial port: a board keeps its number when its port gets another name."""
 
 from __future__ import annotations
 

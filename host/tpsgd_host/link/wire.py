@@ -60,7 +60,7 @@ class Decoder:
             yield bytes(text)
 
     def give_up(self) -> None:
-        """Stop waiting for the rest of a frame: the next bytes are looked at from behind its sync byte."""
+        """Stop waiting for the rest of a frame: the next bytes are looked at from after its sync byte."""
         del self._buffer[:1]
 
     def _frame(self) -> Frame | bool | None:

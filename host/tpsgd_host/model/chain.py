@@ -59,7 +59,7 @@ def layer_inputs(layers: Sequence[LayerConfig], steps: int, channels: int, reado
             raise MisfitError(index, "kind", f"of {len(layers)} has kind {layer.kind!r}", hint)
         if layer.kind in FRONT and before != layer.kind:
             hint = f"Layers of kind {layer.kind!r} come first, and nothing but them before a dense layer."
-            raise MisfitError(index, "kind", f"is {layer.kind} behind a {before} one", hint)
+            raise MisfitError(index, "kind", f"is {layer.kind} after a {before} one", hint)
         if layer.kind == "temporal" and index:
             hint = 'Give it kind = "dense", or take the layers before it out.'
             raise MisfitError(index, "kind", "is temporal, and only the first layer can be", hint)
@@ -94,7 +94,7 @@ def _check_feedback(index: int, before: LayerConfig, layer: LayerConfig) -> None
         raise MisfitError(index, "frozen", "is frozen, and the one before learns from its feedback", hint)
     if not before.amplitude and layer.amplitude:
         hint = f'Give number {index} target = "label" as well, or this one target = "feedback".'
-        raise MisfitError(index, "target", 'has target = "label" behind one that learns from feedback', hint)
+        raise MisfitError(index, "target", 'has target = "label" after one that learns from feedback', hint)
     if before.kind == layer.kind == "recurrent" and before.amplitude and not layer.amplitude:
         raise MisfitError(
             index, "target", "learns from feedback on top of a recurrent one that does not", "Give both one target."

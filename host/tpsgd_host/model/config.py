@@ -89,7 +89,7 @@ class TrainingConfig:
     shifts : tuple of int, length P
         Update shifts, one a phase, of every layer that names none of its own.
     target : {"feedback", "label"}
-        What hidden layers learn from that do not say themselves: the error of the layer behind them, or targets of
+        What hidden layers learn from that do not say themselves: the error of the next layer, or targets of
         their own.
     update_at : {"last", "readout", "random", "every"}
         Steps that train a recurrent layer towards targets of its own.

@@ -232,7 +232,7 @@ def _window(table: Table, layer: LayerConfig) -> LayerConfig:
     if not kernel[1]:
         table.refuse(("depth",), "has a meaning only with a kernel of two numbers")
     if table.index:
-        table.refuse(("depth",), "is a setting of the first layer: behind it the depth is the filters before")
+        table.refuse(("depth",), "is a setting of the first layer: later layers take the number of filters before them")
     return replace(
         layer,
         kernel=(kernel[0], kernel[1]),

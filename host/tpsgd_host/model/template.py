@@ -69,7 +69,7 @@ units = {units}  # 1..1024: more tell finer patterns apart; memory grows with un
 leak = 2  # 0..7: the state moves by 1/2**leak of the way at each step; higher remembers longer
 shifts = {shifts}  # learns more slowly than the output layer
 shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
-target = "feedback"  # learns from the error of the layer behind; "label": targets of its own, nothing is sent back
+target = "feedback"  # learns from the error of the next layer; "label": targets of its own, nothing is sent back
 # amplitude = 80  # with target = "label", 1..127: how far from 0 the targets lie
 # loss = "l2"  # with target = "label": "l2", the farther the stronger the push; "l1", always the same: l1 = 1..127
 frozen = false  # true: keeps its initial weights, one byte instead of two each; compare to see what training adds
@@ -118,7 +118,7 @@ kind = "dense"
 units = {units}  # 1..1024: more tell finer patterns apart; memory grows with units*(units before + 1)
 shifts = {shifts}  # learns more slowly than the output layer
 shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
-target = "feedback"  # learns from the error of the layer behind; "label": targets of its own, nothing is sent back
+target = "feedback"  # learns from the error of the next layer; "label": targets of its own, nothing is sent back
 # amplitude = 127  # with target = "label", 1..127: how far from 0 the targets lie
 # loss = "l2"  # with target = "label": "l2", the farther the stronger the push; "l1", always the same: l1 = 1..127
 frozen = false  # true: keeps its initial weights, one byte instead of two each; compare to see what training adds

@@ -136,7 +136,7 @@ class Task:
     target : ndarray, shape (S, m)
         What z should be.
     unit : ndarray, shape (m,)
-        What 1.0 of each unit's activation is worth to the layer behind.
+        What 1.0 of each unit's activation is worth to the next layer.
     span : Span, optional
         Hidden layers: z and target count only as far as the clamp lets them through.
     """
@@ -148,7 +148,7 @@ class Task:
     span: Span | None = None
 
     def seen(self, z: Integers | Floats) -> Floats:
-        """Return sums as the layer behind sees them."""
+        """Return sums as the next layer sees them."""
         return np.asarray(z, np.float64) if self.span is None else np.clip(z, -TOP, TOP).astype(np.float64)
 
 

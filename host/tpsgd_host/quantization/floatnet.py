@@ -86,7 +86,7 @@ class FloatNetwork:
 
     @property
     def readout_steps(self) -> int:
-        """K, the states that the layer behind a recurrent one sees; 0 without a recurrent layer."""
+        """K, the states that the layer after a recurrent one sees; 0 without a recurrent layer."""
         return self.layers[1].inputs // self.layers[0].units if self.recurrent else 0
 
     def logits(self, x: Floats) -> Floats:
@@ -140,7 +140,7 @@ def check_network(network: FloatNetwork, source: str) -> FloatNetwork:
         where = f"{source}, layer {index}{f' ({layer.name})' if layer.name else ''}"
         _check_shapes(layer, where)
         if layer.recurrent is not None and index:
-            raise ModelError(f"{where} is recurrent behind another layer", "Only the first layer can be.")
+            raise ModelError(f"{where} is recurrent after another layer", "Only the first layer can be.")
         fits = before is None or (
             layer.inputs == before if index > 1 or not network.recurrent else not layer.inputs % before
         )

@@ -1,7 +1,7 @@
 """From a network in floating point to one in integers.
 
 The integer network's activation is a hard tanh, ``clamp(z)``. A clip between any two bounds is that with its input and
-output shifted and scaled, which the weights before and behind take up. So ReLU, clipped at the
+output shifted and scaled, which the weights before and after take up. So ReLU, clipped at the
 largest value that the calibration data give, loses nothing but rounding; tanh becomes the hard tanh that fits it best.
 
 Shapes: S samples, T steps, C channels, n inputs and m units of a layer, K readout steps, N classes.
@@ -142,7 +142,7 @@ def _input_signal(network: FloatNetwork, samples: Samples, scaling: Scaling, inp
     return Signal(seen, integers, reach / deviation, (offset - mean) / deviation)
 
 
-def _dense(layer: FloatLayer, behind: FloatLayer, signal: Signal) -> tuple[Solution, Signal]:
+def _dense(layer: FloatLayer, after: FloatLayer, signal: Signal) -> tuple[Solution, Signal]:
     """Return weights and shift of a hidden layer, and what it hands on."""
     z = layer.preactivation(signal.floats)
     span = fixedpoint.choose_span(layer, z)
@@ -150,7 +150,7 @@ def _dense(layer: FloatLayer, behind: FloatLayer, signal: Signal) -> tuple[Solut
     if layer.activation == "relu":  # a unit that never fires: no weights, and a bias that keeps it so
         fires = z.max(axis=0) > 0
         weight, bias = weight * fires[:, None], bias * fires
-    worth = np.linalg.norm(behind.weight, axis=0)
+    worth = np.linalg.norm(after.weight, axis=0)
 
     def task(shift: int) -> Task:
         wide = fixedpoint.widen(span, layer, weight, bias, shift)

@@ -79,7 +79,7 @@ class Network:
         return x[None]
 
     def onward(self, i: int) -> Floats:
-        """Return what layer ``i`` has made of its input, as the layer behind it takes it."""
+        """Return what layer ``i`` has made of its input, as the next layer takes it."""
         layer = self.layers[i]
         if isinstance(layer, Recurrent):
             return layer.h if isinstance(self.layers[i + 1], Recurrent) else layer.side_by_side()

@@ -1,6 +1,6 @@
 """Fixed random matrices from the classes to what a layer hands on, as DFA and DRTP use them.
 
-Legend: R networks, N classes, size: values that a layer hands on, K*m behind a recurrent layer.
+Legend: R networks, N classes, size: values that a layer hands on, K*m after a recurrent layer.
 """
 
 from __future__ import annotations

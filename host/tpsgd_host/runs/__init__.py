@@ -1,1 +1,1 @@
-"""What a run leaves behind and shows: its events, its folder, its figures, the live view and the plots."""
+"""What a run leaves and shows: its events, its folder, its figures, the live view and the plots."""

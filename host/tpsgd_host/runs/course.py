@@ -88,7 +88,7 @@ class Course:
         return self.schedule.total
 
     def bounds(self, epoch: int) -> tuple[int, int]:
-        """Return the number of the epoch's first record, and the one behind its last."""
+        """Return the number of the epoch's first record, and the one after its last."""
         train, tests = self._sizes()
         first = (epoch - 1) * train + (epoch - 1) // self.schedule.test_every * tests
         return first, first + train + tests * self._tested(epoch)

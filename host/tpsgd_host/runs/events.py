@@ -1,7 +1,7 @@
 """What happens in a run, in order, and the same as JSON.
 
 A run is one :class:`RunStarted`, then sample results in the order in which the samples were applied, one
-:class:`EpochEnded` behind each epoch, text and notes anywhere between, and one :class:`RunEnded`.
+:class:`EpochEnded` after each epoch, text and notes anywhere between, and one :class:`RunEnded`.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, name: str) -> RunFolder:
-        """Make ``root/<name>-<YYYYmmdd-HHMMSS>``, with a number behind it where that exists.
+        """Make ``root/<name>-<YYYYmmdd-HHMMSS>``, with a number added where that exists.
 
         Raises
         ------

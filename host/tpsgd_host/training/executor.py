@@ -1,4 +1,4 @@
-"""What carries a run out: a board behind a link, or the simulator. A run's driver knows no more than this.
+"""What carries a run out: a board at the end of a link, or the simulator. A run's driver knows no more than this.
 
 Shapes: R records, T steps, C channels.
 """

@@ -90,7 +90,7 @@ class TerminalBoard:
         """Carry bytes both ways until the process ends; ``running``: main.py runs, until a prompt comes."""
         tail, interrupted = b"", False
         while not self._stop.is_set():
-            # What the host sends behind a Ctrl-C is for the prompt, as it is where an interrupt takes the Ctrl-C out.
+            # What the host sends after a Ctrl-C is for the prompt, as it is where an interrupt takes the Ctrl-C out.
             sources = [inner] if interrupted else [self._ours, inner]
             ready, _, _ = select.select(sources, [], [], 0.05)
             if inner in ready:

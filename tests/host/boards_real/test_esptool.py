@@ -86,7 +86,7 @@ def test_short_and_wrong_files_are_refused():
     refused(data[:30], "cut off before segment 0")
     refused(data[:60], "cut off in segment 0: 36 bytes are missing")
     refused(data[:-40], "cut off")
-    refused(data[:-1], "cut off behind")
+    refused(data[:-1], "cut off after")
     refused(data[:-1] + b"\0", "SHA-256")
     refused(bytes([data[0], 99]) + data[2:], "99 segments")
 

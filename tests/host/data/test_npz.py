@@ -229,7 +229,7 @@ def test_damaged_files_are_read_or_refused(write, seed, edits, end):
     which=st.sampled_from(["x", "y", "groups", "classes"]),
 )
 def test_damaged_arrays_in_a_sound_archive(write, edits, which):
-    """The archive's own checksum stops random damage early; this gets behind it."""
+    """The archive's own checksum stops random damage early; this gets past it."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(SEEDS[0])) as old, zipfile.ZipFile(buffer, "w") as new:
         for name in old.namelist():

@@ -103,7 +103,7 @@ def test_a_run_without_samples(tmp_path: Path) -> None:
 
 
 def test_an_ended_run_stays_as_it_ended(tmp_path: Path, make_run: MakeRun) -> None:
-    """An error behind the end changes nothing."""
+    """An error after the end changes nothing."""
     folder = RunFolder.create(tmp_path, "wand")
     run = make_run(epochs=1)
     with pytest.raises(KeyboardInterrupt), folder:

@@ -108,7 +108,7 @@ def _step(chain: _Chain, node: Any) -> None:
     if not node.input or node.input[data] != chain.current:
         chain.refuse(node, "is not part of one plain chain of layers")
     if chain.ended:
-        chain.refuse(node, "stands behind the softmax")
+        chain.refuse(node, "comes after the softmax")
     if op in _LAYERS:
         _LAYERS[op](chain, node)
     elif op in _ACTIVATIONS:
@@ -165,7 +165,7 @@ def _add(chain: _Chain, node: Any, index: int) -> None:
 
 def _activate(chain: _Chain, node: Any) -> None:
     if not chain.layers or chain.layers[-1].activation != "linear":
-        chain.refuse(node, "stands behind no layer")
+        chain.refuse(node, "comes after no layer")
     if node.op_type == "Clip":
         given = _attributes(node)
         low, high = (
@@ -180,7 +180,7 @@ def _rnn(chain: _Chain, node: Any) -> None:
     """Take a plain RNN; the last state goes on, or the states of all steps if those are used."""
     given = _attributes(node)
     activations = [_word(word) for word in given.get("activations", [])] or ["Tanh"]
-    _require(chain, node, not chain.layers, "stands behind another layer")
+    _require(chain, node, not chain.layers, "comes after another layer")
     _require(chain, node, _word(given.get("direction", b"forward")) == "forward", "does not run forward")
     _require(chain, node, activations == ["Tanh"], f"has the activation {activations[0]}, only Tanh is known")
     _require(chain, node, "clip" not in given, "clips its sums")
