@@ -14,6 +14,7 @@ from tpsgd_host.adaptation.new_class import study_new_class
 from tpsgd_host.adaptation.new_subject import study_shift
 from tpsgd_host.adaptation.output import show_study
 from tpsgd_host.commands.options import FILE, data_options, json_option
+from tpsgd_host.commands.project import data_here
 from tpsgd_host.comparison import METHOD_NAMES, compare, cross_validate, file_problem, fold_problems
 from tpsgd_host.comparison.board import run_on_board
 from tpsgd_host.comparison.folder import make_folder
@@ -132,6 +133,8 @@ def command(
       tpsgd-host compare data.csv --shift wearer
       tpsgd-host compare --suite --data DIR --markdown
     """
+    if data is None and not named["tasks"] and not named["whole_suite"]:
+        data = data_here()
     _check(data, methods, on_board, as_json, as_markdown, shift, new_class, held_out, named)
     output = Output(as_json, as_markdown, make_folder(out) if out is not None else None)
     sources = _sources(data, shift, output, named)
@@ -157,7 +160,7 @@ def _check(
     new_class: bool, held_out: tuple[str, ...], named: dict[str, Any],
 ) -> None:  # fmt: skip
     """Refuse options that contradict each other."""
-    if (data is None) == (not named["tasks"] and not named["whole_suite"]):
+    if data is not None and (named["tasks"] or named["whole_suite"]):
         raise click.UsageError("Name either a data file, or --suite, or tasks with --task.")
     if as_json and as_markdown:
         raise click.UsageError("--json and --markdown exclude each other.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tpsgd_host.commands.options import FILE, confirmed, json_option, yes_option
+from tpsgd_host.commands.options import FILE, board_dir_option, confirmed, json_option, yes_option
 from tpsgd_host.flashing.erase import EraseReport, erase
 from tpsgd_host.terminal import echo
 
@@ -19,13 +19,7 @@ __all__ = ["EraseReport", "command", "erase"]
     "--board", "-b", metavar="BOARD", help="Which board.  [default: the one at --port or --drive, else virtual]"
 )
 @click.option("--port", "-p", metavar="PORT", help="Serial port of a real board.  [default: the only one]")
-@click.option(
-    "--board-dir",
-    type=FILE,
-    envvar="TPSGD_VIRTUAL",
-    metavar="DIR",
-    help="Flash of the virtual board.  [default: in your configuration folder]",
-)
+@board_dir_option
 @click.option("--drive", type=FILE, metavar="DIR", help="Drive of a CircuitPython board.  [default: the only one]")
 @yes_option
 @json_option

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.commands.options import FILE, board_options, data_options, json_option
+from tpsgd_host.commands.project import data_here
 from tpsgd_host.console import Console
 from tpsgd_host.data.layout import layout_of
 from tpsgd_host.data.load import load_samples
@@ -125,7 +126,7 @@ def _classify(executor: RecordExecutor, model: Model, samples: Samples) -> npt.N
 
 
 @click.command("eval")
-@click.argument("data", type=FILE)
+@click.argument("data", type=FILE, required=False)
 @click.option(
     "--model",
     "-m",
@@ -139,12 +140,13 @@ def _classify(executor: RecordExecutor, model: Model, samples: Samples) -> npt.N
 @data_options
 @json_option
 def command(
-    data: Path, model_path: Path | None, predictions: Path | None, port: str, baud: int, board_dir: Path | None,
+    data: Path | None, model_path: Path | None, predictions: Path | None, port: str, baud: int, board_dir: Path | None,
     heap: int | None, label: str | None, group: str | None, columns: str | None, bad_rows: Any, as_json: bool,
 ) -> None:  # fmt: skip
     """Classify the samples in DATA with what a board has learned; nothing is learned from them.
 
-    DATA needs no labels; with them accuracy and confusions are shown.
+    DATA needs no labels; with them accuracy and confusions are shown. Without DATA it is the one data file of this
+    folder.
 
     \b
     Examples:
@@ -152,8 +154,8 @@ def command(
       tpsgd-host eval new.csv --model learned.tpsgd --predictions out.csv
     """
     found = evaluate(
-        data, model_path=model_path, port=port, folder=board_dir, heap=heap, baud=baud, names=(label, group, columns),
-        bad_rows=bad_rows,
+        data or data_here(), model_path=model_path, port=port, folder=board_dir, heap=heap, baud=baud,
+        names=(label, group, columns), bad_rows=bad_rows,
     )  # fmt: skip
     if predictions:
         found.write_predictions(predictions)

@@ -8,7 +8,10 @@ from pathlib import Path
 import click
 from rich.progress import Progress, TaskID
 
-from tpsgd_host.commands.options import FILE, HeapType, confirmed, json_option, yes_option
+from tpsgd_host.boards.connect import VIRTUAL
+from tpsgd_host.boards.remembered import remember
+from tpsgd_host.commands.options import FILE, HeapType, board_dir_option, confirmed, json_option, yes_option
+from tpsgd_host.commands.project import model_here
 from tpsgd_host.console import Console
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.flashing.flash import FlashReport, dry_run, flash
@@ -18,7 +21,7 @@ __all__ = ["FlashReport", "command", "flash"]
 
 
 @click.command("flash")
-@click.argument("model", type=FILE)
+@click.argument("model", type=FILE, required=False)
 @click.option(
     "--board",
     "-b",
@@ -37,22 +40,18 @@ __all__ = ["FlashReport", "command", "flash"]
 @click.option("--deploy-only", is_flag=True, help="Leave the firmware alone, whatever else is asked.")
 @click.option("--erase", is_flag=True, help="Erase the whole flash before firmware is written (ESP32).")
 @click.option("--drive", type=FILE, metavar="DIR", help="Drive of a CircuitPython board.  [default: the only one]")
-@click.option(
-    "--board-dir",
-    type=FILE,
-    envvar="TPSGD_VIRTUAL",
-    metavar="DIR",
-    help="Flash of the virtual board.  [default: in your configuration folder]",
-)
+@board_dir_option
 @click.option("--heap", type=HeapType(), metavar="SIZE", help="Heap the virtual board gets, such as 48k.")
 @click.option("--dry-run", "dry", is_flag=True, help="Show every step and touch nothing.")
 @yes_option
 @json_option
 def command(
-    model: Path, board: str, port: str, firmware: str, deploy_only: bool, erase: bool, drive: Path | None,
+    model: Path | None, board: str, port: str, firmware: str, deploy_only: bool, erase: bool, drive: Path | None,
     board_dir: Path | None, heap: int | None, dry: bool, yes: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Put the trainer and MODEL on a board, verify both, and start it once.
+
+    Without MODEL it is the one of this folder, made from its TOML first where it is missing or older.
 
     What an earlier model learned on the board is forgotten. The memory is checked first: a model that cannot fit is
     refused with the figures. Firmware is written only where you name it, or where no MicroPython answers: then the
@@ -61,6 +60,7 @@ def command(
 
     \b
     Examples:
+      tpsgd-host flash --board esp32
       tpsgd-host flash gestures.tpsgd --board virtual
       tpsgd-host flash gestures.tpsgd --heap 64k
       tpsgd-host flash gestures.tpsgd --board esp32 --port /dev/ttyUSB0 --firmware 1.28.0
@@ -70,6 +70,7 @@ def command(
         raise ConfigError("--deploy-only leaves the firmware alone", "leave --firmware and --erase out, or it")
     if erase and not firmware:
         raise ConfigError("--erase would leave a board without firmware", "name the firmware: --firmware FILE")
+    model = model or model_here()
     if dry:
         steps = dry_run(
             model,
@@ -105,10 +106,13 @@ def command(
             model, board, folder=board_dir, heap=heap, port=port, firmware=firmware, erase=erase,
             deploy_only=deploy_only, drive=drive, ask=ask, tell=tell, progress=advance,
         )  # fmt: skip
+    talks = remember(Path(), report.board, report.place if report.started and report.board != VIRTUAL else "")
     if as_json:
         echo(json.dumps(report.as_dict(), indent=2))
         return
     _show(report, port)
+    if talks:
+        echo("      in this folder stream, eval, monitor and pull go to that board from now on")
 
 
 def _show(report: FlashReport, port: str) -> None:

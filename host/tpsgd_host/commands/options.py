@@ -43,14 +43,35 @@ def _all(options: list[Callable[[F], F]]) -> Callable[[F], F]:
     return decorate
 
 
+board_dir_option = click.option(
+    "--board-dir",
+    type=FILE,
+    envvar="TPSGD_VIRTUAL",
+    metavar="DIR",
+    help="Flash of the virtual board.  [default: in your configuration folder]",
+)
+
+
+def _port() -> str:
+    """Return the port of the board that this folder was flashed to last, else the virtual board."""
+    from tpsgd_host.boards.remembered import remembered
+    from tpsgd_host.terminal import echo
+
+    note = remembered(Path())
+    if note is None:
+        return "virtual"
+    echo(f"board: {note.board} at {note.present_port}, as flashed from this folder (--port names another)", err=True)
+    return note.present_port
+
+
 def board_options(function: F) -> F:
     """Where the board is."""
     return _all([
-        click.option("--port", "-p", default="virtual", show_default=True, metavar="PORT",
-                     help="Serial port of the board (/dev/ttyUSB0, socket://host:port), or virtual."),
+        click.option("--port", "-p", default=_port, metavar="PORT",
+                     help="Serial port of the board (/dev/ttyUSB0, socket://host:port), or virtual.  [default: that of "
+                          "the board that this folder was flashed to last, else virtual]"),
         click.option("--baud", default=115200, show_default=True, help="Speed of a serial port."),
-        click.option("--board-dir", type=FILE, envvar="TPSGD_VIRTUAL", metavar="DIR",
-                     help="Flash of the virtual board.  [default: in your configuration folder]"),
+        board_dir_option,
         click.option("--heap", type=HeapType(), metavar="SIZE",
                      help="Heap of the virtual board, such as 48k.  [default: as it was flashed]"),
     ])(function)  # fmt: skip

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from tpsgd_host.boards.profiles import Fit, fits
 from tpsgd_host.commands.options import FILE, column_names, data_options, json_option
+from tpsgd_host.commands.project import data_here, description_here
 from tpsgd_host.console import Console
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.errors import ConfigError
@@ -76,8 +77,10 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 
 @click.command("quantize")
-@click.argument("model", type=FILE)
-@click.option("--data", "-d", type=FILE, required=True, metavar="FILE", help="Calibration data, .csv or .npz.")
+@click.argument("model", type=FILE, required=False)
+@click.option(
+    "--data", "-d", type=FILE, metavar="FILE", help="Calibration data, .csv or .npz.  [default: the one here]"
+)
 @click.option("--out", "-o", type=FILE, metavar="FILE", help="Model file to write.  [default: MODEL.tpsgd]")
 @click.option("--config", type=FILE, metavar="TOML", help="Data layout and training settings for .npz and .onnx.")
 @click.option("--classes", callback=_names, metavar="A,B,...", help="Classes, in the order of the network's outputs.")
@@ -98,20 +101,33 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 @data_options
 @json_option
 def command(
-    model: Path, data: Path, out: Path | None, config: Path | None, classes: tuple[str, ...], inputs: Inputs,
-    activation: str, label: str | None, group: str | None, columns: str | None, bad_rows: BadRows, as_json: bool,
+    model: Path | None, data: Path | None, out: Path | None, config: Path | None, classes: tuple[str, ...],
+    inputs: Inputs, activation: str, label: str | None, group: str | None, columns: str | None, bad_rows: BadRows,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Make the integer model that a board runs, and say what it costs.
 
-    MODEL is a TOML from tpsgd-host new, or a network that was trained elsewhere, .npz or .onnx.
+    MODEL is a TOML from tpsgd-host new, or a network that was trained elsewhere, .npz or .onnx. Without it, it is the
+    one TOML of this folder.
 
     \b
     Example:
       tpsgd-host quantize gestures.toml --data recordings.csv
       tpsgd-host quantize trained.onnx --data recordings.csv --config gestures.toml --inputs std
     """
+    model, data = model or description_here(), data or data_here()
     report = quantize(
-        model, data, out, config, classes, bad_rows, label, group, column_names(columns), activation, inputs
+        model or description_here(),
+        data,
+        out,
+        config,
+        classes,
+        bad_rows,
+        label,
+        group,
+        column_names(columns),
+        activation,
+        inputs,
     )
     boards = fits(report.model, report.memory)
     if as_json:

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import click
 
 from tpsgd_host.commands.options import FILE, data_options, json_option, run_options
+from tpsgd_host.commands.project import data_here, model_here
 from tpsgd_host.commands.stream import show_report
 from tpsgd_host.runs.run import RunPlan
 from tpsgd_host.runs.simulate import simulate
@@ -16,8 +17,8 @@ from tpsgd_host.training.simulator import Engine
 
 
 @click.command("simulate")
-@click.argument("data", type=FILE)
-@click.option("--model", "-m", "model_path", type=FILE, required=True, metavar="FILE", help="Model to train.")
+@click.argument("data", type=FILE, required=False)
+@click.option("--model", "-m", "model_path", type=FILE, metavar="FILE", help="Model to train.  [default: the one here]")
 @run_options
 @click.option(
     "--engine",
@@ -29,19 +30,19 @@ from tpsgd_host.training.simulator import Engine
 @data_options
 @json_option
 def command(
-    data: Path, model_path: Path, engine: Engine, label: str | None, group: str | None, columns: str | None,
-    as_json: bool, **plan: Any,
+    data: Path | None, model_path: Path | None, engine: Engine, label: str | None, group: str | None,
+    columns: str | None, as_json: bool, **plan: Any,
 ) -> None:  # fmt: skip
     """Train MODEL on the samples in DATA on this computer: same log and same weights as on a board.
 
-    The trained model lies in the run's folder.
+    Without DATA or MODEL they are those of this folder. The trained model lies in the run's folder.
 
     \b
     Example:
       tpsgd-host simulate data.csv --model gestures.tpsgd --epochs 20 --test-split 0.2
     """
     report = simulate(
-        RunPlan(data=data, **plan), model_path, engine=engine, names=(label, group, columns),
-        view=LiveView(mode="quiet" if as_json else "auto"),
+        RunPlan(data=data or data_here(), **plan), model_path or model_here(), engine=engine,
+        names=(label, group, columns), view=LiveView(mode="quiet" if as_json else "auto"),
     )  # fmt: skip
     show_report(report, as_json)

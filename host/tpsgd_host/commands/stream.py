@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from tpsgd_host.boards.board import ENGINES
 from tpsgd_host.boards.streaming import resume, stream
 from tpsgd_host.commands.options import FILE, board_options, data_options, json_option, run_options
+from tpsgd_host.commands.project import data_here
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.runs.resume import Connection
 from tpsgd_host.runs.run import RunPlan, RunReport
@@ -83,6 +84,8 @@ def command(
 ) -> None:  # fmt: skip
     """Send the samples in DATA to a board, which trains itself on them.
 
+    Without DATA it is the one data file of this folder.
+
     Every training sample is classified before it is learned: the share of right answers is the prequential accuracy.
     Samples held out with --test or --test-split are only classified. The run's folder keeps configuration, log
     (log.jsonl, log.csv), the accuracy as a picture, and the trained model.
@@ -101,11 +104,9 @@ def command(
         chosen = None if run_path == Path(NEWEST) else run_path
         show_report(resume(chosen, root=plan["root"], changes=_changes(), view=view), as_json)
         return
-    if data is None:
-        raise click.UsageError("Which samples? Name a file (stream DATA), or go on with a run (stream --resume).")
     report = stream(
-        RunPlan(data=data, **plan), port=port, folder=board_dir, heap=heap, baud=baud, model_path=model_path,
-        engine=engine, fresh=not go_on, every=every, reconnect=reconnect, view=view,
+        RunPlan(data=data or data_here(), **plan), port=port, folder=board_dir, heap=heap, baud=baud,
+        model_path=model_path, engine=engine, fresh=not go_on, every=every, reconnect=reconnect, view=view,
         names=(label, group, columns),
     )  # fmt: skip
     show_report(report, as_json)

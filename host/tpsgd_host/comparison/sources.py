@@ -10,7 +10,7 @@ from tpsgd_host.comparison.problem import Problem, task_problem
 from tpsgd_host.errors import ConfigError, DataError, DependencyError
 from tpsgd_host.model.config import Config
 from tpsgd_host.model.parsing import load_config
-from tpsgd_host.model.settings import read_document
+from tpsgd_host.model.project import descriptions
 from tpsgd_host.tasks.task import NAMES, load_task
 
 
@@ -47,8 +47,7 @@ def find_config(data: Path, model: Path | None) -> Config:
                 f"Name the TOML that it was made from: --model {model.with_suffix('.toml').name}",
             )
         return load_config(model)
-    folders = dict.fromkeys(folder.resolve() for folder in (data.parent, Path()))
-    models = [path for folder in folders for path in sorted(folder.glob("*.toml")) if _is_model(path)]
+    models = descriptions([data.parent, Path()])
     if len(models) == 1:
         return load_config(models[0])
     if models:
@@ -79,10 +78,3 @@ def task_sources(names: Sequence[str], data_dir: Path | None, epochs: int | None
     if not sources:
         raise DataError("No task's data are at hand.", "pip install 'tpsgd[demo]', or name a folder: --data DIR")
     return sources, missing
-
-
-def _is_model(path: Path) -> bool:
-    try:
-        return {"data", "layer"} <= set(read_document(path).values)
-    except ConfigError:
-        return False

@@ -63,6 +63,8 @@ def test_flash_and_stream_over_a_port(place, terminal_board):
     text = call("flash", "motion.tpsgd", "--board", "rp2040", "--deploy-only", "--port", port)
     assert "verified" in text
     assert f"stream DATA.csv --epochs 20 --test-split 0.2 --port {port}" in text
+    assert "in this folder stream, eval, monitor and pull go to that board" in text
+    assert f"board: rp2040 at {port}" in call("monitor", "--seconds", "0.2")
     run = ["train.csv", "--epochs", "2", "--test", "test.csv", "--json"]
     board = json.loads(call("stream", *run, "--port", port))
     host = json.loads(call("simulate", *run, "--model", "motion.tpsgd"))

@@ -1,0 +1,56 @@
+"""The board that a folder was flashed to last: what commands talk to there, where the user names no port."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tpsgd_host.boards.connect import VIRTUAL
+from tpsgd_host.errors import DataError
+from tpsgd_host.files import write_atomic
+from tpsgd_host.link.usb import identity, locate
+
+FILE = ".tpsgd.json"
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A board; ``usb`` names its USB device for good, empty where it is none."""
+
+    board: str
+    port: str
+    usb: str
+
+    @property
+    def present_port(self) -> str:
+        """The name that its port has now.
+
+        Raises
+        ------
+        PortError
+            When it is not plugged in, and another device has its name.
+        """
+        return locate(self.port, self.usb)
+
+
+def remember(folder: Path, board: str, port: str) -> bool:
+    """Note the board that was flashed from a folder, the virtual one by no note; return whether there is one now."""
+    if port in ("", VIRTUAL):
+        (folder / FILE).unlink(missing_ok=True)
+        return False
+    try:
+        write_atomic(folder / FILE, (json.dumps(asdict(Remembered(board, port, identity(port)))) + "\n").encode())
+    except DataError:
+        return False  # a folder that cannot be written: the port must be named then
+    return True
+
+
+def remembered(folder: Path) -> Remembered | None:
+    """Return the board that was flashed from a folder last; None for the virtual one, or where the note is damaged."""
+    try:
+        said = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        note = Remembered(**{key: str(said[key]) for key in ("board", "port", "usb")})
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return note if note.port else None
