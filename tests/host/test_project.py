@@ -22,7 +22,7 @@ from tpsgd_host.model.modelfile import load_model
 def folder(place):
     """A folder with one data file and one description."""
     os.remove("test.csv")
-    call("new", "motion", "--data", "train.csv", "--kind", "rnn", "--hidden", "12", "--steps", "10")
+    call("new", "motion", "--data", "train.csv", "--network", "rnn", "--hidden", "12", "--steps", "10")
     return place
 
 

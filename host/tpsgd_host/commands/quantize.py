@@ -117,17 +117,7 @@ def command(
     """
     model, data = model or description_here(), data or data_here()
     report = quantize(
-        model or description_here(),
-        data,
-        out,
-        config,
-        classes,
-        bad_rows,
-        label,
-        group,
-        column_names(columns),
-        activation,
-        inputs,
+        model, data, out, config, classes, bad_rows, label, group, column_names(columns), activation, inputs
     )
     boards = fits(report.model, report.memory)
     if as_json:

@@ -143,7 +143,7 @@ def test_networks_are_found_or_asked_for(place):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ((), "Name either a data file, or --suite"),
+        ((), "Which data file? There are 2 here: test.csv, train.csv. Name one."),
         (("train.csv", "--suite"), "Name either a data file"),
         (("train.csv", "--json", "--markdown"), "exclude each other"),
         (("train.csv", "--shift", "who", "--new-class"), "exclude each other"),
