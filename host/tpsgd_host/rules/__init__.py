@@ -1,4 +1,4 @@
-"""Learning rules in floating point, plain NumPy: what tpSGD's integers are compared with.
+"""Learning rules in floating point, in plain NumPy, to compare the integers of tpSGD with.
 
 The network is that of SPEC 1 in real numbers: hard tanh, leaky recurrent units, readout steps side by side, softmax.
 One rule is one module, its forward pass beside its update; many networks train in lockstep, one sample at a time.

@@ -1,4 +1,4 @@
-"""What a float network is built from: its layers' shapes, without weights.
+"""The shape of a float network: its layers, without weights.
 
 Shapes: T steps, C channels, N classes, K readout steps; m units and n inputs of a layer (the bias not counted).
 """
@@ -115,7 +115,7 @@ class Architecture:
         return cls(layout.steps, layout.channels, len(model.classes), model.readout_steps, update_at, tuple(layers))
 
     def marks(self) -> tuple[int, ...]:
-        """Return the K steps after which a checkpoint is taken (SPEC 1.2)."""
+        """Return the K readout steps (SPEC 1.2)."""
         return tuple((c + 1) * self.steps // self.readout_steps - 1 for c in range(self.readout_steps))
 
     def images(self) -> tuple[tuple[int, int, int], ...]:
@@ -175,7 +175,7 @@ class Architecture:
         return total
 
     def check(self) -> None:
-        """Raise ValueError where the layers do not follow from each other."""
+        """Raise ValueError if the layers do not fit each other."""
         kinds = [layer.kind for layer in self.layers]
         order = sorted(kinds, key=["temporal", "conv", "recurrent", "dense", "output"].index)
         if not kinds or kinds[-1] != "output" or kinds.count("output") != 1 or kinds != order:

@@ -35,7 +35,7 @@ class Backprop:
         return layer.w[:, :, :-1]
 
     def step(self, x: Floats, y: Indices) -> Indices:
-        """Learn samples x (B, T*C) of classes y (B,); return the classes predicted before, (R, B)."""
+        """Learn samples x (B, T*C) of classes y (B,); return what was predicted before learning, (R, B)."""
         network = self.network
         network.forward(x)
         output = network.output

@@ -1,7 +1,7 @@
 """Direct feedback alignment: the output's error goes to every hidden layer at once, through a fixed random matrix.
 
 Nokland, *Direct Feedback Alignment Provides Learning in Deep Neural Networks*, NeurIPS 2016. A recurrent layer learns
-at its readout_steps, from the inputs of that step alone; nothing travels back through time.
+at its readout steps, from the inputs of that step alone; nothing travels back through time.
 
 Legend: R networks, B samples at once, m units, K readout steps.
 """
@@ -26,7 +26,7 @@ class DirectFeedback:
         self.projections = projections(network, seeds)
 
     def step(self, x: Floats, y: Indices) -> Indices:
-        """Learn samples x (B, T*C) of classes y (B,); return the classes predicted before, (R, B)."""
+        """Learn samples x (B, T*C) of classes y (B,); return what was predicted before learning, (R, B)."""
         network = self.network
         network.forward(x)
         output = network.output

@@ -1,4 +1,4 @@
-"""What a run draws from its seed: initial weights, targets, fixed feedback, the step that learns (SPEC 1.4).
+"""Random numbers of a run, drawn from its seed: initial weights, targets, fixed feedback, the step that learns (SPEC 1.4).
 
 Shapes: m units, n inputs of a layer; N classes, K readout steps, R networks.
 """
@@ -66,7 +66,7 @@ def target_signs(seed: int, index: int, columns: int, units: int) -> Floats:
 
 
 def per_network(seeds: Sequence[int], draw: Callable[[int], Floats], dtype: npt.DTypeLike) -> Floats:
-    """Return what ``draw(seed)`` gives for each network, stacked; a seed that several have is drawn once."""
+    """Return what ``draw(seed)`` gives for each network, stacked; a seed that several networks share is drawn once."""
     known = {seed: draw(seed).astype(dtype) for seed in dict.fromkeys(seeds)}
     return np.stack([known[seed] for seed in seeds])
 

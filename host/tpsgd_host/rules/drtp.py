@@ -3,7 +3,7 @@
 Frenkel, Lefebvre, Bol, *Learning Without Feedback: Fixed Random Learning Signals Allow for Feedforward Training of Deep
 Neural Networks*, Frontiers in Neuroscience 15, 2021: ``d = (B y*) * slope(z)``, known before the pass, so that every
 layer learns right after its own forward step. A unit stops when it saturates. A recurrent layer learns at its
-readout_steps.
+readout steps.
 
 Legend: R networks, B samples at once, m units, K readout steps.
 """
@@ -26,7 +26,7 @@ class DirectTargets:
         self.projections = projections(network, seeds)
 
     def step(self, x: Floats, y: Indices) -> Indices:
-        """Learn samples x (B, T*C) of classes y (B,); return the classes predicted before, (R, B)."""
+        """Learn samples x (B, T*C) of classes y (B,); return what was predicted before learning, (R, B)."""
         network = self.network
         signal = network.sample(x)
         for i, layer in enumerate(network.hidden):
@@ -46,7 +46,7 @@ class DirectTargets:
 
     @staticmethod
     def _sequence(layer: Recurrent, signal: Floats, g: Floats) -> None:
-        """Run a recurrent layer over its steps and update it at each checkpoint; g is (R, B, K*m)."""
+        """Run a recurrent layer over its steps and update it at each readout step; g is (R, B, K*m)."""
         m, done = layer.shape.units, 0
         for t in layer.steps(signal):
             if t in layer.marks:

@@ -1,4 +1,4 @@
-"""The baseline: hidden layers stay as they were drawn, and the output layer alone learns, by its exact gradient."""
+"""The baseline: hidden layers keep their initial weights; only the output layer learns, by its exact gradient."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Frozen:
         self.network = network
 
     def step(self, x: Floats, y: Indices) -> Indices:
-        """Learn samples x (B, T*C) of classes y (B,); return the classes predicted before, (R, B)."""
+        """Learn samples x (B, T*C) of classes y (B,); return what was predicted before learning, (R, B)."""
         self.network.forward(x)
         output = self.network.output
         predicted = output.predicted()

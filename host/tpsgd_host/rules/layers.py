@@ -21,7 +21,7 @@ SHARPNESS = 127 / 32
 
 
 class Layer:
-    """Weights, and how they change.
+    """The weights of a layer and their update.
 
     Attributes
     ----------

@@ -18,12 +18,12 @@ def l2(a: Floats, t: Floats) -> Floats:
 
 
 def l1(a: Floats, t: Floats) -> Floats:
-    """|a - t|: always the same push."""
+    """|a - t|: the push is always the same size."""
     return np.sign(a - t)
 
 
 def hinge(a: Floats, t: Floats) -> Floats:
-    """l2 on the near side of the target alone: who is beyond it is left in peace."""
+    """l2 on the near side of the target alone; a unit beyond the target is not pushed back."""
     short = a - t
     short[(short > 0) == (t > 0)] = 0
     return short

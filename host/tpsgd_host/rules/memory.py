@@ -28,7 +28,7 @@ def training_bytes(rule: str, architecture: Architecture, float_bytes: int = 4) 
     tpsgd  what a forward pass needs: targets are drawn again when they are needed
     frozen the same
     drtp   the same, and a random matrix (N, size) a hidden layer
-    dfa    all layers' inputs and slopes (a recurrent layer's at its readout_steps), and random matrices
+    dfa    all layers' inputs and slopes (a recurrent layer's at its readout steps), and random matrices
     bp     all layers' inputs and slopes, at all steps; gradient of recurrent layers
     fa     as bp, and a random matrix of the size of the weights for each layer that an error goes through
     ====== ===================================================================================================

@@ -19,7 +19,7 @@ from tpsgd_host.rules.temporal import Temporal
 def projections(network: Network, seeds: Sequence[int]) -> list[Floats]:
     """Return a matrix (R, N, size) for each hidden layer, drawn as the weights of an output layer on it would be.
 
-    A recurrent layer below another one has K*m values here, too: it learns at the same readout_steps.
+    A recurrent layer below another one has K*m values here, too: it learns at the same readout steps.
     """
     architecture = network.architecture
     matrices = []

@@ -48,7 +48,7 @@ class TargetProjection:
         self.chosen: Indices = np.full(network.nets, -1)
 
     def step(self, x: Floats, y: Indices) -> Indices:
-        """Learn samples x (B, T*C) of classes y (B,); return the classes predicted before, (R, B)."""
+        """Learn samples x (B, T*C) of classes y (B,); return what was predicted before learning, (R, B)."""
         network = self.network
         signal = network.sample(x)
         if self.random:
@@ -122,7 +122,7 @@ class TargetProjection:
         return e
 
     def _targets(self, i: int, layer: Layer, seeds: Sequence[int]) -> Floats:
-        """Return a layer's targets for each network, (R, columns, m): a column a class, and checkpoint or region."""
+        """Return a layer's targets for each network, (R, columns, m): a column for each class, and for each readout step or region."""
         architecture = self.network.architecture
         per_readout = isinstance(layer, Recurrent) and architecture.update_at == "readout"
         columns = architecture.classes * (architecture.readout_steps if per_readout else 1)

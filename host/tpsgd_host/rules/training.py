@@ -34,7 +34,7 @@ class Rule(Protocol):
     """A learning rule at work on R networks."""
 
     def step(self, x: Floats, y: Indices) -> Indices:
-        """Learn samples x (B, T*C) of classes y (B,); return the classes predicted before, (R, B)."""
+        """Learn samples x (B, T*C) of classes y (B,); return what was predicted before learning, (R, B)."""
         ...
 
 
@@ -45,9 +45,9 @@ class Result:
     Attributes
     ----------
     accuracies : ndarray, shape (tests, R)
-        Share of each test set that is classified rightly after the last epoch; 0 of a network that diverged.
+        Share of each test set classified correctly after the last epoch; 0 for a network that diverged.
     history : ndarray, shape (E, R)
-        Share of the training samples classified rightly when they came, before they were learned.
+        Share of the training samples that were classified correctly before they were learned.
     weights : list of ndarray, one a layer, shape (R, m, n + 1)
     diverged : ndarray of bool, shape (R,)
         Whether a weight is not a finite number any more.
