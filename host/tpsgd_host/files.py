@@ -1,14 +1,55 @@
-"""Writing files whole: at any moment there is the old file or the new one, on the disk itself."""
+"""Files read within bounds, and written whole: at any moment there is the old file or the new one."""
 
 from __future__ import annotations
 
+import errno
+import glob
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from tpsgd_host.errors import DataError
+
+
+def open_file(path: str | Path, most: int | None = None) -> IO[bytes]:
+    """Open a regular file to read; nothing that never ends, and nothing that waits for somebody to write.
+
+    Parameters
+    ----------
+    most : int, optional
+        Bytes that it may have.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, is no regular file, or is larger; ``strerror`` says what.
+    """
+    # O_NONBLOCK: opening a named pipe would wait for who writes to it.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        status = os.fstat(handle)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is a device or a pipe, not a file", str(path))
+        if most is not None and status.st_size > most:
+            raise OSError(errno.EFBIG, f"it has {status.st_size} bytes, {most} are the most", str(path))
+    except OSError:
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "rb")
+
+
+def read_file(path: str | Path, most: int) -> bytes:
+    """Return the bytes of a regular file of at most ``most`` bytes; errors as for :func:`open_file`."""
+    with open_file(path, most) as file:
+        data = file.read(most + 1)
+    if len(data) > most:  # it grew meanwhile, or its file system does not know its size
+        raise OSError(errno.EFBIG, f"it has more than {most} bytes", str(path))
+    return data
 
 
 @contextmanager
@@ -21,6 +62,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         The file cannot be written; ``path`` is what it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _sweep(path)
     try:
         with temporary.open("wb") as file:
             yield file
@@ -52,6 +94,28 @@ def write_atomic(path: Path, data: bytes) -> None:
 def cannot_write(path: Path, error: OSError) -> DataError:
     """Return the error for a file or folder that cannot be written."""
     return DataError(f"{path} cannot be written: {error.strerror or error}", "Is there space, and may you write there?")
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote ``path``."""
+    with suppress(OSError):
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+            number = left.name[len(path.name) + 2 : -4]
+            if number.isdecimal() and not _runs(int(number)):
+                left.unlink()
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of this number; True where that cannot be told."""
+    if os.name != "posix":  # elsewhere the signal 0 ends a process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

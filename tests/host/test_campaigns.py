@@ -6,6 +6,7 @@ import os
 
 import faults
 import fuzz
+import hostile
 import kills
 import powercut
 import pytest
@@ -55,3 +56,17 @@ def test_fuzz_in_micropython(interpreter, name):
 def test_a_small_window_keeps_the_line_busy(interpreter):
     # A busy machine may halve it; tests/campaigns/throughput.py has the figure.
     assert max(throughput.measure(1.0, 240)[0] for _ in range(2)) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "match"),
+    [
+        ("files", "is a pipe"), ("files", "2 MB that unpack"), ("files", "50,000 parts"), ("files", "2**32"),
+        ("text", "a class"), ("text", "new: "), ("text", "an option"),
+        ("ports", "a model named"), ("ports", "monitor --data: an echo"), ("ports", "stream: CHUNK of the weights"),
+        ("ports", "stream: DONE"), ("ports", "stream: text"), ("ports", "pull: CHUNK of a file"),
+    ],
+)  # fmt: skip
+def test_hostile_files_ports_and_texts(kind, match):
+    count, failed = hostile.campaign((kind,), match)
+    assert count and not failed

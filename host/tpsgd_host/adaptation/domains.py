@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from tpsgd_host.comparison.sources import Source
+from tpsgd_host.data.arrays import load_arrays
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.load import TABLES
+from tpsgd_host.data.npz import MAX_UNPACKED
 from tpsgd_host.data.records import open_csv
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import ConfigError, DataError
@@ -68,9 +68,9 @@ def _table_column(path: Path, column: str) -> dict[int, str]:
 
 def _array(path: Path, column: str) -> dict[int, str]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            names = list(arrays)
-            values = [str(value) for value in arrays[column]] if column in names else []
+        arrays = load_arrays(path, MAX_UNPACKED, (column,))
+        names = list(arrays)
+        values = [str(value) for value in arrays.get(column, ())]
     # A damaged file makes zipfile, zlib and numpy raise a dozen kinds of errors.
     except Exception as error:
         raise DataError(f"{path} cannot be read: {error}.") from None

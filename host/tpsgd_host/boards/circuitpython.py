@@ -15,6 +15,7 @@ from typing import Any
 from tpsgd_host.boards.drives import FLASH, Drive, find_drives
 from tpsgd_host.boards.profiles import load_profiles
 from tpsgd_host.errors import ConfigError, PortError
+from tpsgd_host.files import read_file
 from tpsgd_host.link.usb import comports, find_port, siblings
 
 #: Runs before USB starts, at a reset only: it gives the board its second port.
@@ -128,7 +129,7 @@ def circuitpy(named: Path | None, drives: Callable[[], list[Drive]] | None = Non
 def boot_state(drive: Path) -> str:
     """Return what boot.py on a drive does: ``none`` there, ``ours``, ``enables`` the data port, or does ``not``."""
     try:
-        text = (drive / BOOT).read_text(encoding="utf-8", errors="replace")
+        text = read_file(drive / BOOT, 1 << 20).decode(errors="replace")
     except OSError:
         return "none"
     if text.strip() == BOOT_PROGRAM.strip():

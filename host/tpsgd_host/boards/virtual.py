@@ -24,6 +24,7 @@ import click
 
 from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.errors import BoardError, ConfigError, DependencyError, PortError
+from tpsgd_host.files import read_file
 from tpsgd_host.link.port import Port, SerialPort
 
 #: Beside the flash's files, and not one of them for the board: how the board is built.
@@ -50,7 +51,7 @@ def parse_heap(text: str) -> int:
 def configured_heap(folder: Path) -> int:
     """Return the bytes of heap that the board in ``folder`` was given when it was flashed."""
     try:
-        return int(json.loads((folder / SETTINGS).read_text())["heap"])
+        return int(json.loads(read_file(folder / SETTINGS, 1 << 16))["heap"])
     except (OSError, ValueError, KeyError, TypeError):
         return load_profile("virtual").heap
 

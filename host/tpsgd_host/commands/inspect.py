@@ -15,8 +15,9 @@ from rich.table import Table
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.console import Console
 from tpsgd_host.errors import ModelError
+from tpsgd_host.files import read_file
 from tpsgd_host.model.checkpoint import MAGIC, Checkpoint, parse_checkpoint
-from tpsgd_host.model.modelfile import Layer, Model, Weights, memory, parse_model
+from tpsgd_host.model.modelfile import MAX_FILE, Layer, Model, Weights, memory, parse_model
 from tpsgd_host.terminal import echo
 
 
@@ -29,7 +30,7 @@ def inspect(path: Path) -> Model | Checkpoint:
         If it cannot be read, is neither a model nor a checkpoint, or is damaged.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path, MAX_FILE)
     except OSError as error:
         raise ModelError(
             f"cannot read {path}: {error.strerror}", "Name a .tpsgd model or a .ckpt checkpoint."

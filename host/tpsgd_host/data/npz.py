@@ -5,15 +5,13 @@ Shapes: S samples, F = T*C values, T steps, C channels.
 
 from __future__ import annotations
 
-import warnings
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd_host.data.arrays import Array, TooLargeError, load_arrays
 from tpsgd_host.data.labels import MAX_CLASSES, NamedSamples
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.rejects import Rejects
@@ -26,9 +24,7 @@ LABELS = ("y", "labels", "label", "target")
 GROUPS = ("groups",)
 CLASSES = ("classes",)
 
-MAX_UNPACKED = 4 << 30  # bytes: a small file can claim to unpack to any size
-
-Array = npt.NDArray[Any]
+MAX_UNPACKED = 2 << 30  # bytes as float64: a small file can unpack to any size
 
 
 def read_npz(path: str | Path, layout: Layout, rejects: Rejects, require_labels: bool = True) -> NamedSamples:
@@ -97,16 +93,9 @@ def _load(path: str | Path) -> dict[str, Array]:
     """Return the arrays of the file that have a known name, the others empty."""
     known = {*VALUES, *LABELS, *GROUPS, *CLASSES}
     try:
-        with warnings.catch_warnings(), zipfile.ZipFile(path) as archive:
-            warnings.simplefilter("ignore")  # about files of Python 2
-            names = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
-            size = sum(size for name, size in names.items() if name in known)
-            if size > MAX_UNPACKED:
-                raise DataError(f"{path} unpacks to {size} bytes, at most {MAX_UNPACKED} are read.", "Split it.")
-            with np.load(path, allow_pickle=False) as data:
-                return {name: np.asarray(data[name]) if name in known else np.empty(0) for name in names}
-    except DataError:
-        raise
+        return load_arrays(path, MAX_UNPACKED, known)
+    except TooLargeError as error:
+        raise DataError(f"{path} is too large: {error}.", "Split it.") from None
     except FileNotFoundError:
         raise DataError(f"There is no file {str(path)!r}.", "Check the name and the folder.") from None
     # A damaged file makes zipfile, zlib and numpy raise a dozen kinds of errors, which no list stays abreast of.

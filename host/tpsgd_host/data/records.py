@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tpsgd_host.errors import DataError
+from tpsgd_host.files import open_file
 from tpsgd_host.names import listing, suggestion
 
 DELIMITERS = (",", ";", "\t")
+
+#: Characters of a record: one of 65,535 values, the most of a map, takes a quarter of it.
+MAX_RECORD = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,10 @@ class CsvFile:
     source: str
     header: tuple[str, ...]
     delimiter: str
-    text: str = field(repr=False)
 
     def records(self) -> Iterator[Record]:
-        """Yield the records after the header; blank lines are passed over."""
-        records = _records(self.text, self.delimiter)
+        """Read the file once more and yield the records after the header; blank lines are passed over."""
+        records = _records(self.source, self.delimiter)
         next(records)
         wanted = len(self.header)
         for record in records:
@@ -97,57 +102,105 @@ def open_csv(path: str | Path) -> CsvFile:
         If it cannot be read, is not text, is empty, or has no usable header.
     """
     source = str(path)
-    text = _text(path)
-    delimiter = _sniff(text)
-    head = next(_records(text, delimiter), None)
+    delimiter = _sniff(source)
+    head = next(_records(source, delimiter), None)
     if head is None:
         raise DataError(f"{source} is empty.", "The first line must name the columns.")
     if head.problem:
         raise DataError(f"{source}, line {head.line}: {head.problem}.", "The first line must name the columns.")
     header = tuple(name.strip() or f"column {number}" for number, name in enumerate(head.fields, 1))
     _check_header(source, header)
-    return CsvFile(source, header, delimiter, text)
+    return CsvFile(source, header, delimiter)
 
 
-def _text(path: str | Path) -> str:
-    """Return the file's text without its byte order mark."""
+class _Lines:
+    """The lines of a file as text, without its byte order mark, read as they are asked for.
+
+    Attributes
+    ----------
+    taken : int
+        Characters since it was set to 0: those of a record, whose fields may go over many lines.
+    """
+
+    def __init__(self, source: str, file: IO[bytes]) -> None:
+        self._source = source
+        self._text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        self._number = 0
+        self.taken = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            line = self._text.readline(MAX_RECORD + 1)
+        except UnicodeDecodeError:
+            raise _not_text(self._source) from None
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self.taken += len(line)
+        if self.taken > MAX_RECORD:
+            raise DataError(
+                f"{self._source}, line {self._number}: a row of more than {MAX_RECORD} characters.",
+                "Is a line break missing, or a quote not closed?",
+            )
+        return line
+
+
+def _open(source: str) -> IO[bytes]:
     try:
-        raw = Path(path).read_bytes()
+        return open_file(source)
     except FileNotFoundError:
-        raise DataError(f"There is no file {str(path)!r}.", "Check the name and the folder.") from None
+        raise DataError(f"There is no file {source!r}.", "Check the name and the folder.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
         reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{path} cannot be read: {reason}.", "Name a CSV file.") from None
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not UTF-8 text: byte 0x{raw[error.start]:02x} at position {error.start}.",
-            'Save it from the spreadsheet as "CSV UTF-8".',
-        ) from None
+        raise DataError(f"{source} cannot be read: {reason}.", "Name a CSV file.") from None
 
 
-def _records(text: str, delimiter: str) -> Iterator[Record]:
+def _not_text(source: str) -> DataError:
+    """Return the error for a file that is not UTF-8, with the first byte that is not."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    at = 0
+    with _open(source) as file:
+        while piece := file.read(1 << 16):
+            pending = len(decoder.getstate()[0])
+            try:
+                decoder.decode(piece)
+            except UnicodeDecodeError as error:
+                at += error.start - pending
+                found = f"byte 0x{error.object[error.start]:02x} at position {at}"
+                break
+            at += len(piece)
+        else:
+            found = "it ends within a character"
+    return DataError(f"{source} is not UTF-8 text: {found}.", 'Save it from the spreadsheet as "CSV UTF-8".')
+
+
+def _records(source: str, delimiter: str) -> Iterator[Record]:
     """Yield every record that is not blank, the header among them."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Record(line, [], f"not readable as CSV ({error})")
-            continue
-        if len(fields) > 1 or (fields and fields[0].strip()):
-            yield Record(line, fields)
+    with _open(source) as file:
+        lines = _Lines(source, file)
+        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        while True:
+            line = reader.line_num + 1
+            lines.taken = 0
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Record(line, [], f"not readable as CSV ({error})")
+                continue
+            if len(fields) > 1 or (fields and fields[0].strip()):
+                yield Record(line, fields)
 
 
-def _sniff(text: str) -> str:
+def _sniff(source: str) -> str:
     """Return the delimiter under which header and first record agree best."""
 
     def score(delimiter: str) -> tuple[bool, bool, int]:
-        records = _records(text, delimiter)
+        records = _records(source, delimiter)
         counts = [len(record.fields) for record, _ in zip(records, range(2), strict=False)]
         return max(counts, default=0) > 1 and counts[0] > 1, len(set(counts)) == 1, counts[0] if counts else 0
 

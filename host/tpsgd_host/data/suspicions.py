@@ -177,6 +177,8 @@ def _classes(table: Table) -> Iterator[Suspicion]:
             f"fewer than {TO_SPLIT} {what}s of {listing(few, 6)}: to learn from, to choose rates by and to test on",
             "record more, or leave these rows out",
         )
+    if not counts:
+        return
     (most, top), (least, bottom) = counts.most_common()[0], counts.most_common()[-1]
     if top >= UNEVEN * bottom:
         yield Suspicion(

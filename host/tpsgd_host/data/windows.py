@@ -12,6 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.data.layout import Layout, Resampling
+from tpsgd_host.errors import DataError
+
+#: Bytes of all samples together, as they are computed with.
+MAX_BYTES = 4 << 30
 
 Readings = npt.NDArray[np.float64]
 
@@ -156,6 +160,11 @@ def cut(readings: Readings, recordings: Sequence[Recording], layout: Layout) -> 
     Returns
     -------
     Windows
+
+    Raises
+    ------
+    DataError
+        When there are more samples than this computer should hold.
     """
     origin: list[Recording] = []
     first: list[int] = []
@@ -164,7 +173,14 @@ def cut(readings: Readings, recordings: Sequence[Recording], layout: Layout) -> 
             origin.append(recording)
             first.append(recording.start + offset)
     starts = np.array(first, np.int64)
-    if layout.window:
+    size = len(starts) * layout.steps * readings.shape[1]
+    if 8 * size > MAX_BYTES:
+        raise DataError(
+            f"{len(starts)} windows of {layout.steps} steps and {readings.shape[1]} channels take {8 * size} bytes, "
+            f"{MAX_BYTES} are the most.",
+            f"A larger hop than {layout.hop or layout.window} makes fewer windows.",
+        )
+    if layout.window and len(starts):
         values = resample(readings, starts, layout.window, layout.steps, layout.resampling)
     else:
         values = np.empty((len(starts), layout.steps, readings.shape[1]))

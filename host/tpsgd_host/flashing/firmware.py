@@ -11,10 +11,14 @@ from pathlib import Path
 from tpsgd_host.boards.drives import BOOT, Drive, find_drives, flush
 from tpsgd_host.boards.profiles import BoardProfile
 from tpsgd_host.errors import BoardError, ConfigError, DependencyError, PortError, TpsgdError
+from tpsgd_host.files import read_file
 from tpsgd_host.flashing.espimage import check_chip, read_image
 from tpsgd_host.flashing.programs import esptool, mpremote, run
 from tpsgd_host.flashing.releases import Release, known_release, releases, where_from
 from tpsgd_host.flashing.uf2 import check_family, read_uf2
+
+#: Bytes of a firmware file; a board's flash has a quarter of it.
+MAX_FIRMWARE = 64 << 20
 
 #: Speed at which esptool writes: the one that MicroPython's own instructions name.
 ESPTOOL_BAUD = 460800
@@ -44,9 +48,18 @@ def find_firmware(wanted: str, board: BoardProfile, called: str = "") -> Path | 
     return release
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return read_file(path, MAX_FIRMWARE)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the firmware {path}: {error.strerror}", "name the file you downloaded"
+        ) from None
+
+
 def check_firmware(path: Path, board: BoardProfile) -> str:
     """Refuse a file that is no whole firmware for the board; return what it is, in a few words."""
-    return judge_firmware(path.read_bytes(), path.name, board)
+    return judge_firmware(_read(path), path.name, board)
 
 
 def judge_firmware(data: bytes, name: str, board: BoardProfile) -> str:
@@ -117,7 +130,7 @@ def write_uf2(
         except (PortError, BoardError, DependencyError) as error:
             tell(f"the board does not go into its loader by itself ({error.message})")
     drive = drive or _wait_drive(board, tell, seconds, drives)
-    data = path.read_bytes()
+    data = _read(path)
     target = drive.path / path.name
     tell(f"{path.name} to {drive.path} ({drive.board_id}), {len(data)} bytes")
     try:

@@ -23,7 +23,7 @@ from tpsgd.generator import mix, step
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import ModelError
-from tpsgd_host.files import write_atomic
+from tpsgd_host.files import read_file, write_atomic
 from tpsgd_host.names import has_control
 
 KINDS = ("dense", "recurrent", "output", "conv", "temporal")
@@ -278,7 +278,7 @@ def load_model(path: Path) -> Model:
         When the file is missing, damaged, or of another version.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path, MAX_FILE)
     except OSError as error:
         raise ModelError(
             f"cannot read the model {path}: {error.strerror}", "make one with: tpsgd-host new, then tpsgd-host quantize"

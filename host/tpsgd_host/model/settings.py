@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tpsgd_host.errors import ConfigError
+from tpsgd_host.files import read_file
 from tpsgd_host.names import has_control, suggestion
 
 if sys.version_info >= (3, 11):
@@ -24,6 +25,12 @@ _KEY = re.compile(r"""\s*["']?([\w-]+)["']?\s*[=.]""")
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 LONGEST = 255  # bytes of a name in the model file
+
+#: Bytes of a TOML: with a name of 255 bytes for each of the most columns there can be it takes half of it.
+MAX_TOML = 2 << 20
+
+#: A key of more parts than these takes the reader time with their square; a model's TOML has keys of two.
+_MANY_PARTS = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){40}""")
 
 
 class Document:
@@ -39,9 +46,12 @@ class Document:
     def __init__(self, text: str, source: str) -> None:
         self.text = text
         self.source = source
+        if long := _MANY_PARTS.search(text):
+            line = text.count("\n", 0, long.start()) + 1
+            raise ConfigError(f"{source}, line {line}: a key of more than 40 parts", "A key is one word: name = value.")
         try:
             self.values: dict[str, Any] = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # ValueError: a number or a date that Python does not take
             raise ConfigError(
                 f"{source} is not TOML: {error}",
                 "Compare it with what tpsgd-host new writes: name = value, text in quotes.",
@@ -218,7 +228,7 @@ def read_document(path: str | Path) -> Document:
         If it cannot be read or is not TOML.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text = read_file(path, MAX_TOML).decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"There is no file {str(path)!r}.", "Begin one with: tpsgd-host new NAME") from None
     except UnicodeDecodeError:
@@ -229,7 +239,9 @@ def read_document(path: str | Path) -> Document:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return isinstance(value, int) or math.isfinite(value)
 
 
 def _is_name(value: object) -> bool:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from tpsgd_host.errors import DataError
-from tpsgd_host.files import cannot_write, write_atomic
+from tpsgd_host.files import cannot_write, read_file, write_atomic
 from tpsgd_host.names import file_name
 from tpsgd_host.runs.events import Event, RunEnded, RunStarted, SampleResult, Status, class_names, to_dict
 from tpsgd_host.runs.log import LogWriter, read_log, write_json
@@ -21,6 +21,9 @@ __all__ = ["RunFolder", "read_log"]
 
 #: The model that a run began from, in its folder.
 START = "start.tpsgd"
+
+#: Bytes of a JSON file in the folder: a confusion matrix of 255 classes takes a hundredth of it.
+MAX_JSON = 16 << 20
 
 
 class RunFolder:
@@ -99,7 +102,7 @@ class RunFolder:
     def _read(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
-            value = json.loads(path.read_bytes())
+            value = json.loads(read_file(path, MAX_JSON))
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
         except (ValueError, RecursionError) as error:

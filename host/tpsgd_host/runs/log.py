@@ -17,8 +17,11 @@ from typing import IO, Any
 import numpy as np
 
 from tpsgd_host.errors import DataError
-from tpsgd_host.files import cannot_write, replacing, write_atomic
+from tpsgd_host.files import cannot_write, open_file, replacing, write_atomic
 from tpsgd_host.runs.events import Event, RunStarted, SampleResult, class_names, from_dict, to_dict
+
+#: Bytes of a line: the config of a run of 255 classes takes a hundredth of it.
+MAX_LINE = 16 << 20
 
 CSV_HEADER = ("index", "epoch", "kind", "line", "label", "predicted", "p_true", "correct", "loss")
 
@@ -60,20 +63,22 @@ def read_log(path: Path) -> Iterator[Event]:
 def _lines(path: Path) -> Iterator[tuple[Event, int]]:
     """Yield each event and the offset where its line ends, newline included."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             yield from _parsed(file, path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _parsed(file: io.BufferedReader, path: Path) -> Iterator[tuple[Event, int]]:
+def _parsed(file: IO[bytes], path: Path) -> Iterator[tuple[Event, int]]:
     end = 0
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
         end += len(line)
+        if len(line) > MAX_LINE:
+            raise DataError(f"{path}, line {number}: more than {MAX_LINE} bytes", "This is no log of a run.")
         try:
             event = _parse(line)
         except ValueError as error:
-            if not file.peek(1):
+            if not file.read(1):
                 return
             hint = "The log was changed after the run; delete the line to read the rest."
             raise DataError(f"{path}, line {number}: {error}", hint) from error

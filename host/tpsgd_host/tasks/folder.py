@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd_host.data.arrays import load_arrays
 from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.npz import MAX_UNPACKED
 from tpsgd_host.data.rejects import Rejects
 from tpsgd_host.data.table import Table, read_table
 from tpsgd_host.errors import DataError
@@ -91,8 +93,8 @@ def handwriting(folder: Path | None) -> tuple[Table, Table]:
 def _arrays(path: Path, names: tuple[str, ...]) -> list[Array]:
     """Return arrays of a ``.npz`` file; nothing in it is unpickled."""
     try:
-        with np.load(path, allow_pickle=False) as data:
-            return [np.asarray(data[name]) for name in names]
+        arrays = load_arrays(path, MAX_UNPACKED, names)
+        return [arrays[name] for name in names]
     # A damaged file makes zipfile, zlib and numpy raise a dozen kinds of errors.
     except Exception as error:
         raise DataError(f"{path} cannot be read: {error}.", f"It must hold {', '.join(names)}.") from None

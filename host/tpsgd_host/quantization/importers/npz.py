@@ -6,7 +6,6 @@ Shapes: n inputs and m units of a layer, C channels.
 from __future__ import annotations
 
 import re
-import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tpsgd_host.data.arrays import TooLargeError, load_arrays
 from tpsgd_host.errors import ModelError
 from tpsgd_host.names import listing
 from tpsgd_host.quantization.floatnet import ACTIVATIONS, FloatLayer, FloatNetwork, Floats, check_network
@@ -93,12 +93,9 @@ def load_npz(path: str | Path, activation: str = "tanh", inputs: int = 0) -> Flo
 def _load(path: str | Path) -> dict[str, Any]:
     """Return the arrays; nothing is unpickled, nothing large is unpacked."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
-                raise ModelError(f"{path} unpacks to more than {MAX_BYTES >> 20} MB: no network of this tool's size")
-        with warnings.catch_warnings(), np.load(path, allow_pickle=False) as file:
-            warnings.simplefilter("ignore")
-            return {name: file[name] for name in file.files}
+        return load_arrays(path, MAX_BYTES)
+    except TooLargeError as error:
+        raise ModelError(f"{path}: {error}: no network of this tool's size") from None
     except FileNotFoundError:
         raise ModelError(f"There is no file {str(path)!r}.", "Check the name and the folder.") from None
     except (

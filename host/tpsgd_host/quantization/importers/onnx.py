@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tpsgd_host.errors import DependencyError, ModelError
+from tpsgd_host.files import read_file
 from tpsgd_host.quantization.floatnet import FloatLayer, FloatNetwork, Floats, check_network
 
 MAX_BYTES = 64 << 20
@@ -65,9 +66,7 @@ def load_onnx(path: str | Path) -> FloatNetwork:
         raise DependencyError("reading ONNX needs the package onnx", "pip install 'tpsgd[onnx]'") from None
     source = str(path)
     try:
-        if Path(path).stat().st_size > MAX_BYTES:
-            raise ModelError(f"{source} is larger than {MAX_BYTES >> 20} MB: no network of this tool's size")
-        graph = onnx.load(source, load_external_data=False).graph
+        graph = onnx.load_model_from_string(read_file(path, MAX_BYTES)).graph
     except OSError as error:
         raise ModelError(f"{source} cannot be read: {error.strerror}", "Check the name and the folder.") from None
     except ModelError:
