@@ -95,7 +95,7 @@ def _load(path: str | Path) -> dict[str, Array]:
     try:
         return load_arrays(path, MAX_UNPACKED, known)
     except TooLargeError as error:
-        raise DataError(f"{path} is too large: {error}.", "Split it.") from None
+        raise DataError(f"{path} cannot be read: {error}.", "Split it.") from None
     except FileNotFoundError:
         raise DataError(f"There is no file {str(path)!r}.", "Check the name and the folder.") from None
     # A damaged file makes zipfile, zlib and numpy raise a dozen kinds of errors, which no list stays abreast of.
