@@ -13,7 +13,7 @@ from tpsgd_host.adaptation.domains import source_domains, without_column
 from tpsgd_host.adaptation.new_class import study_new_class
 from tpsgd_host.adaptation.new_subject import study_shift
 from tpsgd_host.adaptation.output import show_study
-from tpsgd_host.commands.options import FILE, data_options, json_option
+from tpsgd_host.commands.options import FILE, data_options, json_option, target_option
 from tpsgd_host.commands.project import data_here
 from tpsgd_host.comparison import METHOD_NAMES, compare, cross_validate, file_problem, fold_problems
 from tpsgd_host.comparison.board import run_on_board
@@ -21,7 +21,7 @@ from tpsgd_host.comparison.folder import make_folder
 from tpsgd_host.comparison.jobs import cores
 from tpsgd_host.comparison.output import Kept, Output
 from tpsgd_host.comparison.problem import Problem
-from tpsgd_host.comparison.sources import Source, find_config, task_sources
+from tpsgd_host.comparison.sources import Source, find_config, retargeted, task_sources
 from tpsgd_host.comparison.view import ProgressView
 from tpsgd_host.data.layout import layout_of
 from tpsgd_host.errors import ConfigError
@@ -53,6 +53,7 @@ def _source_options(function: F) -> F:
     for option in reversed((
         click.option("--model", "-m", type=FILE, metavar="FILE",
                      help="TOML of the network.  [default: the only one beside DATA or here]"),
+        target_option,
         click.option("--suite", "whole_suite", is_flag=True,
                      help="Instead of DATA: all tasks whose data are at hand."),
         click.option("--task", "tasks", multiple=True, type=click.Choice(NAMES),
@@ -137,7 +138,10 @@ def command(
         data = data_here()
     _check(data, methods, on_board, as_json, as_markdown, shift, new_class, held_out, named)
     output = Output(as_json, as_markdown, make_folder(out) if out is not None else None)
-    sources = _sources(data, shift, output, named)
+    sources = [
+        source if named["target"] is None else retargeted(source, named["target"])
+        for source in _sources(data, shift, output, named)
+    ]
     if library() is None and not output.quiet:
         echo("note: no compiled trainer is here; NumPy simulates the integers, some 30 times slower", err=True)
     workers = jobs or cores()

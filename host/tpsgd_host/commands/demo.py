@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from tpsgd_host.boards.streaming import stream, verify
-from tpsgd_host.commands.options import FILE, HeapType, json_option
+from tpsgd_host.commands.options import FILE, HeapType, json_option, target_option
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.flashing.flash import FlashReport, flash
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import memory
 from tpsgd_host.model.parsing import load_config
+from tpsgd_host.model.target import Target, retarget
 from tpsgd_host.runs.folder import RunFolder
 from tpsgd_host.runs.run import RunPlan, RunReport
 from tpsgd_host.runs.view.live import LiveView
@@ -47,7 +48,13 @@ class DemoReport:
 
 
 def demo(
-    name: str, folder: Path, *, heap: int | None = None, epochs: int | None = None, quiet: bool = False
+    name: str,
+    folder: Path,
+    *,
+    heap: int | None = None,
+    epochs: int | None = None,
+    target: Target | None = None,
+    quiet: bool = False,
 ) -> DemoReport:
     """Get data, quantize, flash the virtual board, stream, plot, and compare with the simulation.
 
@@ -60,6 +67,8 @@ def demo(
         Heap of the virtual board in bytes.
     epochs : int, optional
         Passes over the training samples; by default as many as the task wants.
+    target : {"feedback", "label"}, optional
+        What hidden layers learn from, where that is not as the task says.
 
     Raises
     ------
@@ -72,6 +81,8 @@ def demo(
             echo(text)
 
     task = load_task(name)
+    if target is not None:
+        task = replace(task, toml=retarget(task.toml, target))
     train, test, toml = write_csv(task, folder)
     say(f"{task.title}: {len(task.train)} samples to learn, {len(task.test)} held out ({task.source})")
     config = load_config(toml)
@@ -100,8 +111,11 @@ def demo(
 @click.option("--out", "-o", type=FILE, metavar="DIR", help="Where everything goes.  [default: tpsgd-NAME]")
 @click.option("--heap", type=HeapType(), metavar="SIZE", help="Heap of the virtual board, such as 64k.")
 @click.option("--epochs", "-e", type=click.IntRange(1), help="Passes over the samples.  [default: the task's]")
+@target_option
 @json_option
-def command(name: str, out: Path | None, heap: int | None, epochs: int | None, as_json: bool) -> None:
+def command(
+    name: str, out: Path | None, heap: int | None, epochs: int | None, target: Target | None, as_json: bool
+) -> None:
     """Watch a board learn: real data, the real MicroPython interpreter, no hardware.
 
     gesture: movements of a wrist; voice: nine speakers by one vowel; digits: handwriting; digits-cnn: the same by a
@@ -110,10 +124,11 @@ def command(name: str, out: Path | None, heap: int | None, epochs: int | None, a
     same run, bit for bit.
 
     \b
-    Example:
+    Examples:
       tpsgd-host demo gesture
+      tpsgd-host demo digits --target label
     """
-    report = demo(name, out or Path(f"tpsgd-{name}"), heap=heap, epochs=epochs, quiet=as_json)
+    report = demo(name, out or Path(f"tpsgd-{name}"), heap=heap, epochs=epochs, target=target, quiet=as_json)
     if as_json:
         echo(json.dumps(report.as_dict(), indent=2))
         return

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from tpsgd_host.commands.options import column_names
+from tpsgd_host.commands.options import column_names, target_option
 from tpsgd_host.data.summary import TableSummary
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.new import STEPS, Network, new_model
+from tpsgd_host.model.target import Target
 from tpsgd_host.names import listing
 from tpsgd_host.terminal import echo
 
@@ -65,6 +66,7 @@ def show(found: TableSummary) -> None:
 @click.option("--label", default="", help="Column of the class. [default: guessed]")
 @click.option("--group", default="", help="Column of the recording. [default: guessed]")
 @click.option("--columns", metavar="A,B,...", help="Columns with the values. [default: guessed]")
+@target_option
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def command(
     name: str,
@@ -79,6 +81,7 @@ def command(
     label: str,
     group: str,
     columns: str | None,
+    target: Target | None,
     force: bool,
 ) -> None:
     """Begin a model: write a TOML file that explains itself.
@@ -89,10 +92,24 @@ def command(
     Example:
       tpsgd-host new gestures --data recordings.csv
       tpsgd-host new digits --network mlp --hidden 64,32 --data digits.csv
+      tpsgd-host new gestures --target label --data recordings.csv
       tpsgd-host new digits --network cnn --steps 8 --data digits.csv
     """
     made = new_model(
-        name, out, network, data, hidden, steps, seed, window, hop, label, group, column_names(columns) or (), force
+        name,
+        out,
+        network,
+        data,
+        hidden,
+        steps,
+        seed,
+        window,
+        hop,
+        label,
+        group,
+        column_names(columns) or (),
+        target or "feedback",
+        force,
     )
     if made.found is not None:
         show(made.found)

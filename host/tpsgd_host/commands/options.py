@@ -107,6 +107,13 @@ def run_options(function: F) -> F:
     ])(function)  # fmt: skip
 
 
+target_option = click.option(
+    "--target",
+    type=click.Choice(["feedback", "label"]),
+    help="What hidden layers learn from: the error of the next layer, or targets of their own, the paper's rule.  "
+    "[default: as the network says; feedback in a new one]",
+)
+
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask first.")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")

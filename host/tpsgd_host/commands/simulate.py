@@ -7,9 +7,10 @@ from typing import Any, get_args
 
 import click
 
-from tpsgd_host.commands.options import FILE, data_options, json_option, run_options
+from tpsgd_host.commands.options import FILE, data_options, json_option, run_options, target_option
 from tpsgd_host.commands.project import data_here, model_here
 from tpsgd_host.commands.stream import show_report
+from tpsgd_host.model.target import Target
 from tpsgd_host.runs.run import RunPlan
 from tpsgd_host.runs.simulate import simulate
 from tpsgd_host.runs.view.live import LiveView
@@ -27,11 +28,12 @@ from tpsgd_host.training.simulator import Engine
     show_default=True,
     help="auto takes the compiled trainer where there is one; all compute the same bits.",
 )
+@target_option
 @data_options
 @json_option
 def command(
     data: Path | None, model_path: Path | None, engine: Engine, label: str | None, group: str | None,
-    columns: str | None, as_json: bool, **plan: Any,
+    columns: str | None, target: Target | None, as_json: bool, **plan: Any,
 ) -> None:  # fmt: skip
     """Train MODEL on the samples in DATA on this computer: same log and same weights as on a board.
 
@@ -43,6 +45,6 @@ def command(
     """
     report = simulate(
         RunPlan(data=data or data_here(), **plan), model_path or model_here(), engine=engine,
-        names=(label, group, columns), view=LiveView(mode="quiet" if as_json else "auto"),
+        names=(label, group, columns), target=target, view=LiveView(mode="quiet" if as_json else "auto"),
     )  # fmt: skip
     show_report(report, as_json)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tpsgd_host.comparison.problem import Problem, task_problem
 from tpsgd_host.errors import ConfigError, DataError, DependencyError
 from tpsgd_host.model.config import Config
-from tpsgd_host.model.parsing import load_config
+from tpsgd_host.model.parsing import load_config, parse_config
 from tpsgd_host.model.project import descriptions
+from tpsgd_host.model.target import Target, retarget
 from tpsgd_host.tasks.task import NAMES, load_task
 
 
@@ -57,6 +58,14 @@ def find_config(data: Path, model: Path | None) -> Config:
         f"There is no network to compare on {data}: no model's TOML beside it or here, and no --model.",
         f"Begin one with: tpsgd-host new {data.stem} --data {data}",
     )
+
+
+def retargeted(source: Source, target: Target) -> Source:
+    """Return a problem whose network learns from ``target``, and its TOML."""
+    toml, before = retarget(source.toml, target), source.problem.config
+    config = parse_config(toml, before.source)
+    config = replace(config, layout=before.layout, classes=before.classes)
+    return replace(source, problem=replace(source.problem, config=config), toml=toml)
 
 
 def task_sources(names: Sequence[str], data_dir: Path | None, epochs: int | None) -> tuple[list[Source], list[str]]:

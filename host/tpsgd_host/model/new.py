@@ -17,6 +17,7 @@ from tpsgd_host.files import write_atomic
 from tpsgd_host.model.chain import MAX_INPUTS
 from tpsgd_host.model.config import READOUT_STEPS, SEGMENTS, SHIFTS, TAPS
 from tpsgd_host.model.parsing import parse_config
+from tpsgd_host.model.target import Target, retarget
 from tpsgd_host.model.template import Draft, render
 from tpsgd_host.names import file_name, listing
 
@@ -77,6 +78,7 @@ def new_model(
     label: str = "",
     group: str = "",
     columns: tuple[str, ...] = (),
+    target: Target = "feedback",
     force: bool = False,
 ) -> NewModel:
     """Write the commented TOML of a new model.
@@ -103,6 +105,8 @@ def new_model(
         Columns of the class and of the recording; empty to guess.
     columns : tuple of str
         Columns of the values; empty takes the numeric ones that are nothing else.
+    target : {"feedback", "label"}
+        What hidden layers learn from.
     force : bool
         Whether an existing file may be replaced.
 
@@ -121,6 +125,12 @@ def new_model(
     summary = _summary(data, label, group, columns) if data else None
     layout, classes = _layout(summary, network, steps, window, hop, label, group)
     why = ""
+    if network == "tdnn" and target == "label":
+        raise ConfigError(
+            "a TDNN's temporal layer learns from feedback: it has no label targets", "Take --network rnn or mlp."
+        )
+    if network is None and target == "label" and layout.windows == "recording" and layout.steps > 1:
+        network, why = "rnn", "an RNN: each sample is a time series, and a TDNN has no label targets"
     if network is None:
         network = "tdnn" if layout.windows == "recording" and layout.steps > 1 else "mlp"
         why = REASONS[network]
@@ -140,7 +150,7 @@ def new_model(
         taps=max(1, min(TAPS, layout.steps, MAX_INPUTS // layout.channels)),
         segments=max(min(SEGMENTS, layout.steps), -(-layout.steps // MAX_SEGMENT_STEPS)),
     )
-    text = render(draft)
+    text = render(draft) if target == "feedback" else retarget(render(draft), target)
     parse_config(text, str(path))  # what could not be read back is not written
     write_atomic(path, text.encode())
     return NewModel(path, f"tpsgd-host quantize {draft.file} --data {draft.data}", why, summary)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tpsgd_host.data.layout import NO_NAMES, Names, layout_of
 from tpsgd_host.model.modelfile import load_model
+from tpsgd_host.model.target import Target, with_target
 from tpsgd_host.runs.course import Course
 from tpsgd_host.runs.run import RunPlan, RunReport, bad_row_notes, begin_folder, load_schedule, new_run_id, run
 from tpsgd_host.runs.sinks import Sink
@@ -14,7 +15,13 @@ from tpsgd_host.training.simulator import Engine, Simulator
 
 
 def simulate(
-    plan: RunPlan, model_path: Path, *, engine: Engine = "auto", view: Sink | None = None, names: Names = NO_NAMES
+    plan: RunPlan,
+    model_path: Path,
+    *,
+    engine: Engine = "auto",
+    view: Sink | None = None,
+    names: Names = NO_NAMES,
+    target: Target | None = None,
 ) -> RunReport:
     """Make the run that a board would make; same log, same weights.
 
@@ -27,12 +34,16 @@ def simulate(
         Shows the run; by default the terminal does.
     names : tuple
         Names of label, group and value columns (with commas) where they are not the model's.
+    target : {"feedback", "label"}, optional
+        What hidden layers learn from, where that is not as the model says.
 
     Raises
     ------
     ConfigError, DataError, ModelError, DependencyError
     """
     model = load_model(model_path)
+    if target is not None:
+        model = with_target(model, target)
     simulator = Simulator(model, engine)
     course = Course(model, load_schedule(plan.reading(layout_of(model.layout, *names)), model))
     folder, config = begin_folder(plan, course, {"executor": "simulator", "engine": simulator.engine})
