@@ -7,11 +7,15 @@ from pathlib import Path
 import click
 
 from tpsgd_host.commands.options import column_names, target_option
+from tpsgd_host.commands.tuning import epochs_option, tune_rates
+from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.summary import TableSummary
-from tpsgd_host.errors import ConfigError
+from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.new import STEPS, Network, new_model
+from tpsgd_host.model.parsing import load_config
 from tpsgd_host.model.target import Target
 from tpsgd_host.names import listing
+from tpsgd_host.native.binding import library
 from tpsgd_host.terminal import echo
 
 
@@ -47,6 +51,18 @@ def show(found: TableSummary) -> None:
         echo(f"look: {suspicion.fact}\n      {suspicion.mend}")
 
 
+def _tune(path: Path, data: Path, epochs: int) -> None:
+    """Choose rates, or say why they stay the usual ones."""
+    if library() is None:
+        echo("rates: the usual ones, for no compiled trainer is here; quantize --tune chooses them, slowly")
+        return
+    try:
+        config = load_config(path)
+        tune_rates(path, load_samples(data, config.layout, config.classes, "skip"), epochs)
+    except DataError as error:
+        echo(f"rates: the usual ones, for none can be chosen. {error.message} {error.hint}")
+
+
 @click.command("new")
 @click.argument("name")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="File to write. [default: NAME.toml]")
@@ -67,6 +83,10 @@ def show(found: TableSummary) -> None:
 @click.option("--group", default="", help="Column of the recording. [default: guessed]")
 @click.option("--columns", metavar="A,B,...", help="Columns with the values. [default: guessed]")
 @target_option
+@click.option(
+    "--tune/--no-tune", default=True, help="With --data: choose learning rates on recordings held out.  [default: tune]"
+)
+@epochs_option
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def command(
     name: str,
@@ -82,11 +102,14 @@ def command(
     group: str,
     columns: str | None,
     target: Target | None,
+    tune: bool,
+    epochs: int,
     force: bool,
 ) -> None:
     """Begin a model: write a TOML file that explains itself.
 
-    With --data the file fits the columns, classes and recordings of your CSV.
+    With --data the file fits the columns, classes and recordings of your CSV, and its learning rates are chosen by
+    training on some of the recordings and counting on others. After editing the network, quantize --tune does so anew.
 
     \b
     Example:
@@ -115,4 +138,6 @@ def command(
         show(made.found)
     if made.why:
         echo(f"network: {made.why}")
+    if data is not None and tune:
+        _tune(made.path, data, epochs)
     echo(f"wrote {made.path}: look it over, then\n  {made.next}")

@@ -13,9 +13,12 @@ from rich.table import Table
 from tpsgd_host.boards.profiles import Fit, fits
 from tpsgd_host.commands.options import FILE, column_names, data_options, json_option
 from tpsgd_host.commands.project import data_here, description_here
+from tpsgd_host.commands.tuning import epochs_option, tune_rates
 from tpsgd_host.console import Console
+from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.errors import ConfigError
+from tpsgd_host.model.parsing import load_config
 from tpsgd_host.names import listing
 from tpsgd_host.quantization.floatnet import ACTIVATIONS
 from tpsgd_host.quantization.quantize import QuantizeReport, quantize
@@ -98,12 +101,14 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
     show_default=True,
     help="Of the hidden layers of an .npz that does not say.",
 )
+@click.option("--tune", is_flag=True, help="Choose the TOML's learning rates on recordings held out, and write them.")
+@epochs_option
 @data_options
 @json_option
 def command(
     model: Path | None, data: Path | None, out: Path | None, config: Path | None, classes: tuple[str, ...],
-    inputs: Inputs, activation: str, label: str | None, group: str | None, columns: str | None, bad_rows: BadRows,
-    as_json: bool,
+    inputs: Inputs, activation: str, tune: bool, epochs: int, label: str | None, group: str | None, columns: str | None,
+    bad_rows: BadRows, as_json: bool,
 ) -> None:  # fmt: skip
     """Make the integer model that a board runs, and say what it costs.
 
@@ -116,6 +121,12 @@ def command(
       tpsgd-host quantize trained.onnx --data recordings.csv --config gestures.toml --inputs std
     """
     model, data = model or description_here(), data or data_here()
+    if tune:
+        if model.suffix.lower() != ".toml":
+            raise ConfigError(f"--tune chooses the rates in a TOML, and {model} is none", "Leave it out.")
+        given = load_config(model)
+        layout = given.layout.named(label, group, column_names(columns))
+        tune_rates(model, load_samples(data, layout, classes or given.classes or None, bad_rows), epochs, as_json)
     report = quantize(
         model, data, out, config, classes, bad_rows, label, group, column_names(columns), activation, inputs
     )

@@ -5,6 +5,7 @@ Shapes: S samples, T steps, C channels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -23,6 +24,11 @@ from tpsgd_host.rules.losses import LayerLoss
 #: Learning rates to try first, of hidden and output layers alike; a factor of two around the best of them comes after.
 RATES = (2.0**-6, 2.0**-4, 2.0**-8, 2.0**-2, 2.0**-10)
 FACTORS = (1.0, 0.5, 2.0)
+
+#: Rules that follow an error back, and the norm that their gradients are clipped to, as practitioners do. Without it an
+#: RNN unlearns everything at a rate that is a little too large: see "What the figures rest on" in docs/ACCURACY.md.
+CLIPPED = ("bp", "fa", "dfa")
+CLIP = 1.0
 
 
 class FloatMethod:
@@ -81,7 +87,7 @@ class FloatMethod:
             rates=[[h] * hidden + [o] for h, o in settings for _ in part.seeds],
             seeds=list(part.seeds) * len(settings),
             initial=lambda seed: model_weights(build_model(replace(config, seed=seed), part.train)),
-            loss=self.loss, progress=progress,
+            loss=self.loss, progress=progress, clip=CLIP if self.rule in CLIPPED else math.inf,
         )  # fmt: skip
         shape = len(settings), len(part.seeds)
         return Trained(

@@ -28,7 +28,7 @@ from tpsgd_host.tasks.task import load_task
 VALIDATION_SHARE = 0.2  # of the training part
 VALIDATION_SAMPLES = 300  # small data are split several times over, until so many samples were validated on
 MAX_FOLDS = 5
-NETWORKS = 3  # validated for each setting: a single one may be lucky, unless it has this many times those samples
+NETWORKS = 3  # validated for each setting, at least: a single one may be lucky, and tells no deviation
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,8 @@ def validation_parts(problem: Problem) -> tuple[Part, ...]:
     """Carve validation parts from the training part, whole recordings at a time; the test part has no say.
 
     A fifth of each class, once where that is ``VALIDATION_SAMPLES`` samples and up to five times where it is fewer,
-    each time with another seed and other recordings. Where they are many, one network tells enough.
+    each time with another seed and other recordings. There are at least ``NETWORKS`` networks over
+    all of them.
 
     Raises
     ------
@@ -187,8 +188,7 @@ def validation_parts(problem: Problem) -> tuple[Part, ...]:
             ) from None
         if not parts:
             folds = min(MAX_FOLDS, ceil(VALIDATION_SAMPLES / len(check)))
-            wanted = ceil(NETWORKS * VALIDATION_SAMPLES / (folds * len(check)))
-            networks = min(ceil(NETWORKS / folds), wanted)
+            networks = ceil(NETWORKS / folds)
         # Other seeds than the final runs have: those would be tested on networks that were chosen for.
         begin = first + 1000 + len(parts) * networks
         parts.append(Part(fit, check, tuple(range(begin, begin + networks))))

@@ -6,6 +6,7 @@ Weights are (R, m, n + 1). A first layer's input is the same for all networks; R
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,9 @@ class Layer:
         Learning rate of each network.
     trains : bool
         Whether :meth:`learn` does anything.
+    clip : float
+        Largest norm of a gradient, over the layer's weights; a longer one is shortened to it (Pascanu, Mikolov, Bengio,
+        *On the difficulty of training recurrent neural networks*, ICML 2013).
     """
 
     def __init__(self, shape: LayerShape, w: Floats) -> None:
@@ -39,10 +43,11 @@ class Layer:
         self.nets = len(w)
         self.trains = not shape.frozen
         self.rate: Floats = np.zeros((self.nets, 1, 1), w.dtype)
+        self.clip = math.inf
         self._change: Floats | None = None
 
     def learn(self, e: Floats, x: Floats) -> None:
-        """Add ``rate * sum over rows of e x'`` to the weights.
+        """Add ``rate * sum over rows of e x'`` to the weights, the sum clipped.
 
         Parameters
         ----------
@@ -55,12 +60,21 @@ class Layer:
             return
         if self._change is None:
             self._change = np.empty_like(self.w)
-        e *= self.rate
         if e.shape[1] == 1:  # by broadcasting: a third of the time of a matrix product
+            # The norm of an outer product is the product of the norms.
+            e *= self.rate * self._shortening(_square(e) * _square(x))
             np.multiply(e.transpose(0, 2, 1), x, out=self._change)
         else:
             np.matmul(e.transpose(0, 2, 1), x, out=self._change)
+            self._change *= self.rate * self._shortening(_square(self._change))
         self.w += self._change
+
+    def _shortening(self, squares: Floats) -> Floats | float:
+        """Return what brings gradients whose norms have these squares to the largest norm, at most 1."""
+        if self.clip == math.inf:
+            return 1.0
+        factor: Floats = np.minimum(1, self.clip / np.sqrt(np.maximum(squares, np.finfo(squares.dtype).tiny)))
+        return factor
 
     def learn_some(self, nets: Indices, e: Floats, x: Floats) -> None:
         """Do as :meth:`learn` for the networks ``nets`` alone; e and x hold theirs."""
@@ -117,6 +131,13 @@ class Output(Dense):
         """Return the class with the largest sum, shape (R, B)."""
         best: npt.NDArray[np.int64] = self.z.argmax(axis=2)
         return best
+
+
+def _square(array: Floats) -> Floats:
+    """Return the sum of the squares of each network's numbers, shape (R or 1, 1, 1)."""
+    flat = array.reshape(len(array), -1)
+    total: Floats = np.einsum("ij,ij->i", flat, flat)[:, None, None]
+    return total
 
 
 def clamp(z: Floats, out: Floats) -> Floats:

@@ -5,6 +5,7 @@ Legend: R networks, S samples, T steps, C channels, L layers, E epochs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -96,6 +97,7 @@ def train(
     loss: str | LayerLoss = "l2",
     progress: Callable[[float], None] | None = None,
     batch: int = 1,
+    clip: float = math.inf,
 ) -> Result:
     """Train ``len(rates)`` networks in lockstep, one sample at a time as a board does.
 
@@ -117,6 +119,9 @@ def train(
     batch : int
         Samples that are learned at once, from their mean error; an epoch's last few that fill no batch are left out.
 
+    clip : float
+        Largest norm of a layer's gradient for a sample; by default there is none.
+
     Raises
     ------
     ValueError
@@ -126,6 +131,8 @@ def train(
     x, y = np.asarray(course.x, np.float32), np.asarray(course.y, np.int64)
     _check(architecture, x, y, batch)
     network = drawn(architecture, seeds, initial, batch=batch)
+    for layer in network.layers:
+        layer.clip = clip * batch
     learner = make_rule(rule, network, seeds, loss)
     history = np.zeros((course.epochs, len(seeds)))
     every = max(1, course.total // batch // _REPORTS)

@@ -58,7 +58,15 @@ def test_frozen_layers_get_none(gesture, compared):
 def test_no_shifts_where_the_network_as_it_is_took_no_part(compared):
     assert has_tuned(compared)
     assert not has_tuned(replace(compared, entries=()))
-    assert not has_tuned(replace(compared, crossed=(compared,)))
+
+
+def test_of_several_folds_the_commonest_choice_is_taken(gesture, compared):
+    ours = compared.entries[0]
+    folds = tuple(replace(compared, entries=(replace(ours, setting=s),)) for s in ((1, 0), (-1, 1), (-1, 1)))
+    toml = load_task("gesture").toml
+    tuned = tuned_toml(gesture, toml, replace(compared, crossed=folds))
+    wanted = method("int-tpsgd").configure(gesture.config, (-1, 1), gesture.config.seed)
+    assert parse_config(tuned, "a.toml").layers == wanted.layers
 
 
 def test_quantize_takes_it(tmp_path, monkeypatch):

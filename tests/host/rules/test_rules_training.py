@@ -213,3 +213,23 @@ def test_losses() -> None:
     np.testing.assert_allclose(LAYER_LOSSES["l2"](a, t), [[-1.2, 0.2, 0.9, -0.2]])
     np.testing.assert_allclose(LAYER_LOSSES["l1"](a, t), [[-1, 1, 1, -1]])
     np.testing.assert_allclose(LAYER_LOSSES["hinge"](a, t), [[-1.2, 0, 0.9, 0]])
+
+
+@pytest.mark.parametrize("name", ["dense", "recurrent", "conv"])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_clipped_gradient_is_no_longer_than_the_clip(name: str, batch: int) -> None:
+    """No step of rate 1 moves a layer's weights by more than the clip."""
+    architecture = ALL[name]
+    x, y = architectures.batch(architecture, batch)
+    one = Course(x, y, 1, lambda epoch: np.arange(len(y)), 1)
+    before = train("bp", architecture, one, [], rates=[0.0], seeds=[3], batch=batch).weights
+    free, bound = (
+        train("bp", architecture, one, [], rates=[1.0], seeds=[3], batch=batch, clip=clip).weights
+        for clip in (np.inf, 0.1 / batch)
+    )
+    moves = [[np.linalg.norm(after - w) for after, w in zip(weights, before, strict=True)] for weights in (free, bound)]
+    assert max(moves[0]) > 0.3, "there must be something to clip"
+    assert max(moves[1]) == pytest.approx(0.1 / batch, rel=1e-4)
+    for longer, shorter, free_w, bound_w, w in zip(*moves, free, bound, before, strict=True):
+        if longer > 0.1 / batch:  # shortened, its direction kept
+            np.testing.assert_allclose((bound_w - w) / shorter, (free_w - w) / longer, atol=2e-4)

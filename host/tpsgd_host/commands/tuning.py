@@ -1,0 +1,33 @@
+"""How ``new`` and ``quantize`` have learning rates chosen, and say what came of it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from tpsgd_host.comparison.tuning import EPOCHS, Tuned, tune_file
+from tpsgd_host.comparison.view import ProgressView, duration
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.terminal import echo
+
+epochs_option = click.option(
+    "--epochs", "-e", type=click.IntRange(1), default=EPOCHS, show_default=True,
+    help="Passes of the run to come, for which rates are chosen.",
+)  # fmt: skip
+
+
+def tune_rates(path: Path, samples: Samples, epochs: int, quiet: bool = False) -> Tuned:
+    """Choose the rates of the network in a TOML, write them there, and say so."""
+    since = time.monotonic()
+    with ProgressView(path.stem, quiet) as view:
+        found = tune_file(path, samples, epochs=epochs, progress=view.report)
+    if not quiet:
+        hidden, output = found.rates
+        rates = f"hidden layers {hidden}, output {output}" if hidden else f"output {output}"
+        echo(
+            f"rates: {rates}, chosen on {found.samples:,} samples held out of the data: {found.after:.1%} there, "
+            f"{found.before:.1%} with the ones before; {found.tried} tried in {duration(time.monotonic() - since)}"
+        )
+    return found
