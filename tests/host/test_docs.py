@@ -20,7 +20,12 @@ from tpsgd_host import errors
 from tpsgd_host.cli import COMMANDS, cli
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "examples").glob("*/README.md")),
+]
 
 #: Pages whose commands run here, in order, in a folder of their own; those of the examples run in test_examples.py.
 RUN = ["README.md", "docs/index.md", "docs/ACCURACY.md", "docs/BOARDS.md", "docs/ON_DEVICE.md"]
