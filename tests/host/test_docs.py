@@ -205,6 +205,37 @@ def test_every_exit_code_has_its_line():
     assert {0, 1, 2, 130} <= set(codes)
 
 
+def test_the_python_of_the_api_page_runs(tmp_path, monkeypatch, capsys):
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "API.md").read_text(encoding="utf-8"), re.S)[1]
+    monkeypatch.chdir(tmp_path)
+    write_motions(tmp_path / "data.csv", 30, 1)
+    call("new", "gestures", "--data", "data.csv")
+    exec(code, {})
+    said = re.fullmatch(r"([\d.]+)% correct; the trained model is (\S+)\n", capsys.readouterr().out)
+    assert float(said[1]) > 50 and Path(said[2]).is_file()
+
+
+def test_the_notebook_shows_what_it_prints(tmp_path, interpreter):
+    """It runs, and all its texts are those that the file keeps; pictures and floats may vary."""
+    pytest.importorskip("nbclient", reason="the notebook needs nbclient: pip install -e '.[test]'")
+    pytest.importorskip("sktime", reason="the gesture task needs sktime: pip install 'tpsgd[demo]'")
+    notebook = maker("notebook")
+    kept = notebook.nbformat.read(notebook.NOTEBOOK, as_version=4)
+    assert shown(notebook.executed(tmp_path)) == shown(kept), "stale: run python docs/make/notebook.py"
+    assert notebook.NOTEBOOK.stat().st_size < 150_000
+
+
+def shown(notebook):
+    """Return the texts of the cells that are not marked as varying, without the times in names of run folders."""
+    return [
+        re.sub(r"-\d{8}-\d{6}", "", output["data"]["text/plain"])
+        for cell in notebook.cells
+        if "varies" not in cell.metadata.get("tags", [])
+        for output in cell.get("outputs", [])
+        if "data" in output
+    ]
+
+
 def test_every_environment_variable_has_its_line():
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "host").rglob("*.py"))
     page = (ROOT / "docs" / "CLI.md").read_text(encoding="utf-8")
