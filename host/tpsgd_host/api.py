@@ -5,7 +5,7 @@
 >>> run = tp.simulate("gestures.tpsgd", "data.csv", epochs=20, test_split=0.2)
 >>> run.ended.test_accuracy
 
-They raise :class:`tpsgd_host.TpsgdError`. Nothing is printed unless ``show`` is true.
+They raise ``TpsgdError``. Nothing is printed unless ``show`` is true.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def quantize(source: PathText, data: PathText, out: PathText | None = None, **op
     out : str or path, optional
         By default ``source`` with the suffix ``.tpsgd``.
     options
-        As of :func:`tpsgd_host.quantization.quantize.quantize`.
+        As of ``tpsgd_host.quantization.quantize.quantize``.
     """
     return quantizing.quantize(Path(source), Path(data), None if out is None else Path(out), **options)
 
@@ -75,7 +75,7 @@ def simulate(
     test_split : float, optional
         Share of the recordings to hold out and to test on.
     options
-        More fields of :class:`tpsgd_host.runs.run.RunPlan`: ``test``, ``shuffle_seed``, ``root``, ``name`` ...
+        More fields of ``tpsgd_host.runs.run.RunPlan``: ``test``, ``shuffle_seed``, ``root``, ``name`` ...
     """
     plan = _plan(data, epochs=epochs, test_split=test_split, **options)
     return simulating.simulate(plan, Path(model), view=_view(show))
@@ -94,7 +94,7 @@ def stream(
     folder : str or path, optional
         Of the virtual board.
     options
-        As of :func:`simulate`.
+        As of ``simulate``.
     """
     plan = _plan(data, epochs=epochs, test_split=test_split, **options)
     return streaming.stream(plan, port=port, folder=None if folder is None else Path(folder), view=_view(show))

@@ -108,7 +108,7 @@ def quantize(
     activation : str
         Of an ``.npz`` network's hidden layers, where it does not say.
     inputs : {"raw", "std", "unit"}
-        What a trained network saw, see :func:`tpsgd_host.quantization.quantizer.quantize_network`.
+        What a trained network saw, see ``tpsgd_host.quantization.quantizer.quantize_network``.
 
     Raises
     ------
