@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from commands import call
 from motions import write_motions
 
 
+def _be_in(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("TPSGD_VIRTUAL", str(folder / "board"))
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with data, as the current one, and a virtual board of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TPSGD_VIRTUAL", str(tmp_path / "board"))
+    _be_in(tmp_path, monkeypatch)
     write_motions(tmp_path / "train.csv", 90, 1)
     write_motions(tmp_path / "test.csv", 30, 2)
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def _flashed_once(tmp_path_factory, interpreter):
+    """What ``flashed`` copies: making it takes half a second."""
+    folder = tmp_path_factory.mktemp("flashed")
+    write_motions(folder / "train.csv", 90, 1)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _be_in(folder, monkeypatch)
+        call("new", "motion", "--data", "train.csv", "--network", "rnn", "--hidden", "12", "--steps", "10")
+        call("quantize", "motion.toml", "--data", "train.csv")
+        call("flash", "motion.tpsgd", "--board", "virtual")
+    return folder
+
+
 @pytest.fixture
-def flashed(place, interpreter):
+def flashed(place, _flashed_once):
     """A virtual board with a model for the motions."""
-    call("new", "motion", "--data", "train.csv", "--network", "rnn", "--hidden", "12", "--steps", "10")
-    call("quantize", "motion.toml", "--data", "train.csv")
-    call("flash", "motion.tpsgd", "--board", "virtual")
+    shutil.copytree(_flashed_once, place, dirs_exist_ok=True)
     return place

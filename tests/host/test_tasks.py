@@ -99,6 +99,7 @@ def test_loading_is_the_same_every_time() -> None:
     assert np.array_equal(first.test.values, second.test.values)
 
 
+@pytest.mark.xdist_group("goals")  # the longest tests: groups are run first
 @pytest.mark.parametrize("name", NAMES)
 def test_goal(name: str) -> None:
     """With its own settings and seed each task reaches its goal."""

@@ -1,5 +1,7 @@
 """Run the shared suite without pytest: ``micropython tests/shared/run.py``, or with CPython.
 
+``micropython tests/shared/run.py viper selftest`` runs the tests with one of these words in their names.
+
 ``python tests/shared/run.py --write`` writes ``golden.py`` again with the plain engine. Use it after a change of the
 specification's arithmetic or of ``cases.py``, never to make a test pass.
 """
@@ -33,8 +35,8 @@ def write():
         file.write("}\n")
 
 
-def run():
-    """Run every test; return 1 if one failed, else 0."""
+def run(words):
+    """Run every test with one of ``words`` in its name, or all if there are none; return 1 if one failed, else 0."""
     import test_golden
     import test_learner
     import test_newclass
@@ -46,7 +48,7 @@ def run():
     say("running on " + runtime.machine())
     for suite in (test_golden, test_learner, test_newclass, test_selftest):
         for name in sorted(dir(suite)):
-            if name.startswith("test_"):
+            if name.startswith("test_") and (not words or any(word in name for word in words)):
                 verdict, why = attempt(getattr(suite, name), test_golden.SkipTest)
                 counts[verdict] += 1
                 say("{:8}{}{}".format(verdict.upper() if verdict != "passed" else "passed", name, why))
@@ -83,4 +85,4 @@ if __name__ == "__main__":
     if "--write" in sys.argv:
         write()
     else:
-        sys.exit(run())
+        sys.exit(run(sys.argv[1:]))
