@@ -1,4 +1,4 @@
-"""Random numbers of a run, drawn from its seed: initial weights, targets, fixed feedback, the step that learns (SPEC 1.4).
+"""Random numbers of a run, from its seed: initial weights, targets, fixed feedback, the step that learns (SPEC 1.4).
 
 Shapes: m units, n inputs of a layer; N classes, K readout steps, R networks.
 """

@@ -122,7 +122,7 @@ class TargetProjection:
         return e
 
     def _targets(self, i: int, layer: Layer, seeds: Sequence[int]) -> Floats:
-        """Return a layer's targets for each network, (R, columns, m): a column for each class, and for each readout step or region."""
+        """Return a layer's targets (R, columns, m): a column for each class, and for each readout step or region."""
         architecture = self.network.architecture
         per_readout = isinstance(layer, Recurrent) and architecture.update_at == "readout"
         columns = architecture.classes * (architecture.readout_steps if per_readout else 1)
