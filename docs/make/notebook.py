@@ -1,7 +1,4 @@
-"""Run the notebook of the examples in a temporary folder and write its outputs into it.
-
-    python docs/make/notebook.py
-"""
+"""Run the notebook of the examples and write its outputs into it: ``python docs/make/notebook.py``."""
 
 from __future__ import annotations
 
