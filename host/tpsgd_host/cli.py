@@ -5,12 +5,15 @@ Commands are imported when they are used: ``--help`` does not wait for plots and
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import click
 
 from tpsgd_host import __version__
+from tpsgd_host.errors import TpsgdError
 from tpsgd_host.terminal import echo
 
 COMMANDS = {
@@ -96,7 +99,7 @@ def main() -> None:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         echo("\ninterrupted", err=True)
@@ -104,4 +107,21 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # who reads us has gone; Python would complain about stdout otherwise
         sys.exit(141)
+    except OSError as error:  # files have errors of their own: what is left is the output itself
+        _show(TpsgdError(f"{error.filename or 'the output'} cannot be written: {error.strerror or error}"))
+        _drop_output()
+        sys.exit(TpsgdError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show(error: click.ClickException) -> None:
+    """Print an error, where there is anything left to print to."""
+    with suppress(OSError):
+        error.show()
+
+
+def _drop_output() -> None:
+    """Let what is still to be printed go nowhere, or Python would complain about it while it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)

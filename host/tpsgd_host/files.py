@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -56,11 +57,18 @@ def read_file(path: str | Path, most: int) -> bytes:
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of ``path`` when the block ends, and is dropped where the block fails.
 
+    A link stays a link: the file that it leads to is replaced. A pipe or a device is written to as it is.
+
     Raises
     ------
     OSError
         The file cannot be written; ``path`` is what it was.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     _sweep(path)
     try:
@@ -87,6 +95,24 @@ def write_atomic(path: Path, data: bytes) -> None:
     try:
         with replacing(path) as file:
             file.write(data)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+@contextmanager
+def writing_text(path: Path) -> Iterator[IO[str]]:
+    """Open a text file, UTF-8, that takes the place of ``path`` when the block ends; newlines stay as they are written.
+
+    Raises
+    ------
+    DataError
+        The file cannot be written.
+    """
+    try:
+        with replacing(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+            yield text
+            text.flush()
+            text.detach()
     except OSError as error:
         raise cannot_write(path, error) from error
 

@@ -17,7 +17,7 @@ from tpsgd_host.errors import BoardError, PortError
 from tpsgd_host.link.session import Session
 from tpsgd_host.link.wire import Decoder
 from tpsgd_host.model.modelfile import Model
-from tpsgd_host.training.executor import TEST, Records
+from tpsgd_host.training.executor import TEST, Records, checked
 
 #: Seconds that a board has to answer as the device program; a board that was reset by opening its port needs some.
 PATIENCE = 5.0
@@ -164,6 +164,6 @@ def _guesses(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
     op, unknown = np.array([TEST], np.uint8), np.array([UNKNOWN], np.uint8)  # unknown: the probability of its own guess
     for i, label in enumerate(samples.labels.tolist()):
         for results in board.stream(Records(op, unknown, stored[i : i + 1])):
-            for predicted, p_true in results.tolist():
+            for predicted, p_true in checked(results, len(model.classes)).tolist():
                 name = None if label == UNKNOWN else model.classes[label]
                 yield Guess(int(samples.lines[i]), name, model.classes[predicted], p_true / 127)

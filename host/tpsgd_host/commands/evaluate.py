@@ -21,13 +21,14 @@ from tpsgd_host.data.layout import layout_of
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import UNKNOWN, Samples
+from tpsgd_host.files import writing_text
 from tpsgd_host.model.modelfile import Model, load_model
 from tpsgd_host.runs.course import encode
 from tpsgd_host.runs.events import SampleResult
 from tpsgd_host.runs.metrics import Metrics, recall
 from tpsgd_host.runs.view.report import confusion_report, percent
 from tpsgd_host.terminal import echo
-from tpsgd_host.training.executor import TEST, RecordExecutor
+from tpsgd_host.training.executor import TEST, RecordExecutor, checked
 from tpsgd_host.training.simulator import Simulator
 
 
@@ -65,7 +66,7 @@ class Evaluation:
     def write_predictions(self, path: Path) -> None:
         """Write a CSV: line of the data file, recording, label, prediction, probability of what is predicted."""
         names, labels = self.model.classes, self.samples.labels.tolist()
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with writing_text(path) as file:
             writer = csv.writer(file)
             writer.writerow(["line", "recording", "label", "predicted", "probability"])
             for line, group, label, predicted, probability in zip(
@@ -122,7 +123,8 @@ def evaluate(
 def _classify(executor: RecordExecutor, model: Model, samples: Samples) -> npt.NDArray[np.uint8]:
     """Return predicted class and p_y, shape (S, 2): y is the label, or the prediction where there is none."""
     executor.start(0, 0, fresh=False)
-    return np.concatenate([np.empty((0, 2), np.uint8), *executor.stream(encode(model, samples, TEST))])
+    results = np.concatenate([np.empty((0, 2), np.uint8), *executor.stream(encode(model, samples, TEST))])
+    return checked(results, len(model.classes))
 
 
 @click.command("eval")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,19 @@ from tpsgd_host.terminal import clean, echo
 F = TypeVar("F", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
+
+
+class Seconds(click.FloatRange):
+    """A time that passes: a finite number from 0 on."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        seconds = float(super().convert(value, param, ctx))
+        if not isfinite(seconds):
+            self.fail(f"{value!r} is no time in seconds", param, ctx)
+        return seconds
 
 
 class HeapType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on

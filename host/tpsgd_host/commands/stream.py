@@ -11,9 +11,10 @@ from click.core import ParameterSource
 
 from tpsgd_host.boards.board import ENGINES
 from tpsgd_host.boards.streaming import resume, stream
-from tpsgd_host.commands.options import FILE, board_options, data_options, json_option, run_options
+from tpsgd_host.commands.options import FILE, Seconds, board_options, data_options, json_option, run_options
 from tpsgd_host.commands.project import data_here
 from tpsgd_host.errors import ConfigError
+from tpsgd_host.runs.course import MAX_RECORDS
 from tpsgd_host.runs.resume import Connection
 from tpsgd_host.runs.run import RunPlan, RunReport
 from tpsgd_host.runs.view.live import LiveView
@@ -52,7 +53,7 @@ FREE = {"run_path", "as_json", "root"}
 @click.option(
     "--checkpoint-every",
     "every",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MAX_RECORDS),
     default=Connection.every,
     show_default=True,
     metavar="N",
@@ -60,7 +61,7 @@ FREE = {"run_path", "as_json", "root"}
 )
 @click.option(
     "--reconnect",
-    type=click.FloatRange(0),
+    type=Seconds(0),
     default=Connection.reconnect,
     show_default=True,
     metavar="SECONDS",

@@ -236,14 +236,21 @@ class Model:
         write_atomic(path, self.to_bytes())
 
     def with_weights(self, data: bytes) -> Model:
-        """Return this model with the weight bytes ``data``, as a board sends them."""
+        """Return this model with the weight bytes ``data``, as a board sends them.
+
+        Raises
+        ------
+        ModelError
+            There are more or fewer bytes than the network has.
+        """
+        wanted = sum(w.nbytes for w in self.weights)
+        if len(data) != wanted:
+            raise ModelError(f"{len(data)} bytes of weights for a network of {wanted}")
         weights: list[Weights] = []
         at = 0
         for w in self.weights:
             weights.append(np.frombuffer(data, dtype=w.dtype, count=w.size, offset=at).reshape(w.shape).copy())
             at += w.nbytes
-        if at != len(data):
-            raise ModelError(f"{len(data)} bytes of weights for a network of {at}")
         return replace(self, weights=tuple(weights))
 
 

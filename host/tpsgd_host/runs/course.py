@@ -14,8 +14,12 @@ import numpy.typing as npt
 
 from tpsgd_host.data.order import epochs
 from tpsgd_host.data.samples import Samples
+from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.executor import TEST, TRAIN, Bytes, Records
+
+#: Records of a run, which boards count in 32 bits.
+MAX_RECORDS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,14 @@ class Schedule:
     shuffle_seed: int
     test_every: int = 1
 
+    def __post_init__(self) -> None:
+        if self.results > MAX_RECORDS:
+            raise ConfigError(
+                f"{self.epochs:,} epochs over {len(self.train):,} samples are {self.results:,} records; a run has at "
+                f"most {MAX_RECORDS:,}",
+                "Take fewer epochs: --epochs 20 is plenty where the accuracy does not rise any more.",
+            )
+
     def tested(self, epoch: int) -> bool:
         """Whether the held-out samples are classified after ``epoch`` (from 1)."""
         return self.test is not None and (epoch % self.test_every == 0 or epoch >= self.epochs)
@@ -51,7 +63,7 @@ class Schedule:
     @property
     def results(self) -> int:
         """Results of the whole run, training and test."""
-        passes = sum(self.tested(epoch) for epoch in range(1, self.epochs + 1)) if self.epochs else 1
+        passes = -(-self.epochs // self.test_every) or 1
         return self.total + (passes * len(self.test) if self.test else 0)
 
 

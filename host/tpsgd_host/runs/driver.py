@@ -6,13 +6,13 @@ One driver for boards and simulations: they differ in the executor alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tpsgd_host.runs.course import Course
 from tpsgd_host.runs.events import Kind, Note, RunEnded, RunStarted, SampleResult
 from tpsgd_host.runs.metrics import Metrics
 from tpsgd_host.runs.sinks import Fanout, Sink
-from tpsgd_host.training.executor import TEST, Executor, Outcome
+from tpsgd_host.training.executor import TEST, Executor, Outcome, checked
 
 
 def drive(
@@ -25,6 +25,7 @@ def drive(
     config: dict[str, object] | None = None,
     notes: Sequence[str] = (),
     past: Metrics | None = None,
+    keep: Callable[[Outcome], None] = lambda outcome: None,
 ) -> tuple[RunEnded, Outcome]:
     """Carry a run out and return how it ended.
 
@@ -44,6 +45,8 @@ def drive(
         What the user should know before the first sample.
     past : Metrics, optional
         The figures of a run that goes on; the executor goes on after the last result in them. None: the run begins.
+    keep : callable
+        Called when all is learned, before anything is said of the end: whatever fails then, the model is kept.
     """
     metrics = past or Metrics()
     begun = time.monotonic()
@@ -60,6 +63,7 @@ def drive(
                 _epoch(executor, course, epoch, sink, metrics)
                 sink.handle(metrics.epoch_ended(time.monotonic() - since))
         outcome = executor.finish()
+        keep(outcome)
         end = metrics.run_ended("complete", outcome.weights_crc, time.monotonic() - begun, dict(outcome.details))
         sink.handle(end)
     return end, outcome
@@ -78,10 +82,10 @@ def _head(course: Course, run_id: int, fresh: bool) -> dict[str, object]:
 
 def _epoch(executor: Executor, course: Course, epoch: int, sink: Fanout, metrics: Metrics) -> None:
     """Apply what is left of an epoch, and hand every result on."""
-    at, end = metrics.results, course.bounds(epoch)[1]
+    at, end, classes = metrics.results, course.bounds(epoch)[1], len(course.model.classes)
     for results in executor.apply(at, end):
         facts = (array.tolist() for array in course.facts(at, at + len(results)))
-        for (predicted, p_true), op, label, line in zip(results.tolist(), *facts, strict=True):
+        for (predicted, p_true), op, label, line in zip(checked(results, classes).tolist(), *facts, strict=True):
             kind: Kind = "test" if op == TEST else "train"
             sink.handle(SampleResult(metrics.results, epoch, kind, label, predicted, p_true, line))
         at += len(results)

@@ -7,9 +7,10 @@ A run is one :class:`RunStarted`, then sample results in the order in which the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
+
+from tpsgd_host.runs.checks import Check, matrix, number, one_of, optional, table, text, whole
 
 Kind: TypeAlias = Literal["train", "test"]
 Status: TypeAlias = Literal["complete", "interrupted", "failed"]
@@ -127,42 +128,9 @@ class RunEnded:
 
 Event: TypeAlias = RunStarted | SampleResult | EpochEnded | BoardText | Note | RunEnded
 
-_Check: TypeAlias = Callable[[Any], bool]
-
-
-def _whole(limit: int) -> _Check:
-    return lambda value: type(value) is int and 0 <= value < limit
-
-
-def _number(value: object) -> bool:
-    # The limit keeps whole numbers too long for a float out; NaN fails it too.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1 << 53
-
-
-def _text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _table(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _one_of(*words: str) -> _Check:
-    return lambda value: isinstance(value, str) and value in words
-
-
-def _matrix(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(row, list) and len(row) == len(value) and all(map(_COUNT, row)) for row in value
-    )
-
-
-def _optional(check: _Check) -> _Check:
-    return lambda value: value is None or check(value)
-
-
-_COUNT = _whole(1 << 53)
-_BYTE = _whole(256)
+_COUNT = whole(1 << 53)
+_BYTE = whole(256)
+_NUMBER = number(1 << 53)
 
 _NAMES: dict[type, str] = {
     RunStarted: "started",
@@ -175,26 +143,26 @@ _NAMES: dict[type, str] = {
 _TYPES: dict[str, type[Event]] = {name: cls for cls, name in _NAMES.items()}
 
 # What each field of each event may hold; a field of several events holds the same in all of them.
-_FIELDS: dict[str, _Check] = {
-    "config": _table,
+_FIELDS: dict[str, Check] = {
+    "config": table,
     "index": _COUNT,
     "epoch": _COUNT,
-    "kind": _one_of("train", "test"),
+    "kind": one_of("train", "test"),
     "label": _BYTE,
     "predicted": _BYTE,
-    "p_true": _whole(128),
+    "p_true": whole(128),
     "line": _COUNT,
-    "train_accuracy": _optional(_number),
-    "train_loss": _optional(_number),
-    "test_accuracy": _optional(_number),
-    "test_loss": _optional(_number),
+    "train_accuracy": optional(_NUMBER),
+    "train_loss": optional(_NUMBER),
+    "test_accuracy": optional(_NUMBER),
+    "test_loss": optional(_NUMBER),
     "samples": _COUNT,
-    "seconds": _number,
-    "text": _text,
-    "status": _one_of("complete", "interrupted", "failed"),
-    "weights_crc": _optional(_whole(1 << 32)),
-    "confusion": _optional(_matrix),
-    "details": _table,
+    "seconds": _NUMBER,
+    "text": text,
+    "status": one_of("complete", "interrupted", "failed"),
+    "weights_crc": optional(whole(1 << 32)),
+    "confusion": optional(matrix),
+    "details": table,
 }
 
 

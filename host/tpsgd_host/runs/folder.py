@@ -22,6 +22,13 @@ __all__ = ["RunFolder", "read_log"]
 #: The model that a run began from, in its folder.
 START = "start.tpsgd"
 
+#: The one that it ended with.
+MODEL = "model.tpsgd"
+
+#: Keeps room on the disk for what the end of a run writes; bytes of that besides the model.
+RESERVE = ".reserve"
+RESULT_ROOM = 16384
+
 #: Bytes of a JSON file in the folder: a confusion matrix of 255 classes takes a hundredth of it.
 MAX_JSON = 16 << 20
 
@@ -118,13 +125,27 @@ class RunFolder:
     @property
     def complete(self) -> bool:
         """Whether the run came to its end, and all that it leaves is there."""
-        if not all((self.path / name).is_file() for name in ("result.json", "model.tpsgd")):
+        if not all((self.path / name).is_file() for name in ("result.json", MODEL)):
             return False
         return any(isinstance(event, RunEnded) and event.status == "complete" for event in self.events())
 
-    def write_model(self, data: bytes, name: str = "model.tpsgd") -> None:
-        """Keep a model: the one that the run ended with, or another by its name."""
-        write_atomic(self.path / name, data)
+    def write_start(self, data: bytes) -> None:
+        """Keep the model that the run begins from, and room for the one that it ends with."""
+        write_atomic(self.path / START, data)
+        self._reserve()
+
+    def write_model(self, data: bytes) -> None:
+        """Keep the model that the run ended with."""
+        self._release()
+        write_atomic(self.path / MODEL, data)
+
+    def _reserve(self) -> None:
+        """Take what the end of the run needs on the disk now: a log that fills the disk costs no trained model."""
+        size = (self.path / START).stat().st_size + RESULT_ROOM
+        write_atomic(self.path / RESERVE, bytes(size))
+
+    def _release(self) -> None:
+        (self.path / RESERVE).unlink(missing_ok=True)
 
     def go_on(self, sinks: Sequence[Sink]) -> None:
         """Open the log of a run that is to go on, for this process alone; hand what it holds to ``sinks``.
@@ -136,6 +157,7 @@ class RunFolder:
         """
         self._writer = LogWriter(self.path)
         self._under_way = True
+        self._reserve()
         started = False
         for event in self.events():
             started |= isinstance(event, RunStarted)
@@ -155,12 +177,16 @@ class RunFolder:
             self._began = time.monotonic()
         if self._writer is None:
             self._writer = LogWriter(self.path)
-        self._writer.write(event)
-        self.has_results |= isinstance(event, SampleResult)
         if isinstance(event, RunEnded):
             self._under_way = False
-            self._writer.sync()
-            self._write_result(event)
+            try:
+                self._write_result(event)  # first: a log that says "ended" has its result
+            finally:
+                self._writer.write(event)
+                self._writer.sync()
+            return
+        self._writer.write(event)
+        self.has_results |= isinstance(event, SampleResult)
 
     def close(self) -> None:
         """Close the log."""
@@ -176,10 +202,12 @@ class RunFolder:
     ) -> None:
         try:
             if kind is not None and self._under_way:
+                self._release()
                 self._end("interrupted" if issubclass(kind, KeyboardInterrupt) else "failed", error)
         except DataError:
             pass  # the error that is under way says more
         finally:
+            self._release()
             self.close()
 
     def _end(self, status: Status, error: BaseException | None) -> None:

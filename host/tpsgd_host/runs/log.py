@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -110,15 +110,15 @@ class LogWriter:
         self._log = folder / "log.jsonl"
         self._table = folder / "log.csv"
         self._names: tuple[str, ...] = ()
-        self._files: list[IO[str]] = []
+        self._files: list[io.FileIO] = []
         try:
             self._open()
         except OSError as error:
             raise cannot_write(folder, error) from error
 
     def _open(self) -> None:
-        # Line buffering: every line reaches the operating system before the next event.
-        self._files.append(self._log.open("a", 1, encoding="utf-8", errors=ENCODING_ERRORS, newline=""))
+        # Unbuffered: every line reaches the operating system before the next event, and nothing is left to write later.
+        self._files.append(self._log.open("ab", 0))
         self._lock()
         end = 0
         with replacing(self._table) as table:
@@ -126,7 +126,7 @@ class LogWriter:
             for event, end in _lines(self._log):  # noqa: B007  (the last one is wanted)
                 table.write(self._csv(event).encode("utf-8", ENCODING_ERRORS))
         _cut(self._log, end)
-        self._files.append(self._table.open("a", 1, encoding="utf-8", errors=ENCODING_ERRORS, newline=""))
+        self._files.append(self._table.open("ab", 0))
 
     def _lock(self) -> None:
         """Keep the log for this process; the operating system opens it again when the process ends, however it does."""
@@ -144,17 +144,19 @@ class LogWriter:
     def write(self, event: Event) -> None:
         """Append one event."""
         try:
-            self._files[0].write(dump_json(to_dict(event)) + "\n")
+            _write(self._files[0], dump_json(to_dict(event)) + "\n")
             if row := self._csv(event):
-                self._files[1].write(row)
+                _write(self._files[1], row)
         except OSError as error:
             raise cannot_write(self._log, error) from error
 
     def sync(self) -> None:
         """Have everything on the disk itself."""
-        for file in self._files:
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            for file in self._files:
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise cannot_write(self._log, error) from error
 
     def close(self) -> None:
         """Close both files; closing again does nothing."""
@@ -173,6 +175,18 @@ class LogWriter:
 
     def _name(self, label: int) -> str:
         return self._names[label] if label < len(self._names) else str(label)
+
+
+def _write(file: io.FileIO, line: str) -> None:
+    """Append a line, whole or not at all: a disk that is nearly full takes a part of it before it says so."""
+    data = line.encode("utf-8", ENCODING_ERRORS)
+    written = 0
+    try:
+        while written < len(data):
+            written += file.write(data[written:])
+    except OSError:
+        file.truncate(os.fstat(file.fileno()).st_size - written)
+        raise
 
 
 def _row(values: tuple[Any, ...]) -> str:

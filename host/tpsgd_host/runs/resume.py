@@ -5,15 +5,19 @@ Shapes: H results in the log.
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zlib import crc32
 
+from tpsgd.runtime import ENGINES
 from tpsgd_host.data.layout import Names
+from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.modelfile import Model, load_model
-from tpsgd_host.runs.course import Schedule
+from tpsgd_host.runs.checks import Check, boolean, file_path, number, one_of, optional, text, whole
+from tpsgd_host.runs.course import MAX_RECORDS, Schedule
 from tpsgd_host.runs.events import Event, SampleResult
 from tpsgd_host.runs.folder import START, RunFolder
 from tpsgd_host.runs.run import RunPlan
@@ -85,7 +89,13 @@ class Unfinished:
     names: Names
 
     def check(self, schedule: Schedule) -> None:
-        """Refuse data that are not those that the run began with."""
+        """Refuse data that are not those that the run began with, and a config that says another length."""
+        if self.config["total"] != schedule.results:
+            raise DataError(
+                f"{self.folder.path / 'config.json'} says {self.config['total']} results in all, its epochs and the "
+                f"data make {schedule.results}",
+                "Was it changed since the run began? Bring the old one back, or begin a new run.",
+            )
         if self.config[KEY]["data_crc"] != data_crc(schedule):
             raise DataError(
                 f"{self.plan.data} has changed since the run in {self.folder.path} began",
@@ -103,6 +113,37 @@ def newest_unfinished(root: Path) -> Path:
     raise DataError(f"there is no unfinished run in {root}", f"Runs there: {len(found)}. Name one's folder, or --runs.")
 
 
+def _names(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(map(optional(text), value))
+
+
+#: What the keys of a run's config may hold, and those of its recipe, where the run is to go on.
+_COUNT = whole(MAX_RECORDS + 1)
+_CONFIG: dict[str, Check] = {
+    "epochs": whole(MAX_RECORDS + 1, 1), "total": _COUNT, "test_split": optional(number(1)),
+    "split_seed": whole(1 << 63, -(1 << 63)), "shuffle_seed": whole(1 << 63), "run_id": whole(1 << 32, 1),
+    "fresh": boolean, "model_crc": whole(1 << 32),
+}  # fmt: skip
+_RECIPE: dict[str, Check] = {
+    "data": file_path, "test": optional(file_path), "test_every": whole(1 << 63, 1),
+    "bad_rows": one_of(*get_args(BadRows)), "names": _names, "data_crc": whole(1 << 32), "port": text,
+    "folder": optional(file_path), "heap": optional(whole(1 << 53, 1)), "baud": whole(1 << 32, 1),
+    "engine": one_of("auto", *ENGINES.values()), "every": _COUNT, "reconnect": number(1e9), "usb": text,
+}  # fmt: skip
+
+
+def _check(values: dict[str, Any], checks: dict[str, Check], source: str) -> None:
+    """Refuse a config that was changed so that it says what cannot be."""
+    for key, check in checks.items():
+        if key not in values:
+            raise DataError(f"{source} does not say how to go on: it has no {key}", "Begin a new run.")
+        if not check(values[key]):
+            raise DataError(
+                f"{source}: {key} is {reprlib.repr(values[key])}, which cannot be",
+                "Was the file changed since the run began? Bring the old one back, or begin a new run.",
+            )
+
+
 def read_recipe(path: Path) -> Unfinished:
     """Return the run in a folder.
 
@@ -113,24 +154,24 @@ def read_recipe(path: Path) -> Unfinished:
     """
     folder = RunFolder.open(path)
     config = folder.config
+    source = f"{path / 'config.json'}"
     if folder.complete:
         raise ConfigError(f"the run in {path} is complete", "Begin another with: tpsgd-host stream DATA")
     how = config.get(KEY)
     if not isinstance(how, dict):
         raise ConfigError(f"the run in {path} is no run of stream", "A simulation begins anew: tpsgd-host simulate")
-    try:
-        plan = RunPlan(
-            Path(how["data"]), epochs=config["epochs"], test=Path(how["test"]) if how["test"] else None,
-            test_split=config["test_split"], split_seed=config["split_seed"], test_every=how["test_every"],
-            shuffle_seed=config["shuffle_seed"], bad_rows=how["bad_rows"],
-        )  # fmt: skip
-        connection = Connection(
-            how["port"], Path(how["folder"]) if how["folder"] else None, how["heap"], how["baud"], how["engine"],
-            how["every"], how["reconnect"], how.get("usb", ""),
-        )  # fmt: skip
-        names: Names = (how["names"][0], how["names"][1], how["names"][2])
-    except (KeyError, TypeError, IndexError) as error:
-        raise DataError(f"{path / 'config.json'} does not say how to go on: {error}", "Begin a new run.") from error
+    _check(config, _CONFIG, source)
+    _check(how, _RECIPE, f"{source}, {KEY}")
+    plan = RunPlan(
+        Path(how["data"]), epochs=config["epochs"], test=Path(how["test"]) if how["test"] else None,
+        test_split=config["test_split"], split_seed=config["split_seed"], test_every=how["test_every"],
+        shuffle_seed=config["shuffle_seed"], bad_rows=how["bad_rows"],
+    )  # fmt: skip
+    connection = Connection(
+        how["port"], Path(how["folder"]) if how["folder"] else None, how["heap"], how["baud"], how["engine"],
+        how["every"], how["reconnect"], how["usb"],
+    )  # fmt: skip
+    names: Names = (how["names"][0], how["names"][1], how["names"][2])
     return Unfinished(folder, config, load_model(path / START), plan, connection, names)
 
 

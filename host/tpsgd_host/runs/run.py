@@ -13,12 +13,12 @@ from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import BadRow, Samples
 from tpsgd_host.data.split import split
-from tpsgd_host.errors import ConfigError, MismatchError, TpsgdError
+from tpsgd_host.errors import ConfigError, DataError, MismatchError, TpsgdError
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.runs.course import Course, Schedule
 from tpsgd_host.runs.driver import drive
 from tpsgd_host.runs.events import BoardText, Event, Note, RunEnded, to_dict
-from tpsgd_host.runs.folder import START, RunFolder
+from tpsgd_host.runs.folder import RunFolder
 from tpsgd_host.runs.metrics import Metrics
 from tpsgd_host.runs.sinks import Sink
 from tpsgd_host.training.executor import Executor, Outcome
@@ -151,7 +151,7 @@ def begin_folder(
         With the weights that the run begins with, where these are not the model's own.
     """
     folder = RunFolder.create(plan.root, plan.name or course.model.name)
-    folder.write_model((start or course.model).to_bytes(), START)
+    folder.write_start((start or course.model).to_bytes())
     return folder, {
         "data": str(plan.data), "test": str(plan.test) if plan.test else None, "test_split": plan.test_split,
         "split_seed": plan.split_seed, "bad_rows": len(_bad_rows(course.schedule)), **config,
@@ -203,16 +203,28 @@ def run(
     sinks: list[Sink] = [folder, view]
     if text is not None:
         text.attach(sinks)
-    with illustrated(folder, view):
-        ended, outcome = drive(executor, course, sinks, run_id, fresh=fresh, config=config, notes=notes, past=past)
-        trained = course.model.with_weights(executor.weights())
-        if trained.weights_crc != outcome.weights_crc:
+    trained: list[Model] = []
+
+    def keep(outcome: Outcome) -> None:
+        model = course.model.with_weights(executor.weights())
+        if model.weights_crc != outcome.weights_crc:
             raise MismatchError(
-                f"the weights arrived with CRC {trained.weights_crc:08x}, the run ended with {outcome.weights_crc:08x}",
+                f"the weights arrived with CRC {model.weights_crc:08x}, the run ended with {outcome.weights_crc:08x}",
                 f"read them again with: tpsgd-host stream --resume {folder.path}",
             )
-        folder.write_model(trained.to_bytes())
-        return RunReport(folder.path, ended, outcome, trained, len(_bad_rows(course.schedule)))
+        folder.write_model(model.to_bytes())
+        trained.append(model)
+
+    with illustrated(folder, view):
+        try:
+            ended, outcome = drive(
+                executor, course, sinks, run_id, fresh=fresh, config=config, notes=notes, past=past, keep=keep
+            )
+        except DataError as error:
+            if trained:
+                error.hint = f"The run is over; the trained model is in {folder.path}. {error.hint}"
+            raise
+    return RunReport(folder.path, ended, outcome, trained[0], len(_bad_rows(course.schedule)))
 
 
 @contextmanager
@@ -226,8 +238,8 @@ def illustrated(folder: RunFolder, view: Sink) -> Iterator[None]:
 
             try:
                 plot_accuracy([folder], folder.path / "accuracy.png")
-            except TpsgdError as error:
-                view.handle(Note(f"no picture of the accuracy: {error.message}"))
+            except (TpsgdError, OSError) as error:
+                view.handle(Note(f"no picture of the accuracy: {error}"))
 
 
 def _bad_rows(schedule: Schedule) -> tuple[BadRow, ...]:

@@ -13,7 +13,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd_host.errors import BoardError
+
 TRAIN, TEST = 0, 1
+
+#: The probability 1 in a result.
+MAX_P = 127
 
 #: Records that are in memory at a time while a run goes over its source.
 STRETCH = 4096
@@ -41,6 +46,22 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.ops)
+
+
+def checked(results: Bytes, classes: int) -> Bytes:
+    """Return results, shape (r, 2), that a network of ``classes`` classes can have.
+
+    Raises
+    ------
+    BoardError
+        A class or a probability is out of range.
+    """
+    for predicted, p_y in results[(results[:, 0] >= classes) | (results[:, 1] > MAX_P)]:
+        raise BoardError(
+            f"a result says class {predicted} with probability {p_y}/127; the model has classes 0 to {classes - 1}",
+            "the board's program may be damaged: flash it again with tpsgd-host flash MODEL",
+        )
+    return results
 
 
 @dataclass(frozen=True)
