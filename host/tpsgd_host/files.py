@@ -64,12 +64,14 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     OSError
         The file cannot be written; ``path`` is what it was.
     """
+    if "\0" in os.fspath(path):
+        raise OSError(errno.EINVAL, "there is a NUL in its name")
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         with path.open("wb") as file:
             yield file
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.tmp")
     _sweep(path)
     try:
         with temporary.open("wb") as file:
@@ -109,10 +111,12 @@ def writing_text(path: Path) -> Iterator[IO[str]]:
         The file cannot be written.
     """
     try:
-        with replacing(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
-            yield text
-            text.flush()
-            text.detach()
+        with replacing(path) as file:
+            text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+            try:
+                yield text
+            finally:
+                text.detach()  # what is left goes into the file, which stays open
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -125,8 +129,8 @@ def cannot_write(path: Path, error: OSError) -> DataError:
 def _sweep(path: Path) -> None:
     """Remove what processes left that were killed while they wrote ``path``."""
     with suppress(OSError):
-        for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-            number = left.name[len(path.name) + 2 : -4]
+        for left in path.parent.glob(f".{glob.escape(path.name[:40])}.*.tmp"):
+            number = left.name.split(".")[-2]
             if number.isdecimal() and not _runs(int(number)):
                 left.unlink()
 

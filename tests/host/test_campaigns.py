@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import disk_full
 import faults
 import fuzz
 import hostile
@@ -35,6 +36,17 @@ def test_kills_of_board_and_host(tmp_path, interpreter):
     place = kills.Place(tmp_path)
     assert kills.repeat("board", lambda seed: kills.board_run(place, seed), 2, 500)
     assert kills.repeat("host", lambda seed: kills.host_run(place, seed, []), 1, 500)
+
+
+@pytest.mark.parametrize("command", ["simulate", "stream"])
+def test_a_full_disk(tmp_path, interpreter, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    try:
+        with disk_full.disk(tmp_path / "disk", 16):
+            pass
+    except OSError as error:
+        pytest.skip(f"no disk can be mounted here ({error}): run as root, or python tests/campaigns/disk_full.py there")
+    assert not disk_full.campaign((command,), range(8, disk_full.ENOUGH, 120))
 
 
 @pytest.mark.parametrize("what", powercut.BOARDS)

@@ -128,7 +128,7 @@ def resume(
     unfinished.check(schedule)
     text = TextRelay()
     with _reconnecting(connection, text) as line:
-        past, history = Metrics(), History(folder.path / "log.jsonl")
+        past, history = Metrics(), History(folder.path / "log.jsonl", schedule.results)
         folder.go_on([past, history, Only(view, RunStarted, SampleResult, EpochEnded)])
         line.follow(start, bytes(history.results), config["model_crc"])
         note = f"the run in {folder.path} goes on at record {past.results} of {schedule.results}"

@@ -182,10 +182,13 @@ class History:
     ----------
     path : Path
         The log, as errors name it.
+    limit : int
+        Results of the whole run.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limit: int) -> None:
         self._path = path
+        self._limit = limit
         self.results = bytearray()
 
     def handle(self, event: Event) -> None:
@@ -194,10 +197,12 @@ class History:
         Raises
         ------
         DataError
-            A result is missing before it.
+            A result is missing before it, or it is one too many.
         """
         if isinstance(event, SampleResult):
             due = len(self.results) // 2
             if event.index != due:
                 raise DataError(f"{self._path}: result {event.index} stands where number {due} is expected")
+            if due == self._limit:
+                raise DataError(f"{self._path} has more results than the {self._limit} of the run")
             self.results += bytes([event.predicted, event.p_true])
