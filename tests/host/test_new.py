@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import samples, write_csv
 
-from tpsgd_host.commands.new import command
+from tpsgd_host.cli import cli
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.errors import ConfigError, DataError
@@ -92,7 +92,9 @@ def test_recordings_make_a_tdnn(tmp_path: Path) -> None:
 def test_an_rnn_is_one_word_away(tmp_path: Path) -> None:
     """--network rnn makes a recurrent layer of the same data, and needs no reason."""
     data = recordings(tmp_path / "r.csv")
-    result = CliRunner().invoke(command, ["r", "-o", str(tmp_path / "r.toml"), "--data", str(data), "--network", "rnn"])
+    result = CliRunner().invoke(
+        cli, ["new", "r", "-o", str(tmp_path / "r.toml"), "--data", str(data), "--network", "rnn"]
+    )
     assert result.exit_code == 0, result.output
     assert "network:" not in result.output
     assert load_config(tmp_path / "r.toml").layers[0].kind == "recurrent"
@@ -184,11 +186,11 @@ def test_data_without_a_label(tmp_path: Path) -> None:
 def test_the_command_tells_what_comes_next(tmp_path: Path) -> None:
     """The command tells what comes next."""
     out = tmp_path / "g.toml"
-    result = CliRunner().invoke(command, ["g", "-o", str(out), "--hidden", "12,6"], catch_exceptions=False)
+    result = CliRunner().invoke(cli, ["new", "g", "-o", str(out), "--hidden", "12,6"], catch_exceptions=False)
     assert result.exit_code == 0
     assert f"tpsgd-host quantize {out}" in result.output
     assert [layer.units for layer in load_config(out).layers] == [12, 6, 0]
-    refused = CliRunner().invoke(command, ["g", "-o", str(out), "--hidden", "12,x", "--force"])
+    refused = CliRunner().invoke(cli, ["new", "g", "-o", str(out), "--hidden", "12,x", "--force"])
     assert refused.exit_code == 3
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from networks import CLASSES, float_network, samples, write_csv
 
 from tpsgd_host.boards.profiles import fits, load_profile, load_profiles, parse_profiles
-from tpsgd_host.commands.quantize import command
+from tpsgd_host.cli import cli
 from tpsgd_host.errors import ConfigError, DataError, ModelError, TpsgdError
 from tpsgd_host.model.modelfile import load_model, memory
 from tpsgd_host.model.new import new_model
@@ -53,7 +53,11 @@ def test_a_constant_channel_is_told(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("a,b,label\n" + "".join(f"{i},5,{'xy'[i % 2]}\n" for i in range(20)))
     made = new_model("small", tmp_path / "small.toml", data=tmp_path / "d.csv")
     assert quantize(made.path, tmp_path / "d.csv").constant == ("b",)
-    output = CliRunner().invoke(command, [str(made.path), "-d", str(tmp_path / "d.csv")], catch_exceptions=False).output
+    output = (
+        CliRunner()
+        .invoke(cli, ["quantize", str(made.path), "-d", str(tmp_path / "d.csv")], catch_exceptions=False)
+        .output
+    )
     assert "cannot see what never changes: b" in output
     assert "nothing is learned yet" in output
     assert "tpsgd-host simulate" in output
@@ -76,7 +80,7 @@ def test_json_says_the_same(data: Path, tmp_path: Path) -> None:
     """Json says the same."""
     np.savez(tmp_path / "net.npz", **arrays())
     options = [str(tmp_path / "net.npz"), "-d", str(data), "--json", "-o", str(tmp_path / "x.tpsgd")]
-    said = json.loads(CliRunner().invoke(command, options, catch_exceptions=False).output)
+    said = json.loads(CliRunner().invoke(cli, ["quantize", *options], catch_exceptions=False).output)
     model = load_model(tmp_path / "x.tpsgd")
     assert said["crc_hex"] == f"{model.crc:08x}"
     assert said["file_bytes"] == (tmp_path / "x.tpsgd").stat().st_size
