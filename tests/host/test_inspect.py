@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import conv_model, model, stacked_model
 
+from tpsgd_host.cli import cli
 from tpsgd_host.commands.inspect import inspect
 from tpsgd_host.errors import ModelError
 from tpsgd_host.model.checkpoint import parse_checkpoint
