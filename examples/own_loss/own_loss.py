@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=80)
     options = parser.parse_args()
     own = FloatMethod("soft-l1", "tpSGD, floats, soft l1", "tpsgd", soft_l1)
-    problem = replace(task_problem("gesture"), epochs=options.epochs)
+    problem = replace(task_problem("gesture-rnn"), epochs=options.epochs)
     found = compare(problem, [own, "tpsgd-l1", "tpsgd-l2"], seeds=options.seeds)
     console = Console(highlight=False, width=80)
     console.print(heading(found))

@@ -1,4 +1,4 @@
-"""Seeds times leaks on the gesture task, simulated: how much is the leak, how much is luck? See README.md."""
+"""Seeds times leaks on the task gesture-rnn, simulated: how much is the leak, how much is luck? See README.md."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def accuracy(task: Task, seed: int, leak: int, epochs: int) -> float:
 
 def study(seeds: Sequence[int], leaks: Sequence[int], epochs: int) -> npt.NDArray[np.float64]:
     """Return the accuracy of every pair, shape (leaks, seeds), 0 to 1."""
-    task = load_task("gesture")
+    task = load_task("gesture-rnn")
     return np.array([[accuracy(task, seed, leak, epochs) for seed in seeds] for leak in leaks])
 
 

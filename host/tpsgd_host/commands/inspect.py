@@ -75,11 +75,19 @@ def _layer(layer: Layer, weights: Weights) -> dict[str, Any]:
         "kind": layer.kind, "inputs": layer.inputs, "units": layer.units, "shift": layer.shift, "leak": layer.leak,
         "target": None if output else "label" if layer.amplitude else "feedback",
         "amplitude": layer.amplitude or None, "loss": layer.loss if layer.amplitude else None,
-        "l1": layer.l1 or None, "kernel": [layer.rows, layer.columns] if layer.kind == "conv" else None,
+        "l1": layer.l1 or None, "kernel": _kernel(layer),
         "stride": layer.stride or None, "pool": layer.pool or None, "regions": layer.regions or None,
+        "segments": layer.segments or None,
         "update_shifts": list(layer.shifts), "frozen": layer.frozen, "bytes": weights.nbytes,
         "largest": int(np.abs(high).max()), "saturated": float((np.abs(high) == 127).mean()),
     }  # fmt: skip
+
+
+def _kernel(layer: Layer) -> list[int] | int | None:
+    """Return rows and columns of a conv layer's kernel, the steps of a temporal layer's, None of others."""
+    if layer.kind == "conv":
+        return [layer.rows, layer.columns]
+    return layer.rows or None
 
 
 def show_model(model: Model, console: Console) -> None:
@@ -107,6 +115,12 @@ def show_model(model: Model, console: Console) -> None:
         console.print(
             f"conv: kernel {rows} x {columns} x {shape.depth}, stride {layer['stride']}, pooled by {layer['pool']} to "
             f"{shape.rows} x {shape.columns} x {layer['units']}; learns in {layer['regions']} regions each way"
+        )
+    if model.temporal:
+        first = model.layers[0]
+        console.print(
+            f"temporal: kernel of {first.rows} steps x {model.layout.channels} channels; hands on the largest of each "
+            f"unit in each of {first.segments} segments"
         )
     if model.recurrent:
         how = f"updated at {model.update_at}" if model.layers[0].amplitude else "at which they learn from feedback"

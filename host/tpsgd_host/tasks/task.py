@@ -111,9 +111,12 @@ TASKS = {
         goal=0.0,
     ),
 }
-for _name, _epochs, _goal in (("digits", 20, 0.95), ("mnist", 8, 0.0)):  # the same data for another network
+# The same data for another network.
+for _name, _epochs, _goal in (("digits", 20, 0.95), ("mnist", 8, 0.0)):
     _title = TASKS[_name].title + ", by conv layers"
     TASKS[_name + "-cnn"] = replace(TASKS[_name], title=_title, epochs=_epochs, goal=_goal)
+for _name in ("gesture", "voice", "fsdd", "wand"):
+    TASKS[_name + "-rnn"] = replace(TASKS[_name], title=TASKS[_name].title + ", by a recurrent layer")
 
 NAMES = tuple(TASKS)
 

@@ -209,7 +209,7 @@ def test_a_suite_without_data_leaves_tasks_out(monkeypatch):
 
     monkeypatch.setattr(sources, "NAMES", ("gesture", "fsdd"))
     text = call("--suite", *QUICK, "--rules", "int-frozen", "--epochs", "1")
-    assert "fsdd is left out: This task needs fsdd-4speakers.npz" in text and "gesture: RNN" in text
+    assert "fsdd is left out: This task needs fsdd-4speakers.npz" in text and "gesture: TDNN" in text
 
 
 def test_ctrl_c_ends_it_at_once_and_leaves_no_process(place):

@@ -145,7 +145,7 @@ def test_large_data_and_wide_networks_are_searched_in_less(gesture):
     (part,) = validation_parts(replace(more, train=replace(more.train, groups=tuple(map(str, range(6000))))))
     assert len(part.test) == 1200 and len(part.seeds) == 3, "a single network tells no deviation"
     assert short_run(replace(gesture, epochs=100)) == 25
-    assert short_run(replace(more, epochs=100)) == SHORT_WORK // (6000 * gesture.multiplies) == 10
+    assert short_run(replace(more, epochs=100)) == SHORT_WORK // (6000 * gesture.multiplies) == 11
     assert short_run(replace(gesture, train=many.take(np.arange(2000).repeat(100)))) == 1
 
 
@@ -170,7 +170,7 @@ def test_seeds_are_the_same_network_in_floats(gesture):
     assert abs(integers.mean - floats.mean) < 0.1
 
 
-def test_a_layer_loss_of_ones_own(gesture):
+def test_a_layer_loss_of_ones_own(gesture_rnn):
     calls = []
 
     def loss(a, t):
@@ -178,23 +178,30 @@ def test_a_layer_loss_of_ones_own(gesture):
         return np.clip(a - t, -0.5, 0.5)
 
     own = FloatMethod("own", "clipped", "tpsgd", loss)
-    comparison = compare(replace(gesture, epochs=2), [own], seeds=1)
+    comparison = compare(replace(gesture_rnn, epochs=2), [own], seeds=1)
     assert calls and comparison.entries[0].title == "clipped"
 
 
-def test_targets_of_their_own_instead_of_feedback(gesture):
-    hidden, output = gesture.config.layers
+def test_targets_of_their_own_instead_of_feedback(gesture_rnn):
+    hidden, output = gesture_rnn.config.layers
     both = {}
     for amplitude in (0, 80):
-        config = replace(gesture.config, layers=(replace(hidden, amplitude=amplitude), output))
-        both[amplitude] = compare(replace(gesture, config=config), ("int-tpsgd", "int-label"), seeds=1)
+        config = replace(gesture_rnn.config, layers=(replace(hidden, amplitude=amplitude), output))
+        both[amplitude] = compare(replace(gesture_rnn, config=config), ("int-tpsgd", "int-label"), seeds=1)
     feedback, label = both[0].entries
     assert [e.name for e in both[80].entries] == ["int-tpsgd"], "the same under a second name"
     assert feedback.tried != label.tried
     ours = method("int-label").configure(
-        replace(gesture.config, layers=(replace(hidden, amplitude=0), output)), (0, 0), 1
+        replace(gesture_rnn.config, layers=(replace(hidden, amplitude=0), output)), (0, 0), 1
     )
     assert ours.layers[0].amplitude == 80 and ours.training.update_at == "readout"
+
+
+def test_a_temporal_layer_has_no_targets_of_its_own(gesture):
+    comparison = compare(replace(gesture, epochs=1), ("int-tpsgd", "int-label", "tpsgd-l2", "bp"), seeds=1)
+    assert [entry.name for entry in comparison.entries] == ["int-tpsgd", "bp"]
+    with pytest.raises(ConfigError, match="no method to compare"):
+        compare(gesture, ("int-label",), seeds=1)
 
 
 def test_unknown_rules():

@@ -50,7 +50,7 @@ def test_it_has_the_shifts_that_were_chosen(gesture, compared, text, setting):
 
 
 def test_frozen_layers_get_none(gesture, compared):
-    toml = load_task("gesture").toml.replace("target =", "frozen = true\n# target =")
+    toml = load_task("gesture").toml.replace("kernel =", "frozen = true\nkernel =")
     tuned = tuned_toml(replace(gesture, config=parse_config(toml, "a.toml")), toml, compared)
     assert tuned.count("chosen by compare") == 1
 

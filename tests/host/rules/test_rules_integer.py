@@ -91,7 +91,7 @@ def model(task: str, rule: str, given: Samples) -> Model:
         ("digits", "last", 8, 8),
         ("images", "last", 8, 8),
         ("stacked", "readout", 20, 16),
-        *(("fsdd", rule, 20, 16) for rule in UPDATE_AT),
+        *(("fsdd-rnn", rule, 20, 16) for rule in UPDATE_AT),
     ],
 )
 def test_predictions_follow_the_integer_network(task: str, rule: str, steps: int, channels: int) -> None:
