@@ -156,7 +156,7 @@ def _config(source: Path, config: Path | None, network: FloatNetwork | None) -> 
     if network.recurrent:
         raise ConfigError(
             f"{source} is a recurrent network: how are its steps cut from the data?",
-            "Say so in a TOML (tpsgd-host new NAME --kind rnn writes one) and name it with --config.",
+            "Say so in a TOML (tpsgd-host new NAME --network rnn writes one) and name it with --config.",
         )
     layout, scale = Layout(1, network.layers[0].inputs), ScaleConfig(sigmas=TRAINED_SIGMAS)
     return Config(source.stem[:60] or "model", 1, (), layout, scale, source=str(source))
