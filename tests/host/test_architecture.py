@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,11 @@ def test_the_host_has_few_rooms():
     folder = Path(tpsgd_host.__file__).parent
     rooms = sorted(path.parent.name for path in folder.glob("*/__init__.py"))
     assert 10 < len(rooms) <= MAX_ROOMS, f"{len(rooms)} packages: {', '.join(rooms)}"
+
+
+def test_no_test_module_imports_another():
+    # What two of them need is in a module beside them, or a fixture in conftest.py.
+    modules = [*ROOT.glob("tests/host/**/*.py"), *ROOT.glob("tests/device/*.py"), *ROOT.glob("tests/campaigns/*.py")]
+    found = [(p.name, line) for p in modules for line in re.findall(r"^(?:from|import) test_\w+", p.read_text(), re.M)]
+    assert len(modules) > 50
+    assert not found

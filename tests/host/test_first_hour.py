@@ -125,7 +125,9 @@ def test_a_demo_without_its_data(place, monkeypatch):
     assert "tpsgd[demo]" in fails(10, "demo", "gesture")
 
 
-@pytest.mark.parametrize("arguments", [[], ["stream"], ["stream", "a.csv", "--epochs", "0"], ["nonsense"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["stream", "a.csv", "b.csv"], ["stream", "a.csv", "--epochs", "0"], ["nonsense"]]
+)
 def test_wrong_use_is_exit_code_two(arguments):
     done = subprocess.run([sys.executable, "-m", "tpsgd_host", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -395,7 +395,7 @@ def test_what_decides_a_run_cannot_be_changed_when_it_goes_on(flashed):
 
 def test_there_may_be_nothing_to_resume(place):
     assert "no unfinished run" in call("stream", "--resume", code=4)
-    assert "Which samples" in call("stream", code=2)
+    assert "Which data file?" in call("stream", code=2)
 
 
 def test_the_wear_of_the_flash_is_told(flashed):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,13 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from bootdrive import BootDrive
 from commands import call, fails
 from images import RP2040, RP2350_ARM, esp_image, uf2
 from networks import recurrent_model
 from terminal import TerminalBoard
 
 from tpsgd_host.boards import plugged
-from tpsgd_host.boards.drives import Drive, read_drive
+from tpsgd_host.boards.drives import Drive
 from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.errors import BoardError, BoardGoneError, ConfigError, FitError, MismatchError, PortError
 from tpsgd_host.flashing import deploy, mpy, real, start
@@ -32,7 +32,6 @@ from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.model.modelfile import load_model
 
 DEVICE = Path(deploy.serve.__file__).parent
-INFO = "UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: {}\n"
 NEVER = ConfigError("nobody should have been asked")
 
 
@@ -280,31 +279,6 @@ def test_options_that_contradict_each_other(tmp_path, model_file):
 
 
 # -- UF2: the boot drive as a folder
-
-
-class BootDrive:
-    """A folder that behaves like a boot drive: it goes away once a UF2 file is whole on it."""
-
-    def __init__(self, folder, board_id="RPI-RP2", size=0):
-        self.folder, self.size, self.taken = folder, size, b""
-        folder.mkdir()
-        (folder / "INFO_UF2.TXT").write_text(INFO.format(board_id))
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def _watch(self):
-        until = time.monotonic() + 10
-        while self.size and time.monotonic() < until:
-            for path in self.folder.glob("*.uf2"):
-                if path.stat().st_size == self.size:
-                    self.taken = path.read_bytes()
-                    shutil.rmtree(self.folder)
-                    return
-            time.sleep(0.01)
-
-    def found(self):
-        drive = read_drive(self.folder)
-        return [drive] if drive else []
 
 
 def test_firmware_goes_to_the_boot_drive(tmp_path):

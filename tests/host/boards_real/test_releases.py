@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 
 import pytest
+from bootdrive import BootDrive
 from commands import call, fails
 from images import esp_image, uf2
-from test_flash_real import BootDrive
 
 from tpsgd_host.boards.profiles import load_profile, load_profiles
 from tpsgd_host.errors import ConfigError
