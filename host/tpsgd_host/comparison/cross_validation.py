@@ -11,6 +11,7 @@ from statistics import fmean
 
 import numpy as np
 
+from tpsgd_host.comparison.differences import differences
 from tpsgd_host.comparison.methods import Method
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import Comparison, Entry
@@ -71,6 +72,7 @@ def merged(crossed: Sequence[Comparison]) -> Comparison:
         test_samples=samples,
         validation_samples=sum(one.validation_samples for one in crossed),
         entries=entries,
+        differences=differences(entries, samples),
         verdict=verdict(entries, samples),
         notes=_notes(crossed),
         crossed=tuple(crossed),
@@ -92,6 +94,8 @@ def _merged(entries: Sequence[Entry], crossed: Sequence[Comparison]) -> Entry:
         bytes=max(entry.bytes for entry in entries),
         seconds=fmean(entry.seconds for entry in entries),
         diverged=sum(entry.diverged for entry in entries),
+        by_recording=tuple(share for entry in entries for share in entry.by_recording),
+        by_fold=tuple(entry.mean for entry in entries),
     )
 
 

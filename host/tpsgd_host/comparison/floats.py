@@ -94,6 +94,7 @@ class FloatMethod:
             result.accuracies[0].reshape(shape),
             result.history.reshape(epochs, *shape),
             result.diverged.reshape(shape),
+            result.right[0].reshape(*shape, -1),
         )
 
     def bytes(self, config: Config, samples: Samples) -> int:

@@ -79,7 +79,7 @@ class IntegerMethod:
     ) -> Trained:  # fmt: skip
         """Train a network for each setting and seed; see :class:`~tpsgd_host.comparison.results.Trained`."""
         runs = len(settings) * len(part.seeds)
-        accuracies = np.zeros((len(settings), len(part.seeds)))
+        right = np.zeros((len(settings), len(part.seeds), len(part.test)), bool)
         history = np.zeros((epochs, len(settings), len(part.seeds)))
         done = 0
         for i, setting in enumerate(settings):
@@ -89,9 +89,9 @@ class IntegerMethod:
                 for epoch, share in enumerate(learn(simulator, model, part.train, epochs, shuffle_seed)):
                     history[epoch, i, j] = share
                     progress((done + (epoch + 1) / epochs) / runs)
-                accuracies[i, j] = accuracy(simulator, records(model, part.test))
+                right[i, j] = classified(simulator, records(model, part.test))
                 done += 1
-        return Trained(accuracies, history, np.zeros(accuracies.shape, bool))
+        return Trained(right.mean(axis=2), history, np.zeros(right.shape[:2], bool), right)
 
     def configure(self, config: Config, setting: Setting, seed: int) -> Config:
         """Return the network with the update shifts of a setting and a seed of its own."""
@@ -138,8 +138,13 @@ def records(model: Model, samples: Samples) -> Records:
 
 def accuracy(simulator: Simulator, check: Records) -> float:
     """Return the share of records that are classified rightly, 0 to 1."""
+    return float(classified(simulator, check).mean())
+
+
+def classified(simulator: Simulator, check: Records) -> npt.NDArray[np.bool_]:
+    """Return whether each record is classified rightly, shape (S,)."""
     right: npt.NDArray[np.bool_] = simulator.evaluate(check)[:, 0] == check.labels
-    return float(right.mean())
+    return right
 
 
 def _feedback(layer: LayerConfig) -> bool:

@@ -6,6 +6,7 @@ Legend: n nets of one method (one a seed), E epochs.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import ceil
 from statistics import fmean, stdev
 from typing import TypeAlias
 
@@ -16,6 +17,8 @@ from tpsgd_host import __version__
 from tpsgd_host.names import file_name
 
 SCHEMA = 1  # of the JSON
+OURS = "int-tpsgd"  # the network as its TOML says, in integers
+HOPELESS = 100  # times as many recordings as there are: nobody records these to decide
 
 #: What a method's learning rate is made of: a rate, or the offsets of the update shifts.
 Setting: TypeAlias = tuple[float, ...]
@@ -33,6 +36,8 @@ class Trained:
         Share of the training samples classified rightly when they came, before they were learned.
     diverged : ndarray of bool, shape (settings, seeds)
         Networks whose weights left the range of numbers.
+    right : ndarray of bool, shape (settings, seeds, S), or None
+        Whether each test sample was classified rightly; None where nobody kept it.
     seconds : float
         Of processor time that all of it took.
     """
@@ -40,6 +45,7 @@ class Trained:
     accuracies: npt.NDArray[np.float64]
     history: npt.NDArray[np.float64]
     diverged: npt.NDArray[np.bool_]
+    right: npt.NDArray[np.bool_] | None = None
     seconds: float = 0.0
 
 
@@ -76,6 +82,11 @@ class Entry:
         Of processor time that training one network took on this computer.
     diverged : int
         Test networks whose weights left the range of numbers.
+    by_recording : tuple of float
+        Accuracy on each recording of the test part, mean over its samples and the seeds, in the same order for all
+        methods; empty where nobody kept it.
+    by_fold : tuple of float
+        Accuracy on each fold of a cross-validation, mean over the seeds; empty where there was one test part.
     """
 
     name: str
@@ -90,6 +101,8 @@ class Entry:
     bytes: int
     seconds: float
     diverged: int = 0
+    by_recording: tuple[float, ...] = ()
+    by_fold: tuple[float, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -100,6 +113,49 @@ class Entry:
     def deviation(self) -> float:
         """Standard deviation over the seeds; 0 for a single one."""
         return stdev(self.accuracies) if len(self.accuracies) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one method is above another, in points (percent of the test samples).
+
+    Attributes
+    ----------
+    one, other : str
+        Their titles.
+    points : float
+        Mean of the paired differences.
+    noise : float or None
+        Half the width of its 95% interval; None where a single seed cannot tell.
+    recordings : int
+        Recordings that were tested on.
+    """
+
+    one: str
+    other: str
+    points: float
+    noise: float | None
+    recordings: int
+
+    @property
+    def decided(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.noise is not None and abs(self.points) > self.noise
+
+    @property
+    def needed(self) -> int | None:
+        """Recordings to test on until the interval would leave zero out, if the difference stays what it is.
+
+        Its width goes with the square root of their number. None where there is none or too many.
+        """
+        if self.noise is None or self.decided or not self.recordings or not self.points:
+            return None
+        times = (self.noise / self.points) ** 2
+        return ceil(times * self.recordings) if times <= HOPELESS else None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return everything for JSON."""
+        return {**asdict(self), "decided": self.decided, "needed": self.needed}
 
 
 @dataclass(frozen=True)
@@ -124,6 +180,8 @@ class Comparison:
         How many times the training part was split to choose learning rates.
     validation_samples : int
         Samples that were validated on, over all folds.
+    differences : tuple of Difference
+        Between the network as it is and each of the other methods.
     verdict : tuple of str
         Sentences.
     board : BoardRun or None
@@ -144,6 +202,7 @@ class Comparison:
     validation_samples: int
     data: str
     entries: tuple[Entry, ...]
+    differences: tuple[Difference, ...] = ()
     verdict: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     board: BoardRun | None = None
@@ -165,7 +224,10 @@ class Comparison:
     def as_dict(self) -> dict[str, object]:
         """Return everything for JSON."""
         entries = [{**asdict(e), "mean": e.mean, "deviation": e.deviation} for e in self.entries]
-        return {**asdict(self), "entries": entries, "crossed": [one.as_dict() for one in self.crossed]}
+        return {
+            **asdict(self), "entries": entries, "differences": [gap.as_dict() for gap in self.differences],
+            "crossed": [one.as_dict() for one in self.crossed],
+        }  # fmt: skip
 
 
 def document(comparisons: list[Comparison]) -> dict[str, object]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+import numpy as np
+
+from tpsgd_host.comparison.differences import differences
 from tpsgd_host.comparison.methods import Method, method
 from tpsgd_host.comparison.problem import Part, Problem, final_part, validation_note, validation_parts
 from tpsgd_host.comparison.results import Comparison, Entry, Trained, Tried
 from tpsgd_host.comparison.search import FINALISTS, ROUNDS, Search, edge_note, find_settings, short_run
 from tpsgd_host.comparison.training import Job, Progress, Training, jobs_for
-from tpsgd_host.comparison.verdict import verdict
+from tpsgd_host.comparison.verdict import hardly_learned, verdict
 from tpsgd_host.errors import ConfigError
 
 
@@ -57,11 +60,17 @@ def compare(
         searches = find_settings(problem, taking_part, parts, training)
         tests = _test(searches, final, problem.epochs, training)
     entries = tuple(_entry(problem, search, tested) for search, tested in zip(searches, tests, strict=True))
-    notes = [*problem.notes, validation_note(problem, parts), edge_note(problem, searches)]
+    commonest = float(np.bincount(problem.test.labels).max()) / len(problem.test)
+    notes = [
+        *problem.notes,
+        validation_note(problem, parts),
+        edge_note(problem, searches),
+        *hardly_learned(entries, commonest),
+    ]
     return Comparison(
         problem.name, problem.network, problem.train.classes, len(problem.train), len(problem.test), problem.epochs,
         final.seeds, problem.shuffle_seed, len(parts), sum(len(part.test) for part in parts), problem.data, entries,
-        verdict(entries, len(problem.test)), tuple(filter(None, notes)),
+        differences(entries, len(problem.test)), verdict(entries, len(problem.test)), tuple(filter(None, notes)),
     )  # fmt: skip
 
 
@@ -92,5 +101,15 @@ def _entry(problem: Problem, found: Search, tested: Trained) -> Entry:
         one.name, one.title, one.integer, setting, one.describe(problem.config, setting), tuple(tried),
         fmean(found.full[setting]), tuple(tested.history[:, 0].mean(axis=1).tolist()),
         tuple(tested.accuracies[0].tolist()), one.bytes(problem.config, problem.train),
-        tested.seconds / tested.accuracies.size, int(tested.diverged.sum()),
+        tested.seconds / tested.accuracies.size, int(tested.diverged.sum()), _by_recording(problem, tested),
     )  # fmt: skip
+
+
+def _by_recording(problem: Problem, tested: Trained) -> tuple[float, ...]:
+    """Return the accuracy on each test recording, mean over its samples and the seeds."""
+    if tested.right is None:
+        return ()
+    by_sample = tested.right[0].mean(axis=0)
+    place = {group: i for i, group in enumerate(dict.fromkeys(problem.test.groups))}
+    of_sample = [place[group] for group in problem.test.groups]
+    return tuple((np.bincount(of_sample, by_sample) / np.bincount(of_sample)).tolist())

@@ -13,13 +13,16 @@ from tpsgd_host.comparison.view import duration
 
 HEADS = ("method", "test accuracy", "bytes", "time", "hidden rate", "output rate", "validation")
 
+GAP_HEADS = ("difference", "points", "95% interval", "decided")
+
 FEW = 100  # test samples: one is more than a point
 
 _LEGEND = (
     "Test accuracy in percent, mean and deviation over the seeds. Bytes: RAM that training takes on a board, floats "
     "with four bytes a number. Time: processor time to train one network here, integers in C and floats in NumPy; it "
-    "says nothing about a board. Rates: update shifts (8/9/10 is 2^-8, then 2^-9, then 2^-10), or the first rate, "
-    "which is halved as often; chosen by the accuracy on validation parts. {used}"
+    "says nothing about a board. Differences are paired; an interval that holds zero leaves them undecided. Rates: "
+    "update shifts (8/9/10 is 2^-8, then 2^-9, then 2^-10), or the first rate, which is halved as often; chosen by "
+    "the accuracy on validation parts. {used}"
 )
 _USED = "The test part was used once."
 _CROSSED = (
@@ -67,8 +70,22 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
     for one in comparisons:
         rows = [cells(entry) for entry in one.entries]
         parts += [f"## {one.problem}", f"{heading(one)}; {how_chosen(one)}.", markdown_table(HEADS, rows)]
+        if one.differences:
+            parts.append(markdown_table(GAP_HEADS, gaps(one)))
         parts.append("\n".join(f"- {sentence}" for sentence in sentences(one)))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def gaps(one: Comparison) -> list[list[str]]:
+    """Return a row for each difference: between whom, points, its interval, and whether that decides."""
+    return [
+        [
+            f"{gap.one} - {gap.other}", f"{gap.points:+.1f}",
+            "" if gap.noise is None else f"{gap.points - gap.noise:+.1f} to {gap.points + gap.noise:+.1f}",
+            "yes" if gap.decided else f"undecided, {gap.needed:,} recordings" if gap.needed else "undecided",
+        ]
+        for gap in one.differences
+    ]  # fmt: skip
 
 
 def sentences(one: Comparison) -> list[str]:

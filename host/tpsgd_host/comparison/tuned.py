@@ -9,23 +9,22 @@ import tomlkit
 from tpsgd_host.comparison.integer import IntegerMethod
 from tpsgd_host.comparison.methods import method
 from tpsgd_host.comparison.problem import Problem
-from tpsgd_host.comparison.results import Comparison
+from tpsgd_host.comparison.results import OURS, Comparison
 from tpsgd_host.model.config import Config
 
 _REMARK = 26  # column of remarks in the templates
-NAME = "int-tpsgd"  # the network as its TOML says
 
 
 def has_tuned(one: Comparison) -> bool:
     """Whether there are chosen shifts: the network as it is took part."""
-    return one.entry(NAME) is not None
+    return one.entry(OURS) is not None
 
 
 def tuned_toml(problem: Problem, toml: str, one: Comparison) -> str:
     """Return the network's TOML with the shifts that a comparison chose; of several folds, the commonest choice."""
-    ours = method(NAME)
+    ours = method(OURS)
     assert isinstance(ours, IntegerMethod)
-    entries = [entry for part in one.crossed or (one,) if (entry := part.entry(NAME)) is not None]
+    entries = [entry for part in one.crossed or (one,) if (entry := part.entry(OURS)) is not None]
     ((setting, _),) = Counter(entry.setting for entry in entries).most_common(1)
     return with_rates(toml, ours.configure(problem.config, setting, problem.config.seed), "chosen by compare")
 

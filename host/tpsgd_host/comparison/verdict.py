@@ -1,23 +1,12 @@
-"""What the figures say, in sentences; and whether they say it, or it is noise.
-
-Differences are paired: network by network of the same seed. Noise is what their mean may be off by chance: the
-half-width of its 95% confidence interval (Student's t), and never less than one test sample.
-"""
+"""What the figures say, in sentences; and whether they say it, or it is undecided."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import sqrt
-from statistics import fmean, stdev
+from statistics import fmean
 
-from tpsgd_host.comparison.results import Entry
-
-#: Student's t for 95%, two-sided, by degrees of freedom 1 to 30; beyond that 1.96 is near enough.
-_T = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
-    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
+from tpsgd_host.comparison.differences import difference
+from tpsgd_host.comparison.results import OURS, Difference, Entry
 
 RISING = 0.02  # from one quarter of the epochs to the next, below
 LEARNED = 0.97  # of the training samples: more epochs may help
@@ -25,40 +14,10 @@ LEARNED = 0.97  # of the training samples: more epochs may help
 _DFA_KIND = ("dfa", "fa", "drtp")
 
 
-@dataclass(frozen=True)
-class Difference:
-    """How far one method is above another, in points (percent of the test samples).
-
-    Attributes
-    ----------
-    points : float
-        Mean over the seeds.
-    noise : float or None
-        What of it may be chance; None where a single seed cannot tell.
-    """
-
-    points: float
-    noise: float | None
-
-    @property
-    def sure(self) -> bool:
-        """Whether it is more than noise."""
-        return self.noise is not None and abs(self.points) > self.noise
-
-
-def difference(one: Sequence[float], other: Sequence[float], test_samples: int) -> Difference:
-    """Return how far ``one`` is above ``other``, accuracies of 0 to 1 of the same seeds in the same order."""
-    pairs = [100 * (a - b) for a, b in zip(one, other, strict=True)]
-    if len(pairs) < 2:
-        return Difference(fmean(pairs), None)
-    t = _T[len(pairs) - 2] if len(pairs) - 2 < len(_T) else 1.96
-    return Difference(fmean(pairs), max(t * stdev(pairs) / sqrt(len(pairs)), 100 / test_samples))
-
-
 def verdict(entries: Sequence[Entry], test_samples: int) -> tuple[str, ...]:
     """Return what a user should know: against backprop, hidden layers, rivals, chance."""
     by_name = {entry.name: entry for entry in entries}
-    ours = by_name.get("int-tpsgd")
+    ours = by_name.get(OURS)
     sentences: list[str] = []
     if ours is None:
         return ()
@@ -86,25 +45,44 @@ def verdict(entries: Sequence[Entry], test_samples: int) -> tuple[str, ...]:
 
 
 def _against(ours: Entry, other: Entry, name: str, test_samples: int) -> str:
-    gap = difference(ours.accuracies, other.accuracies, test_samples)
+    gap = difference(ours, other, test_samples)
     ram = _ram(ours.bytes, other.bytes)
-    if gap.noise is None or gap.sure:
+    if gap.noise is None or gap.decided:
         if gap.points < 0:
             return f"tpsgd costs you {_points(gap)} against {name}{ram}."
         if gap.points > 0:
             return f"tpsgd gains {_points(gap)} on {name}{ram}."
-    return f"tpsgd is level with {name} ({_signed(gap)}, within the noise){ram}."
+    return f"tpsgd is undecided against {name}{ram}: {_interval(gap)}."
 
 
 def _hidden(ours: Entry, still: Entry, test_samples: int) -> str:
-    gap = difference(ours.accuracies, still.accuracies, test_samples)
+    gap = difference(ours, still, test_samples)
     bare = f"frozen = true saves {ours.bytes - still.bytes:,} bytes"
-    if gap.noise is None or gap.sure:
+    if gap.noise is None or gap.decided:
         if gap.points > 0:
             return f"Training the hidden layers gains {_points(gap)} over leaving them frozen."
         if gap.points < 0:
             return f"Training the hidden layers costs {_points(gap)}: leave them frozen, {bare}."
-    return f"Training the hidden layers brings nothing that is more than noise ({_signed(gap)}): {bare}."
+    return f"Whether training the hidden layers brings anything is undecided, {_interval(gap)}: {bare}."
+
+
+def hardly_learned(entries: Sequence[Entry], commonest: float) -> tuple[str, ...]:
+    """Name the methods some of whose networks did not train.
+
+    Parameters
+    ----------
+    commonest : float
+        Share of the test samples that are of their commonest class.
+    """
+    best = max((max(entry.accuracies) for entry in entries), default=0.0)
+    floor = (commonest + best) / 2
+    counts = [(entry, sum(accuracy < floor for accuracy in entry.accuracies)) for entry in entries]
+    return tuple(
+        f"{count} of {len(entry.accuracies)} networks of {entry.title} hardly learned: below {100 * floor:.0f}%, "
+        "midway between always answering the commonest class and the best network"
+        for entry, count in counts
+        if count and best > commonest
+    )
 
 
 def _unfinished(ours: Entry) -> list[str]:
@@ -140,6 +118,17 @@ def _points(gap: Difference) -> str:
     return size if gap.noise is None else f"{size} (±{gap.noise:.1f})"
 
 
-def _signed(gap: Difference) -> str:
-    text = f"{gap.points:+.1f} points"
-    return text if gap.noise is None else f"{text} ±{gap.noise:.1f}"
+def _interval(gap: Difference) -> str:
+    """Return a difference that is not decided, its interval, and what would decide it."""
+    if gap.noise is None:
+        return f"{gap.points:+.1f} points"
+    low, high = gap.points - gap.noise, gap.points + gap.noise
+    text = f"{gap.points:+.1f} points, between {low:+.1f} and {high:+.1f}"
+    if gap.needed is None:
+        return text
+    return f"{text}; some {_rounded(gap.needed):,} recordings to test on would decide it, {gap.recordings:,} were there"
+
+
+def _rounded(count: int) -> int:
+    """Return a count with two digits that are not zero: it is an estimate."""
+    return round(count, 2 - len(str(count)))

@@ -47,6 +47,8 @@ class Result:
     ----------
     accuracies : ndarray, shape (tests, R)
         Share of each test set classified correctly after the last epoch; 0 for a network that diverged.
+    right : list of ndarray of bool, one a test set, shape (R, S)
+        Whether each of its samples is.
     history : ndarray, shape (E, R)
         Share of the training samples that were classified correctly before they were learned.
     weights : list of ndarray, one a layer, shape (R, m, n + 1)
@@ -55,6 +57,7 @@ class Result:
     """
 
     accuracies: npt.NDArray[np.float64]
+    right: list[npt.NDArray[np.bool_]]
     history: npt.NDArray[np.float64]
     weights: list[Floats]
     diverged: npt.NDArray[np.bool_]
@@ -155,14 +158,15 @@ def train(
         if progress is not None:
             progress(1.0)
         diverged = ~np.all([np.isfinite(w).all(axis=(1, 2)) for w in network.weights], axis=0)
-        accuracies = np.array([_accuracy(network, *test) for test in tests]).reshape(len(tests), len(seeds))
-    accuracies[:, diverged] = 0
-    return Result(accuracies, history, network.weights, diverged)
+        found = [_right(network, *test) & ~diverged[:, None] for test in tests]
+    accuracies = np.array([right.mean(axis=1) for right in found]).reshape(len(tests), len(seeds))
+    return Result(accuracies, found, history, network.weights, diverged)
 
 
-def _accuracy(network: Network, x: Floats, y: Indices) -> npt.NDArray[np.float64]:
-    found = network.classify(np.asarray(x, np.float32))
-    return np.asarray((found == np.asarray(y)).mean(axis=1), np.float64)
+def _right(network: Network, x: Floats, y: Indices) -> npt.NDArray[np.bool_]:
+    """Return whether each network classifies each sample rightly, shape (R, S)."""
+    right: npt.NDArray[np.bool_] = network.classify(np.asarray(x, np.float32)) == np.asarray(y)
+    return right
 
 
 def _rates(rates: Sequence[float] | Sequence[Sequence[float]], nets: int, layers: int) -> npt.NDArray[np.float64]:

@@ -50,6 +50,13 @@ def test_accuracies_are_those_of_all_recordings(crossed):
     assert not any("--folds" in said for said in sentences(crossed))
     assert "Each of 20 test samples is 5.0 points: --folds 5 tests on all recordings." in sentences(crossed.crossed[0])
     assert len(crossed.as_dict()["crossed"][0]["entries"]) == 2
+    (gap,) = crossed.differences
+    ours, still = crossed.entries
+    assert gap.points == pytest.approx(100 * (ours.mean - still.mean)) and gap.recordings == 80
+    assert len(ours.by_fold) == 4 and np.mean(ours.by_recording) == pytest.approx(ours.mean)
+    (said,) = crossed.as_dict()["differences"]
+    assert (said["decided"], said["noise"]) == (gap.decided, gap.noise)
+    assert "95% interval" in markdown([crossed])
 
 
 def test_rates_of_a_fold_are_blind_to_its_test_part(problems, crossed):
