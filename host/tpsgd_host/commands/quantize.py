@@ -25,6 +25,13 @@ from tpsgd_host.quantization.quantize import QuantizeReport, quantize
 from tpsgd_host.quantization.quantizer import Inputs
 from tpsgd_host.terminal import echo
 
+#: What a network was trained on, in words.
+SEEN: dict[Inputs, str] = {
+    "raw": "the readings as they are",
+    "std": "readings that were standardized (less their mean, by their deviation)",
+    "unit": "readings scaled to -1..1",
+}
+
 
 def as_dict(fit: Fit) -> dict[str, object]:
     """Return for JSON whether the model fits on a board."""
@@ -64,7 +71,13 @@ def show(report: QuantizeReport, boards: Sequence[Fit], console: Console) -> Non
         f"accuracy on them: {report.float_accuracy:.1%} in floating point, {report.integer_accuracy:.1%} in integers "
         f"({lost:+.1f} points lost); both predict the same for {report.agreement:.1%}"
     )
-    if lost > 2 or report.agreement < 0.9:
+    if report.better_inputs:
+        inputs, accuracy = report.better_inputs
+        console.print(
+            f"[yellow]With --inputs {inputs} the network would be right for {accuracy:.1%} in floating point: it was "
+            f"trained on {SEEN[inputs]}. Say so, and quantize again.[/]"
+        )
+    elif lost > 2 or report.agreement < 0.9:
         console.print(
             "[yellow]That is much. Does --inputs say what the network saw? Does each channel have a scale of its own "
             '(scale = "std", per_channel = true)?[/]'

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.load import load_samples
@@ -22,6 +24,7 @@ from tpsgd_host.training.executor import TEST, Bytes, Records
 from tpsgd_host.training.simulator import Simulator
 
 NETWORKS = (".npz", ".onnx")
+MUCH_BETTER = 0.1  # other inputs that make so much difference are those that the network was trained on
 TRAINED_SIGMAS = 3.0  # a trained network knows readings beyond two standard deviations, and wants them
 
 
@@ -46,6 +49,9 @@ class QuantizeReport:
         cover.
     constant : tuple of str
         Channels that never change.
+    better_inputs : (str, float) or None
+        Other inputs with which the float network is right much more often, and how often: what was said of its inputs
+        is most likely wrong.
     """
 
     model: Model
@@ -58,6 +64,7 @@ class QuantizeReport:
     float_accuracy: float | None = None
     integer_accuracy: float | None = None
     agreement: float | None = None
+    better_inputs: tuple[Inputs, float] | None = None
 
     def __repr__(self) -> str:
         return f"<QuantizeReport {self.out}: {self.model.shape}, trains in {self.memory.total:,} bytes>"
@@ -72,6 +79,7 @@ class QuantizeReport:
             "input_clamped": self.clamped, "input_range_used": self.used, "constant_channels": list(self.constant),
             "float_accuracy": self.float_accuracy, "integer_accuracy": self.integer_accuracy,
             "agreement": self.agreement,
+            "better_inputs": self.better_inputs[0] if self.better_inputs else None,
         }  # fmt: skip
 
 
@@ -165,17 +173,29 @@ def _config(source: Path, config: Path | None, network: FloatNetwork | None) -> 
 def _compare(report: QuantizeReport, network: FloatNetwork, stored: Bytes, inputs: Inputs) -> QuantizeReport:
     """Return the report with what both networks say of the calibration data."""
     samples, model = report.source, report.model
-    before = network.logits(network_inputs(network, samples, model.scaling, inputs)).argmax(axis=1)
+    before = _predicted(report, network, inputs)
     records = Records(np.full(len(samples), TEST, np.uint8), samples.labels, stored)
     after = Simulator(model).evaluate(records)[:, 0]
     known = samples.labels != UNKNOWN
     truth = samples.labels[known]
+    right = float((before[known] == truth).mean())
+    others = [other for other in get_args(Inputs) if other != inputs and network.mean is None]
+    found = [(float((_predicted(report, network, other)[known] == truth).mean()), other) for other in others]
+    best = max(found, key=lambda pair: pair[0], default=(0.0, inputs))
     return replace(
         report,
-        float_accuracy=float((before[known] == truth).mean()),
+        float_accuracy=right,
         integer_accuracy=float((after[known] == truth).mean()),
         agreement=float((before == after).mean()),
+        better_inputs=(best[1], best[0]) if best[0] > right + MUCH_BETTER else None,
     )
+
+
+def _predicted(report: QuantizeReport, network: FloatNetwork, inputs: Inputs) -> npt.NDArray[np.intp]:
+    """Return what the float network makes of the calibration data, if it saw such inputs."""
+    seen = network_inputs(network, report.source, report.model.scaling, inputs)
+    predicted: npt.NDArray[np.intp] = network.logits(seen).argmax(axis=1)
+    return predicted
 
 
 def _coverage(stored: Bytes, model: Model) -> tuple[float, float]:

@@ -48,8 +48,9 @@ def load_npz(path: str | Path, activation: str = "tanh", inputs: int = 0) -> Flo
     path : str or Path
         Weights W0, b0, W1, b1 and so on, PyTorch's ``weight`` and ``bias``, scikit-learn's ``coefs_`` and
         ``intercepts_``, or Keras' arrays in their order; for a recurrent first layer W_ih, W_hh and b (or b_ih and
-        b_hh). Which axis is the input follows from the chain of layers. ``mean`` and ``std`` are those that the inputs
-        were standardized with, ``activation`` names that of the hidden layers.
+        b_hh), or the kernels and the bias of a SimpleRNN. Which axis is the input follows from the chain of layers.
+        ``mean`` and ``std`` are those that the inputs were standardized with, ``activation`` names that of the hidden
+        layers.
     activation : str
         Of the hidden layers, where the file does not say.
     inputs : int
@@ -133,7 +134,16 @@ def _activations(arrays: dict[str, Any], activation: str, source: str) -> list[s
 
 
 def _recurrent(arrays: dict[str, Any], source: str) -> FloatLayer | None:
-    """Take a recurrent layer out of the arrays, PyTorch's way round: W_ih (m, C), W_hh (m, m)."""
+    """Take a recurrent layer out of the arrays: PyTorch's W_ih (m, C) and W_hh (m, m), or Keras' kernels."""
+    keras = _keras_names(arrays)
+    if keras:
+        kernel, state, bias = (_numbers(arrays.pop(name), name, source) for name in keras)
+        if kernel.ndim != 2 or state.shape != (kernel.shape[1],) * 2 or bias.shape != (kernel.shape[1],):
+            raise ModelError(
+                f"{source}: kernels of shape {kernel.shape} and {state.shape}; a plain RNN has (C, m), (m, m)",
+                "Of Keras' recurrent layers SimpleRNN can be a board's; LSTM and GRU have gates.",
+            )
+        return FloatLayer(kernel.T, bias, "tanh", state.T, keras[0])
     driven = [name for name in arrays if _INPUT.search(name)]
     looped = [name for name in arrays if _STATE.search(name)]
     if not driven and not looped:
@@ -152,6 +162,20 @@ def _recurrent(arrays: dict[str, Any], source: str) -> FloatLayer | None:
             raise ModelError(f"{source}: {name} has shape {part.shape}, the layer {len(bias)} units", HINT)
         bias += part
     return FloatLayer(weight, bias, "tanh", state, driven[0])
+
+
+def _keras_names(arrays: dict[str, Any]) -> tuple[str, str, str] | None:
+    """Return the names of a SimpleRNN's kernels and bias: by their paths, or in the order of ``get_weights()``."""
+    for name in arrays:
+        if name.endswith("recurrent_kernel"):
+            front = name.removesuffix("recurrent_kernel")
+            names = (f"{front}kernel", name, f"{front}bias")
+            return names if all(part in arrays for part in names) else None
+    first = tuple(f"arr_{i}" for i in range(3))
+    ranks = [np.ndim(array) for array in arrays.values()]
+    if all(name in arrays for name in first) and ranks.count(2) == ranks.count(1) + 1:
+        return first[0], first[1], first[2]
+    return None
 
 
 def _pairs(arrays: dict[str, Any], source: str) -> list[_Pair]:

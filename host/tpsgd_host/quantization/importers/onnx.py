@@ -14,11 +14,16 @@ import numpy as np
 from tpsgd_host.errors import DependencyError, ModelError
 from tpsgd_host.files import read_file
 from tpsgd_host.quantization.floatnet import FloatLayer, FloatNetwork, Floats, check_network
+from tpsgd_host.quantization.importers.sizes import without_sizes
+from tpsgd_host.quantization.importers.tensors import MAX_BYTES, Tensors
+from tpsgd_host.quantization.importers.unrolled import fold
 
-MAX_BYTES = 64 << 20
-SHAPES = ("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout")  # values pass as they are
+SHAPES = ("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast")  # values pass as they are
 ENDS = ("Softmax", "LogSoftmax")
-KNOWN = "Known are Gemm, MatMul and Add, RNN, Tanh, Relu, Clip from -1 to 1, Flatten, Reshape and a Softmax at the end."
+KNOWN = (
+    "Known are Gemm, MatMul and Add, RNN, Tanh, Relu, Clip from -1 to 1, Flatten, Reshape and a Softmax at the end. "
+    "A SimpleRNN of Keras is read from .npz: numpy.savez(FILE, *model.get_weights())"
+)
 
 
 @dataclass
@@ -33,6 +38,7 @@ class _Chain:
     every_step: str = ""  # the states of all steps of a recurrent layer
     last_state: str = ""  # its state after the last step, where the graph has it
     sequence: bool = False  # the value at hand is the states of all steps: a Gather of the last must follow
+    only_state: bool = False  # the value at hand is the last state, of one layer: a Gather may take that layer
     ended: bool = False
 
     def refuse(self, node: Any, why: str) -> NoReturn:
@@ -81,15 +87,18 @@ def load_onnx(path: str | Path) -> FloatNetwork:
 
 def _walk(graph: Any, source: str) -> tuple[FloatLayer, ...]:
     """Follow the one value from the graph's input to its output."""
-    constants = {tensor.name: _array(tensor, source) for tensor in graph.initializer}
+    tensors = Tensors(source)
+    constants = {tensor.name: tensors.array(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            constants[node.output[0]] = tensors.array(_attributes(node).get("value"))
     starts = [value.name for value in graph.input if value.name not in constants]
     if len(starts) != 1 or len(graph.output) < 1:
         raise ModelError(f"{source} has {len(starts)} inputs and {len(graph.output)} outputs, one of each is wanted")
+    nodes = [node for node in graph.node if node.op_type != "Constant"]
+    nodes, constants = fold(*without_sizes(nodes, constants, tensors))
     chain = _Chain(source, constants, starts[0])
-    for node in graph.node:
-        if node.op_type == "Constant":
-            chain.constants[node.output[0]] = _array(_attributes(node).get("value"), source)
-            continue
+    for node in nodes:
         _step(chain, node)
     return tuple(chain.layers)
 
@@ -103,6 +112,7 @@ def _step(chain: _Chain, node: Any) -> None:
         chain.refuse(node, "cannot be quantized")
     if node.input and node.input[data] and node.input[data] in (chain.every_step, chain.last_state):
         chain.sequence = node.input[data] == chain.every_step
+        chain.only_state = not chain.sequence
         chain.current, chain.every_step, chain.last_state = node.input[data], "", ""  # one of them, once
     if not node.input or node.input[data] != chain.current:
         chain.refuse(node, "is not part of one plain chain of layers")
@@ -206,8 +216,11 @@ def _transpose(chain: _Chain, node: Any) -> None:
 
 
 def _gather(chain: _Chain, node: Any) -> None:
-    """Take the last of an RNN's states."""
+    """Take the last of an RNN's states, or the only layer of its last state."""
     index = chain.constant(node, 1)
+    if chain.only_state and index is not None and index.size == 1 and index.reshape(-1)[0] in (0, -1):
+        chain.only_state = False
+        return
     _require(chain, node, chain.sequence, "picks some of the values")
     _require(chain, node, index is not None and index.size == 1 and index.reshape(-1)[0] == -1, "picks no last state")
     chain.sequence = False
@@ -222,15 +235,6 @@ def _attributes(node: Any) -> dict[str, Any]:
     import onnx
 
     return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
-
-
-def _array(tensor: Any, source: str) -> Any:
-    """Return a tensor's numbers; files beside the model are never opened."""
-    import onnx
-
-    if tensor is None or tensor.data_location == onnx.TensorProto.EXTERNAL:
-        raise ModelError(f"{source} keeps weights outside of the file", "Export it with the weights inside.")
-    return onnx.numpy_helper.to_array(tensor)
 
 
 def _word(value: Any) -> str:
