@@ -16,6 +16,7 @@ import numpy as np
 from tpsgd import frames
 from tpsgd.serve import Server
 from tpsgd_host.boards.virtual import MAIN
+from tpsgd_host.flashing.ownership import SUMS, sums_of
 from tpsgd_host.link.port import Port
 from tpsgd_host.runs.course import cut
 from tpsgd_host.training.executor import Records
@@ -28,8 +29,17 @@ def put_on(folder: Path, model: bytes) -> None:
     (folder / "tpsgd").mkdir(parents=True)
     for path in DEVICE.glob("*.py"):
         (folder / "tpsgd" / path.name).write_bytes(path.read_bytes())
+    package = {f"tpsgd/{path.name}": path.read_bytes() for path in sorted((folder / "tpsgd").glob("*.py"))}
+    (folder / SUMS).write_bytes(sums_of(package))
     (folder / "model.tpsgd").write_bytes(model)
     (folder / "main.py").write_text(MAIN)
+
+
+def written_once(folder: Path, path: str, data: bytes) -> None:
+    """Lay a file out on a board as an earlier flash left it: with its hash among the sums."""
+    (folder / path).write_bytes(data)
+    with (folder / SUMS).open("ab") as file:
+        file.write(sums_of({path: data}))
 
 
 def case_records(case: int, count: int = cases.SAMPLES) -> Records:

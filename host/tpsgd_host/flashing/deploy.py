@@ -19,20 +19,25 @@ from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.drives import flush
 from tpsgd_host.boards.profiles import BoardProfile, fits
 from tpsgd_host.errors import BoardError, FitError, MismatchError
+from tpsgd_host.files import read_file
 from tpsgd_host.flashing.mpy import PACKAGE
-from tpsgd_host.flashing.probe import OURS, START_PROGRAM
+from tpsgd_host.flashing.ownership import (
+    EVER_WRITTEN,
+    MAX_FILE,
+    START,
+    SUMS,
+    Belongings,
+    digest,
+    set_aside,
+    sums_of,
+)
+from tpsgd_host.flashing.probe import START_PROGRAM
 from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.link.messages import Info
 from tpsgd_host.model.checkpoint import BESIDE
 from tpsgd_host.model.modelfile import Model
 
-#: The start-up program on MicroPython.
-START = "main.py"
-
-#: What CircuitPython puts on a new board: nobody misses it.
-HELLO = b'print("Hello World!")'
-
-#: Removes what an earlier flash left and makes the package's folder. KEEP is filled in.
+#: Makes room for what comes: renames what is not ours, removes what an earlier flash left, makes the package's folder.
 CLEAN = """
 import os
 def gone(path):
@@ -40,15 +45,24 @@ def gone(path):
         os.remove(path)
     except OSError:
         pass
+def there(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+for path in {aside!r}:
+    n, new = 1, path + ".old"
+    while there(new):
+        n += 1
+        new = path + ".old%d" % n
+    os.rename(path, new)
 for path in {files!r}:
     gone(path)
 try:
     os.mkdir({package!r})
 except OSError:
     pass
-for name in os.listdir({package!r}):
-    if name not in {keep!r}:
-        gone({package!r} + "/" + name)
 """
 
 Progress = Callable[[str, int, int], None]
@@ -67,24 +81,25 @@ def check_room(files: dict[str, bytes], free: int, place: str) -> None:
         )
 
 
-def clean_program(files: dict[str, bytes]) -> str:
-    """Return the program that makes room for ``files`` on a board."""
-    keep = [path.partition("/")[2] for path in files if path.startswith(f"{PACKAGE}/")]
-    return CLEAN.format(files=(START, *BESIDE), package=PACKAGE, keep=keep)
+def clean_program(files: dict[str, bytes], there: Belongings) -> str:
+    """Return the program that makes room for ``files`` on a board that has ``there``."""
+    gone = (START, *BESIDE, *there.stale(files))
+    return CLEAN.format(aside=there.others(START), files=gone, package=PACKAGE)
 
 
 def copy_commands(remote: Remote, files: dict[str, bytes]) -> list[list[str]]:
     """Return the commands that :func:`deploy` runs; for ``--dry-run``, with a remark for the programs they carry."""
-    cleaning = "(remove main.py, checkpoints, and what is left of another version)"
+    cleaning = "(remove main.py, checkpoints, and what is left of another version; keep what is yours as NAME.old)"
     return [
         remote.command("exec", "(say what the board is)"),
+        remote.command("exec", "(say which files it has)"),
         remote.put_command([(Path(name), name) for name in files], cleaning),
         remote.put_command([(Path(START), START)]),
     ]
 
 
-def deploy(remote: Remote, files: dict[str, bytes], progress: Progress) -> None:
-    """Put ``files`` and the start-up program on a board whose REPL answers."""
+def deploy(remote: Remote, files: dict[str, bytes], there: Belongings, progress: Progress) -> None:
+    """Put ``files`` and the start-up program on a board whose REPL answers, and that has ``there``."""
     total = len(files) + 1
     done = 0
 
@@ -96,7 +111,7 @@ def deploy(remote: Remote, files: dict[str, bytes], progress: Progress) -> None:
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
         _stage(Path(place), {**files, START: START_PROGRAM.encode()})
         progress("write", 0, total)
-        remote.put([(Path(place) / name, name) for name in files], clean_program(files), copied)
+        remote.put([(Path(place) / name, name) for name in files], clean_program(files, there), copied)
         remote.put([(Path(place) / START, START)], on_file=copied)
 
 
@@ -111,10 +126,12 @@ def other_program(drive: Path) -> str:
     """Return the name of a start-up program on CircuitPython's drive that is not ours, else an empty string."""
     for name in (START_CIRCUITPYTHON, "code.txt", START, "main.txt"):
         try:
-            text = (drive / name).read_bytes().strip()
-        except OSError:
+            text = read_file(drive / name, MAX_FILE).strip()
+        except FileNotFoundError:
             continue
-        if text and text != HELLO and hashlib.sha256(text + b"\n").hexdigest() not in OURS:
+        except OSError:  # too large, or no file at all: nothing that we wrote
+            return name
+        if not {digest(text), digest(text + b"\n")} & EVER_WRITTEN:
             return name
     return ""
 
@@ -125,20 +142,17 @@ def drive_files(drive: Path, files: dict[str, bytes]) -> dict[str, bytes]:
     return {**files, **boot, START_CIRCUITPYTHON: START_PROGRAM.encode()}
 
 
-def deploy_drive(drive: Path, files: dict[str, bytes], progress: Progress) -> None:
-    """Put :func:`drive_files` onto CircuitPython's drive; the board restarts by itself."""
+def deploy_drive(drive: Path, files: dict[str, bytes], there: Belongings, progress: Progress) -> None:
+    """Put :func:`drive_files` onto CircuitPython's drive, which has ``there``; the board restarts by itself."""
     start = START_CIRCUITPYTHON
-    keep = {drive / name for name in files}
     total = len(files)
     try:
         replaced = sum((drive / name).stat().st_size for name in files if (drive / name).is_file())
         check_room(files, shutil.disk_usage(drive).free + replaced, str(drive))
-        for name in (start, *BESIDE):
+        set_aside(drive, there.others(start))
+        for name in (start, *BESIDE, *there.stale(files)):
             (drive / name).unlink(missing_ok=True)
         (drive / PACKAGE).mkdir(exist_ok=True)
-        for stale in set((drive / PACKAGE).iterdir()) - keep:
-            if stale.suffix in (".py", ".mpy"):
-                stale.unlink()
         for done, (name, data) in enumerate(files.items()):
             progress("write", done, total)
             _write(drive / name, data)
@@ -163,8 +177,8 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def board_files(model: Model, package: dict[str, bytes]) -> dict[str, bytes]:
-    """Return what goes on a board but for its start-up program: path and bytes, the model last."""
-    return {**package, serve.MODEL: model.to_bytes()}
+    """Return what goes on a board but for its start-up program: path and bytes, the sums first, the model last."""
+    return {SUMS: sums_of(package), **package, serve.MODEL: model.to_bytes()}
 
 
 def check_memory(model: Model, board: BoardProfile, heap: int, said: str = "") -> None:

@@ -27,6 +27,7 @@ from tpsgd_host.flashing.deploy import (
     other_program,
 )
 from tpsgd_host.flashing.mpy import circuitpython_files
+from tpsgd_host.flashing.ownership import Belongings, question
 from tpsgd_host.flashing.releases import Ask, Tell
 from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.flashing.start import start
@@ -62,12 +63,14 @@ def flash_drive(
     """
     check_memory(model, board, board.heap, "(as documented)")
     drive = circuitpy(named, seconds=MOUNTED_WITHIN if written else 0.0)
-    name = other_program(drive)
-    if name:
-        ask(f"{drive} has a {name} that is not tpsgd's. {START_CIRCUITPYTHON} will be replaced. Go on?")
+    there = Belongings.in_folder(drive)
+    if others := there.others(START_CIRCUITPYTHON):
+        ask(question(others, str(drive)))
+    elif (name := other_program(drive)) and START_CIRCUITPYTHON not in there.files:
+        ask(f"{drive} has a {name} that is not tpsgd's. {START_CIRCUITPYTHON} goes before it. Go on?")
     before = boot_state(drive)
     files = drive_files(drive, board_files(model, circuitpython_files()))
-    deploy_drive(drive, files, progress)
+    deploy_drive(drive, files, there, progress)
     port = port or port_of(read_drive(drive))
     todo = _todo(before, port)
     info = None if todo or not port else start(model, Remote(console_port(port)), tell)

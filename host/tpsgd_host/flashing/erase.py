@@ -9,21 +9,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tpsgd import serve
-from tpsgd_host.boards.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYTHON, board_ports, circuitpy
+from tpsgd_host.boards.circuitpython import board_ports, circuitpy
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.boards.virtual import SETTINGS, default_folder
 from tpsgd_host.errors import BoardError, ConfigError
+from tpsgd_host.flashing.mpy import PACKAGE
+from tpsgd_host.flashing.ownership import Belongings
 from tpsgd_host.flashing.probe import CIRCUITPYTHON
 from tpsgd_host.flashing.programs import run
 from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.model.checkpoint import BESIDE
-
-PACKAGE = "tpsgd"
-PROGRAM = "main.py"
-
-#: A start-up program that holds this is ours.
-OURS = "serve.main"
 
 #: How a board is reached: the virtual one's folder, CircuitPython's drive, MicroPython's REPL at a port.
 FOLDER, DRIVE, REPL = "folder", "drive", "REPL"
@@ -31,37 +27,20 @@ FOLDER, DRIVE, REPL = "folder", "drive", "REPL"
 #: Seconds that mpremote has.
 PATIENCE = 60
 
-#: Runs on the board; prints what it removed and what it left, as JSON.
+#: Runs on the board: removes files, and the package's folder where nothing else is in it; prints what went, as JSON.
 ON_BOARD = """
 import json, os
-def names(folder):
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
+removed = []
 def remove(path, how=os.remove):
     try:
         how(path)
         removed.append(path)
     except OSError:
         pass
-removed = []
-kept = []
-for name in names({package!r}):
-    if name.endswith((".py", ".mpy", ".part")):
-        remove({package!r} + "/" + name)
+for path in {files!r}:
+    remove(path)
 remove({package!r}, os.rmdir)
-for name in {files!r}:
-    remove(name)
-for name in {programs!r}:
-    if name in names("."):
-        with open(name) as file:
-            ours = {ours!r} in file.read()
-        if ours:
-            remove(name)
-        else:
-            kept.append(name)
-print(json.dumps([removed, kept]))
+print(json.dumps(removed))
 """
 
 
@@ -74,7 +53,7 @@ class EraseReport:
     place : str
         Folder or port.
     removed, kept : tuple of str
-        ``kept``: a start-up program that is not ours.
+        ``kept``: programs where ours would be, that tpsgd did not write.
     """
 
     board: str
@@ -114,7 +93,7 @@ def erase(
         return _erase_folder(folder or default_folder())
     if way == DRIVE:
         place = circuitpy(drive)
-        removed, kept = _erase_files(place, (BOOT, START_CIRCUITPYTHON))
+        removed, kept = _erase_files(place)
         return EraseReport(board or CIRCUITPYTHON, str(place), removed, kept)
     return _erase_serial(board or "connected", port or "")
 
@@ -144,36 +123,27 @@ def _erase_folder(place: Path) -> EraseReport:
             f"there is no virtual board in {place}: it holds neither {SETTINGS} nor {serve.MODEL}",
             "name its folder with --board-dir",
         )
-    removed, kept = _erase_files(place, (PROGRAM,))
+    removed, kept = _erase_files(place)
     return EraseReport(VIRTUAL, str(place), removed, kept)
 
 
-def _erase_files(place: Path, programs: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Remove all that is ours from a folder; return what went, and the start-up programs that are not ours."""
+def _erase_files(place: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Remove all that is ours from a folder; return what went, and the programs that are not ours."""
+    there = Belongings.in_folder(place)
     removed: list[str] = []
-    kept: list[str] = []
     package = place / PACKAGE
-    paths = [path for path in sorted(package.glob("*")) if path.suffix in (".py", ".mpy", ".part")]
-    paths += [place / name for name in _files()]
-    paths += sorted(place.glob("*.part"))
     try:
-        for program in [place / name for name in programs if (place / name).is_file()]:
-            text = program.read_text(errors="replace")
-            if OURS in text or text == BOOT_PROGRAM:
-                paths.insert(0, program)  # first: without it the board is bare, not half there
-            else:
-                kept.append(program.name)
-        for path in paths:
-            if path.is_file():
-                path.unlink()
-                removed.append(str(path.relative_to(place)))
+        for name in (*there.ours(), *_files()):
+            if (place / name).is_file():
+                (place / name).unlink()
+                removed.append(name)
         shutil.rmtree(package / "__pycache__", ignore_errors=True)
         if package.is_dir() and not any(package.iterdir()):
             package.rmdir()
             removed.append(PACKAGE)
     except OSError as error:
         raise BoardError(f"cannot erase the board in {place}: {error}", "may you write there? Try again") from error
-    return tuple(removed), tuple(kept)
+    return tuple(removed), there.kept()
 
 
 def _erase_serial(board: str, port: str) -> EraseReport:
@@ -181,17 +151,16 @@ def _erase_serial(board: str, port: str) -> EraseReport:
     remote = Remote(port or "auto")
     if port:
         remote.release()
-    code = textwrap.dedent(ON_BOARD).format(
-        package=PACKAGE, files=_files(), programs=(PROGRAM, "code.py"), ours=OURS
-    )  # fmt: skip
-    said = run(remote.command("exec", code), timeout=PATIENCE)
+    there = remote.belongings(fresh=True)
+    code = textwrap.dedent(ON_BOARD).format(package=PACKAGE, files=(*there.ours(), *_files()))
+    said = run(remote.command("resume", "exec", code), timeout=PATIENCE)
     try:
-        removed, kept = json.loads(said.strip().splitlines()[-1])
+        removed = json.loads(said.strip().splitlines()[-1])
     except (ValueError, IndexError) as error:
         raise BoardError(
             f"the board did not say what it erased: {said.strip()[-200:]!r}", "reset it and run the same command again"
         ) from error
-    return EraseReport(board, remote.port, tuple(removed), tuple(kept))
+    return EraseReport(board, remote.port, tuple(removed), there.kept())
 
 
 def _files() -> list[str]:

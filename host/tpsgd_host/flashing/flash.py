@@ -125,7 +125,7 @@ def flash(
         return _report(model, profile.name, flashed)
     if port not in ("", VIRTUAL) or firmware or erase or drive:
         raise ConfigError("the virtual board has no port, drive or firmware to write", "name another --board")
-    return _report(model, VIRTUAL, flash_virtual(model, folder or default_folder(), heap, progress))
+    return _report(model, VIRTUAL, flash_virtual(model, folder or default_folder(), heap, ask, progress))
 
 
 def dry_run(

@@ -16,8 +16,8 @@ from tpsgd_host.flashing.mpy import MpyFormat
 #: The start-up program of a real board: after a host has said BYE it waits for the next one. Ctrl-C leads to the REPL.
 START_PROGRAM = "from tpsgd import serve\n\nwhile True:\n    serve.main()\n"
 
-#: Start-up programs that may be replaced without asking.
-OURS = {hashlib.sha256(text.encode()).hexdigest() for text in (START_PROGRAM, MAIN)}
+#: The hashes of both start-up programs.
+STARTS = {hashlib.sha256(text.encode()).hexdigest() for text in (START_PROGRAM, MAIN)}
 
 #: Says MicroPython's number of the .mpy format, but takes files of its own mpy-cross alone.
 CIRCUITPYTHON = "circuitpython"
@@ -168,5 +168,5 @@ def _number(text: str) -> int:
 
 def _main(answers: dict[str, str], failed: set[str]) -> str:
     if "main" in answers:
-        return "ours" if answers["main"] in OURS else "other"
+        return "ours" if answers["main"] in STARTS else "other"
     return "none" if "main" in failed else "other"

@@ -16,7 +16,6 @@ from tpsgd_host.boards.plugged import only_port
 from tpsgd_host.boards.profiles import BoardProfile, fits
 from tpsgd_host.errors import BoardError, ConfigError, PortError
 from tpsgd_host.flashing.deploy import (
-    START,
     Flashed,
     Progress,
     board_files,
@@ -38,6 +37,7 @@ from tpsgd_host.flashing.firmware import (
     write_uf2,
 )
 from tpsgd_host.flashing.mpy import MpyFormat, circuitpython_files, compiler_format, package_files, why_not
+from tpsgd_host.flashing.ownership import START, question
 from tpsgd_host.flashing.probe import CIRCUITPYTHON, START_PROGRAM, BoardFacts
 from tpsgd_host.flashing.programs import shown
 from tpsgd_host.flashing.releases import Ask, Release, Tell, fetch, known_release, where_from
@@ -167,10 +167,13 @@ def flash_real(model: Model, target: Target, *, ask: Ask, tell: Tell, progress: 
     written = written or fetched
     remote = Remote(target.port)
     tell(f"the board: {facts.title}, {facts.heap_free} bytes of heap free")
-    _check_board(model, target.board, facts, ask)
+    _check_board(model, target.board, facts)
     files = board_files(model, package_files(facts.mpy))
     check_room(files, facts.flash_free, target.port)
-    deploy(remote, files, progress)
+    there = remote.belongings()
+    if others := there.others(START):
+        ask(question(others, "the board"))
+    deploy(remote, files, there, progress)
     info = start(model, remote, tell)
     return Flashed(target.port, {**files, START: START_PROGRAM.encode()}, why_not(facts.mpy), written, info)
 
@@ -280,13 +283,11 @@ def _present(target: Target) -> str:
         return "what is there"
 
 
-def _check_board(model: Model, board: BoardProfile, facts: BoardFacts, ask: Ask) -> None:
-    """Refuse a board that cannot do it; ask about a program that is not ours."""
+def _check_board(model: Model, board: BoardProfile, facts: BoardFacts) -> None:
+    """Refuse a board that cannot do it."""
     check_memory(model, board, facts.heap_free, "free now")
     if not facts.writable:
         raise BoardError(
             f"programs cannot write to the file system of {facts.title}",
             "CircuitPython is flashed by its drive: --board rp2040-circuitpython; else format the board's flash",
         )
-    if facts.main == "other":
-        ask(f"The board has a {START} that is not tpsgd's. Replace it?")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tpsgd_host.errors import BoardError, MismatchError, PortError, TpsgdError
+from tpsgd_host.flashing.ownership import Belongings, program
 from tpsgd_host.flashing.probe import PROGRAM, BoardFacts, parse_facts
 from tpsgd_host.flashing.programs import mpremote, run
 from tpsgd_host.link.port import SerialPort
@@ -56,6 +57,10 @@ class Remote:
     def facts(self) -> BoardFacts:
         """Start the board anew without its program and ask what it is."""
         return parse_facts(run(self.command("exec", PROGRAM), timeout=40))
+
+    def belongings(self, fresh: bool = False) -> Belongings:
+        """Ask which files the board has, and whose they are; ``fresh``: start it anew first, without its program."""
+        return Belongings.parse(run(self.command(*([] if fresh else ["resume"]), "exec", program()), timeout=60))
 
     def put_command(self, files: Sequence[tuple[Path, str]], program: str = "") -> list[str]:
         """Return the command that runs ``program``, copies files, (here, path on the board), and has them hashed."""

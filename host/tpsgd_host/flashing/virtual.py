@@ -11,14 +11,18 @@ from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.boards.virtual import MAIN, SETTINGS, configured_heap, interpreter_mpy
 from tpsgd_host.errors import BoardError
 from tpsgd_host.files import replacing
-from tpsgd_host.flashing.deploy import START, Flashed, Progress, board_files, check_arrived, check_memory
+from tpsgd_host.flashing.deploy import Flashed, Progress, board_files, check_arrived, check_memory
 from tpsgd_host.flashing.mpy import PACKAGE, MpyFormat, package_files, why_not
+from tpsgd_host.flashing.ownership import START, Belongings, question, set_aside
+from tpsgd_host.flashing.releases import Ask
 from tpsgd_host.model.checkpoint import BESIDE
 from tpsgd_host.model.modelfile import Model
 
 
-def flash_virtual(model: Model, place: Path, heap: int | None, progress: Progress) -> Flashed:
+def flash_virtual(model: Model, place: Path, heap: int | None, ask: Ask, progress: Progress) -> Flashed:
     """Flash the virtual board in the folder ``place``; ``heap``: bytes that it gets, where that is not as it was.
+
+    ``ask`` gets a question where the folder has files that are not ours and would be in the way.
 
     Raises
     ------
@@ -28,7 +32,10 @@ def flash_virtual(model: Model, place: Path, heap: int | None, progress: Progres
     check_memory(model, load_profile(VIRTUAL), memory)
     wanted = MpyFormat.of(interpreter_mpy())
     files = virtual_files(model, wanted)
-    _write_all(place, {SETTINGS: json.dumps({"heap": memory}).encode(), **files}, progress)
+    there = Belongings.in_folder(place)
+    if others := there.others(START):
+        ask(question(others, str(place)))
+    _write_all(place, there, {SETTINGS: json.dumps({"heap": memory}).encode(), **files}, progress)
     progress("start", 0, 1)
     with connect(VIRTUAL, folder=place, heap=memory) as running:
         info = running.info
@@ -49,16 +56,13 @@ def virtual_files(model: Model, wanted: MpyFormat | None) -> dict[str, bytes]:
     return {**board_files(model, package_files(wanted)), START: MAIN.encode()}
 
 
-def _write_all(place: Path, files: dict[str, bytes], progress: Progress) -> None:
+def _write_all(place: Path, there: Belongings, files: dict[str, bytes], progress: Progress) -> None:
     """Write files into the board's folder, verified, and forget what an earlier model learned."""
     try:
         (place / PACKAGE).mkdir(parents=True, exist_ok=True)
-        for name in BESIDE:
+        set_aside(place, there.others(START))
+        for name in (START, *BESIDE, *there.stale(files)):
             (place / name).unlink(missing_ok=True)
-        (place / START).unlink(missing_ok=True)
-        for stale in set((place / PACKAGE).iterdir()) - {place / name for name in files}:
-            if stale.suffix in (".py", ".mpy", ".tmp"):
-                stale.unlink()
         for done, (name, data) in enumerate(files.items()):
             progress("write", done, len(files))
             with replacing(place / name) as file:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import circuitpy
 import pytest
+from boards import written_once
 from circuitpy import BOOT_OUT, UID, CircuitBoard, usb_port
 from commands import call, fails
 
@@ -66,7 +67,7 @@ def test_files_and_boot_py_go_onto_the_drive(drive, model_file, plugged):
     assert there["model.tpsgd"] == model_file.read_bytes()
     assert {name: data for name, data in there.items() if name.startswith("tpsgd/")} == mpy.circuitpython_files()
     assert not {"tpsgd/kernels_viper.py", "tpsgd/kernels_thumb.py"} & set(there)
-    (drive / "tpsgd" / "old.mpy").write_bytes(b"old")
+    written_once(drive, "tpsgd/old.mpy", b"old")
     (drive / "slot1.ckpt").write_bytes(b"old")
     text = call("flash", model_file, "-b", BOARD, "--drive", drive)
     assert contents(drive) == there

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from boards import written_once
 from bootdrive import BootDrive
 from commands import call, fails
 from images import RP2040, RP2350_ARM, esp_image, uf2
@@ -82,8 +83,8 @@ def test_flash_and_stream_over_a_port(place, terminal_board):
 def test_every_file_is_there_and_nothing_is_left_of_another_version(terminal_board, model_file):
     folder = terminal_board.folder / "tpsgd"
     folder.mkdir()
-    (folder / "serve.py").write_text("old")  # a .py would go before the .mpy of the same name
-    (folder / "gone.mpy").write_bytes(b"old")
+    written_once(terminal_board.folder, "tpsgd/serve.py", b"old")  # a .py would go before the .mpy of the same name
+    written_once(terminal_board.folder, "tpsgd/gone.mpy", b"old")
     (terminal_board.folder / "slot0.ckpt").write_bytes(b"old")
     (terminal_board.folder / "mine.txt").write_text("kept")
     report = flash(model_file, "rp2040", port=terminal_board.path, ask=never)
@@ -91,11 +92,12 @@ def test_every_file_is_there_and_nothing_is_left_of_another_version(terminal_boa
     assert there.pop("mine.txt") == b"kept"
     assert there.pop("main.py") == START_PROGRAM.encode()
     assert there.pop("model.tpsgd") == model_file.read_bytes()
+    assert len(there.pop("tpsgd.sums").splitlines()) == len(there)
     suffix = ".mpy" if report.compiled else ".py"
     assert {Path(name).suffix for name in there} == {suffix}
     modules = {path.stem for path in DEVICE.glob("*.py")}
     assert {Path(name).stem for name in there} == modules - ({"kernels_thumb"} if report.compiled else set())
-    assert report.files == len(there) + 2
+    assert report.files == len(there) + 3
 
 
 def test_without_mpy_cross_the_sources_go_there(terminal_board, model_file, monkeypatch):
