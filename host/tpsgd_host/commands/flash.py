@@ -85,27 +85,30 @@ def command(
         )
         echo(json.dumps(steps, indent=2) if as_json else "\n".join(steps))
         return
-    with Progress(console=Console(stderr=True), transient=True, disable=as_json) as progress:
-        tasks: dict[str, TaskID] = {}
+    progress = Progress(console=Console(stderr=True), transient=True, disable=as_json)
+    tasks: dict[str, TaskID] = {}
 
-        def advance(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = progress.add_task(step)
-                progress.start()  # again, where a question stopped it
-            progress.update(tasks[step], completed=done, total=total or None)
+    def advance(step: str, done: int, total: int) -> None:
+        if step not in tasks:
+            tasks[step] = progress.add_task(step)
+            progress.start()  # again, where a question stopped it
+        progress.update(tasks[step], completed=done, total=total or None)
 
-        def tell(text: str) -> None:
-            if not as_json or text.startswith("waiting"):  # whoever must press a button has to know
-                progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+    def tell(text: str) -> None:
+        if not as_json or "waiting" in text or "press" in text:  # whoever must press a button has to know
+            progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-        def ask(question: str) -> None:
-            progress.stop()  # it would draw over the question
-            confirmed(yes, question)
+    def ask(question: str) -> None:
+        progress.stop()  # it would draw over the question
+        confirmed(yes, question)
 
+    try:
         report = flash(
             model, board, folder=board_dir, heap=heap, port=port, firmware=firmware, erase=erase,
             deploy_only=deploy_only, drive=drive, ask=ask, tell=tell, progress=advance,
         )  # fmt: skip
+    finally:
+        progress.stop()
     talks = remember(Path(), report.board, report.place if report.started and report.board != VIRTUAL else "")
     if as_json:
         echo(json.dumps(report.as_dict(), indent=2))

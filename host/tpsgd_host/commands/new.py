@@ -71,7 +71,7 @@ def _tune(path: Path, data: Path, epochs: int) -> None:
     type=click.Choice(["tdnn", "rnn", "mlp", "cnn"]),
     help="tdnn: convolution over time.  [default: tdnn for recordings, mlp for single rows]",
 )
-@click.option("--data", type=click.Path(path_type=Path), help="CSV to take columns, classes, label and group from.")
+@click.option("--data", type=click.Path(path_type=Path), help="CSV or .npz to take columns and classes from.")
 @click.option(
     "--hidden", callback=_units, help="Units of the hidden layers. [default: tdnn, rnn 32; mlp 32,16; cnn 8,16]"
 )

@@ -95,5 +95,5 @@ def _first_steps() -> list[str]:
     """Return the commands that lead to a model."""
     found = data_files(HERE)
     data = found[0] if len(found) == 1 else Path("DATA.csv")
-    name = data.stem if found else "gestures"
+    name = data.stem if len(found) == 1 else "gestures"
     return [f"tpsgd-host new {name} --data {data}", f"tpsgd-host quantize {name}.toml --data {data}"]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.data.arrays import Array, TooLargeError, load_arrays
-from tpsgd_host.data.labels import MAX_CLASSES, NamedSamples
+from tpsgd_host.data.labels import MAX_CLASSES, NamedSamples, class_names
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.rejects import Rejects
 from tpsgd_host.data.scaling import LARGEST
@@ -71,6 +71,26 @@ def read_npz(path: str | Path, layout: Layout, rejects: Rejects, require_labels:
     groups = [f"row {row}" for row in rows] if group is None else _words(source, "groups", group, len(values))
     keep = _good_rows(values, labels, rejects, require_labels)
     return NamedSamples(values[keep], [labels[i] for i in keep], [groups[i] for i in keep], rows[keep], declared)
+
+
+def describe_npz(path: str | Path) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Return the shape of the values of a file, (S, F) or (S, T, C), and its classes, in their order.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, has no values or labels, or they are not what samples are made of.
+    """
+    source, arrays = str(path), _load(path)
+    x, y, classes = (_first(arrays, names) for names in (VALUES, LABELS, CLASSES))
+    if x is None or y is None:
+        what, names = ("values", VALUES) if x is None else ("labels", LABELS)
+        raise _missing(source, what, names, arrays)
+    if x.ndim not in (2, 3) or 0 in x.shape:
+        raise DataError(f"{source}: the values have shape {x.shape}.", "Save them as (samples, values), or with steps.")
+    if classes is not None:
+        return x.shape, _declared(source, classes)
+    return x.shape, class_names(sorted(set(_words(source, "labels", y, len(x)))), source)
 
 
 def _good_rows(

@@ -44,6 +44,9 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
+
 @dataclass(frozen=True, eq=False)
 class Column:
     """A column of R cells.
@@ -63,6 +66,15 @@ class Column:
     def key(self) -> str:
         """The name as it is compared: small letters, words joined by underscores."""
         return re.sub(r"[^0-9a-z]+", "_", self.name.casefold()).strip("_")
+
+
+def decimal_comma(column: Column) -> str:
+    """Return the first cell of a column whose numbers have decimal commas; empty where it is no such column."""
+    if column.values is not None:
+        return ""
+    filled = [cell.strip() for cell in column.cells if cell.strip()]
+    commas = [cell for cell in filled if _DECIMAL_COMMA.fullmatch(cell)]
+    return commas[0] if 2 * len(commas) > len(filled) else ""
 
 
 def read_column(name: str, cells: tuple[str, ...]) -> Column:

@@ -18,6 +18,7 @@ from tpsgd_host.data.roles import (
     Column,
     clock_rate,
     counts_rows,
+    decimal_comma,
     guess_group,
     guess_label,
     is_clock,
@@ -25,6 +26,7 @@ from tpsgd_host.data.roles import (
 )
 from tpsgd_host.data.suspicions import Suspicion, Table, suspect
 from tpsgd_host.data.windows import Recording, find_recordings
+from tpsgd_host.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def summarize(path: str | Path, label: str = "", group: str = "", columns: Seque
     Raises
     ------
     DataError
-        If the file cannot be read, has no column that was named, or its label is a measurement and no class.
+        If the file cannot be read, has no column that was named or numbers with decimal commas, or its label is a
+        measurement and no class.
     """
     file = open_csv(path)
     for name, role, option in ((label, "label", "--label"), (group, "group", "--group")):
@@ -108,6 +111,12 @@ def summarize(path: str | Path, label: str = "", group: str = "", columns: Seque
         raise file.no_rows()
     cells = zip(*(record.fields for record in records), strict=True)
     table = {name: read_column(name, column) for name, column in zip(file.header, cells, strict=True)}
+    for name in columns or table:
+        if comma := decimal_comma(table[name]):
+            raise DataError(
+                f"{path}: column {name!r} has decimal commas, such as {comma!r}.",
+                "Write decimals with a point. With ; or tabs between the columns: sed 's/,/./g' OLD.csv > NEW.csv",
+            )
     label = label or guess_label(list(table.values()))
     labels = unify([text.strip() for text in table[label].cells]) if label else [""] * len(records)
     others = [column for name, column in table.items() if name != label]

@@ -14,7 +14,7 @@ from tpsgd_host.boards.circuitpython import BOOT, ENABLE, START_CIRCUITPYTHON
 from tpsgd_host.boards.drives import find_drives
 from tpsgd_host.boards.plugged import only_port
 from tpsgd_host.boards.profiles import BoardProfile, fits
-from tpsgd_host.errors import BoardError, ConfigError, PortError
+from tpsgd_host.errors import BoardError, PortError
 from tpsgd_host.flashing.deploy import (
     Flashed,
     Progress,
@@ -88,7 +88,7 @@ def check_target(target: Target) -> Path | Release | None:
     if isinstance(named, Path):
         check_firmware(named, board)
     if board.loader == "esptool" and not target.port:
-        raise ConfigError(f"{board.name} gets its firmware over a port", "name it: --port /dev/ttyUSB0")
+        raise PortError(f"{board.name} gets its firmware over a port", "name it: --port /dev/ttyUSB0")
     return named
 
 
@@ -212,8 +212,9 @@ def _found(target: Target, seconds: float) -> Target:
     while not target.port:
         target = replace(target, port=only_port(target.board))
         if not target.port and time.monotonic() >= until:
-            raise ConfigError(
-                f"which port is {target.board.name} at?", "name it: --port PORT (tpsgd-host boards lists them)"
+            raise PortError(
+                f"no port was named, and none is certain to be the {target.board.name}'s",
+                "plug the board in, or name its port: --port PORT (tpsgd-host boards lists them)",
             )
         time.sleep(0 if target.port else 0.3)
     return target

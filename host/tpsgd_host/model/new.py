@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -11,6 +12,7 @@ from tpsgd.format import MAX_SEGMENT_STEPS
 from tpsgd_host.data.labels import class_names
 from tpsgd_host.data.layout import USUAL, Layout, Windows
 from tpsgd_host.data.load import TABLES
+from tpsgd_host.data.npz import describe_npz
 from tpsgd_host.data.summary import TableSummary, summarize
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.files import write_atomic
@@ -93,7 +95,7 @@ def new_model(
         data is a sample of several steps it takes these for the rows of an image. By default a TDNN where a row is one
         reading of many, else an MLP.
     data : Path, optional
-        A CSV to take columns, classes, label and group from.
+        A table to take columns, classes, label and group from, or ``.npz`` arrays.
     hidden : tuple of int
         Units of the hidden layers; empty takes a default for the network.
     steps : int, optional
@@ -122,8 +124,12 @@ def new_model(
         raise ConfigError(f"{path} is there already", "Choose another file with -o, or replace it with --force.")
     if hop and not window:
         raise ConfigError(f"--hop {hop} has a meaning only with a window", "Add --window.")
-    summary = _summary(data, label, group, columns) if data else None
-    layout, classes = _layout(summary, network, steps, window, hop, label, group)
+    summary = None
+    if data is not None and data.suffix.lower() == ".npz":
+        layout, classes = _arrays(data, steps, bool(label or group or columns or window))
+    else:
+        summary = _summary(data, label, group, columns) if data else None
+        layout, classes = _layout(summary, network, steps, window, hop, label, group)
     why = ""
     if network == "tdnn" and target == "label":
         raise ConfigError(
@@ -156,10 +162,40 @@ def new_model(
     return NewModel(path, f"tpsgd-host quantize {draft.file} --data {draft.data}", why, summary)
 
 
+def _arrays(data: Path, steps: int | None, named: bool) -> tuple[Layout, tuple[str, ...]]:
+    """Return the layout and the classes of samples that are arrays; ``named``: whether columns or windows were."""
+    if named:
+        raise ConfigError(
+            f"{data} holds samples as arrays: they have no columns, and are cut already",
+            "Leave --label, --group, --columns and --window out.",
+        )
+    shape, classes = describe_npz(data)
+    _check_classes(classes, data)
+    count, (rows, values) = len(shape), ((1, shape[1]) if len(shape) == 2 else shape[1:])
+    if count == 3 and steps not in (None, rows):
+        raise ConfigError(f"--steps is {steps}, the samples in {data} have {rows}", "Leave --steps out.")
+    if count == 2 and values % (steps or 1):
+        raise ConfigError(
+            f"{values} values do not divide into {steps} steps", "A row must hold every channel of every step."
+        )
+    windows: Windows = "row" if count == 2 else "recording"
+    steps = steps or rows
+    channels = values // steps if count == 2 else values
+    return Layout(steps, channels, windows, USUAL[windows]), classes
+
+
+def _check_classes(classes: Sequence[str], data: Path | None) -> None:
+    if len(classes) < 2:
+        raise DataError(
+            f"{data} holds {f'one class, {classes[0]!r}' if classes else 'no class'}; a model needs 2 to 255",
+            "Record more than one class, or name the column of the class with --label.",
+        )
+
+
 def _summary(data: Path, label: str, group: str, columns: tuple[str, ...]) -> TableSummary:
     if data.suffix.lower() not in TABLES:
         raise ConfigError(
-            f"--data reads tables ({', '.join(TABLES)}), not {data.name}",
+            f"--data reads tables ({', '.join(TABLES)}) and .npz, not {data.name}",
             "Leave --data out, then set channels, steps and windows in the file that is written.",
         )
     summary = summarize(data, label, group, columns)
@@ -167,6 +203,7 @@ def _summary(data: Path, label: str, group: str, columns: tuple[str, ...]) -> Ta
         raise DataError(
             f"{data} has no column that looks like a label", f"Name it with --label: {listing(summary.columns)}."
         )
+    _check_classes(tuple(summary.label_counts), data)
     return summary
 
 

@@ -199,7 +199,7 @@ def test_a_full_file_system_is_told():
 
 def test_no_port_and_no_board_are_told(model_file, monkeypatch):
     monkeypatch.setattr(plugged, "plugged", list)
-    with pytest.raises(ConfigError, match="which port is esp32 at"):
+    with pytest.raises(PortError, match="none is certain to be the esp32's"):
         flash(model_file, "esp32")
     with pytest.raises(PortError):
         flash(model_file, "esp32", port="/dev/ttyNOPE")
