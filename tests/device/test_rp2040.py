@@ -76,8 +76,9 @@ KERNELS = """def kernels(number, m, n):
 STEP = """class Spec:
     frozen = l1 = loss = 0
     shift = 5
-    def __init__(self, kind, units, inputs, leak, amplitude, s):
+    def __init__(self, kind, units, inputs, leak, amplitude, s, rows=0, segments=0):
         self.kind, self.units, self.inputs, self.leak, self.amplitude = kind, units, inputs, leak, amplitude
+        self.rows, self.segments = rows, segments
         self.shifts = bytes([s])
     def nbytes(self):
         return 2 * self.units * (self.inputs + 1)
@@ -105,13 +106,14 @@ NETS = {
     "RNN 16-32 readout": "Model(20, 16, 4, 1, (1, 32, 48, 1, 100, 9), (2, 6, 128, 0, 0, 8))",
     "60-32-16-6 feedback": "Model(1, 60, 0, 0, (0, 32, 60, 0, 0, 8), (0, 16, 32, 0, 0, 8), (2, 6, 16, 0, 0, 8))",
     "RNN 16-32 feedback": "Model(20, 16, 4, 1, (1, 32, 48, 1, 0, 9), (2, 6, 128, 0, 0, 8))",
+    "TDNN 16-23 feedback": "Model(20, 16, 0, 0, (4, 23, 80, 0, 0, 9, 5, 4), (2, 6, 92, 0, 0, 8))",
 }
 
 #: Most cycles allowed: (forward per weight, update per weight, a training step of each net). The interpreter's part of
 #: a step varies by a tenth with the names that are loaded, so the limits leave room.
 LIMITS = {
-    "viper": (29, 64, (330e3, 1500e3, 1850e3, 370e3, 3250e3)),
-    "thumb": (8, 15, (100e3, 490e3, 580e3, 117e3, 1120e3)),
+    "viper": (29, 64, (330e3, 1500e3, 1850e3, 370e3, 3250e3, 2500e3)),
+    "thumb": (8, 15, (100e3, 490e3, 580e3, 117e3, 1120e3, 900e3)),
 }
 
 
