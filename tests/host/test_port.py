@@ -1,17 +1,27 @@
-"""Ports that pyserial opens by a URL."""
+"""Ports that pyserial opens: by a URL, by one host at a time, with something else than a board behind them."""
 
 from __future__ import annotations
 
+import os
+import pty
 import socket
+import subprocess
+import sys
 import threading
+import time
 
 import cases
+import pytest
 import serial
 import serial.rfc2217
 from boards import put_on
+from liars import FloodPort
 
-from tpsgd_host.boards.connect import connect
+from tpsgd_host.boards.connect import BoardText, _greet, connect
 from tpsgd_host.boards.virtual import VirtualBoard
+from tpsgd_host.errors import BoardGoneError, PortError
+from tpsgd_host.link.port import SerialPort
+from tpsgd_host.link.session import Session
 
 
 class Line(serial.Serial):
@@ -71,3 +81,64 @@ def test_a_board_is_reached_over_rfc2217(tmp_path, interpreter):
         connect(server.url) as board,
     ):
         assert board.pull().crc == int.from_bytes(cases.model_bytes(1)[-4:], "little")
+
+
+def test_a_second_host_on_a_port_is_told_that_it_is_in_use():
+    host, line = pty.openpty()
+    first = SerialPort(os.ttyname(line))
+    with pytest.raises(PortError, match="is in use") as caught:
+        SerialPort(os.ttyname(line))
+    assert "close the other program" in caught.value.hint
+    first.close()
+    SerialPort(os.ttyname(line)).close()
+    os.close(host)
+    os.close(line)
+
+
+def test_of_eight_hosts_on_a_port_one_gets_it(tmp_path):
+    host, line = pty.openpty()
+    program = (
+        "import sys, time\nfrom tpsgd_host.link.port import SerialPort\nfrom tpsgd_host.errors import PortError\n"
+        "try:\n    port = SerialPort(sys.argv[1])\nexcept PortError as error:\n    print(error.message); sys.exit(6)\n"
+        "sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", program, os.ttyname(line)]
+    hosts = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(8)]
+    deadline = time.monotonic() + 60
+    while sum(one.poll() is None for one in hosts) > 1 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert sorted(one.poll() or 0 for one in hosts) == [0] + 7 * [6]
+    for one in hosts:
+        said, _ = one.communicate()
+        assert not said or b"in use" in said
+    os.close(host)
+    os.close(line)
+
+
+def test_a_repl_that_answers_is_told_once_and_by_name():
+    shown = []
+    text = BoardText(shown.append, hold=True)
+    with pytest.raises(BoardGoneError, match="its REPL answers, not the device program"):
+        _greet(Session(FloodPort(b"raw REPL; CTRL-B to exit\r\n>"), text, patience=0.5), "auto", 0, text)
+    assert not shown
+    with pytest.raises(BoardGoneError, match="it says 'segmentation fault'"):
+        text = BoardText(shown.append, hold=True)
+        _greet(Session(FloodPort(b"segmentation \x1b[31mfault\r\n"), text, patience=0.5), "auto", 0, text)
+
+
+def test_what_was_printed_before_the_session_is_shown_once():
+    shown = []
+    text = BoardText(shown.append, hold=True)
+    text("hello\r\nagain\nagain\nagain\nha")
+    assert not shown
+    text.release()
+    text("lf\nagain\n")
+    assert shown == ["hello", "again", "half", "again"]
+
+
+def test_a_line_without_an_end_is_shown_in_pieces():
+    shown = []
+    text = BoardText(shown.append)
+    for _ in range(100):
+        text("x" * 100)
+    assert 1 < len(shown) < 5 and len(text.all) <= 4000

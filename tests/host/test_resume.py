@@ -23,11 +23,12 @@ from processes import board_pids
 from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.reconnecting import ReconnectingBoard
 from tpsgd_host.boards.virtual import VirtualBoard
-from tpsgd_host.errors import BoardError, BoardGoneError, MismatchError, PortError
+from tpsgd_host.errors import BoardError, BoardGoneError, DataError, MismatchError, PortError
 from tpsgd_host.link.session import Session
 from tpsgd_host.model.modelfile import parse_model
 from tpsgd_host.runs.course import cut
 from tpsgd_host.runs.folder import RunFolder
+from tpsgd_host.runs.resume import newest_unfinished
 
 RUN = 0xABCDE
 
@@ -396,6 +397,22 @@ def test_what_decides_a_run_cannot_be_changed_when_it_goes_on(flashed):
 def test_there_may_be_nothing_to_resume(place):
     assert "no unfinished run" in call("stream", "--resume", code=4)
     assert "Which data file?" in call("stream", code=2)
+
+
+@pytest.mark.parametrize("config", [b"", b"{", b"[]", b"\xff", b'{"a":' * 5000])
+def test_a_damaged_run_beside_it_blocks_no_run(tmp_path, config):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    for folder in (good, bad):
+        folder.mkdir()
+        (folder / "log.jsonl").write_bytes(b"")
+    (good / "config.json").write_text('{"resume": {}}')
+    (bad / "config.json").write_bytes(config)
+    os.utime(good / "config.json", (1, 1))
+    assert newest_unfinished(tmp_path) == good
+    (good / "config.json").write_text("{}")
+    with pytest.raises(DataError, match="no unfinished run") as caught:
+        newest_unfinished(tmp_path)
+    assert "Passed over" in caught.value.hint and "bad" in caught.value.hint
 
 
 def test_the_wear_of_the_flash_is_told(flashed):

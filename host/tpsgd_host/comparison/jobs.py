@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -165,9 +166,17 @@ _state: dict[str, Any] = {}
 
 
 def _begin(work: Any, common: Any, reports: Any, parent: int) -> None:
-    """Make a process ready: Ctrl-C is the parent's business."""
+    """Make a process ready: Ctrl-C is the parent's business, and without the parent there is none."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _state.update(work=work, common=common, reports=reports, parent=parent)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _state.update(work=work, common=common, reports=reports)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when ``parent`` has ended, however it did: waiting for a job it would wait for ever."""
+    while os.getppid() == parent:
+        time.sleep(_EVERY)
+    os._exit(1)
 
 
 def _apply(batch: int, number: int, job: Any) -> Any:
@@ -178,8 +187,6 @@ def _apply(batch: int, number: int, job: Any) -> Any:
         nonlocal last
         if time.monotonic() - last >= _EVERY:
             last = time.monotonic()
-            if os.getppid() != _state["parent"]:
-                os._exit(1)  # nobody waits for the result any more
             _state["reports"].put((batch, number, share))
 
     return _state["work"](_state["common"], job, report)

@@ -45,8 +45,12 @@ class SerialPort:
         self.url = url
         self._steady = url.lower().startswith(RFC2217)
         limits = (RFC2217_READ, None) if self._steady else (0, WRITE_TIMEOUT)
+        # Two hosts on one port would each take half of what the board says.
+        alone = {} if "://" in url else {"exclusive": True}
         try:
-            self._serial = serial.serial_for_url(url, baudrate=baud, timeout=limits[0], write_timeout=limits[1])
+            self._serial = serial.serial_for_url(
+                url, baudrate=baud, timeout=limits[0], write_timeout=limits[1], **alone
+            )
         except (serial.SerialException, ValueError, OSError) as error:
             raise _explain(url, error) from error
 
@@ -101,6 +105,6 @@ def _explain(url: str, error: Exception) -> PortError:
             f"no permission to open {url}",
             "add yourself to the port's group: sudo usermod -aG dialout $USER; log in again",
         )
-    if number == errno.EBUSY or "busy" in str(error):
+    if number in (errno.EBUSY, errno.EAGAIN) or "busy" in str(error) or "exclusively" in str(error):
         return PortError(f"the port {url} is in use", "close the other program (a serial monitor, mpremote, an IDE)")
     return PortError(f"cannot open the port {url}: {error}", f"ports on this machine: {ports}")

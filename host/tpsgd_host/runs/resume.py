@@ -104,13 +104,26 @@ class Unfinished:
 
 
 def newest_unfinished(root: Path) -> Path:
-    """Return the folder in ``root`` of the run that began last among those that can go on."""
+    """Return the folder in ``root`` of the run that began last among those that can go on.
+
+    Raises
+    ------
+    DataError
+        There is none; folders that cannot be read are named.
+    """
     found = [path.parent for path in root.glob("*/config.json") if (path.parent / "log.jsonl").is_file()]
+    damaged = []
     for path in sorted(found, key=lambda path: (path / "config.json").stat().st_mtime_ns, reverse=True):
-        folder = RunFolder.open(path)
-        if KEY in folder.config and not folder.complete:
-            return path
-    raise DataError(f"there is no unfinished run in {root}", f"Runs there: {len(found)}. Name one's folder, or --runs.")
+        try:
+            folder = RunFolder.open(path)
+            if KEY in folder.config and not folder.complete:
+                return path
+        except DataError as error:
+            damaged.append(error.message)
+    also = f" Passed over: {'; '.join(damaged[:3])}." if damaged else ""
+    raise DataError(
+        f"there is no unfinished run in {root}", f"Runs there: {len(found)}. Name one's folder, or --runs.{also}"
+    )
 
 
 def _names(value: object) -> bool:

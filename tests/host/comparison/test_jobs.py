@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
+from processes import alive
 
 from tpsgd_host.comparison.jobs import Workers
 from tpsgd_host.comparison.view import ProgressView, duration
@@ -42,6 +46,35 @@ def test_errors_come_back(job, text):
     with pytest.raises(TpsgdError, match=text) as caught, Workers(work, 100, 2) as workers:
         workers.run([1, job, 2, 3, 4, 5, 6, 7], [1.0] * 8, lambda done: None)
     assert caught.value.hint
+
+
+IDLE = """
+import sys, time
+sys.path[:0] = sys.argv[1:]
+from test_jobs import Workers, work
+if __name__ == "__main__":
+    with Workers(work, 100, 2) as workers:
+        workers.run([1, 2], [1.0, 1.0], lambda done: None)
+        print(*workers._pool._processes, flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_idle_processes_end_with_the_one_that_they_work_for(tmp_path, number):
+    (tmp_path / "idle.py").write_text(IDLE)
+    here = Path(__file__).parent
+    command = [sys.executable, "idle.py", str(here), str(here.parent)]
+    parent = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    workers = [int(word) for word in parent.stdout.readline().split()]
+    assert len(workers) == 2 and all(alive(pid) for pid in workers)
+    parent.send_signal(number)
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [pid for pid in workers if alive(pid)]
 
 
 class Screen:
