@@ -15,7 +15,7 @@ from liars import HARMLESS, LIES, EchoPort, FloodPort, LyingPort
 from tpsgd import frames
 from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.lockstep import Lockstep
-from tpsgd_host.boards.reconnecting import Lifeline
+from tpsgd_host.boards.reconnecting import ReconnectingBoard
 from tpsgd_host.errors import BoardError, MismatchError, TpsgdError
 from tpsgd_host.link import session as link
 from tpsgd_host.link.session import Session
@@ -34,7 +34,7 @@ def whole_run(port, patience=0.5):
         yield Board(Session(port, patience=patience))
 
     source = OneEpoch(CASE)
-    with Lifeline(opener, 0.0, lambda text: None) as line:
+    with ReconnectingBoard(opener, 0.0, lambda text: None) as line:
         model = line.board.model()
         line.follow(model)
         line.begin(5, source, True)
