@@ -13,20 +13,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tpsgd_host.adaptation.hold_out import Job, Outcome, hold_out
 from tpsgd_host.adaptation.readout import Integers, Readout, features
-from tpsgd_host.adaptation.results import Adapted, HeldOut, Shift, spoken_of
-from tpsgd_host.adaptation.ways import PASSES, Choices, Tuning, chosen, few, train_model
-from tpsgd_host.comparison.jobs import Workers
+from tpsgd_host.adaptation.results import AdaptationStudy, spoken_of
+from tpsgd_host.adaptation.ways import PASSES, Tuning, few, shifts_to_try, train_model
 from tpsgd_host.comparison.problem import Part, Problem, validation_parts
 from tpsgd_host.comparison.training import Progress
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.build import build_model
-from tpsgd_host.model.modelfile import memory
+from tpsgd_host.model.modelfile import Model, memory
 from tpsgd_host.names import listing, suggestion
 
 COUNTS = (1, 3, 5, 10, 20)
-SHIFTS = (5, 6, 7, 8)
+SLOWER = 1  # a row that begins anew may want less
 CHOOSERS = 2  # other classes that are held out to choose by
 
 
@@ -63,31 +63,60 @@ GROWTHS = (
 
 
 @dataclass(frozen=True)
-class Setup:
-    """What all jobs need; ``choosing`` is the training part divided, to choose on."""
+class NewClass:
+    """A class is held out; see :class:`~tpsgd_host.adaptation.hold_out.Experiment`.
+
+    Attributes
+    ----------
+    choosing : Part
+        The training part divided, to choose on.
+    """
 
     problem: Problem
     choosing: Part
     counts: tuple[int, ...]
     ways: tuple[Growth, ...]
 
+    def counts_known(self, way: str) -> bool:  # noqa: ARG002 - of no way
+        """A network that forgets the old classes is of no use, whatever the way."""
+        return True
 
-@dataclass(frozen=True)
-class Job:
-    """A network to train without some classes, and each of ``targets`` to add; ``choices`` as in a shift."""
-
-    without: tuple[int, ...]
-    targets: tuple[int, ...]
-    seed: int
-    choices: Choices | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Accuracy on the old classes before, and (new, old) of every (target, way, n, tuning)."""
-
-    known: float
-    added: dict[tuple[int, str, int, Tuning], tuple[float, float]]
+    def work(self, job: Job, report: Callable[[float], None]) -> Outcome:
+        """Train a network without some classes, and add each target in every way."""
+        problem, names = self.problem, self.problem.train.classes
+        train, test = problem.train, problem.test
+        if job.choices is None:
+            train, test = self.choosing.train, self.choosing.test
+        without = [names.index(name) for name in job.without]
+        known, tests = _without(train, without), _without(test, without)
+        output = replace(problem.config.layers[-1], units=0)  # as many as there are classes
+        layers = (*problem.config.layers[:-1], output)
+        config = replace(problem.config, seed=job.seed, classes=known.classes, layers=layers)
+        model = train_model(build_model(config, known), known, problem.epochs, problem.shuffle_seed)
+        report(0.2)
+        x_known, x_tests = features(model, known), features(model, tests)
+        base = Readout.of(model)
+        right = float((base.classify(x_tests) == tests.labels).mean())
+        report(0.3)
+        before = {(target, way.name): (0.0, right) for target in job.targets for way in self.ways}
+        adapted: dict[tuple[str, str, int, Tuning], tuple[float, float]] = {}
+        old = few(known, max(5, *self.counts), job.seed)
+        for target in job.targets:
+            of_target = [np.flatnonzero(part.labels == names.index(target)) for part in (train, test)]
+            x_new, x_rest = (features(model, part.take(i)) for part, i in zip((train, test), of_target, strict=True))
+            order = np.random.default_rng(job.seed).permutation(len(x_new))
+            for done, n in enumerate(self.counts, 1):
+                for way in self.ways:
+                    kept = _first_of_each(known, old, way.kept(n))
+                    x = np.concatenate([x_new[order[:n]], x_known[kept]])
+                    y = np.concatenate([np.full(n, len(base.v)), known.labels[kept].astype(np.int64)])
+                    for tuning in _tunings(model) if job.choices is None else (job.choices[way.name, n].tuning,):
+                        readout = base.with_row()
+                        rows = (len(base.v),) if way.alone else None
+                        readout.learn(x, y, tuning.shift, tuning.passes, job.seed, rows)
+                        adapted[target, way.name, n, tuning] = _accuracies(readout, x_rest, x_tests, tests)
+                report(0.3 + 0.7 * done / len(self.counts))
+        return Outcome(before, adapted)
 
 
 def study_new_class(
@@ -99,8 +128,8 @@ def study_new_class(
     counts: Sequence[int] = COUNTS,
     jobs: int = 1,
     progress: Progress = lambda done, of, text: None,
-) -> Shift:
-    """Hold out one class after the other and add it; parameters as of :func:`~.shift.study_shift`.
+) -> AdaptationStudy:
+    """Hold out one class after the other and add it; parameters as of :func:`~.new_subject.study_new_subject`.
 
     Raises
     ------
@@ -118,100 +147,42 @@ def study_new_class(
     for name in held_out:
         if name not in names:
             raise ConfigError(f"There is no class {name!r}.", f"There are {listing(names)}.{suggestion(name, names)}")
-    held = [names.index(name) for name in dict.fromkeys(held_out)] or list(range(len(names)))
     choosing = validation_parts(problem)[0]
-    least = int(np.bincount(choosing.train.labels, minlength=len(names)).min())
-    setup = Setup(problem, choosing, tuple(n for n in sorted(counts) if n <= least), tuple(ways))
-    first = problem.config.seed
-    choosers = {y: [(y + i) % len(names) for i in range(1, CHOOSERS + 1)] for y in held}
-    looks = [Job(tuple(sorted((y, c))), (c,), first + 1000) for y in held for c in choosers[y]]
-    tests = len(held) * seeds
-    total = len(looks) + 0.3 * tests
-    with Workers(_work, setup, jobs) as workers:
-        found = workers.run(
-            looks, [1.0] * len(looks), lambda done: progress(done, total, "choosing how to learn a class")
+    having = np.bincount(choosing.train.labels, minlength=len(names))
+    least, label = int(having.min()), names[int(having.argmin())]
+    experiment = NewClass(problem, choosing, tuple(n for n in sorted(counts) if n <= least), tuple(ways))
+    if not experiment.counts:
+        raise DataError(
+            f"{problem.name}: {label!r} has {least} samples to learn from, fewer than the fewest to add a class with.",
+            "Record more of it.",
         )
-        choices = {y: _choices(y, choosers[y], looks, found) for y in held}
-        added = [Job((y,), (y,), first + i, choices[y]) for y in held for i in range(seeds)]
-        outcomes = workers.run(
-            added, [0.3] * tests, lambda done: progress(len(looks) + done, total, "adding each class")
-        )
-    results = tuple(
-        _held(names[y], y, choices[y], outcomes[i * seeds : (i + 1) * seeds], setup) for i, y in enumerate(held)
+    note = (
+        f"the curves end at {experiment.counts[-1]} samples: there are {least} of {label!r} to choose how to learn by"
     )
-    return Shift(
-        "class", problem.name, problem.network, "class", names, setup.counts, tuple(range(first, first + seeds)),
-        _sizes(setup), problem.data, results,
+    first = problem.config.seed
+    results = hold_out(
+        experiment, list(dict.fromkeys(held_out)) or names, names, choosers=CHOOSERS, networks=1, first_seed=first,
+        seeds=seeds, jobs=jobs, progress=progress, kind="class",
+    )  # fmt: skip
+    return AdaptationStudy(
+        "class", problem.name, problem.network, "class", names, experiment.counts, tuple(range(first, first + seeds)),
+        _sizes(experiment), problem.data, results, (note,) if least < max(counts) else (),
     )  # fmt: skip
 
 
-def _sizes(setup: Setup) -> tuple[tuple[str, str, int], ...]:
+def _sizes(experiment: NewClass) -> tuple[tuple[str, str, int], ...]:
     """Return each way with the RAM that it takes: the body frozen, the old samples on the board."""
-    problem, count = setup.problem, spoken_of(setup.counts)
+    problem, count = experiment.problem, spoken_of(experiment.counts)
     config = problem.config
     frozen = tuple(replace(layer, frozen=True) for layer in config.layers[:-1])
     model = build_model(replace(config, layers=(*frozen, config.layers[-1])), problem.train)
     sample = model.layout.steps * model.layout.channels + 1
     total = memory(model).total
-    return tuple((g.name, g.title, total + g.kept(count) * (len(model.classes) - 1) * sample) for g in setup.ways)
+    return tuple((g.name, g.title, total + g.kept(count) * (len(model.classes) - 1) * sample) for g in experiment.ways)
 
 
-def _choices(y: int, choosers: list[int], jobs: list[Job], outcomes: list[Outcome]) -> Choices:
-    """Return the tuning of each way and n that did best, new and old counted alike, with other classes held out."""
-    scores: dict[tuple[str, int], dict[Tuning, list[tuple[float, float]]]] = {}
-    for job, outcome in zip(jobs, outcomes, strict=True):
-        if y in job.without and job.targets[0] in choosers:
-            for (_, way, n, tuning), pair in outcome.added.items():
-                scores.setdefault((way, n), {}).setdefault(tuning, []).append(pair)
-    return {key: chosen(found, old=True) for key, found in scores.items()}
-
-
-def _held(name: str, y: int, choices: Choices, outcomes: list[Outcome], setup: Setup) -> HeldOut:
-    adapted = []
-    for way in setup.ways:
-        adapted.append(Adapted.of(way.name, 0, [(0.0, outcome.known) for outcome in outcomes]))
-        for n in setup.counts:
-            choice = choices[way.name, n]
-            pairs = [outcome.added[y, way.name, n, choice.tuning] for outcome in outcomes]
-            adapted.append(Adapted.of(way.name, n, pairs, choice))
-    return HeldOut(name, tuple(adapted))
-
-
-def _work(setup: Setup, job: Job, report: Callable[[float], None]) -> Outcome:
-    """Train a network without some classes, and add each target in every way."""
-    problem = setup.problem
-    train, test = problem.train, problem.test
-    if job.choices is None:
-        train, test = setup.choosing.train, setup.choosing.test
-    known, tests = _without(train, job.without), _without(test, job.without)
-    layers = (*problem.config.layers[:-1], replace(problem.config.layers[-1], units=0))  # as many as there are classes
-    config = replace(problem.config, seed=job.seed, classes=known.classes, layers=layers)
-    model = train_model(build_model(config, known), known, problem.epochs, problem.shuffle_seed)
-    report(0.2)
-    x_known, x_tests = features(model, known), features(model, tests)
-    base = Readout.of(model)
-    before = float((base.classify(x_tests) == tests.labels).mean())
-    report(0.3)
-    added: dict[tuple[int, str, int, Tuning], tuple[float, float]] = {}
-    old = few(known, max(5, *setup.counts), job.seed)
-    for target in job.targets:
-        x_new, x_rest = (features(model, part.take(np.flatnonzero(part.labels == target))) for part in (train, test))
-        order = np.random.default_rng(job.seed).permutation(len(x_new))
-        for done, n in enumerate(setup.counts, 1):
-            for way in setup.ways:
-                kept = _first_of_each(known, old, way.kept(n))
-                x = np.concatenate([x_new[order[:n]], x_known[kept]])
-                y = np.concatenate([np.full(n, len(base.v)), known.labels[kept].astype(np.int64)])
-                for tuning in _tunings() if job.choices is None else (job.choices[way.name, n].tuning,):
-                    readout = base.with_row()
-                    readout.learn(x, y, tuning.shift, tuning.passes, job.seed, (len(base.v),) if way.alone else None)
-                    added[target, way.name, n, tuning] = _accuracies(readout, x_rest, x_tests, tests)
-            report(0.3 + 0.7 * done / len(setup.counts))
-    return Outcome(before, added)
-
-
-def _tunings() -> tuple[Tuning, ...]:
-    return tuple(Tuning(shift, passes) for passes in (5, *PASSES[:1]) for shift in SHIFTS)
+def _tunings(model: Model) -> tuple[Tuning, ...]:
+    return tuple(Tuning(shift, passes) for passes in (5, *PASSES[:1]) for shift in shifts_to_try(model, SLOWER))
 
 
 def _accuracies(readout: Readout, x_new: Integers, x_old: Integers, old: Samples) -> tuple[float, float]:

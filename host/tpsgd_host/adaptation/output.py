@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 
 from tpsgd_host.adaptation import report
-from tpsgd_host.adaptation.new_subject import ready_model
-from tpsgd_host.adaptation.results import Shift
+from tpsgd_host.adaptation.ready import ready_model
+from tpsgd_host.adaptation.results import AdaptationStudy
 from tpsgd_host.comparison.output import Output, command_line, console
 from tpsgd_host.comparison.sources import Source
 from tpsgd_host.terminal import echo
 
 
-def show_study(output: Output, source: Source, one: Shift) -> None:
+def show_study(output: Output, source: Source, one: AdaptationStudy) -> None:
     """Keep and show what a trained network makes of somebody or something new."""
-    if output.folder is not None:
-        ready = ready_model(source.problem, one) if one.kind == "shift" else None
+    ready = None if output.folder is None else ready_model(source.problem, one)
+    if output.folder is not None and ready is not None:
         report.write_folder(output.folder, one, source.toml, command_line(), ready)
     if output.as_json:
         echo(json.dumps(one.as_dict(), indent=2))
@@ -24,9 +24,12 @@ def show_study(output: Output, source: Source, one: Shift) -> None:
     else:
         _show(one)
         output.tell_folder()
+        if output.folder is not None and ready is not None:
+            path = output.folder / report.ready_file(one)
+            echo(f"{path} is trained, and set up to learn as was found best ({ready.tuning}): its README says how")
 
 
-def _show(one: Shift) -> None:
+def _show(one: AdaptationStudy) -> None:
     out = console()
     out.print(f"\n{report.heading(one)}\n", style="bold", markup=False)
     for table in report.terminal_tables(one):

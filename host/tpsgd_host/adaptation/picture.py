@@ -1,4 +1,4 @@
-"""The picture of a shift: accuracy against the number of samples, on the new one and on the old ones."""
+"""The picture of a study of adapting: accuracy against the number of samples, on the new one and on the old ones."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from tpsgd_host.adaptation.results import Shift
+from tpsgd_host.adaptation.results import AdaptationStudy
 from tpsgd_host.runs.view.plots import COLOURS, save
 
 _MARKS = "osD^vPX"
 
 
-def plot_shift(one: Shift, path: Path) -> None:
+def plot_study(one: AdaptationStudy, path: Path) -> None:
     """Draw both curves of every way, mean over those held out and the seeds; PNG or SVG by the suffix."""
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     new, old = figure.subplots(1, 2, sharey=True)
@@ -36,7 +36,7 @@ def plot_shift(one: Shift, path: Path) -> None:
     save(figure, path)
 
 
-def _dress(axes: Axes, one: Shift, title: str) -> None:
+def _dress(axes: Axes, one: AdaptationStudy, title: str) -> None:
     axes.set_title(title, fontsize=11, parse_math=False)
     axes.set_xticks(range(len(one.counts) + 1), ["0", *map(str, one.counts)])
     axes.set_xlabel("samples a class")

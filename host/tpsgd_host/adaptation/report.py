@@ -1,4 +1,4 @@
-"""Tables and pictures of a study of a shift, and the folder that keeps them."""
+"""Tables and pictures of a study of adapting, and the folder that keeps them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from tpsgd_host.adaptation.results import Shift, spoken_of
+from tpsgd_host.adaptation.ready import Ready
+from tpsgd_host.adaptation.results import AdaptationStudy, spoken_of
 from tpsgd_host.comparison.tables import markdown_table, seeds_text
 from tpsgd_host.files import write_atomic
-from tpsgd_host.model.modelfile import Model
 from tpsgd_host.runs.log import write_json
 
 _LEGEND = (
@@ -23,7 +23,7 @@ _LEGEND = (
     "passes) was chosen {chosen}."
 )
 _CHOSEN = {
-    "shift": "on training recordings of the known ones, each left out in turn",
+    "subject": "on training recordings of the known ones, each left out in turn",
     "class": "on training recordings, with other classes held out",
 }
 
@@ -35,29 +35,44 @@ What `tpsgd-host compare` found, and how to find it again:
 - `result.json`: everything
 - `tables.md`: tables and verdict
 - `accuracies.csv`: one row for each network that was adapted
-- `shift.png`: accuracy against the number of samples, on the new one and on the old ones
+- `adaptation.png`: accuracy against the number of samples, on the new one and on the old ones
 """
 
 READY = """\
-- `{file}`: trained on all training samples, and set up to adapt as was found best. With samples of a new one:
-
-      tpsgd-host flash {file}
-      tpsgd-host stream new.csv --epochs {passes}
+- `{file}`: trained on all training samples, and set up to learn as was found best: {tuning}
 """
 
+NEXT = {
+    "subject": """\
 
-def legend(one: Shift) -> str:
+With samples of a new one:
+
+    tpsgd-host flash {file}
+    tpsgd-host stream new.csv --epochs {passes}
+""",
+    "class": """\
+
+With samples of a new class{old}:
+
+    tpsgd-host adapt {file} -o more.tpsgd --add-class NAME
+    tpsgd-host flash more.tpsgd
+    tpsgd-host stream new.csv --epochs {passes}
+""",
+}
+
+
+def legend(one: AdaptationStudy) -> str:
     """Say how to read the tables."""
     return _LEGEND.format(chosen=_CHOSEN[one.kind])
 
 
-def heading(one: Shift) -> str:
+def heading(one: AdaptationStudy) -> str:
     """Say what was studied."""
     names = ", ".join(held.name for held in one.held_out)
     return f"{one.problem}: {one.network}, {one.column} held out in turn: {names}; {seeds_text(one.seeds)}"
 
 
-def terminal_tables(one: Shift) -> list[Table]:
+def terminal_tables(one: AdaptationStudy) -> list[Table]:
     """Return the tables for a terminal of 80 columns."""
     tables = []
     for title, heads, rows in _tables(one):
@@ -70,7 +85,7 @@ def terminal_tables(one: Shift) -> list[Table]:
     return tables
 
 
-def markdown(one: Shift) -> str:
+def markdown(one: AdaptationStudy) -> str:
     """Return everything as Markdown."""
     parts = [f"## {one.problem}, by {one.column}", f"{heading(one)}.", legend(one)]
     for title, heads, rows in _tables(one):
@@ -80,27 +95,31 @@ def markdown(one: Shift) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def write_folder(
-    folder: Path, one: Shift, toml: str, command: Sequence[str], ready: tuple[Model, int] | None = None
-) -> None:
+def write_folder(folder: Path, one: AdaptationStudy, toml: str, command: Sequence[str], ready: Ready) -> None:
     """Write figures, tables and the picture of a study, and the network to adapt with its passes."""
     readme = README.format(command=shlex.join(command))
-    if ready is not None:
-        model, passes = ready
-        model.save(folder / f"{one.stem}-adapt.tpsgd")
-        readme += READY.format(file=f"{one.stem}-adapt.tpsgd", passes=passes)
+    file = ready_file(one)
+    ready.model.save(folder / file)
+    old = f" and {ready.old} old ones of each known class" if ready.old else ""
+    readme += READY.format(file=file, tuning=ready.tuning)
+    readme += NEXT[one.kind].format(file=file, passes=ready.tuning.passes, old=old)
     write_json(folder / "result.json", {**one.as_dict(), "command": list(command)})
     for name, text in (
         ("tables.md", markdown(one)), ("README.md", readme), ("accuracies.csv", _accuracies(one)),
         (f"{one.stem}.toml", toml),
     ):  # fmt: skip
         write_atomic(folder / name, text.encode())
-    from tpsgd_host.adaptation.picture import plot_shift  # matplotlib takes a while
+    from tpsgd_host.adaptation.picture import plot_study  # matplotlib takes a while
 
-    plot_shift(one, folder / "shift.png")
+    plot_study(one, folder / "adaptation.png")
 
 
-def _tables(one: Shift) -> list[tuple[str, list[str], list[list[str]]]]:
+def ready_file(one: AdaptationStudy) -> str:
+    """Return the name of the file with the network to adapt."""
+    return f"{one.stem}-adapt.tpsgd"
+
+
+def _tables(one: AdaptationStudy) -> list[tuple[str, list[str], list[list[str]]]]:
     """Return title, heads and rows of each table."""
     heads = ["samples a class", "bytes", "0", *map(str, one.counts)]
     tables = []
@@ -117,7 +136,7 @@ def _tables(one: Shift) -> list[tuple[str, list[str], list[list[str]]]]:
     return tables
 
 
-def _tunings(one: Shift) -> tuple[list[str], list[list[str]]]:
+def _tunings(one: AdaptationStudy) -> tuple[list[str], list[list[str]]]:
     n = spoken_of(one.counts)
     rows = []
     for held in one.held_out:
@@ -126,7 +145,7 @@ def _tunings(one: Shift) -> tuple[list[str], list[list[str]]]:
     return [f"{one.column}, {n} a class", *(title for _, title, _ in one.ways)], rows
 
 
-def _accuracies(one: Shift) -> str:
+def _accuracies(one: AdaptationStudy) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((one.column, "way", "samples a class", "seed", "new", "old"))

@@ -1,4 +1,4 @@
-"""What a study of a shift found: numbers, and the sentences that they make."""
+"""What a study of adapting found: numbers, and the sentences that they make."""
 
 from __future__ import annotations
 
@@ -59,33 +59,36 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Shift:
+class AdaptationStudy:
     """A whole study of what a trained network makes of somebody or something new.
 
     Attributes
     ----------
-    kind : {"shift", "class"}
+    kind : {"subject", "class"}
         Whether somebody new was adapted to, or a class was added.
     column : str
         What is held out, for people: speaker, wearer, class.
-    domains : tuple of str
+    names : tuple of str
         All there are; ``held_out`` are those that were held out.
     counts : tuple of int
         Samples a class to adapt on.
     ways : tuple of (name, title, bytes)
         Bytes are the RAM that adapting takes on a board, kept samples among them.
+    notes : tuple of str
+        What a user should know about the data.
     """
 
     kind: str
     problem: str
     network: str
     column: str
-    domains: tuple[str, ...]
+    names: tuple[str, ...]
     counts: tuple[int, ...]
     seeds: tuple[int, ...]
     ways: tuple[tuple[str, str, int], ...]
     data: str
     held_out: tuple[HeldOut, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -108,9 +111,10 @@ class Shift:
     def verdict(self) -> tuple[str, ...]:
         """Return what a user should know."""
         n = spoken_of(self.counts)
-        return self._of_class(n) if self.kind == "class" else self._of_shift(n)
+        said = self._of_class(n) if self.kind == "class" else self._of_subject(n)
+        return (*said, *(f"Note: {note}." for note in self.notes))
 
-    def _of_shift(self, n: int) -> tuple[str, ...]:
+    def _of_subject(self, n: int) -> tuple[str, ...]:
         way, title, size = self.best(n, old=False)
         known, new = self.mean(way, 0, True), self.mean(way, n)
         gap = 100 * (known - new)

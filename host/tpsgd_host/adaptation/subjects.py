@@ -11,47 +11,47 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tpsgd_host.adaptation.domains import Domains
 from tpsgd_host.comparison.problem import VALIDATION_SHARE
 from tpsgd_host.data.order import permutation
 from tpsgd_host.data.samples import Samples, joined
 from tpsgd_host.data.split import split
+from tpsgd_host.data.subjects import Subjects
 
 
 @dataclass(frozen=True)
-class Sides:
+class Division:
     """Samples to train and to test on, and whom each is from."""
 
     train: Samples
     test: Samples
-    train_domains: Domains
-    test_domains: Domains
+    train_subjects: Subjects
+    test_subjects: Subjects
 
     def known(self, without: Sequence[str]) -> tuple[Samples, Samples]:
         """Return what is trained and tested on of all but some."""
-        train = self.train.take(_where(self.train_domains, without, inside=False))
-        return train, self.test.take(_where(self.test_domains, without, inside=False))
+        train = self.train.take(_where(self.train_subjects, without, inside=False))
+        return train, self.test.take(_where(self.test_subjects, without, inside=False))
 
     def new(self, name: str) -> Samples:
-        """Return all samples of one, of both sides."""
-        train = self.train.take(_where(self.train_domains, (name,), inside=True))
-        return joined(train, self.test.take(_where(self.test_domains, (name,), inside=True)))
+        """Return all samples of one, of both parts."""
+        train = self.train.take(_where(self.train_subjects, (name,), inside=True))
+        return joined(train, self.test.take(_where(self.test_subjects, (name,), inside=True)))
 
-    def choosing(self) -> Sides:
-        """Return the two sides to choose on: both are of the training side, and share no recording.
+    def choosing(self) -> Division:
+        """Return the division to choose on: both parts are of the training part, and share no recording.
 
         Each one's samples are divided by themselves: nobody has a say in how another's are.
         """
-        domains = np.array(self.train_domains, object)
-        inside = np.zeros(len(domains), bool)
-        for name in set(self.train_domains):
-            own = np.flatnonzero(domains == name)
+        subjects = np.array(self.train_subjects, object)
+        inside = np.zeros(len(subjects), bool)
+        for name in set(self.train_subjects):
+            own = np.flatnonzero(subjects == name)
             part = self.train.take(own)
             aside = set(split(part, VALIDATION_SHARE, 1)[1].groups)
             inside[own] = [group in aside for group in part.groups]
-        return Sides(
+        return Division(
             self.train.take(np.flatnonzero(~inside)), self.train.take(np.flatnonzero(inside)),
-            tuple(domains[~inside]), tuple(domains[inside]),
+            tuple(subjects[~inside]), tuple(subjects[inside]),
         )  # fmt: skip
 
 
@@ -74,5 +74,5 @@ def draw(new: Samples, most: int, seed: int) -> tuple[npt.NDArray[np.int64], Sam
     return chosen, new.take(np.array(clean, np.int64))
 
 
-def _where(domains: Domains, names: Sequence[str], inside: bool) -> npt.NDArray[np.int64]:
-    return np.flatnonzero(np.array([(domain in names) == inside for domain in domains], bool))
+def _where(subjects: Subjects, names: Sequence[str], inside: bool) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(np.array([(subject in names) == inside for subject in subjects], bool))

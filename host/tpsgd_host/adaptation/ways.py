@@ -16,12 +16,12 @@ from tpsgd_host.comparison.integer import present
 from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.model.modelfile import Model, memory
-from tpsgd_host.model.surgery import ADAPTOR_UNITS, with_adaptor, with_learning, with_shifts
+from tpsgd_host.model.surgery import ADAPTOR_UNITS, LARGEST_SHIFT, own_shift, with_adaptor, with_learning, with_shifts
 from tpsgd_host.training.executor import Bytes
 from tpsgd_host.training.simulator import Simulator
 
 PASSES = (30, 120)  # over the few samples
-SHIFTS = (5, 6, 7)  # of the output layer
+USUAL_SHIFTS = (5, 7)  # of the output layer, first and last
 
 
 @dataclass(frozen=True, order=True)
@@ -33,6 +33,12 @@ class Tuning:
 
     def __str__(self) -> str:
         return f"shift {self.shift}, {self.passes} passes"
+
+    @classmethod
+    def of(cls, text: str) -> Tuning:
+        """Return the tuning that ``str`` made this text of."""
+        _, shift, passes, _ = text.replace(",", "").split()
+        return cls(int(shift), int(passes))
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,19 @@ def chosen(found: dict[Tuning, list[tuple[float, float]]], old: bool) -> Choice:
     means = {tuning: (fmean(n for n, _ in pairs), fmean(o for _, o in pairs)) for tuning, pairs in found.items()}
     best = max(sorted(means), key=lambda tuning: means[tuning][0] + (means[tuning][1] if old else 0.0))
     return Choice(best, *means[best])
+
+
+def shifts_to_try(model: Model, slower: int = 0) -> tuple[int, ...]:
+    """Return update shifts of the output to choose from: the usual ones, and those around the model's own.
+
+    Parameters
+    ----------
+    slower : int
+        So many more at the slow end.
+    """
+    own = own_shift(model)
+    around = range(max(1, own - 1), min(LARGEST_SHIFT, own + 1 + slower) + 1)
+    return tuple(sorted({*range(USUAL_SHIFTS[0], USUAL_SHIFTS[1] + slower + 1), *around}))
 
 
 @dataclass(frozen=True)
@@ -79,9 +98,9 @@ class Way:
     old: int = 0
     untrained: bool = False
 
-    def tunings(self) -> tuple[Tuning, ...]:
-        """Return what to choose from."""
-        return tuple(Tuning(shift, passes) for passes in PASSES for shift in SHIFTS)
+    def tunings(self, start: Model) -> tuple[Tuning, ...]:
+        """Return what to choose from for a network: usual update shifts, and those around its own."""
+        return tuple(Tuning(shift, passes) for passes in PASSES for shift in shifts_to_try(start))
 
     def start(self, drawn: Model, base: Model, known: Samples, epochs: int, shuffle_seed: int) -> Model:
         """Return the network that is to be adapted, trained on the known samples.
@@ -93,9 +112,11 @@ class Way:
         """
         if self.untrained:
             return train_model(with_learning(drawn, 1), known, epochs, shuffle_seed)
-        if self.adaptor:
-            return with_adaptor(base, max(self.adaptor, len(base.classes)))
-        return base
+        return self.shaped(base)
+
+    def shaped(self, base: Model) -> Model:
+        """Return a network with the layers that this way needs."""
+        return with_adaptor(base, max(self.adaptor, len(base.classes))) if self.adaptor else base
 
     def model(self, start: Model, tuning: Tuning) -> Model:
         """Return the network as it adapts: layers that stay keep one byte a weight."""
@@ -105,7 +126,7 @@ class Way:
     def bytes(self, start: Model) -> int:
         """Return the RAM that adapting takes on a board, the kept samples with it."""
         size = start.layout.steps * start.layout.channels
-        return memory(self.model(start, self.tunings()[0])).total + self.old * len(start.classes) * (size + 1)
+        return memory(self.model(start, self.tunings(start)[0])).total + self.old * len(start.classes) * (size + 1)
 
 
 LAST_LAYER = Way("last", "last layer")

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from tpsgd_host.adaptation.domains import source_domains, without_column
 from tpsgd_host.adaptation.new_class import study_new_class
-from tpsgd_host.adaptation.new_subject import study_shift
+from tpsgd_host.adaptation.new_subject import study_new_subject
 from tpsgd_host.adaptation.output import show_study
-from tpsgd_host.commands.options import FILE, data_options, json_option, target_option
+from tpsgd_host.adaptation.sources import source_subjects
+from tpsgd_host.commands.options import FILE, data_options, json_option, parse_leave_out, renamed, target_option
 from tpsgd_host.commands.project import data_here
 from tpsgd_host.comparison import METHOD_NAMES, compare, cross_validate, file_problem, fold_problems
 from tpsgd_host.comparison.board import run_on_board
@@ -24,6 +24,7 @@ from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.sources import Source, find_config, retargeted, task_sources
 from tpsgd_host.comparison.view import ProgressView
 from tpsgd_host.data.layout import layout_of
+from tpsgd_host.data.subjects import without_column
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.native.binding import library
 from tpsgd_host.tasks.task import NAMES
@@ -89,14 +90,17 @@ def _source_options(function: F) -> F:
     "--board", "on_board", is_flag=True, help="Train the first seed on the virtual board too, and compare the weights."
 )
 @click.option(
-    "--shift", metavar="COLUMN", help="Adapt to a new speaker or wearer instead: COLUMN says whom a row is from."
-)
+    "--leave-out", multiple=True, metavar="COLUMN[=NAME]",
+    help="Adapt to a new speaker or wearer instead: COLUMN says whom a row is from. Each is left out of what is "
+    "learned in turn, or NAME alone; may be repeated.",
+)  # fmt: skip
+@click.option("--shift", hidden=True, expose_value=False, callback=renamed("--leave-out"))
 @click.option("--new-class", is_flag=True, help="Add a class to a trained network instead.")
 @click.option(
     "--held-out",
     multiple=True,
     metavar="NAME",
-    help="With --shift or --new-class: whom or what to hold out; may be repeated.  [default: each in turn]",
+    help="With --new-class: which class to hold out; may be repeated.  [default: each in turn]",
 )
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one a core]")
 @click.option(
@@ -110,8 +114,9 @@ def _source_options(function: F) -> F:
 @data_options
 @json_option
 def command(
-    data: Path | None, methods: tuple[str, ...], seeds: int, on_board: bool, shift: str | None, new_class: bool,
-    held_out: tuple[str, ...], jobs: int | None, out: Path | None, as_markdown: bool, as_json: bool, **named: Any,
+    data: Path | None, methods: tuple[str, ...], seeds: int, on_board: bool, leave_out: tuple[str, ...],
+    new_class: bool, held_out: tuple[str, ...], jobs: int | None, out: Path | None, as_markdown: bool, as_json: bool,
+    **named: Any,
 ) -> None:  # fmt: skip
     """Compare tpSGD with backprop and its rivals: the same network, the same samples, on this computer.
 
@@ -131,36 +136,38 @@ def command(
       tpsgd-host compare data.csv --out compared
       tpsgd-host compare data.csv --model gestures.toml --methods int-tpsgd,int-frozen,bp
       tpsgd-host compare data.csv --folds 5
-      tpsgd-host compare data.csv --shift wearer
+      tpsgd-host compare data.csv --leave-out wearer
       tpsgd-host compare --suite --data DIR --markdown
     """
     if data is None and not named["tasks"] and not named["whole_suite"]:
         data = data_here()
-    _check(data, methods, on_board, as_json, as_markdown, shift, new_class, held_out, named)
+    column, subjects = parse_leave_out(leave_out)
+    _check(data, methods, on_board, as_json, as_markdown, column, new_class, held_out, named)
     output = Output(as_json, as_markdown, make_folder(out) if out is not None else None)
     sources = [
         source if named["target"] is None else retargeted(source, named["target"])
-        for source in _sources(data, shift, output, named)
+        for source in _sources(data, column, output, named)
     ]
     if library() is None and not output.quiet:
         echo("note: no compiled trainer is here; NumPy simulates the integers, some 30 times slower", err=True)
     workers = jobs or cores()
-    if shift is None and not new_class:
+    if not column and not new_class:
         folded = [_problems(source, named["folds"], named["split_seed"]) for source in sources]
         _compare(sources, folded, methods, seeds, on_board, workers, output)
         return
     (source,) = sources
     with ProgressView(source.problem.name, quiet=output.as_json) as view:
-        options: dict[str, Any] = {"held_out": held_out, "seeds": seeds, "jobs": workers, "progress": view.report}
-        if shift is None:
-            found = study_new_class(source.problem, **options)
+        options: dict[str, Any] = {"seeds": seeds, "jobs": workers, "progress": view.report}
+        if new_class:
+            found = study_new_class(source.problem, held_out=held_out, **options)
         else:
-            found = study_shift(source.problem, *source_domains(source, shift), shift, **options)
+            whom = source_subjects(source, column)
+            found = study_new_subject(source.problem, *whom, column, held_out=subjects, **options)
     show_study(output, source, found)
 
 
 def _check(
-    data: Path | None, methods: tuple[str, ...], on_board: bool, as_json: bool, as_markdown: bool, shift: str | None,
+    data: Path | None, methods: tuple[str, ...], on_board: bool, as_json: bool, as_markdown: bool, column: str,
     new_class: bool, held_out: tuple[str, ...], named: dict[str, Any],
 ) -> None:  # fmt: skip
     """Refuse options that contradict each other."""
@@ -168,24 +175,26 @@ def _check(
         raise click.UsageError("Name either a data file, or --suite, or tasks with --task.")
     if as_json and as_markdown:
         raise click.UsageError("--json and --markdown exclude each other.")
-    if shift is not None and new_class:
-        raise click.UsageError("--shift and --new-class exclude each other.")
+    if column and new_class:
+        raise click.UsageError("--leave-out and --new-class exclude each other.")
     if on_board and not any(name.startswith("int-") for name in methods):
         raise click.UsageError("--board needs an integer method: --methods int-tpsgd,...")
-    if held_out and shift is None and not new_class:
-        raise click.UsageError("--held-out goes with --shift or --new-class.")
-    if (shift is not None or new_class) and data is None and len(named["tasks"]) != 1:
-        raise click.UsageError("--shift and --new-class take a data file, or one --task.")
+    if held_out and not new_class:
+        raise click.UsageError(
+            "--held-out goes with --new-class; a speaker or wearer is named by --leave-out COLUMN=NAME."
+        )
+    if (column or new_class) and data is None and len(named["tasks"]) != 1:
+        raise click.UsageError("--leave-out and --new-class take a data file, or one --task.")
     if named["folds"] is not None:
-        if shift is not None or new_class:
-            raise click.UsageError("--folds does not go with --shift or --new-class.")
+        if column or new_class:
+            raise click.UsageError("--folds does not go with --leave-out or --new-class.")
         if named["test"] is not None or named["test_split"] is not None:
             raise click.UsageError("--folds tests on all of DATA: leave out --test and --test-split.")
     if named["test"] is not None and named["test_split"] is not None:
         raise ConfigError("--test and --test-split both name test samples", "Use one of them.")
 
 
-def _sources(data: Path | None, shift: str | None, output: Output, named: dict[str, Any]) -> list[Source]:
+def _sources(data: Path | None, column: str, output: Output, named: dict[str, Any]) -> list[Source]:
     """Return what to compare on."""
     if data is None:
         sources, missing = task_sources(named["tasks"], named["data_dir"], named["epochs"])
@@ -196,8 +205,8 @@ def _sources(data: Path | None, shift: str | None, output: Output, named: dict[s
     if not output.quiet:
         echo(f"network: {config.source}", err=True)
     layout = layout_of(config.layout, named["label"], named["group"], named["columns"])
-    if shift is not None and not layout.columns:
-        layout = replace(layout, columns=without_column(data, shift, layout))
+    if column:
+        layout = without_column(data, column, layout)
     problem = file_problem(
         data, config, test=named["test"], test_split=named["test_split"] or TEST_SPLIT,
         split_seed=named["split_seed"], epochs=named["epochs"] or EPOCHS, shuffle_seed=named["shuffle_seed"],

@@ -128,6 +128,40 @@ target_option = click.option(
     "[default: as the network says; feedback in a new one]",
 )
 
+
+def renamed(new: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Return what refuses an option that has another name now."""
+
+    def refuse(_context: click.Context, option: click.Parameter, value: Any) -> None:
+        if value is not None:
+            raise click.UsageError(f"{option.opts[0]} is called {new} now: {new} {value}")
+
+    return refuse
+
+
+def parse_leave_out(given: tuple[str, ...], named: bool = False) -> tuple[str, tuple[str, ...]]:
+    """Read ``COLUMN`` or ``COLUMN=NAME``, once or several times: the column, and the names.
+
+    Parameters
+    ----------
+    named : bool
+        Whether a name must be there.
+    """
+    pairs = [(column.strip(), name.strip()) for column, _, name in (text.partition("=") for text in given)]
+    if len({column for column, _ in pairs}) > 1:
+        raise click.UsageError("--leave-out takes one column: repeat it with other names only.")
+    if any(not column or ("=" in text and not name) for text, (column, name) in zip(given, pairs, strict=True)):
+        raise click.UsageError(
+            "--leave-out is COLUMN=NAME: the column that says whom a row is from, and whom to leave out."
+        )
+    if named and not all(name for _, name in pairs):
+        column = pairs[0][0]
+        raise click.UsageError(
+            f"--leave-out {column}: whom? Say --leave-out {column}=NAME; compare takes each in turn."
+        )
+    return pairs[0][0] if pairs else "", tuple(dict.fromkeys(name for _, name in pairs if name))
+
+
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask first.")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")

@@ -124,7 +124,7 @@ def test_a_board_that_differs_is_told(gesture, interpreter, monkeypatch):
 def test_markdown(place):
     text = call("train.csv", *QUICK, "--rules", "int-tpsgd,int-frozen", "--markdown")
     assert "| method | test accuracy |" in text and "| tpsgd, integers | " in text
-    assert text.count("\n| ") == 3, "a head and two rows"
+    assert text.count("\n| ") == 5, "a head and two rows, and of their difference a head and one"
 
 
 def test_networks_are_found_or_asked_for(place):
@@ -146,7 +146,10 @@ def test_networks_are_found_or_asked_for(place):
         ((), "Which data file? There are 2 here: test.csv, train.csv. Name one."),
         (("train.csv", "--suite"), "Name either a data file"),
         (("train.csv", "--json", "--markdown"), "exclude each other"),
-        (("train.csv", "--shift", "who", "--new-class"), "exclude each other"),
+        (("train.csv", "--leave-out", "who", "--new-class"), "exclude each other"),
+        (("train.csv", "--shift", "who"), "--shift is called --leave-out now: --leave-out who"),
+        (("train.csv", "--leave-out", "who=ann", "--leave-out", "where"), "--leave-out takes one column"),
+        (("train.csv", "--leave-out", "who="), "--leave-out is COLUMN=NAME"),
         (("train.csv", "--held-out", "ann"), "--held-out goes with"),
         (("train.csv", "--folds", "5", "--new-class"), "--folds does not go with"),
         (("train.csv", "--folds", "5", "--test", "test.csv"), "leave out --test"),
@@ -191,17 +194,34 @@ def test_a_shift_by_a_column_of_the_file(place):
     (place / "model.toml").write_text("\n".join(
         "channels = 6" if line.startswith("columns") else line for line in toml
     ))  # fmt: skip
-    arguments = ("worn.csv", "--epochs", "4", "--seeds", "1", "--jobs", "1", "--shift", "wearer", "--test-split", "0.3")
-    text = " ".join(call(*arguments, "--held-out", "b", "--out", "found").split())
+    arguments = ("worn.csv", "--epochs", "4", "--seeds", "1", "--jobs", "1", "--test-split", "0.3", "--out", "found")
+    text = " ".join(call(*arguments, "--leave-out", "wearer=b").split())
     assert "wearer held out in turn: b; 1 seed" in text and "last layer" in text
     assert {p.name for p in (place / "found").iterdir()} == {
-        "README.md", "accuracies.csv", "gesture-adapt.tpsgd", "gesture.toml", "result.json", "shift.png", "tables.md",
+        "README.md", "accuracies.csv", "gesture-adapt.tpsgd", "gesture.toml", "result.json", "adaptation.png",
+        "tables.md",
     }  # fmt: skip
     model = load_model(place / "found" / "gesture-adapt.tpsgd")
     assert len({shift for layer in model.layers for shift in layer.shifts}) <= 2 and not model.layers[-1].frozen
+    assert "set up to learn as was found best (shift " in text
     assert "flash gesture-adapt.tpsgd" in (place / "found" / "README.md").read_text()
     said = json.loads((place / "found" / "result.json").read_text())
-    assert said["kind"] == "shift" and said["domains"] == ["a", "b", "c"] and said["verdict"]
+    assert said["kind"] == "subject" and said["names"] == ["a", "b", "c"] and said["verdict"]
+
+
+def test_a_new_class_leaves_a_model_that_learns_one(place):
+    """Its output learns at the rate that was chosen; ``adapt`` keeps that, and a run on it goes through."""
+    quick = ("--epochs", "4", "--seeds", "1", "--jobs", "1", "--out", "found")
+    call("train.csv", "--test", "test.csv", "--new-class", "--held-out", "Running", *quick)
+    readme = (place / "found" / "README.md").read_text()
+    assert "adapt gesture-adapt.tpsgd -o more.tpsgd --add-class NAME" in readme
+    model = load_model(place / "found" / "gesture-adapt.tpsgd")
+    (shift,) = model.layers[-1].shifts
+    assert f"shift {shift}, " in readme and [layer.frozen for layer in model.layers] == [True, False]
+    made = CliRunner().invoke(cli, ["adapt", "found/gesture-adapt.tpsgd", "-o", "more.tpsgd", "--add-class", "jump"])
+    assert made.exit_code == 0, made.output
+    more = load_model(place / "more.tpsgd")
+    assert more.layers[-1].shifts == (shift,) and more.classes[-1] == "jump"
 
 
 def test_a_suite_without_data_leaves_tasks_out(monkeypatch):

@@ -63,8 +63,8 @@ def test_a_class_is_added(added):
 
 
 def test_neither_the_test_part_nor_the_new_class_has_a_say(gesture, added):
-    def tunings(shift):
-        return [(a.way, a.count, a.tuning) for a in shift.held_out[0].adapted]
+    def tunings(found):
+        return [(a.way, a.count, a.tuning) for a in found.held_out[0].adapted]
 
     dice = np.random.default_rng(1)
     blind = replace(gesture, test=replace(gesture.test, labels=dice.permutation(gesture.test.labels)))

@@ -7,16 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tpsgd_host.adaptation.domains import file_domains, task_domains
-from tpsgd_host.adaptation.new_subject import study_shift
-from tpsgd_host.adaptation.subjects import Sides, draw
-from tpsgd_host.adaptation.ways import PASSES, SHIFTS, WAYS, Tuning, few, train_model
+from tpsgd_host.adaptation.new_subject import study_new_subject
+from tpsgd_host.adaptation.sources import task_subjects
+from tpsgd_host.adaptation.subjects import Division, draw
+from tpsgd_host.adaptation.ways import PASSES, WAYS, Tuning, few, train_model
 from tpsgd_host.comparison import task_problem
+from tpsgd_host.data.subjects import leave_out, subjects_of
 from tpsgd_host.errors import ConfigError, DataError, DependencyError
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import parse_model
 
-pytestmark = pytest.mark.xdist_group("shift")  # one worker: a fixture trains for all tests
+pytestmark = pytest.mark.xdist_group("new subject")  # one worker: a fixture trains for all tests
 
 SCANNERS = ("askew", "faint", "plain")
 LAST, UNTRAINED, ALL, ADAPTOR, REPLAY = WAYS
@@ -25,13 +26,13 @@ LAST, UNTRAINED, ALL, ADAPTOR, REPLAY = WAYS
 def scanned(samples):
     """A third of the samples each: as they are, a pixel to the right, with half the contrast."""
     values = samples.values.copy()
-    domains = [SCANNERS[i % 3] for i in range(len(samples))]
-    for i, domain in enumerate(domains):
-        if domain == "askew":
+    subjects = [SCANNERS[i % 3] for i in range(len(samples))]
+    for i, subject in enumerate(subjects):
+        if subject == "askew":
             values[i] = np.roll(values[i], 1, axis=1)
-        elif domain == "faint":
+        elif subject == "faint":
             values[i] = values[i] / 2
-    return replace(samples, values=values), tuple(domains)
+    return replace(samples, values=values), tuple(subjects)
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +41,15 @@ def digits():
         problem = task_problem("digits", epochs=5)
     except DependencyError as error:
         pytest.skip(f"{error.message} {error.hint}")
-    train, train_domains = scanned(problem.train.take(np.arange(900)))
-    test, test_domains = scanned(problem.test)
-    return replace(problem, train=train, test=test), train_domains, test_domains
+    train, train_subjects = scanned(problem.train.take(np.arange(900)))
+    test, test_subjects = scanned(problem.test)
+    return replace(problem, train=train, test=test), train_subjects, test_subjects
 
 
 def study(digits, **options):
     problem, train, test = digits
     given = {"ways": (LAST, REPLAY), "seeds": 1, "held_out": ("askew",), "counts": (2, 10, 500), **options}
-    return study_shift(problem, train, test, "scanner", **given)
+    return study_new_subject(problem, train, test, "scanner", **given)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +57,8 @@ def studied(digits):
     return study(digits)
 
 
-def tunings(shift):
-    return {(h.name, a.way, a.count): a.tuning for h in shift.held_out for a in h.adapted}
+def tunings(found):
+    return {(h.name, a.way, a.count): a.tuning for h in found.held_out for a in h.adapted}
 
 
 def test_samples_of_the_new_one_help(studied):
@@ -75,7 +76,7 @@ def test_who_is_new_has_no_say_in_how_to_adapt(digits, studied):
     problem, train, test = digits
     dice = np.random.default_rng(1)
     labels = problem.train.labels.copy()
-    new = np.array([domain == "askew" for domain in train])
+    new = np.array([subject == "askew" for subject in train])
     labels[new] = dice.permutation(labels[new])
     other = study((replace(problem, train=replace(problem.train, labels=labels)), train, test))
     assert tunings(other) == tunings(studied)
@@ -93,13 +94,13 @@ def test_the_test_part_has_no_say_in_how_to_adapt(digits, studied):
 
 def test_choosing_is_on_training_recordings(digits):
     problem, train, test = digits
-    sides = Sides(problem.train, problem.test, train, test).choosing()
-    assert not set(sides.train.groups) & set(sides.test.groups)
-    assert set(sides.train.groups) | set(sides.test.groups) == set(problem.train.groups)
-    assert len(sides.train_domains) == len(sides.train) and len(sides.test_domains) == len(sides.test)
-    for one in (sides.known(("askew",))[0], sides.new("faint")):
+    division = Division(problem.train, problem.test, train, test).choosing()
+    assert not set(division.train.groups) & set(division.test.groups)
+    assert set(division.train.groups) | set(division.test.groups) == set(problem.train.groups)
+    assert len(division.train_subjects) == len(division.train) and len(division.test_subjects) == len(division.test)
+    for one in (division.known(("askew",))[0], division.new("faint")):
         assert not set(one.groups) & set(problem.test.groups)
-    assert {problem.train.groups.index(g) % 3 for g in sides.new("faint").groups} == {SCANNERS.index("faint")}
+    assert {problem.train.groups.index(g) % 3 for g in division.new("faint").groups} == {SCANNERS.index("faint")}
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
@@ -107,7 +108,7 @@ def test_every_way_is_a_model_that_a_board_can_load(digits, way):
     problem = digits[0]
     drawn = build_model(problem.config, problem.train)
     start = way.start(drawn, train_model(drawn, problem.train, 1, 1), problem.train, 1, 1)
-    model = way.model(start, Tuning(SHIFTS[0], PASSES[0]))
+    model = way.model(start, Tuning(5, PASSES[0]))
     assert parse_model(model.to_bytes(), "it").weights_crc == model.weights_crc
     frozen = [layer.frozen for layer in model.layers]
     assert frozen == {"all": [False] * 3, "adaptor": [True, True, False, False]}.get(way.name, [True, True, False])
@@ -137,9 +138,9 @@ def test_a_recording_that_is_adapted_to_is_not_tested_on(digits):
 
 def test_what_cannot_be_studied(digits):
     problem, train, test = digits
-    two = tuple("plain" if domain == "faint" else domain for domain in train)
+    two = tuple("plain" if subject == "faint" else subject for subject in train)
     with pytest.raises(DataError, match="three are needed"):
-        study((problem, two, tuple("plain" if domain == "faint" else domain for domain in test)))
+        study((problem, two, tuple("plain" if subject == "faint" else subject for subject in test)))
     with pytest.raises(ConfigError, match="no scanner 'ascew'") as caught:
         study(digits, held_out=("ascew",))
     assert "'askew'" in caught.value.hint
@@ -159,20 +160,27 @@ def test_whom_a_row_is_from(digits, tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("who,x,label\nann,1,a\nbob,2,a\n,3,b\n")
     lined = replace(samples, lines=np.array([2, 3, 2]))
-    assert file_domains(path, "who", lined) == ("ann", "bob", "ann")
+    assert subjects_of(path, "who", lined) == ("ann", "bob", "ann")
     with pytest.raises(DataError, match="line 4: column 'who' is empty"):
-        file_domains(path, "who", replace(samples, lines=np.array([2, 3, 4])))
+        subjects_of(path, "who", replace(samples, lines=np.array([2, 3, 4])))
     with pytest.raises(DataError, match="whom"):
-        file_domains(path, "whom", lined)
+        subjects_of(path, "whom", lined)
     np.savez(tmp_path / "rows.npz", who=np.array(["ann", "bob", "cy"]))
-    assert file_domains(tmp_path / "rows.npz", "who", replace(samples, lines=np.array([3, 1, 2]))) == (
+    assert subjects_of(tmp_path / "rows.npz", "who", replace(samples, lines=np.array([3, 1, 2]))) == (
         "cy",
         "ann",
         "bob",
     )
     with pytest.raises(DataError, match="no array 'when'"):
-        file_domains(tmp_path / "rows.npz", "when", lined)
+        subjects_of(tmp_path / "rows.npz", "when", lined)
+    rest, apart = leave_out(lined, path, "who", ("bob",))
+    assert (rest.lines.tolist(), apart.lines.tolist()) == ([2, 2], [3])
+    with pytest.raises(DataError, match="nothing is from who 'bobb'") as caught:
+        leave_out(lined, path, "who", ("bobb",))
+    assert "'bob'" in caught.value.hint
+    with pytest.raises(DataError, match="every who is left out"):
+        leave_out(lined, path, "who", ("ann", "bob"))
     spoken = replace(samples, groups=("3_jackson_7", "1_lucas_0", "3_jackson_9"))
-    assert task_domains("fsdd", "speaker", spoken) == ("jackson", "lucas", "jackson")
+    assert task_subjects("fsdd", "speaker", spoken) == ("jackson", "lucas", "jackson")
     with pytest.raises(ConfigError, match="no column 'age'"):
-        task_domains("fsdd", "age", spoken)
+        task_subjects("fsdd", "age", spoken)

@@ -1,0 +1,165 @@
+"""What every study of adapting does: hold out each in turn, choose how to adapt without it, adapt to it.
+
+How to adapt (update shift, passes) is chosen on training samples alone: another one is left out as well, adapted to as
+if it were new, and counted on. Neither what is really new nor the test part has a say in it.
+
+Legend: n samples a class to adapt on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tpsgd_host.adaptation.results import Adapted, HeldOut
+from tpsgd_host.adaptation.ways import Choices, Tuning, chosen
+from tpsgd_host.comparison.jobs import Workers
+from tpsgd_host.comparison.training import Progress
+
+_TEST = 0.2  # of the work of a job that chooses: it tries one tuning
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network to train without some, and to adapt to each of ``targets``.
+
+    Attributes
+    ----------
+    choices : dict, optional
+        What was chosen, by way and n; without it all tunings are tried.
+    """
+
+    without: tuple[str, ...]
+    targets: tuple[str, ...]
+    seed: int
+    choices: Choices | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: accuracies on what is new and on what was known.
+
+    Attributes
+    ----------
+    before : dict
+        By (target, way).
+    adapted : dict
+        By (target, way, n, tuning).
+    """
+
+    before: dict[tuple[str, str], tuple[float, float]]
+    adapted: dict[tuple[str, str, int, Tuning], tuple[float, float]]
+
+
+class Named(Protocol):
+    """A way to adapt."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+class Experiment(Protocol):
+    """What is held out, and how a network meets it; processes get a copy."""
+
+    @property
+    def ways(self) -> Sequence[Named]:
+        """Ways to adapt."""
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Each n."""
+
+    def counts_known(self, way: str) -> bool:
+        """Whether what was known counts as much as what is new where a way's tuning is chosen."""
+
+    def work(self, job: Job, report: Callable[[float], None]) -> Outcome:
+        """Train the network of a job and adapt it in every way."""
+
+
+def hold_out(
+    experiment: Experiment,
+    held: Sequence[str],
+    names: Sequence[str],
+    *,
+    choosers: int,
+    networks: int,
+    first_seed: int,
+    seeds: int,
+    jobs: int,
+    progress: Progress,
+    kind: str,
+) -> tuple[HeldOut, ...]:
+    """Hold out one after the other and adapt to it.
+
+    Parameters
+    ----------
+    held : sequence of str
+        What is held out, of all ``names``.
+    choosers : int
+        Others that are left out to choose by, at most.
+    networks : int
+        For each of these.
+    first_seed : int
+        The final networks have this seed and the ``seeds - 1`` after it, those that choose have others.
+    jobs : int
+        Processes; the figures do not depend on it.
+    kind : str
+        What they are, for people.
+    """
+    others = {one: _next(one, names, choosers) for one in held}
+    looks = _choosing_jobs(others, range(first_seed + 1000, first_seed + 1000 + networks))
+    weights = [float(len(job.targets)) for job in looks]
+    chosen_by, tests = sum(weights), len(held) * seeds
+    total = chosen_by + _TEST * tests
+    with Workers(_work, experiment, jobs) as workers:
+        found = workers.run(looks, weights, lambda done: progress(done, total, "choosing how to adapt"))
+        choices = {one: _choices(one, others[one], looks, found, experiment) for one in held}
+        final = [Job((one,), (one,), first_seed + i, choices[one]) for one in held for i in range(seeds)]
+        outcomes = workers.run(
+            final, [_TEST] * tests, lambda done: progress(chosen_by + done, total, f"adapting to each {kind}")
+        )
+    groups = [outcomes[i * seeds : (i + 1) * seeds] for i in range(len(held))]
+    return tuple(_held(one, choices[one], group, experiment) for one, group in zip(held, groups, strict=True))
+
+
+def _work(experiment: Experiment, job: Job, report: Callable[[float], None]) -> Outcome:
+    return experiment.work(job, report)
+
+
+def _next(one: str, names: Sequence[str], count: int) -> list[str]:
+    """Return the next ones in the list, so that all have their turn."""
+    at = names.index(one)
+    return [*names[at + 1 :], *names[:at]][:count]
+
+
+def _choosing_jobs(others: dict[str, list[str]], seeds: Sequence[int]) -> list[Job]:
+    """Return the networks to train without two: the one held out, and a known one to adapt to instead."""
+    targets: dict[tuple[str, ...], set[str]] = {}
+    for one, known in others.items():
+        for other in known:
+            targets.setdefault(tuple(sorted((one, other))), set()).add(other)
+    return [Job(pair, tuple(sorted(to)), seed) for pair, to in sorted(targets.items()) for seed in seeds]
+
+
+def _choices(one: str, known: list[str], jobs: list[Job], outcomes: list[Outcome], experiment: Experiment) -> Choices:
+    """Return the tuning of each way and n that did best on the known ones when they were left out instead."""
+    scores: dict[tuple[str, int], dict[Tuning, list[tuple[float, float]]]] = {}
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        if one in job.without:
+            for (target, way, n, tuning), pair in outcome.adapted.items():
+                if target != one and target in known:
+                    scores.setdefault((way, n), {}).setdefault(tuning, []).append(pair)
+    return {key: chosen(found, old=experiment.counts_known(key[0])) for key, found in scores.items()}
+
+
+def _held(one: str, choices: Choices, outcomes: list[Outcome], experiment: Experiment) -> HeldOut:
+    adapted = []
+    for way in experiment.ways:
+        adapted.append(Adapted.of(way.name, 0, [outcome.before[one, way.name] for outcome in outcomes]))
+        for n in experiment.counts:
+            choice = choices[way.name, n]
+            pairs = [outcome.adapted[one, way.name, n, choice.tuning] for outcome in outcomes]
+            adapted.append(Adapted.of(way.name, n, pairs, choice))
+    return HeldOut(one, tuple(adapted))

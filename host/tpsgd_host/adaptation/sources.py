@@ -1,0 +1,38 @@
+"""Whom the samples of a comparison's source are from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tpsgd_host.comparison.sources import Source
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.subjects import Subjects, subjects_of
+from tpsgd_host.errors import ConfigError
+
+#: What the recordings' names of the tasks say, by task and column.
+_TASKS: dict[str, dict[str, Callable[[str], str]]] = {"fsdd": {"speaker": lambda name: name.split("_")[1]}}
+
+
+def source_subjects(source: Source, column: str) -> tuple[Subjects, Subjects]:
+    """Return whom the samples of a source's training and test part are from."""
+    train, test = source.problem.train, source.problem.test
+    if source.data is None:
+        return task_subjects(source.problem.name, column, train), task_subjects(source.problem.name, column, test)
+    return subjects_of(source.data, column, train), subjects_of(source.test or source.data, column, test)
+
+
+def task_subjects(task: str, column: str, samples: Samples) -> Subjects:
+    """Return whom each sample of a task is from.
+
+    Raises
+    ------
+    ConfigError
+        When the task knows no such column.
+    """
+    known = _TASKS.get(task, {})
+    if column not in known:
+        names = ", ".join(f"{name}: {', '.join(columns)}" for name, columns in _TASKS.items())
+        raise ConfigError(
+            f"The task {task} has no column {column!r} that says whom a sample is from.", f"There is {names}."
+        )
+    return tuple(known[column](group) for group in samples.groups)

@@ -1,0 +1,94 @@
+"""Whom each sample is from: speaker, wearer or place, as a column of the data file says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from tpsgd_host.data.arrays import load_arrays
+from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.load import TABLES
+from tpsgd_host.data.npz import MAX_UNPACKED
+from tpsgd_host.data.records import open_csv
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.errors import DataError
+from tpsgd_host.names import listing, suggestion
+
+#: Whom each of S samples is from.
+Subjects: TypeAlias = tuple[str, ...]
+
+
+def subjects_of(path: Path, column: str, samples: Samples) -> Subjects:
+    """Return what a column of a data file says of each sample, at the line where the sample begins.
+
+    Raises
+    ------
+    DataError
+        When there is no such column, or it is empty where it is needed.
+    """
+    found = _table_column(path, column) if path.suffix.lower() in TABLES else _array(path, column)
+    subjects = tuple(found.get(int(line), "").strip() for line in samples.lines)
+    if not all(subjects):
+        line = int(samples.lines[subjects.index("")])
+        raise DataError(f"{path}, line {line}: column {column!r} is empty.", "Say for every row whom it is from.")
+    return subjects
+
+
+def leave_out(samples: Samples, path: Path, column: str, names: Sequence[str]) -> tuple[Samples, Samples]:
+    """Return the samples of all others, and those of the subjects named.
+
+    Parameters
+    ----------
+    path : Path
+        The file that the samples are from.
+    column : str
+        Its column that says whom a row is from.
+
+    Raises
+    ------
+    DataError
+        When there is no such column or subject, or nobody else is left to learn from.
+    """
+    subjects = subjects_of(path, column, samples)
+    known = sorted(set(subjects))
+    for name in names:
+        if name not in known:
+            raise DataError(
+                f"{path}: nothing is from {column} {name!r}.", f"There are {listing(known)}.{suggestion(name, known)}"
+            )
+    inside = np.array([subject in names for subject in subjects], bool)
+    if inside.all():
+        raise DataError(f"{path}: every {column} is left out, and nothing is left to learn from.", "Leave out fewer.")
+    rest = samples.take(np.flatnonzero(~inside))
+    return replace(rest, bad_rows=samples.bad_rows), samples.take(np.flatnonzero(inside))
+
+
+def without_column(path: Path, column: str, layout: Layout) -> Layout:
+    """Return a layout that takes no values from a column; it may name all columns of a table by naming none."""
+    if layout.columns or path.suffix.lower() not in TABLES:
+        return layout
+    kept = tuple(name for name in open_csv(path).header if name not in (layout.label, layout.group, column))
+    return replace(layout, columns=kept)
+
+
+def _table_column(path: Path, column: str) -> dict[int, str]:
+    file = open_csv(path)
+    at = file.index(column, "one that says whom a row is from", "--leave-out")
+    return {record.line: record.fields[at] for record in file.records() if not record.problem}
+
+
+def _array(path: Path, column: str) -> dict[int, str]:
+    try:
+        arrays = load_arrays(path, MAX_UNPACKED, (column,))
+        values = [str(value) for value in arrays.get(column, ())]
+    # A damaged file makes zipfile, zlib and numpy raise a dozen kinds of errors.
+    except Exception as error:
+        raise DataError(f"{path} cannot be read: {error}.") from None
+    if not values:
+        names = listing(list(arrays))
+        raise DataError(f"{path} has no array {column!r} that says whom a row is from.", f"It holds {names}.")
+    return dict(enumerate(values, 1))
