@@ -139,4 +139,6 @@ def show_report(report: RunReport, as_json: bool) -> None:
     echo(f"weights CRC {report.outcome.weights_crc:08x}, engine {details.get('engine')}", nl=False)
     if details.get("state_bytes"):
         echo(f", {details['state_bytes']} bytes of training state", nl=False)
+    if "compared" in details:
+        echo(", the host computed the same" if details["compared"] else ", not compared: no trainer in C", nl=False)
     echo(f"\nrun folder  {report.folder}")
