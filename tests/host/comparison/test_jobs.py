@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from processes import alive
@@ -49,9 +48,12 @@ def test_errors_come_back(job, text):
 
 
 IDLE = """
-import sys, time
-sys.path[:0] = sys.argv[1:]
-from test_jobs import Workers, work
+import time
+from tpsgd_host.comparison.jobs import Workers
+
+def work(common, job, report):
+    return common + job
+
 if __name__ == "__main__":
     with Workers(work, 100, 2) as workers:
         workers.run([1, 2], [1.0, 1.0], lambda done: None)
@@ -63,8 +65,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_idle_processes_end_with_the_one_that_they_work_for(tmp_path, number):
     (tmp_path / "idle.py").write_text(IDLE)
-    here = Path(__file__).parent
-    command = [sys.executable, "idle.py", str(here), str(here.parent)]
+    command = [sys.executable, "idle.py"]
     parent = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     workers = [int(word) for word in parent.stdout.readline().split()]
     assert len(workers) == 2 and all(alive(pid) for pid in workers)
