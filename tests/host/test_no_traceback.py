@@ -144,7 +144,7 @@ EDITED = [
     ("resume.names", ["a"]), ("resume.data", 5), ("resume.data", "missing.csv"), ("resume.data", "a\0b"),
     ("resume.data", ""), ("resume.test", 5), ("resume.test_every", 0), ("resume.bad_rows", "some"), ("resume.port", 5),
     ("resume.port", "missing"), ("resume.folder", 5), ("resume.folder", "missing"), ("resume.usb", 5),
-    ("resume.data_crc", "x"), ("resume.data_crc", 5),
+    ("resume.records_crc", "x"), ("resume.records_crc", 5),
 ]  # fmt: skip
 
 

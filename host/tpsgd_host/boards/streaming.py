@@ -87,7 +87,7 @@ def stream(
             plan, course,
             {
                 "executor": "board", "port": port, "engine": board.info.engine, "machine": board.info.machine,
-                KEY: recipe(plan, connection, names, schedule),
+                KEY: recipe(plan, connection, names, course),
             },
             start,
         )  # fmt: skip
@@ -125,7 +125,8 @@ def resume(
         connection = replace(connection, usb=identity(connection.port))
     folder, start, config, view = unfinished.folder, unfinished.start, unfinished.config, view or LiveView()
     schedule = load_schedule(unfinished.plan.reading(layout_of(start.layout, *unfinished.names)), start)
-    unfinished.check(schedule)
+    course = Course(start, schedule)
+    unfinished.check(course)
     text = TextRelay()
     with _reconnecting(connection, text) as line:
         past, history = Metrics(), History(folder.path / "log.jsonl", schedule.results)
@@ -133,7 +134,7 @@ def resume(
         line.follow(start, bytes(history.results), config["model_crc"])
         note = f"the run in {folder.path} goes on at record {past.results} of {schedule.results}"
         return run(
-            line, Course(start, schedule), folder, view, config["run_id"], fresh=config["fresh"], text=text,
+            line, course, folder, view, config["run_id"], fresh=config["fresh"], text=text,
             past=past, notes=[note],
         )  # fmt: skip
 

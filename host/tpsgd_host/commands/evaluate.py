@@ -17,18 +17,19 @@ from tpsgd_host.boards.connect import connect
 from tpsgd_host.commands.options import FILE, board_options, data_options, json_option
 from tpsgd_host.commands.project import data_here
 from tpsgd_host.console import Console
+from tpsgd_host.data.encoded import EncodedSamples
 from tpsgd_host.data.layout import layout_of
-from tpsgd_host.data.load import load_samples
+from tpsgd_host.data.load import load_encoded
 from tpsgd_host.data.rejects import BadRows
-from tpsgd_host.data.samples import UNKNOWN, Samples
+from tpsgd_host.data.samples import UNKNOWN
 from tpsgd_host.files import writing_text
 from tpsgd_host.model.modelfile import Model, load_model
-from tpsgd_host.runs.course import encode
+from tpsgd_host.runs.course import Course, Schedule
 from tpsgd_host.runs.events import SampleResult
 from tpsgd_host.runs.metrics import Metrics, recall
 from tpsgd_host.runs.view.report import confusion_report, percent
 from tpsgd_host.terminal import echo
-from tpsgd_host.training.executor import TEST, RecordExecutor, checked
+from tpsgd_host.training.executor import RecordExecutor, checked
 from tpsgd_host.training.simulator import Simulator
 
 
@@ -46,7 +47,7 @@ class Evaluation:
         Of the samples that have a label.
     """
 
-    samples: Samples
+    samples: EncodedSamples
     model: Model
     predicted: npt.NDArray[np.uint8]
     probability: npt.NDArray[np.uint8]
@@ -103,7 +104,7 @@ def evaluate(
         else:
             board = stack.enter_context(connect(port, folder=folder, heap=heap, baud=baud))
             executor, model = board, board.pull()
-        samples = load_samples(data, layout_of(model.layout, *names), model.classes, bad_rows, require_labels=False)
+        samples = load_encoded(data, layout_of(model.layout, *names), model.scaling, model.classes, bad_rows, False)
         results = _classify(executor, model, samples)
         # Where there is a label the network says its probability; of a wrong prediction it is asked once more.
         wrong = np.flatnonzero((samples.labels != UNKNOWN) & (results[:, 0] != samples.labels))
@@ -120,10 +121,10 @@ def evaluate(
     return Evaluation(samples, model, results[:, 0], probability, metrics)
 
 
-def _classify(executor: RecordExecutor, model: Model, samples: Samples) -> npt.NDArray[np.uint8]:
+def _classify(executor: RecordExecutor, model: Model, samples: EncodedSamples) -> npt.NDArray[np.uint8]:
     """Return predicted class and p_y, shape (S, 2): y is the label, or the prediction where there is none."""
-    executor.start(0, 0, fresh=False)
-    results = np.concatenate([np.empty((0, 2), np.uint8), *executor.stream(encode(model, samples, TEST))])
+    executor.begin(0, Course(model, Schedule(samples, samples, 0, 0)), fresh=False)
+    results = np.concatenate([np.empty((0, 2), np.uint8), *executor.apply(0, len(samples))])
     return checked(results, len(model.classes))
 
 

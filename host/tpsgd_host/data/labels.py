@@ -119,21 +119,37 @@ def to_samples(named: NamedSamples, classes: Sequence[str] | None, rejects: Reje
     for name in names:
         if len(name.encode()) > MAX_BYTES:
             raise DataError(f"{rejects.source}: the label {reprlib.repr(name)} is longer than {MAX_BYTES} bytes.")
-    number = {name: index for index, name in enumerate(names)} | {"": UNKNOWN}
-    codes = [number.get(label, -1) for label in named.labels]
-    for i in (i for i, code in enumerate(codes) if code < 0):
-        label = named.labels[i]
-        near = suggestion(label, names) or " To give a trained model one more: tpsgd-host adapt --add-class NAME."
-        hint = f"The classes: {listing(names)}.{near}"
-        rejects.add(int(named.lines[i]), f"the label {reprlib.repr(label)} is none of the {len(names)} classes", hint)
-    keep = np.array([i for i, code in enumerate(codes) if code >= 0], np.int64)
+    keep, codes = number_labels(named, names, rejects)
     rejects.require(len(keep))
     return Samples(
         values=named.values[keep],
-        labels=np.array(codes, np.int64)[keep].astype(np.uint8),
+        labels=codes,
         classes=names,
         groups=tuple(named.groups[i] for i in keep),
         lines=named.lines[keep],
         bad_rows=rejects.rows,
         source=rejects.source,
     )
+
+
+def number_labels(
+    named: NamedSamples, names: Sequence[str], rejects: Rejects
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Return which samples have a known label, or none, shape (r,), and the class number of each, 255 for none.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The classes.
+    rejects : Rejects
+        Takes the others.
+    """
+    number = {name: index for index, name in enumerate(names)} | {"": UNKNOWN}
+    codes = np.array([number.get(label, -1) for label in named.labels], np.int64)
+    for i in np.flatnonzero(codes < 0):
+        label = named.labels[int(i)]
+        near = suggestion(label, names) or " To give a trained model one more: tpsgd-host adapt --add-class NAME."
+        hint = f"The classes: {listing(names)}.{near}"
+        rejects.add(int(named.lines[i]), f"the label {reprlib.repr(label)} is none of the {len(names)} classes", hint)
+    keep = np.flatnonzero(codes >= 0)
+    return keep, codes[keep].astype(np.uint8)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from tpsgd_host.data.labels import NamedSamples, to_samples, unify
+from tpsgd_host.data.encoded import EncodedSamples
+from tpsgd_host.data.labels import NamedSamples, number_labels, to_samples, unify
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.npz import read_npz
 from tpsgd_host.data.rejects import BadRows, Rejects
 from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.data.summary import TableSummary, summarize
-from tpsgd_host.data.table import Table, read_table
-from tpsgd_host.data.windows import cut, find_recordings
+from tpsgd_host.data.table import BLOCK, Table, read_table, read_tables
+from tpsgd_host.data.windows import Recording, cut, find_recordings
+from tpsgd_host.data.words import RowNames, Words
 from tpsgd_host.errors import DataError
 
-__all__ = ["TableSummary", "load_samples", "summarize"]
+__all__ = ["TableSummary", "load_encoded", "load_samples", "summarize"]
 
 TABLES = (".csv", ".tsv", ".txt")
 
@@ -55,36 +60,114 @@ def load_samples(
     DataError
         If the file is not there or not usable, or has a bad row and ``bad_rows`` is ``"stop"``.
     """
+    rejects = _rejects(path, bad_rows)
+    return to_samples(_joined(list(_pieces(path, layout, rejects, classes, require_labels))), classes, rejects)
+
+
+def load_encoded(
+    path: str | Path,
+    layout: Layout,
+    scaling: Scaling,
+    classes: Sequence[str],
+    bad_rows: BadRows = "stop",
+    require_labels: bool = True,
+) -> EncodedSamples:
+    """Read a data file as :func:`load_samples` does, into stored activations: a byte a value.
+
+    Beyond these it takes memory for some thousand rows of a table, or for one recording where a window is all of it.
+
+    Parameters
+    ----------
+    scaling : Scaling
+        The model's.
+    classes : sequence of str
+        The model's.
+    """
+    rejects = _rejects(path, bad_rows)
+    width = layout.steps * layout.channels
+    data, labels, lines, groups = bytearray(), bytearray(), array("q"), Words()
+    rows = ""
+    for piece in _pieces(path, layout, rejects, classes, require_labels):
+        keep, codes = number_labels(piece, classes, rejects)
+        for first in range(0, len(keep), BLOCK):
+            data += scaling.encode(piece.values[keep[first : first + BLOCK]]).tobytes()
+        labels += codes.tobytes()
+        lines.frombytes(piece.lines[keep].tobytes())
+        if isinstance(piece.groups, RowNames):
+            rows = piece.groups.word
+        else:
+            groups.extend(piece.groups[i] for i in keep.tolist())
+    rejects.require(len(labels))
+    numbers = np.frombuffer(lines, np.int64)
+    return EncodedSamples(
+        np.frombuffer(data, np.uint8).reshape(len(labels), width), np.arange(len(labels), dtype=np.uint32),
+        np.frombuffer(labels, np.uint8), tuple(classes), RowNames(rows, numbers) if rows else groups, numbers,
+        rejects.rows, rejects.source,
+    )  # fmt: skip
+
+
+def _rejects(path: str | Path, bad_rows: BadRows) -> Rejects:
+    return Rejects(str(path), bad_rows, unit="row" if Path(path).suffix.lower() == ".npz" else "line")
+
+
+def _pieces(
+    path: str | Path, layout: Layout, rejects: Rejects, classes: Sequence[str] | None, require_labels: bool
+) -> Iterator[NamedSamples]:
+    """Yield the samples of a file; a table whose classes are known is read piece by piece."""
     suffix = Path(path).suffix.lower()
     if suffix == ".npz":
-        rejects = Rejects(str(path), bad_rows, unit="row")
         named = read_npz(path, layout, rejects, require_labels)
-        spelled = unify(named.labels, classes if classes is not None else named.classes or None)
-        named = NamedSamples(named.values, spelled, named.groups, named.lines, named.classes)
-    elif suffix in TABLES:
-        rejects = Rejects(str(path), bad_rows)
-        table = read_table(path, layout, rejects, require_labels)
-        labels = unify(table.labels, classes)
-        named = _rows(table, labels, layout) if layout.windows == "row" else _windows(table, labels, layout, rejects)
-    else:
+        yield replace(named, labels=unify(named.labels, classes if classes is not None else named.classes or None))
+    elif suffix not in TABLES:
         raise DataError(
             f"{path}: files that end in {suffix or 'nothing'!r} are not read.",
             f"Convert it to CSV or NumPy's .npz; known are {', '.join(TABLES)} and .npz.",
         )
-    return to_samples(named, classes, rejects)
+    elif classes is None:  # how labels are spelled follows from all of them
+        table = read_table(path, layout, rejects, require_labels)
+        yield from _cut_up([replace(table, labels=tuple(unify(table.labels)))], layout, rejects)
+    else:
+        tables = read_tables(path, layout, rejects, require_labels, lambda label: unify([label], classes)[0])
+        yield from _cut_up(tables, layout, rejects)
 
 
-def _rows(table: Table, labels: list[str], layout: Layout) -> NamedSamples:
+def _cut_up(tables: Iterable[Table], layout: Layout, rejects: Rejects) -> Iterator[NamedSamples]:
+    """Yield the samples of tables that follow each other in a file."""
+    count = 0
+    for table in tables:
+        if layout.windows == "row":
+            yield _rows(table, layout)
+        else:
+            count -= table.continues
+            recordings = find_recordings(table.labels, table.groups, table.breaks, count + 1)
+            count += len(recordings)
+            yield _windows(table, recordings, layout, rejects)
+
+
+def _joined(pieces: Sequence[NamedSamples]) -> NamedSamples:
+    """Return the samples of all pieces."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return NamedSamples(
+        np.concatenate([piece.values for piece in pieces]), [label for piece in pieces for label in piece.labels],
+        [group for piece in pieces for group in piece.groups], np.concatenate([piece.lines for piece in pieces]),
+        pieces[0].classes,
+    )  # fmt: skip
+
+
+def _rows(table: Table, layout: Layout) -> NamedSamples:
     """Take each row as a sample; without a group column each is a recording of its own."""
-    values = table.values.reshape(len(labels), layout.steps, layout.channels)
-    groups = table.groups or tuple(f"line {line}" for line in table.lines)
-    return NamedSamples(values, labels, groups, table.lines)
+    values = table.values.reshape(len(table.labels), layout.steps, layout.channels)
+    groups = table.groups if layout.group else RowNames("line", table.lines)
+    return NamedSamples(values, table.labels, groups, table.lines)
 
 
-def _windows(table: Table, labels: list[str], layout: Layout, rejects: Rejects) -> NamedSamples:
-    """Cut the rows into recordings and windows; what is too short for a window is rejected."""
-    windows = cut(table.values, find_recordings(labels, table.groups, table.breaks), layout)
+def _windows(table: Table, recordings: Sequence[Recording], layout: Layout, rejects: Rejects) -> NamedSamples:
+    """Cut recordings into windows; one that is too short for a window is rejected."""
+    windows = cut(table.values, recordings, layout)
     for recording in windows.short:
+        if table.continues and recording.start == 0:
+            continue  # the end of a recording that has given windows before
         readings = "1 reading" if len(recording) == 1 else f"{len(recording)} readings"
         name = recording.name if not table.groups else f"recording {recording.name!r}"
         rejects.add(int(table.lines[recording.start]), f"{name} has {readings}, the window needs {layout.window}")

@@ -16,6 +16,7 @@ from tpsgd_host.data.labels import MAX_CLASSES, NamedSamples, class_names
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.rejects import Rejects
 from tpsgd_host.data.scaling import LARGEST
+from tpsgd_host.data.words import RowNames
 from tpsgd_host.errors import DataError
 from tpsgd_host.names import listing
 
@@ -68,9 +69,12 @@ def read_npz(path: str | Path, layout: Layout, rejects: Rejects, require_labels:
         labels = _numbered(source, labels, declared)
     group = _first(arrays, GROUPS)
     rows = np.arange(1, len(values) + 1, dtype=np.int64)
-    groups = [f"row {row}" for row in rows] if group is None else _words(source, "groups", group, len(values))
+    groups = RowNames("row", rows) if group is None else _words(source, "groups", group, len(values))
     keep = _good_rows(values, labels, rejects, require_labels)
-    return NamedSamples(values[keep], [labels[i] for i in keep], [groups[i] for i in keep], rows[keep], declared)
+    if len(keep) == len(values):
+        return NamedSamples(values, labels, groups, rows, declared)
+    kept = RowNames("row", rows[keep]) if group is None else [groups[i] for i in keep]
+    return NamedSamples(values[keep], [labels[i] for i in keep], kept, rows[keep], declared)
 
 
 def describe_npz(path: str | Path) -> tuple[tuple[int, ...], tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 
 import numpy as np
@@ -54,9 +55,9 @@ def epochs(n: int, epochs: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
     """
     generator = Generator(seed ^ _STREAM)
     for _ in range(epochs):
-        order = list(range(n))
+        order = array("q", range(n))
         if seed:
             for i in range(n - 1, 0, -1):
                 j = generator.draw(i + 1)
                 order[i], order[j] = order[j], order[i]
-        yield np.array(order, np.int64)
+        yield np.frombuffer(order, np.int64)

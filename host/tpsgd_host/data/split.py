@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
+from tpsgd_host.data.encoded import EncodedSamples
 from tpsgd_host.data.order import permutation
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.names import listing, suggestion
 
+SomeSamples = TypeVar("SomeSamples", Samples, EncodedSamples)
 
-def split(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples]:
+
+def split(samples: SomeSamples, fraction: float, seed: int) -> tuple[SomeSamples, SomeSamples]:
     """Put a fraction of each class aside for testing, whole recordings at a time.
 
     A class with at least two recordings is on both sides, a class with one in training only. (Where recordings hold
@@ -130,13 +134,13 @@ def split_by_group(samples: Samples, held_out: Sequence[str]) -> tuple[Samples, 
     return _part(samples, set(held_out))
 
 
-def _part(samples: Samples, test: set[str]) -> tuple[Samples, Samples]:
+def _part(samples: SomeSamples, test: set[str]) -> tuple[SomeSamples, SomeSamples]:
     """Return the samples outside and inside the groups ``test``."""
     inside = np.array([group in test for group in samples.groups], bool)
     return samples.take(np.flatnonzero(~inside)), samples.take(np.flatnonzero(inside))
 
 
-def _choose(samples: Samples, fraction: float, seed: int) -> set[str]:
+def _choose(samples: Samples | EncodedSamples, fraction: float, seed: int) -> set[str]:
     """Return the groups to test on."""
     sizes = _sizes(samples)
     members = _members(sizes, seed)
@@ -165,7 +169,7 @@ def _choose(samples: Samples, fraction: float, seed: int) -> set[str]:
     return chosen
 
 
-def _sizes(samples: Samples) -> dict[str, dict[int, int]]:
+def _sizes(samples: Samples | EncodedSamples) -> dict[str, dict[int, int]]:
     """Return how many samples of each class are in each group."""
     sizes: dict[str, dict[int, int]] = {}
     for group, label in zip(samples.groups, samples.labels.tolist(), strict=True):

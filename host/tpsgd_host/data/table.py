@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import reprlib
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -22,6 +22,9 @@ from tpsgd_host.data.rejects import Rejects
 from tpsgd_host.data.scaling import LARGEST
 from tpsgd_host.errors import DataError
 from tpsgd_host.names import listing
+
+#: Rows that are read at a time.
+BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Table:
         Line of the file each row begins on; the header is line 1.
     breaks : frozenset of int
         Rows before which rows without a label were left out: no recording goes on across them.
+    continues : bool
+        Whether the first row goes on with the last recording of the table before, where a file is read in several.
     """
 
     columns: tuple[str, ...]
@@ -49,6 +54,7 @@ class Table:
     groups: tuple[str, ...]
     lines: npt.NDArray[np.int64]
     breaks: frozenset[int] = frozenset()
+    continues: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,14 +89,49 @@ def read_table(path: str | Path, layout: Layout, rejects: Rejects, require_label
     DataError
         If the file cannot be read or used, or a row is bad and ``rejects`` stops there.
     """
+    (table,) = _read(path, layout, rejects, require_labels, None, lambda label: label)
+    return table
+
+
+def read_tables(
+    path: str | Path, layout: Layout, rejects: Rejects, require_labels: bool, spell: Callable[[str], str]
+) -> Iterator[Table]:
+    """Read a CSV as :func:`read_table` does, some thousand rows at a time.
+
+    A table ends where a recording does. One that is longer is cut so that each window is whole in one table; where a
+    window is a whole recording, a table holds all of it.
+
+    Parameters
+    ----------
+    spell : callable
+        Returns a label as its class is written: 3.0 and 3 are one.
+    """
+    return _read(path, layout, rejects, require_labels, BLOCK, spell)
+
+
+def _read(
+    path: str | Path,
+    layout: Layout,
+    rejects: Rejects,
+    require_labels: bool,
+    block: int | None,
+    spell: Callable[[str], str],
+) -> Iterator[Table]:
     file = open_csv(path)
     fields = find_fields(file, layout, require_labels)
-    rows = _Rows(file, fields, rejects, require_labels)
+    rows = _Rows(file, fields, rejects, require_labels, spell)
+    full, some = block, False
     for record in file.records():
         rows.add(record)
-    if not rows.lines and not rejects.rows:
+        if full and block and len(rows.lines) >= full:
+            cut = rows.cut(layout)
+            if cut is not None:
+                some = True
+                yield rows.take(*cut)
+            full = len(rows.lines) + block
+    if not some and not rows.lines and not rejects.rows:
         raise file.no_rows()
-    return rows.table()
+    yield rows.take(len(rows.lines), len(rows.lines))
 
 
 def find_fields(file: CsvFile, layout: Layout, require_labels: bool = True) -> Fields:
@@ -117,7 +158,13 @@ def find_fields(file: CsvFile, layout: Layout, require_labels: bool = True) -> F
 class _Rows:
     """The rows read so far; kept flat, because a list a row would cost several times the memory."""
 
-    def __init__(self, file: CsvFile, fields: Fields, rejects: Rejects, require_labels: bool) -> None:
+    def __init__(
+        self, file: CsvFile, fields: Fields, rejects: Rejects, require_labels: bool, spell: Callable[[str], str]
+    ) -> None:
+        self.spell = spell
+        self.words: dict[str, str] = {}  # each label as it is spelled
+        self.names: dict[str, str] = {}  # each group once
+        self.continues = False
         self.file, self.fields, self.rejects, self.require_labels = file, fields, rejects, require_labels
         self.pick = _picker(fields.values)
         self.values = array("d")
@@ -143,20 +190,51 @@ class _Rows:
         else:
             self.values.extend(values)
             self.lines.append(record.line)
-            self.labels.append(label)
+            self.labels.append(self.spelled(label))
             if self.fields.group is not None:
-                self.groups.append(record.fields[self.fields.group].strip())
+                group = record.fields[self.fields.group].strip()
+                self.groups.append(self.names.setdefault(group, group))
 
-    def table(self) -> Table:
-        """Return what was taken in."""
-        return Table(
+    def spelled(self, label: str) -> str:
+        """Return a label as its class is written, the same object for the same label."""
+        if label not in self.words:
+            self.words[label] = self.spell(label)
+        return self.words[label]
+
+    def cut(self, layout: Layout) -> tuple[int, int] | None:
+        """Return how many rows can go into a table of their own, and the first row to keep; None: none yet."""
+        count = len(self.lines)
+        if layout.windows == "row":
+            return count, count
+        begins = next((i for i in range(count - 1, 0, -1) if self.begins(i)), 0)
+        if begins:
+            return begins, begins
+        hop = layout.hop or layout.window
+        windows = min((count - layout.window) // hop + 1, (count - 1) // hop) if 0 < layout.window <= count else 0
+        return ((windows - 1) * hop + layout.window, windows * hop) if windows else None
+
+    def begins(self, i: int) -> bool:
+        """Whether a recording begins with row ``i``, not the first."""
+        if self.labels[i] != self.labels[i - 1] or i in self.breaks:
+            return True
+        return bool(self.groups) and self.groups[i] != self.groups[i - 1]
+
+    def take(self, end: int, keep: int) -> Table:
+        """Return the rows before ``end``, and forget those before ``keep``."""
+        width = len(self.fields.values)
+        table = Table(
             columns=tuple(self.file.header[i] for i in self.fields.values),
-            values=np.array(self.values, np.float64).reshape(len(self.lines), len(self.fields.values)),
-            labels=tuple(self.labels),
-            groups=tuple(self.groups),
-            lines=np.array(self.lines, np.int64),
-            breaks=frozenset(self.breaks),
+            values=np.array(self.values[: end * width], np.float64).reshape(end, width),
+            labels=tuple(self.labels[:end]),
+            groups=tuple(self.groups[:end]),
+            lines=np.array(self.lines[:end], np.int64),
+            breaks=frozenset(i for i in self.breaks if i < end),
+            continues=self.continues,
         )
+        self.continues = keep < len(self.lines) and (end != keep or not self.begins(keep))
+        del self.values[: keep * width], self.lines[:keep], self.labels[:keep], self.groups[:keep]
+        self.breaks = {i - keep for i in self.breaks if i >= keep}
+        return table
 
     def _bad_value(self, cells: tuple[str, ...]) -> str:
         """Name the first value that cannot be used."""

@@ -33,7 +33,9 @@ class Recording:
         return self.stop - self.start
 
 
-def find_recordings(labels: Sequence[str], groups: Sequence[str] = (), breaks: Collection[int] = ()) -> list[Recording]:
+def find_recordings(
+    labels: Sequence[str], groups: Sequence[str] = (), breaks: Collection[int] = (), first: int = 1
+) -> list[Recording]:
     """Cut a table into recordings: runs of one group and one label.
 
     Parameters
@@ -41,9 +43,11 @@ def find_recordings(labels: Sequence[str], groups: Sequence[str] = (), breaks: C
     labels : sequence of str
         Label of each of the M readings.
     groups : sequence of str
-        Group of each reading; empty where the table has no groups, and then recordings are numbered from 1.
+        Group of each reading; empty where the table has no groups, and then recordings are numbered.
     breaks : collection of int
         Readings that begin a new recording in any case.
+    first : int
+        Number of the first recording.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def find_recordings(labels: Sequence[str], groups: Sequence[str] = (), breaks: C
     stops = [*starts[1:], len(keys)] if starts else []
     return [
         Recording(start, stop, groups[start] if groups else f"recording {number}", labels[start])
-        for number, (start, stop) in enumerate(zip(starts, stops, strict=True), 1)
+        for number, (start, stop) in enumerate(zip(starts, stops, strict=True), first)
     ]
 
 

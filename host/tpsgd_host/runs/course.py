@@ -8,15 +8,22 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd_host.data.encoded import EncodedSamples, encoded
 from tpsgd_host.data.order import epochs
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.modelfile import Model
-from tpsgd_host.training.executor import TEST, TRAIN, Bytes, Records
+from tpsgd_host.training.executor import STRETCH, TEST, TRAIN, Bytes, Records
+
+#: What is done with the samples of each part.
+OPS = (TRAIN, TEST)
+
+_NO_LINES = np.empty(0, np.int64)
 
 #: Records of a run, which boards count in 32 bits.
 MAX_RECORDS = 0xFFFFFFFF
@@ -28,8 +35,8 @@ class Schedule:
 
     Attributes
     ----------
-    train : Samples
-    test : Samples or None
+    train : Samples or EncodedSamples
+    test : Samples, EncodedSamples or None
         Held-out samples, classified after every ``test_every``-th epoch and after the last.
     epochs : int
         Passes over ``train``; 0 only classifies ``test``.
@@ -37,8 +44,8 @@ class Schedule:
         Seed of the order of each epoch; 0 keeps the file's order.
     """
 
-    train: Samples
-    test: Samples | None
+    train: Samples | EncodedSamples
+    test: Samples | EncodedSamples | None
     epochs: int
     shuffle_seed: int
     test_every: int = 1
@@ -67,12 +74,6 @@ class Schedule:
         return self.total + (passes * len(self.test) if self.test else 0)
 
 
-def encode(model: Model, samples: Samples, op: int) -> Records:
-    """Return samples as records: scaled as the model says, one op for all."""
-    data = model.scaling.encode(samples.values)
-    return Records(np.full(len(samples), op, np.uint8), samples.labels, data)
-
-
 class Course:
     """The records of a run, numbered from 0, epoch after epoch (from 1).
 
@@ -88,9 +89,7 @@ class Course:
         self.model = model
         self.schedule = schedule
         self.epochs = max(1, schedule.epochs)
-        train, test = schedule.train, schedule.test
-        self._parts = [encode(model, train, TRAIN)] + ([encode(model, test, TEST)] if test is not None else [])
-        self._lines = [train.lines] + ([test.lines] if test is not None else [])
+        self._parts = [encoded(part, model.scaling) for part in (schedule.train, schedule.test) if part is not None]
         self._orders = self._begin()
         self._epoch, self._order = 0, np.arange(0)
 
@@ -107,20 +106,27 @@ class Course:
 
     def records(self, first: int, end: int) -> Records:
         """Return the records number ``first`` to ``end`` (exclusive), of however many epochs."""
-        parts = [cut(self._parts[0], 0, 0)]
-        parts += [_taken(self._parts[part], index) for part, index in self._places(first, end)]
-        return _joined(parts)
+        ops, labels, _ = self.facts(first, end)
+        data = [self._parts[part].activations(index) for part, index in self._places(first, end)]
+        return Records(ops, labels, np.concatenate([self._parts[0].data[:0], *data]))
 
     def facts(self, first: int, end: int) -> tuple[Bytes, Bytes, npt.NDArray[np.int64]]:
         """Return what the records number ``first`` to ``end`` are: ops, labels, and their lines in the data files."""
         places = list(self._places(first, end))
-        ops = [self._parts[part].ops[index] for part, index in places]
+        ops = [np.full(len(index), OPS[part], np.uint8) for part, index in places]
         labels = [self._parts[part].labels[index] for part, index in places]
-        return (
-            np.concatenate(ops),
-            np.concatenate(labels),
-            np.concatenate([self._lines[p][index] for p, index in places]),
-        )
+        lines = [self._parts[part].lines[index] for part, index in places]
+        none = np.empty(0, np.uint8)
+        return np.concatenate([none, *ops]), np.concatenate([none, *labels]), np.concatenate([_NO_LINES, *lines])
+
+    def crc(self) -> int:
+        """Return a CRC-32 over the activations and labels of both parts, by which changed data are noticed."""
+        crc = 0
+        for part in self._parts:
+            for first in range(0, len(part), STRETCH):
+                crc = crc32(part.activations(slice(first, first + STRETCH)).tobytes(), crc)
+            crc = crc32(part.labels.tobytes(), crc)
+        return crc
 
     def _places(self, first: int, end: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         """Yield where records stand: the part, 0 for training and 1 for test, and the numbers in it."""
@@ -158,14 +164,3 @@ class Course:
 def cut(records: Records, first: int, end: int) -> Records:
     """Return a slice of records."""
     return Records(records.ops[first:end], records.labels[first:end], records.data[first:end])
-
-
-def _taken(records: Records, order: npt.NDArray[np.int64]) -> Records:
-    return Records(records.ops[order], records.labels[order], records.data[order])
-
-
-def _joined(parts: list[Records]) -> Records:
-    def join(arrays: list[Bytes]) -> Bytes:
-        return np.concatenate(arrays)
-
-    return Records(join([p.ops for p in parts]), join([p.labels for p in parts]), join([p.data for p in parts]))

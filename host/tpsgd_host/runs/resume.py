@@ -9,7 +9,6 @@ import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
-from zlib import crc32
 
 from tpsgd.runtime import ENGINES
 from tpsgd_host.data.layout import Names
@@ -17,7 +16,7 @@ from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.modelfile import Model, load_model
 from tpsgd_host.runs.checks import Check, boolean, file_path, number, one_of, optional, text, whole
-from tpsgd_host.runs.course import MAX_RECORDS, Schedule
+from tpsgd_host.runs.course import MAX_RECORDS, Course
 from tpsgd_host.runs.events import Event, SampleResult
 from tpsgd_host.runs.folder import START, RunFolder
 from tpsgd_host.runs.run import RunPlan
@@ -50,25 +49,16 @@ class Connection:
     usb: str = ""
 
 
-def recipe(plan: RunPlan, connection: Connection, names: Names, schedule: Schedule) -> dict[str, object]:
+def recipe(plan: RunPlan, connection: Connection, names: Names, course: Course) -> dict[str, object]:
     """Return what :func:`read_recipe` needs, fit for JSON; paths do not depend on the present folder."""
     return {
         "data": str(plan.data.resolve()), "test": str(plan.test.resolve()) if plan.test else None,
-        "test_every": plan.test_every, "bad_rows": plan.bad_rows, "names": list(names), "data_crc": data_crc(schedule),
+        "test_every": plan.test_every, "bad_rows": plan.bad_rows, "names": list(names), "records_crc": course.crc(),
         "port": connection.port, "folder": str(connection.folder.resolve()) if connection.folder else None,
         "heap": connection.heap, "baud": connection.baud, "engine": connection.engine, "every": connection.every,
         "reconnect": connection.reconnect,
         "usb": connection.usb,
     }  # fmt: skip
-
-
-def data_crc(schedule: Schedule) -> int:
-    """Return a CRC-32 over the values and labels of a run, by which changed data are noticed."""
-    crc = 0
-    for samples in (schedule.train, schedule.test):
-        if samples is not None:
-            crc = crc32(samples.labels.tobytes(), crc32(samples.values.tobytes(), crc))
-    return crc
 
 
 @dataclass(frozen=True)
@@ -88,15 +78,15 @@ class Unfinished:
     connection: Connection
     names: Names
 
-    def check(self, schedule: Schedule) -> None:
+    def check(self, course: Course) -> None:
         """Refuse data that are not those that the run began with, and a config that says another length."""
-        if self.config["total"] != schedule.results:
+        if self.config["total"] != course.schedule.results:
             raise DataError(
                 f"{self.folder.path / 'config.json'} says {self.config['total']} results in all, its epochs and the "
-                f"data make {schedule.results}",
+                f"data make {course.schedule.results}",
                 "Was it changed since the run began? Bring the old one back, or begin a new run.",
             )
-        if self.config[KEY]["data_crc"] != data_crc(schedule):
+        if self.config[KEY]["records_crc"] != course.crc():
             raise DataError(
                 f"{self.plan.data} has changed since the run in {self.folder.path} began",
                 "Bring the old file back, or begin a new run.",
@@ -139,7 +129,7 @@ _CONFIG: dict[str, Check] = {
 }  # fmt: skip
 _RECIPE: dict[str, Check] = {
     "data": file_path, "test": optional(file_path), "test_every": whole(1 << 63, 1),
-    "bad_rows": one_of(*get_args(BadRows)), "names": _names, "data_crc": whole(1 << 32), "port": text,
+    "bad_rows": one_of(*get_args(BadRows)), "names": _names, "records_crc": whole(1 << 32), "port": text,
     "folder": optional(file_path), "heap": optional(whole(1 << 53, 1)), "baud": whole(1 << 32, 1),
     "engine": one_of("auto", *ENGINES.values()), "every": _COUNT, "reconnect": number(1e9), "usb": text,
 }  # fmt: skip

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tpsgd_host.data.encoded import EncodedSamples
 from tpsgd_host.data.layout import Layout
-from tpsgd_host.data.load import load_samples
+from tpsgd_host.data.load import load_encoded
 from tpsgd_host.data.rejects import BadRows
-from tpsgd_host.data.samples import BadRow, Samples
+from tpsgd_host.data.samples import BadRow
 from tpsgd_host.data.split import split
 from tpsgd_host.errors import ConfigError, DataError, MismatchError, TpsgdError
 from tpsgd_host.model.modelfile import Model
@@ -99,10 +100,10 @@ class RunReport:
 def load_schedule(plan: RunPlan, model: Model) -> Schedule:
     """Read the data files of a run as its model wants them."""
     layout = plan.layout or model.layout
-    samples = load_samples(plan.data, layout, model.classes, plan.bad_rows)
-    test: Samples | None = None
+    samples = load_encoded(plan.data, layout, model.scaling, model.classes, plan.bad_rows)
+    test: EncodedSamples | None = None
     if plan.test is not None:
-        test = load_samples(plan.test, layout, model.classes, plan.bad_rows)
+        test = load_encoded(plan.test, layout, model.scaling, model.classes, plan.bad_rows)
     elif plan.test_split is not None:
         train, test = split(samples, plan.test_split, plan.split_seed)
         samples = replace(train, bad_rows=samples.bad_rows)

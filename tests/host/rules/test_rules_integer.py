@@ -17,7 +17,6 @@ from tpsgd_host.model.modelfile import UPDATE_AT, Layer, Model, Weights, initial
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.rules import Architecture, model_weights, shuffled, train
 from tpsgd_host.rules.network import Network
-from tpsgd_host.runs.course import encode
 from tpsgd_host.training.executor import TEST, TRAIN, Records
 from tpsgd_host.training.simulator import Simulator
 
@@ -99,7 +98,10 @@ def test_predictions_follow_the_integer_network(task: str, rule: str, steps: int
     given, held_out = (samples(10, steps, channels, 300, seed, noise) for seed in (1, 2))
     integer = model(task, rule, given)
     architecture = Architecture.from_model(integer)
-    records, tests = encode(integer, given, TRAIN), encode(integer, held_out, TEST)
+    records, tests = (
+        Records(np.full(len(part), op, np.uint8), part.labels, integer.scaling.encode(part.values))
+        for part, op in ((given, TRAIN), (held_out, TEST))
+    )
     x, test_x = ((r.data.astype(np.float32) - 128) / 127 for r in (records, tests))
     phases = len(integer.layers[0].shifts)
     course = shuffled(x, given.labels.astype(np.int64), EPOCHS, SHUFFLE, phases)

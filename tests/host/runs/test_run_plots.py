@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from tpsgd_host.errors import ConfigError, DataError
-from tpsgd_host.runs.events import Event, RunStarted
+from tpsgd_host.runs.events import Event, RunStarted, SampleResult
 from tpsgd_host.runs.folder import RunFolder
 from tpsgd_host.runs.view import plots
 from tpsgd_host.runs.view.plots import plot_accuracy, plot_confusion
-from tpsgd_host.runs.view.trace import moving_mean, trace
+from tpsgd_host.runs.view.trace import LIMIT, moving_mean, trace
 
 MakeRun = Callable[..., list[Event]]
 
@@ -159,6 +159,18 @@ def test_moving_mean_is_the_naive_one(span: int) -> None:
     values = np.random.default_rng(1).random(50)
     naive = [values[max(0, i + 1 - span) : i + 1].mean() for i in range(50)]
     np.testing.assert_allclose(moving_mean(values, span), naive)
+
+
+def test_a_long_run_has_the_curve_of_its_blocks() -> None:
+    """Past a number of samples a point stands for several; the mean of the span stays that of its samples."""
+    dice = np.random.default_rng(1)
+    right = dice.random(5 * LIMIT) < np.linspace(0.2, 0.9, 5 * LIMIT)
+    one = trace("a", (SampleResult(i, 1, "train", 0, int(not ok), 64, 2) for i, ok in enumerate(right)))
+    assert LIMIT <= len(one.samples) <= 2 * LIMIT
+    assert one.samples[-1] == 5 * LIMIT
+    span = one.span // 4 * 4
+    every = np.array([right[max(0, int(n) - span) : int(n)].mean() for n in one.samples])
+    np.testing.assert_allclose(one.prequential, every)
 
 
 def test_trace_counts_training_samples(make_run: MakeRun) -> None:

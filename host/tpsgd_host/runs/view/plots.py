@@ -75,7 +75,8 @@ def _trace(run: RunFolder, name: str) -> Trace:
 
 def _draw_trace(axes: Axes, one: Trace, i: int, several: bool) -> None:
     # The mean of the very first samples jumps between 0 and 1 and says nothing.
-    shown = slice(min(one.span // 10, len(one.samples) // 2), None, max(1, len(one.samples) // _POINTS))
+    first = int(np.searchsorted(one.samples, one.span // 10, side="right"))
+    shown = slice(min(first, len(one.samples) // 2), None, max(1, len(one.samples) // _POINTS))
     colour, mark, dash = _style(i)
     faint = 0.55 if several else 0.9
     held_out_colour = colour if several else COLOURS[1]

@@ -5,6 +5,7 @@ Shapes: S labelled training samples, E epochs with a held-out pass.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,6 +16,9 @@ import numpy.typing as npt
 from tpsgd_host.data.samples import UNKNOWN
 from tpsgd_host.runs.events import EpochEnded, Event, SampleResult
 from tpsgd_host.runs.metrics import RECENT
+
+#: Points of a curve; a run of more than twice as many samples has one for several samples.
+LIMIT = 8192
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -28,7 +32,8 @@ class Trace:
     name : str
         What the run is called in a legend.
     samples, prequential : ndarray of float64, shape (S,)
-        Training samples so far, and the mean accuracy of the last ``span`` of them.
+        Training samples so far, and the mean accuracy of the last ``span`` of them; in a long run, one for several
+        samples.
     span : int
         100, or a fiftieth of a long run, so that the curve stays a line.
     held_out_samples, held_out : ndarray of float64, shape (E,)
@@ -46,27 +51,49 @@ class Trace:
     epoch_ends: tuple[tuple[int, int], ...]
 
 
+class _Blocks:
+    """Right answers in blocks of equally many samples, one each at first; past ``LIMIT`` blocks two become one."""
+
+    def __init__(self) -> None:
+        self.size = 1
+        self.right = array("q")  # right answers of each block
+        self.ends = array("q")  # training samples so far at its end
+        self._count = self._sum = 0
+
+    def add(self, correct: bool, seen: int) -> None:
+        self._count += 1
+        self._sum += correct
+        if self._count < self.size:
+            return
+        self.right.append(self._sum)
+        self.ends.append(seen)
+        self._count = self._sum = 0
+        if len(self.right) == 2 * LIMIT:
+            self.right = array("q", map(sum, zip(self.right[::2], self.right[1::2], strict=True)))
+            self.ends = self.ends[1::2]
+            self.size *= 2
+
+
 def trace(name: str, events: Iterable[Event]) -> Trace:
     """Return the curves of a run's events."""
     seen = 0
-    samples: list[int] = []
-    correct: list[bool] = []
+    blocks = _Blocks()
     ends: list[tuple[int, int]] = []
     held_out: list[tuple[int, float]] = []
     for event in events:
         if isinstance(event, SampleResult) and event.kind == "train":
             seen += 1
             if event.label != UNKNOWN:
-                samples.append(seen)
-                correct.append(event.correct)
+                blocks.add(event.correct, seen)
         elif isinstance(event, EpochEnded):
             ends.append((event.epoch, seen))
             if event.test_accuracy is not None:
                 held_out.append((seen, event.test_accuracy))
-    span = max(RECENT, len(correct) // 50)
+    means = np.array(blocks.right, np.float64) / blocks.size
+    span = max(RECENT, len(means) * blocks.size // 50)
     points = np.array(held_out, np.float64).reshape(-1, 2)
-    accuracy = moving_mean(np.array(correct, np.float64), span)
-    return Trace(name, np.array(samples, np.float64), accuracy, span, points[:, 0], points[:, 1], tuple(ends))
+    accuracy = moving_mean(means, max(1, span // blocks.size))
+    return Trace(name, np.array(blocks.ends, np.float64), accuracy, span, points[:, 0], points[:, 1], tuple(ends))
 
 
 def moving_mean(values: Floats, span: int) -> Floats:
