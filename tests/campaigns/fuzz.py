@@ -5,7 +5,8 @@ python tests/campaigns/fuzz.py --vm --count 100000
 
 device frames: damaged on the wire (nothing may change), and with a CRC that is right (an answer or an ERROR, never a
 fault). host frames: the decoder, and sessions whose board answers nonsense. files: models and checkpoints,
-with and without a right CRC, through the parsers of device and host. What concerns the device is in ``fuzz_board.py``;
+with and without a right CRC, through the parsers of device and host; all other files that the host reads
+(``fuzz_files.py``). What concerns the device is in ``fuzz_board.py``;
 ``--vm`` runs that in MicroPython (TPSGD_MICROPYTHON names another interpreter), its native engine included.
 """
 
@@ -21,6 +22,7 @@ from pathlib import Path
 import base
 import cases
 import fuzz_board
+import fuzz_files
 import numpy as np
 from boards import DEVICE, case_records
 from fuzz_board import Dice, mutate
@@ -186,6 +188,7 @@ def checkpoint_files(count: int, seed: int) -> str:
 
 CAMPAIGNS = {
     "device-frames": device_frames, "host-frames": host_frames, "models": model_files, "checkpoints": checkpoint_files,
+    **fuzz_files.CAMPAIGNS,
 }  # fmt: skip
 IN_VM = {f"vm-{kind}": lambda count, seed, kind=kind: in_vm(kind, count, seed) for kind in fuzz_board.CAMPAIGNS}
 
