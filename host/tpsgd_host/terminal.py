@@ -8,6 +8,9 @@ window's title or types at the prompt. :func:`clean` takes that out; :func:`echo
 from __future__ import annotations
 
 import re
+import shutil
+import sys
+import textwrap
 import unicodedata
 from typing import IO, Any
 
@@ -54,3 +57,15 @@ def echo(
 ) -> None:
     """Print ``text``, cleaned, to standard output; ``err`` to standard error, ``fg`` in a colour."""
     click.secho(clean(text), file=file, nl=nl, err=err, fg=fg)
+
+
+def paragraph(text: str, *, indent: str = "") -> None:
+    """Print prose: on a terminal broken between words, further lines after ``indent``; in a file or pipe on one line.
+
+    Commands and paths are no prose: they stay whole, to be copied.
+    """
+    if not sys.stdout.isatty():
+        echo(text)
+        return
+    width = max(shutil.get_terminal_size().columns, 20)
+    echo(textwrap.fill(clean(text), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))

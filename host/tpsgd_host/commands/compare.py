@@ -17,7 +17,7 @@ from tpsgd_host.commands.options import FILE, data_options, json_option, parse_l
 from tpsgd_host.commands.project import data_here
 from tpsgd_host.comparison import METHOD_NAMES, compare, cross_validate, file_problem, fold_problems
 from tpsgd_host.comparison.board import run_on_board
-from tpsgd_host.comparison.folder import make_folder
+from tpsgd_host.comparison.folder import kept_folder
 from tpsgd_host.comparison.jobs import cores
 from tpsgd_host.comparison.output import Kept, Output
 from tpsgd_host.comparison.problem import Problem
@@ -143,7 +143,7 @@ def command(
         data = data_here()
     column, subjects = parse_leave_out(leave_out)
     _check(data, methods, on_board, as_json, as_markdown, column, new_class, held_out, named)
-    output = Output(as_json, as_markdown, make_folder(out) if out is not None else None)
+    output = Output(as_json, as_markdown, click.get_current_context().with_resource(kept_folder(out)))
     sources = [
         source if named["target"] is None else retargeted(source, named["target"])
         for source in _sources(data, column, output, named)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -16,7 +18,10 @@ from tpsgd_host.model.parsing import load_config
 from tpsgd_host.model.target import Target
 from tpsgd_host.names import listing
 from tpsgd_host.native.binding import library
-from tpsgd_host.terminal import echo
+from tpsgd_host.terminal import echo, paragraph
+
+#: Bytes of a file that takes long enough to read that one wonders.
+LARGE = 4_000_000
 
 
 def _units(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -40,11 +45,12 @@ def show(found: TableSummary) -> None:
     else:
         echo(f"{found.rows:,} rows")
     names = listing([f"{name} {count:,}" for name, count in counts.items()], 8)
-    echo(f"  {len(counts)} classes (column {found.label}): {names}")
+    paragraph(f"  {len(counts)} classes (column {found.label}): {names}", indent="    ")
     ranges = [f"{name} {low:g} to {high:g}" for name, (low, high) in found.ranges.items()]
-    echo(f"  {len(ranges)} columns of values: {listing(ranges, 6)}")
+    paragraph(f"  {len(ranges)} columns of values: {listing(ranges, 6)}", indent="    ")
     if found.unused:
-        echo(f"  not used: {listing([f'{name} ({what})' for name, what in found.unused.items()], 6)}")
+        unused = [f"{name} ({what})" for name, what in found.unused.items()]
+        paragraph(f"  not used: {listing(unused, 6)}", indent="    ")
     if found.rate:
         echo(f"  {found.rate:g} readings a second")
     for suspicion in found.suspicions:
@@ -61,6 +67,19 @@ def _tune(path: Path, data: Path, epochs: int) -> None:
         tune_rates(path, load_samples(data, config.layout, config.classes, "skip"), epochs)
     except DataError as error:
         echo(f"rates: the usual ones, for none can be chosen. {error.message} {error.hint}")
+
+
+@contextmanager
+def _reading(data: Path | None) -> Iterator[None]:
+    """Show that a large file is being read."""
+    size = data.stat().st_size if data is not None and data.is_file() else 0
+    if size < LARGE:
+        yield
+        return
+    from tpsgd_host.console import Console  # Rich takes long to import, and most files are small
+
+    with Console(stderr=True).status(f"reading {data}, {size / 1e6:.0f} MB"):
+        yield
 
 
 @click.command("new")
@@ -118,26 +137,15 @@ def command(
       tpsgd-host new gestures --target label --data recordings.csv
       tpsgd-host new digits --network cnn --steps 8 --data digits.csv
     """
-    made = new_model(
-        name,
-        out,
-        network,
-        data,
-        hidden,
-        steps,
-        seed,
-        window,
-        hop,
-        label,
-        group,
-        column_names(columns) or (),
-        target or "feedback",
-        force,
-    )
+    with _reading(data):
+        made = new_model(
+            name, out, network, data, hidden, steps, seed, window, hop, label, group, column_names(columns) or (),
+            target or "feedback", force,
+        )  # fmt: skip
     if made.found is not None:
         show(made.found)
     if made.why:
-        echo(f"network: {made.why}")
+        paragraph(f"network: {made.why}", indent="  ")
     if data is not None and tune:
         _tune(made.path, data, epochs)
     echo(f"wrote {made.path}: look it over, then\n  {made.next}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tpsgd_host.comparison.problem import Problem, validation_parts
@@ -31,19 +32,28 @@ What `tpsgd-host compare` found, and how to find it again:
 """
 
 
-def make_folder(path: Path) -> Path:
-    """Make the folder, before the long work begins.
+@contextmanager
+def kept_folder(path: Path | None) -> Iterator[Path | None]:
+    """Make the folder before the long work begins; where nothing came of it, leave no empty one.
 
     Raises
     ------
     DataError
         When it cannot be made.
     """
+    if path is None:
+        yield None
+        return
+    new = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
-    return path
+    try:
+        yield path
+    finally:
+        if new and not any(path.iterdir()):
+            path.rmdir()
 
 
 def write_folder(

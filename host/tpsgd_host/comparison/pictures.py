@@ -6,7 +6,8 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from tpsgd_host.comparison.results import Comparison
 from tpsgd_host.comparison.tables import seeds_text
@@ -36,12 +37,18 @@ def plot_ram(one: Comparison, path: Path) -> None:
     """Draw test accuracy against the bytes that training takes, mean and deviation; PNG or SVG by the suffix."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.add_subplot()
+    handles: list[Line2D] = []
     for entry, size in zip(one.entries, _apart([entry.bytes for entry in one.entries]), strict=True):
         colour, mark, _ = _STYLES.get(entry.name, _OWN)
         reach = [[entry.deviation], [min(entry.deviation, 1 - entry.mean)]]
         axes.errorbar(
             size, entry.mean, yerr=reach, color=colour, marker=mark, ms=10 if entry.integer else 7.5,
-            capsize=3, lw=1.2, ls="none", markeredgecolor="white", label=entry.title, zorder=4 if entry.integer else 3,
+            capsize=3, lw=1.2, ls="none", markeredgecolor="white", zorder=4 if entry.integer else 3,
+        )  # fmt: skip
+        # The legend has the marks alone: the size of an error bar says something, and here it would not.
+        handles += axes.plot(
+            [], [], color=colour, marker=mark, ms=10 if entry.integer else 7.5, ls="none", markeredgecolor="white",
+            label=entry.title,
         )  # fmt: skip
     axes.set_xscale("log")
     sizes = [entry.bytes for entry in one.entries]
@@ -53,7 +60,7 @@ def plot_ram(one: Comparison, path: Path) -> None:
     axes.set_ylabel("test accuracy")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     _dress(axes, f"{one.problem}: {one.network}")
-    figure.legend(loc="outside right upper", frameon=False)
+    figure.legend(handles=handles, loc="outside right upper", frameon=False)
     save(figure, path)
 
 
@@ -73,6 +80,7 @@ def plot_curves(one: Comparison, path: Path) -> None:
     axes.set_ylabel("right before it was learned")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylim(top=1.01)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _dress(axes, f"{one.problem}: {one.network}, training samples, mean of {seeds_text(one.seeds)}")
     figure.legend(loc="outside right upper", frameon=False)
     save(figure, path)

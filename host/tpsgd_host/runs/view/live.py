@@ -35,6 +35,7 @@ from tpsgd_host.terminal import clean
 
 Mode: TypeAlias = Literal["auto", "live", "plain", "quiet"]
 
+_GAP = "   "  # between two facts on a line
 _RATE_EVERY, _RATE_MARKS = 0.5, 21  # samples/s is the mean of the last ten seconds
 
 
@@ -194,8 +195,15 @@ class _State:
             ("loss ", "-" if m.train.loss is None else f"{m.train.loss:.3f}"),
             ("held out ", percent(test)),
         ]
-        gap = "   " if width >= 74 else "\n"
-        return Text(gap).join(Text(name, "dim").append(value, "not dim bold") for name, value in facts)
+        # Facts that do not fit go to a line of their own, whole.
+        lines: list[Text] = []
+        for name, value in facts:
+            fact = Text(name, "dim", no_wrap=True).append(value, "not dim bold")
+            if lines and len(lines[-1]) + len(_GAP) + len(fact) <= width:
+                lines[-1].append(_GAP).append(fact)
+            else:
+                lines.append(fact)
+        return Group(*lines)
 
     def _chart(self, width: int, rows: int, ascii_only: bool) -> list[RenderableType]:
         end = max(self.total, self._done)

@@ -111,7 +111,7 @@ def _count(value: int, hit: bool) -> Text:
 def _pairs(confusion: Matrix, names: Sequence[str], of: str) -> Group:
     table = Table(box=box.SIMPLE_HEAD)
     for head in ("label", "predicted"):
-        table.add_column(head)
+        table.add_column(head, no_wrap=True)
     for head in ("times", "of its label"):
         table.add_column(head, justify="right")
     totals = confusion.sum(axis=1)
@@ -119,7 +119,7 @@ def _pairs(confusion: Matrix, names: Sequence[str], of: str) -> Group:
         table.add_row(Text(names[label]), Text(names[guess]), str(count), percent(count / totals[label]))
     shares = recall(confusion)
     order = [int(i) for i in np.argsort(shares, kind="stable")]  # NaN goes last
-    entries = [Text(f"{names[i]} {percent(float(shares[i]))}") for i in order]
+    entries = [Text(f"{names[i]} {percent(float(shares[i]))}", no_wrap=True) for i in order]
     return Group(
         _title(f"Most confused, {of}"), table, _title("Recall by class, lowest first"), Columns(entries, padding=(0, 3))
     )
