@@ -44,7 +44,7 @@ def kept_folder(path: Path | None) -> Iterator[Path | None]:
     if path is None:
         yield None
         return
-    new = not path.exists()
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -52,8 +52,9 @@ def kept_folder(path: Path | None) -> Iterator[Path | None]:
     try:
         yield path
     finally:
-        if new and not any(path.iterdir()):
-            path.rmdir()
+        for folder in new:
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def write_folder(

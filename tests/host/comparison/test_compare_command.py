@@ -267,6 +267,26 @@ def comparison(gesture):
     return Comparison("gesture", "RNN", ("a", "b"), 40, 40, 2, (1, 2, 3, 4, 5), 1, 5, 40, "here", entries)
 
 
+def test_the_epochs_of_a_picture_are_whole_and_its_legend_has_marks_alone(comparison, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(pictures, "save", lambda figure, path: drawn.append(figure))
+    pictures.picture_files(comparison, tmp_path)
+    ram, curves = drawn
+    (axes,) = curves.axes
+    axes.set_xlim(0.5, 10.5)
+    assert all(tick == int(tick) for tick in axes.get_xticks())
+    (legend,) = ram.legends
+    assert [type(handle).__name__ for handle in legend.legend_handles] == ["Line2D"] * len(comparison.entries)
+
+
+def test_a_comparison_that_fails_leaves_no_empty_folder(place):
+    call("train.csv", "--model", "nope.toml", "--out", "found/here", code=3)
+    assert not (place / "found").exists()
+    (place / "mine").mkdir()
+    call("train.csv", "--model", "nope.toml", "--out", "mine", code=3)
+    assert (place / "mine").is_dir()  # it was there before
+
+
 def test_pictures_keep_what_lies_at_one_place_apart(comparison, tmp_path):
     assert pictures._apart([5, 7, 5, 5]) == pytest.approx([5, 7, 5 * 1.025, 5 * 1.05])
     for path in pictures.picture_files(comparison, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -63,6 +64,13 @@ def test_a_terminal_gets_progress_and_curve(make_run: MakeRun, width: int, heigh
     if width >= 40 and height >= 20:
         assert "held out" in plain
         assert any("\u2800" < c <= "\u28ff" for c in plain)
+
+
+def test_facts_of_a_run_stay_whole_at_80_columns(make_run: MakeRun) -> None:
+    """The widest that the figures of a run of two figures of epochs get."""
+    plain = clean(show(make_run(epochs=80, classes=4), "live", 80).replace("\r", "\n"))
+    assert re.search(r"(?m)^epoch 80/80   prequential 100\.0% \(last 100: 100\.0%\)   loss \d\.\d{3} *$", plain)
+    assert re.search(r"(?m)^held out 100\.0% *$", plain)
 
 
 def test_ctrl_c_leaves_the_terminal_whole(make_run: MakeRun) -> None:
