@@ -162,6 +162,8 @@ LIES: dict[str, tuple[int, Lie]] = {
     "CHUNK of a file that never ends": (frames.CHUNK, endless),
     "CHUNK from another place": (frames.CHUNK, put("<I", 0, 7, after=1)),
     "DONE with another CRC": (frames.DONE, flip(8)),
+    "DONE with more records": (frames.DONE, flip(0)),
+    "DONE with more samples learned": (frames.DONE, flip(4)),
     "ACK that takes nothing": (frames.ACK, stand_still),
     "ACK with another class": (frames.ACK, flip(6, after=3)),
     "ACK with another probability": (frames.ACK, flip(7, after=3)),

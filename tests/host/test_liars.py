@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from contextlib import contextmanager
+from dataclasses import replace
 
 import cases
 import numpy as np
@@ -26,7 +27,7 @@ from tpsgd_host.training.simulator import Simulator
 CASE = 1
 
 
-def whole_run(port, patience=0.5):
+def whole_run(port, patience=15.0):
     """Do what ``stream`` does with a board at a port; return the weights that it would keep."""
 
     @contextmanager
@@ -61,11 +62,11 @@ def test_a_lying_board_is_noticed(tmp_path, what, monkeypatch):
             assert (trained.weights_crc, zlib.crc32(results.tobytes())) == golden.GOLDEN[CASE]
         else:
             with pytest.raises(TpsgdError) as caught:
-                whole_run(port)
+                whole_run(port, 1.0 if what == "ACK that takes nothing" else 15.0)
             print(f"{what}: {type(caught.value).__name__}: {caught.value.message}")
             assert caught.value.hint or isinstance(caught.value, MismatchError)
         assert port.lies
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 14  # no lie is told from the truth by waiting
 
 
 @pytest.mark.parametrize("record", [0, 20, cases.SAMPLES - 1])
@@ -82,9 +83,9 @@ def test_the_first_result_that_differs_is_named(record):
     lockstep = Lockstep(model, source)
     lockstep.follow(honest[: 2 * record])
     lockstep.follow(honest)
-    lockstep.require(simulator.finish().weights_crc)
+    lockstep.require(simulator.finish())
     with pytest.raises(MismatchError, match="the host computed"):
-        lockstep.require(0)
+        lockstep.require(replace(simulator.finish(), weights_crc=0))
 
 
 @pytest.mark.parametrize("kind", [frames.INFO, frames.ACK, frames.DONE, frames.CHUNK, frames.UNSAVED, frames.HELLO])

@@ -7,7 +7,7 @@ import numpy as np
 from tpsgd_host.errors import MismatchError
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.native.binding import library
-from tpsgd_host.training.executor import RecordSource
+from tpsgd_host.training.executor import Outcome, RecordSource
 from tpsgd_host.training.simulator import Simulator
 
 
@@ -55,13 +55,14 @@ class Lockstep:
                 raise _mismatch(self._done + at, said[at].tolist(), computed[at].tolist())
             self._done += len(computed)
 
-    def require(self, weights_crc: int) -> None:
-        """Refuse weights other than those computed here."""
-        computed = self._simulator.finish().weights_crc
-        if computed != weights_crc:
+    def require(self, said: Outcome) -> None:
+        """Refuse an end other than the one computed here: records, training samples, weights."""
+        computed = self._simulator.finish()
+        if (computed.applied, computed.seen, computed.weights_crc) != (said.applied, said.seen, said.weights_crc):
             raise MismatchError(
-                f"after {self._done} records the board says that its weights have CRC {weights_crc:08x}, the host "
-                f"computed {computed:08x}",
+                f"the board says that it has applied {said.applied} records, {said.seen} of them learned, and that its "
+                f"weights have CRC {said.weights_crc:08x}; the host computed {computed.applied}, {computed.seen} and "
+                f"{computed.weights_crc:08x}",
                 "the board's memory or the program on it is at fault: flash it again; its results were right so far",
             )
 

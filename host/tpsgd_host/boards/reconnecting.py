@@ -130,7 +130,7 @@ class ReconnectingBoard:
         if self._lockstep is None:
             return replace(outcome, details={**outcome.details, "compared": False})
         self._lockstep.follow(self._history)
-        self._lockstep.require(outcome.weights_crc)
+        self._lockstep.require(outcome)
         return replace(outcome, details={**outcome.details, "compared": True})
 
     def weights(self) -> bytes:
