@@ -23,8 +23,8 @@ from tpsgd_host.runs.run import (
     RunPlan,
     RunReport,
     TextRelay,
-    bad_row_notes,
     begin_folder,
+    data_notes,
     load_schedule,
     new_run_id,
     run,
@@ -93,7 +93,7 @@ def stream(
         )  # fmt: skip
         return run(
             line, course, run_folder, view or LiveView(), new_run_id(), fresh=fresh, config=config, text=text,
-            notes=[*bad_row_notes(schedule), wear_note(model, every, schedule.total)],
+            notes=[*data_notes(plan, schedule), wear_note(model, every, schedule.total)],
         )  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from tpsgd_host.commands.options import column_names, target_option
+from tpsgd_host.commands.options import column_names, leave_out_option, target_option
 from tpsgd_host.commands.tuning import epochs_option, tune_rates
-from tpsgd_host.data.load import load_samples
+from tpsgd_host.data.subjects import LeaveOut, load_divided
 from tpsgd_host.data.summary import TableSummary
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.new import STEPS, Network, new_model
@@ -57,14 +57,15 @@ def show(found: TableSummary) -> None:
         echo(f"look: {suspicion.fact}\n      {suspicion.mend}")
 
 
-def _tune(path: Path, data: Path, epochs: int) -> None:
+def _tune(path: Path, data: Path, epochs: int, left_out: LeaveOut | None) -> None:
     """Choose rates, or say why they stay the usual ones."""
     if library() is None:
         echo("rates: the usual ones, for no compiled trainer is here; quantize --tune chooses them, slowly")
         return
     try:
         config = load_config(path)
-        tune_rates(path, load_samples(data, config.layout, config.classes, "skip"), epochs)
+        samples, _ = load_divided(data, config.layout, config.classes, "skip", left_out)
+        tune_rates(path, samples, epochs)
     except DataError as error:
         echo(f"rates: the usual ones, for none can be chosen. {error.message} {error.hint}")
 
@@ -106,6 +107,7 @@ def _reading(data: Path | None) -> Iterator[None]:
     "--tune/--no-tune", default=True, help="With --data: choose learning rates on recordings held out.  [default: tune]"
 )
 @epochs_option
+@leave_out_option("The samples of NAME have no say in the rates: a speaker or wearer to test on")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def command(
     name: str,
@@ -123,6 +125,7 @@ def command(
     target: Target | None,
     tune: bool,
     epochs: int,
+    leave_out: LeaveOut | None,
     force: bool,
 ) -> None:
     """Begin a model: write a TOML file that explains itself.
@@ -147,5 +150,5 @@ def command(
     if made.why:
         paragraph(f"network: {made.why}", indent="  ")
     if data is not None and tune:
-        _tune(made.path, data, epochs)
+        _tune(made.path, data, epochs, leave_out)
     echo(f"wrote {made.path}: look it over, then\n  {made.next}")

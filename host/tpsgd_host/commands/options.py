@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from tpsgd_host.data.subjects import LeaveOut
 from tpsgd_host.errors import TpsgdError
 from tpsgd_host.terminal import clean, echo
 
@@ -102,33 +103,6 @@ def data_options(function: F) -> F:
     ])(function)  # fmt: skip
 
 
-def run_options(function: F) -> F:
-    """What a run applies, and where it is noted."""
-    return _all([
-        click.option("--epochs", "-e", type=click.IntRange(1), default=10, show_default=True,
-                     help="Passes over the training samples."),
-        click.option("--test", type=FILE, metavar="FILE", help="Held-out samples, classified after every epoch."),
-        click.option("--test-split", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
-                     help="Hold this share of DATA's recordings out instead, class by class."),
-        click.option("--split-seed", default=1, show_default=True, help="Seed of that choice."),
-        click.option("--test-every", type=click.IntRange(1), default=1, show_default=True,
-                     help="Epochs between two looks at the held-out samples."),
-        click.option("--shuffle-seed", type=click.IntRange(0), default=1, show_default=True,
-                     help="Seed of the order of the samples; 0 keeps the file's."),
-        click.option("--runs", "root", type=FILE, default=Path("runs"), show_default=True, metavar="DIR",
-                     help="Where the run's folder goes."),
-        click.option("--name", metavar="NAME", help="Name of the run.  [default: the model's]"),
-    ])(function)  # fmt: skip
-
-
-target_option = click.option(
-    "--target",
-    type=click.Choice(["feedback", "label"]),
-    help="What hidden layers learn from: the error of the next layer, or targets of their own, the paper's rule.  "
-    "[default: as the network says; feedback in a new one]",
-)
-
-
 def renamed(new: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     """Return what refuses an option that has another name now."""
 
@@ -160,6 +134,47 @@ def parse_leave_out(given: tuple[str, ...], named: bool = False) -> tuple[str, t
             f"--leave-out {column}: whom? Say --leave-out {column}=NAME; compare takes each in turn."
         )
     return pairs[0][0] if pairs else "", tuple(dict.fromkeys(name for _, name in pairs if name))
+
+
+def leave_out_option(what: str) -> Callable[[F], F]:
+    """Return the option that names whom to leave out of what is learned; ``what`` says what that is for."""
+
+    def read(_context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> LeaveOut | None:
+        column, names = parse_leave_out(value, named=True)
+        return LeaveOut(column, names) if column else None
+
+    return click.option(
+        "--leave-out", multiple=True, callback=read, metavar="COLUMN=NAME",
+        help=f"{what}; COLUMN says whom a row is from. May be repeated.",
+    )  # fmt: skip
+
+
+def run_options(function: F) -> F:
+    """What a run applies, and where it is noted."""
+    return _all([
+        click.option("--epochs", "-e", type=click.IntRange(1), default=10, show_default=True,
+                     help="Passes over the training samples."),
+        click.option("--test", type=FILE, metavar="FILE", help="Held-out samples, classified after every epoch."),
+        click.option("--test-split", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
+                     help="Hold this share of DATA's recordings out instead, class by class."),
+        click.option("--split-seed", default=1, show_default=True, help="Seed of that choice."),
+        leave_out_option("Hold out the samples of NAME instead, a speaker or wearer"),
+        click.option("--test-every", type=click.IntRange(1), default=1, show_default=True,
+                     help="Epochs between two looks at the held-out samples."),
+        click.option("--shuffle-seed", type=click.IntRange(0), default=1, show_default=True,
+                     help="Seed of the order of the samples; 0 keeps the file's."),
+        click.option("--runs", "root", type=FILE, default=Path("runs"), show_default=True, metavar="DIR",
+                     help="Where the run's folder goes."),
+        click.option("--name", metavar="NAME", help="Name of the run.  [default: the model's]"),
+    ])(function)  # fmt: skip
+
+
+target_option = click.option(
+    "--target",
+    type=click.Choice(["feedback", "label"]),
+    help="What hidden layers learn from: the error of the next layer, or targets of their own, the paper's rule.  "
+    "[default: as the network says; feedback in a new one]",
+)
 
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask first.")

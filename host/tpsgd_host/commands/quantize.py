@@ -11,12 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from tpsgd_host.boards.profiles import Fit, fits
-from tpsgd_host.commands.options import FILE, column_names, data_options, json_option
+from tpsgd_host.commands.options import FILE, column_names, data_options, json_option, leave_out_option
 from tpsgd_host.commands.project import data_here, description_here
 from tpsgd_host.commands.tuning import epochs_option, tune_rates
 from tpsgd_host.console import Console
-from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
+from tpsgd_host.data.subjects import LeaveOut, load_divided
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.parsing import load_config
 from tpsgd_host.names import listing
@@ -116,11 +116,13 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @click.option("--tune", is_flag=True, help="Choose the TOML's learning rates on recordings held out, and write them.")
 @epochs_option
+@leave_out_option("The samples of NAME have no say in scaling and rates: a speaker or wearer to test on")
 @data_options
 @json_option
 def command(
     model: Path | None, data: Path | None, out: Path | None, config: Path | None, classes: tuple[str, ...],
-    inputs: Inputs, activation: str, tune: bool, epochs: int, label: str | None, group: str | None, columns: str | None,
+    inputs: Inputs, activation: str, tune: bool, epochs: int, leave_out: LeaveOut | None,
+    label: str | None, group: str | None, columns: str | None,
     bad_rows: BadRows, as_json: bool,
 ) -> None:  # fmt: skip
     """Make the integer model that a board runs, and say what it costs.
@@ -139,9 +141,10 @@ def command(
             raise ConfigError(f"--tune chooses the rates in a TOML, and {model} is none", "Leave it out.")
         given = load_config(model)
         layout = given.layout.named(label, group, column_names(columns))
-        tune_rates(model, load_samples(data, layout, classes or given.classes or None, bad_rows), epochs, as_json)
+        samples, _ = load_divided(data, layout, classes or given.classes or None, bad_rows, leave_out)
+        tune_rates(model, samples, epochs, as_json)
     report = quantize(
-        model, data, out, config, classes, bad_rows, label, group, column_names(columns), activation, inputs
+        model, data, out, config, classes, bad_rows, label, group, column_names(columns), activation, inputs, leave_out
     )
     boards = fits(report.model, report.memory)
     if as_json:

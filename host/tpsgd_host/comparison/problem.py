@@ -16,7 +16,7 @@ from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import Samples
-from tpsgd_host.data.split import split
+from tpsgd_host.data.split import rows_alone_note, split
 from tpsgd_host.errors import DataError
 from tpsgd_host.model.build import build_model, model_classes
 from tpsgd_host.model.config import Config
@@ -145,15 +145,8 @@ def file_problem(
 
 
 def _notes(layout: Layout, skipped: int) -> tuple[str, ...]:
-    notes = []
-    if skipped:
-        notes.append(f"{skipped} bad rows were left out")
-    if not layout.group and layout.windows == "row":
-        notes.append(
-            "there is no group column, so every row counts as a recording of its own: where rows come from a few "
-            "recordings or persons, name the column that tells them apart (--group), or all accuracies are too high"
-        )
-    return tuple(notes)
+    rows = f"{skipped} bad rows were left out" if skipped else ""
+    return tuple(filter(None, (rows, rows_alone_note(layout))))
 
 
 def final_part(problem: Problem, seeds: int) -> Part:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from tpsgd_host.data.encoded import EncodedSamples
+from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.order import permutation
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import ConfigError, DataError
@@ -51,6 +52,16 @@ def split(samples: SomeSamples, fraction: float, seed: int) -> tuple[SomeSamples
             "Record each class more than once, or test on a file of its own.",
         )
     return _part(samples, chosen)
+
+
+def rows_alone_note(layout: Layout) -> str:
+    """Return what to know where rows without a group are split, or nothing: it may divide a recording."""
+    if layout.group or layout.windows != "row":
+        return ""
+    return (
+        "there is no group column, so every row counts as a recording of its own: where rows come from a few "
+        "recordings or persons, name the column that tells them apart (--group), or all accuracies are too high"
+    )
 
 
 def folds(samples: Samples, count: int, seed: int) -> tuple[tuple[Samples, Samples], ...]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
 from tpsgd_host.data.arrays import load_arrays
+from tpsgd_host.data.encoded import EncodedSamples
 from tpsgd_host.data.layout import Layout
-from tpsgd_host.data.load import TABLES
+from tpsgd_host.data.load import TABLES, load_samples
 from tpsgd_host.data.npz import MAX_UNPACKED
 from tpsgd_host.data.records import open_csv
+from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.split import SomeSamples
 from tpsgd_host.errors import DataError
 from tpsgd_host.names import listing, suggestion
 
@@ -22,7 +26,7 @@ from tpsgd_host.names import listing, suggestion
 Subjects: TypeAlias = tuple[str, ...]
 
 
-def subjects_of(path: Path, column: str, samples: Samples) -> Subjects:
+def subjects_of(path: Path, column: str, samples: Samples | EncodedSamples) -> Subjects:
     """Return what a column of a data file says of each sample, at the line where the sample begins.
 
     Raises
@@ -30,7 +34,8 @@ def subjects_of(path: Path, column: str, samples: Samples) -> Subjects:
     DataError
         When there is no such column, or it is empty where it is needed.
     """
-    found = _table_column(path, column) if path.suffix.lower() in TABLES else _array(path, column)
+    wanted = set(samples.lines.tolist())
+    found = _table_column(path, column, wanted) if path.suffix.lower() in TABLES else _array(path, column)
     subjects = tuple(found.get(int(line), "").strip() for line in samples.lines)
     if not all(subjects):
         line = int(samples.lines[subjects.index("")])
@@ -38,7 +43,32 @@ def subjects_of(path: Path, column: str, samples: Samples) -> Subjects:
     return subjects
 
 
-def leave_out(samples: Samples, path: Path, column: str, names: Sequence[str]) -> tuple[Samples, Samples]:
+@dataclass(frozen=True)
+class LeaveOut:
+    """Whom to leave out of what is learned: the column that says whom a row is from, and the names."""
+
+    column: str
+    names: tuple[str, ...]
+
+
+def load_divided(
+    path: Path,
+    layout: Layout,
+    classes: Sequence[str] | None = None,
+    bad_rows: BadRows = "stop",
+    left_out: LeaveOut | None = None,
+) -> tuple[Samples, Samples | None]:
+    """Read a data file; return what may be learned, and the samples of those left out (None where nobody is).
+
+    Errors as of :func:`~tpsgd_host.data.load.load_samples` and :func:`leave_out`.
+    """
+    if left_out is None:
+        return load_samples(path, layout, classes, bad_rows), None
+    samples = load_samples(path, without_column(path, left_out.column, layout), classes, bad_rows)
+    return leave_out(samples, path, left_out.column, left_out.names)
+
+
+def leave_out(samples: SomeSamples, path: Path, column: str, names: Sequence[str]) -> tuple[SomeSamples, SomeSamples]:
     """Return the samples of all others, and those of the subjects named.
 
     Parameters
@@ -75,10 +105,11 @@ def without_column(path: Path, column: str, layout: Layout) -> Layout:
     return replace(layout, columns=kept)
 
 
-def _table_column(path: Path, column: str) -> dict[int, str]:
+def _table_column(path: Path, column: str, wanted: set[int]) -> dict[int, str]:
     file = open_csv(path)
     at = file.index(column, "one that says whom a row is from", "--leave-out")
-    return {record.line: record.fields[at] for record in file.records() if not record.problem}
+    # Names are few and lines many: each name is kept once.
+    return {r.line: sys.intern(r.fields[at]) for r in file.records() if not r.problem and r.line in wanted}
 
 
 def _array(path: Path, column: str) -> dict[int, str]:

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.data.layout import Layout
-from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import UNKNOWN, Samples
+from tpsgd_host.data.subjects import LeaveOut, load_divided
 from tpsgd_host.errors import ConfigError, ModelError
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.config import Config, ScaleConfig
@@ -95,6 +95,7 @@ def quantize(
     columns: tuple[str, ...] | None = None,
     activation: str = "tanh",
     inputs: Inputs = "raw",
+    left_out: LeaveOut | None = None,
 ) -> QuantizeReport:
     """Write a model file.
 
@@ -117,6 +118,8 @@ def quantize(
         Of an ``.npz`` network's hidden layers, where it does not say.
     inputs : {"raw", "std", "unit"}
         What a trained network saw, see ``tpsgd_host.quantization.quantizer.quantize_network``.
+    left_out : LeaveOut, optional
+        Whose samples have no say.
 
     Raises
     ------
@@ -134,7 +137,7 @@ def quantize(
     network = None if suffix == ".toml" else _network(source, config, activation)
     given = _config(source, config, network)
     given = replace(given, classes=classes or given.classes, layout=given.layout.named(label, group, columns))
-    samples = load_samples(data, given.layout, given.classes or None, bad_rows)
+    samples, _ = load_divided(data, given.layout, given.classes or None, bad_rows, left_out)
     model = build_model(given, samples) if network is None else quantize_network(network, given, samples, inputs)
     out = out or source.with_suffix(".tpsgd")
     model.save(out)

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from tpsgd.runtime import ENGINES
 from tpsgd_host.data.layout import Names
 from tpsgd_host.data.rejects import BadRows
+from tpsgd_host.data.subjects import LeaveOut
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.modelfile import Model, load_model
 from tpsgd_host.runs.checks import Check, boolean, file_path, number, one_of, optional, text, whole
@@ -120,10 +121,15 @@ def _names(value: object) -> bool:
     return isinstance(value, list) and len(value) == 3 and all(map(optional(text), value))
 
 
+def _left_out(value: object) -> bool:
+    return isinstance(value, list) and len(value) >= 2 and all(map(text, value))
+
+
 #: What the keys of a run's config may hold, and those of its recipe, where the run is to go on.
 _COUNT = whole(MAX_RECORDS + 1)
 _CONFIG: dict[str, Check] = {
     "epochs": whole(MAX_RECORDS + 1, 1), "total": _COUNT, "test_split": optional(number(1)),
+    "leave_out": optional(_left_out),
     "split_seed": whole(1 << 63, -(1 << 63)), "shuffle_seed": whole(1 << 63), "run_id": whole(1 << 32, 1),
     "fresh": boolean, "model_crc": whole(1 << 32),
 }  # fmt: skip
@@ -169,6 +175,7 @@ def read_recipe(path: Path) -> Unfinished:
         Path(how["data"]), epochs=config["epochs"], test=Path(how["test"]) if how["test"] else None,
         test_split=config["test_split"], split_seed=config["split_seed"], test_every=how["test_every"],
         shuffle_seed=config["shuffle_seed"], bad_rows=how["bad_rows"],
+        leave_out=LeaveOut(config["leave_out"][0], tuple(config["leave_out"][1:])) if config["leave_out"] else None,
     )  # fmt: skip
     connection = Connection(
         how["port"], Path(how["folder"]) if how["folder"] else None, how["heap"], how["baud"], how["engine"],

@@ -13,7 +13,8 @@ from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.load import load_encoded
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import BadRow
-from tpsgd_host.data.split import split
+from tpsgd_host.data.split import rows_alone_note, split
+from tpsgd_host.data.subjects import LeaveOut, leave_out, without_column
 from tpsgd_host.errors import ConfigError, DataError, MismatchError, TpsgdError
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.runs.course import Course, Schedule
@@ -37,6 +38,8 @@ class RunPlan:
         Held-out samples.
     test_split : float or None
         Share of ``data`` to hold out instead.
+    leave_out : LeaveOut or None
+        Whose samples in ``data`` to hold out instead.
     layout : Layout or None
         How to read the files; None: as the model says.
     """
@@ -52,10 +55,13 @@ class RunPlan:
     name: str | None = None
     bad_rows: BadRows = "stop"
     layout: Layout | None = None
+    leave_out: LeaveOut | None = None
 
     def __post_init__(self) -> None:
-        if self.test is not None and self.test_split is not None:
-            raise ConfigError("--test and --test-split both name held-out samples", "Use one of them.")
+        given = {"--test": self.test, "--test-split": self.test_split, "--leave-out": self.leave_out}
+        named = [option for option, value in given.items() if value is not None]
+        if len(named) > 1:
+            raise ConfigError(f"{' and '.join(named)} both name held-out samples", "Use one of them.")
 
     def reading(self, layout: Layout) -> RunPlan:
         """Return this plan with files read as ``layout`` says."""
@@ -99,7 +105,9 @@ class RunReport:
 
 def load_schedule(plan: RunPlan, model: Model) -> Schedule:
     """Read the data files of a run as its model wants them."""
-    layout = plan.layout or model.layout
+    layout, left_out = plan.layout or model.layout, plan.leave_out
+    if left_out is not None:
+        layout = without_column(plan.data, left_out.column, layout)
     samples = load_encoded(plan.data, layout, model.scaling, model.classes, plan.bad_rows)
     test: EncodedSamples | None = None
     if plan.test is not None:
@@ -107,6 +115,8 @@ def load_schedule(plan: RunPlan, model: Model) -> Schedule:
     elif plan.test_split is not None:
         train, test = split(samples, plan.test_split, plan.split_seed)
         samples = replace(train, bad_rows=samples.bad_rows)
+    elif left_out is not None:
+        samples, test = leave_out(samples, plan.data, left_out.column, left_out.names)
     return Schedule(samples, test, plan.epochs, plan.shuffle_seed, plan.test_every)
 
 
@@ -155,6 +165,7 @@ def begin_folder(
     folder.write_start((start or course.model).to_bytes())
     return folder, {
         "data": str(plan.data), "test": str(plan.test) if plan.test else None, "test_split": plan.test_split,
+        "leave_out": None if plan.leave_out is None else [plan.leave_out.column, *plan.leave_out.names],
         "split_seed": plan.split_seed, "bad_rows": len(_bad_rows(course.schedule)), **config,
     }  # fmt: skip
 
@@ -247,7 +258,13 @@ def _bad_rows(schedule: Schedule) -> tuple[BadRow, ...]:
     return schedule.train.bad_rows + (schedule.test.bad_rows if schedule.test else ())
 
 
-def bad_row_notes(schedule: Schedule) -> list[str]:
+def data_notes(plan: RunPlan, schedule: Schedule) -> list[str]:
+    """Say what a user should know of the data: rows left out, and a split that may divide recordings."""
+    note = rows_alone_note(plan.layout) if plan.test_split is not None and plan.layout is not None else ""
+    return [*_bad_row_notes(schedule), *([note] if note else [])]
+
+
+def _bad_row_notes(schedule: Schedule) -> list[str]:
     """Say which rows were left out, the first few by line."""
     skipped = _bad_rows(schedule)
     if not skipped:

@@ -8,7 +8,7 @@ from tpsgd_host.data.layout import NO_NAMES, Names, layout_of
 from tpsgd_host.model.modelfile import load_model
 from tpsgd_host.model.target import Target, with_target
 from tpsgd_host.runs.course import Course
-from tpsgd_host.runs.run import RunPlan, RunReport, bad_row_notes, begin_folder, load_schedule, new_run_id, run
+from tpsgd_host.runs.run import RunPlan, RunReport, begin_folder, data_notes, load_schedule, new_run_id, run
 from tpsgd_host.runs.sinks import Sink
 from tpsgd_host.runs.view.live import LiveView
 from tpsgd_host.training.simulator import Engine, Simulator
@@ -45,8 +45,15 @@ def simulate(
     if target is not None:
         model = with_target(model, target)
     simulator = Simulator(model, engine)
-    course = Course(model, load_schedule(plan.reading(layout_of(model.layout, *names)), model))
+    plan = plan.reading(layout_of(model.layout, *names))
+    course = Course(model, load_schedule(plan, model))
     folder, config = begin_folder(plan, course, {"executor": "simulator", "engine": simulator.engine})
     return run(
-        simulator, course, folder, view or LiveView(), new_run_id(), config=config, notes=bad_row_notes(course.schedule)
+        simulator,
+        course,
+        folder,
+        view or LiveView(),
+        new_run_id(),
+        config=config,
+        notes=data_notes(plan, course.schedule),
     )
