@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from tpsgd_host.data.encoded import EncodedSamples
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.order import permutation
 from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.words import RowNames
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.names import listing, suggestion
 
@@ -45,13 +48,14 @@ def split(samples: SomeSamples, fraction: float, seed: int) -> tuple[SomeSamples
     """
     if not 0 <= fraction < 1:
         raise ConfigError(f"The test fraction is {fraction}, it must be at least 0 and below 1.", "Try 0.2.")
-    chosen = _choose(samples, fraction, seed) if fraction else set()
+    groups = _numbered(samples.groups)
+    chosen = _choose(samples, groups, fraction, seed) if fraction else set()
     if fraction and not chosen:
         raise DataError(
             f"{samples.source or 'The data'}: no class has a second recording to test on.",
             "Record each class more than once, or test on a file of its own.",
         )
-    return _part(samples, chosen)
+    return _part(samples, np.isin(groups, np.fromiter(chosen, np.int64, len(chosen))))
 
 
 def rows_alone_note(layout: Layout) -> str:
@@ -87,9 +91,10 @@ def folds(samples: Samples, count: int, seed: int) -> tuple[tuple[Samples, Sampl
     DataError
         If there are more folds than recordings that can be tested, or training loses a class.
     """
-    sizes = _sizes(samples)
+    groups = _numbered(samples.groups)
+    sizes = _sizes(samples, groups)
     members = _members(sizes, seed)
-    fold: dict[str, int] = {}
+    fold: dict[int, int] = {}
     filled = np.zeros((count, len(samples.classes)), np.int64)
     for label in sorted(members, key=lambda label: (len(members[label]), label)):
         for group in members[label] if len(members[label]) > 1 else ():
@@ -97,7 +102,8 @@ def folds(samples: Samples, count: int, seed: int) -> tuple[tuple[Samples, Sampl
                 fold[group] = min(range(count), key=lambda i: (filled[i, label], filled[i].sum()))
                 for other, size in sizes[group].items():
                     filled[fold[group], other] += size
-    parts = tuple(_part(samples, {group for group, own in fold.items() if own == i}) for i in range(count))
+    place = np.array([fold.get(group, -1) for group in range(len(sizes))])[groups]
+    parts = tuple(_part(samples, place == i) for i in range(count))
     source = samples.source or "The data"
     if not all(len(test) for _, test in parts):
         raise DataError(
@@ -142,26 +148,33 @@ def split_by_group(samples: Samples, held_out: Sequence[str]) -> tuple[Samples, 
             )
     if known and set(held_out) >= set(known):
         raise DataError("Every group is held out for testing: none is left to train on.", "Hold out fewer.")
-    return _part(samples, set(held_out))
+    return _part(samples, np.array([group in held_out for group in samples.groups], bool))
 
 
-def _part(samples: SomeSamples, test: set[str]) -> tuple[SomeSamples, SomeSamples]:
-    """Return the samples outside and inside the groups ``test``."""
-    inside = np.array([group in test for group in samples.groups], bool)
+def _part(samples: SomeSamples, inside: npt.NDArray[np.bool_]) -> tuple[SomeSamples, SomeSamples]:
+    """Return the samples outside and inside a part, shape (S,)."""
     return samples.take(np.flatnonzero(~inside)), samples.take(np.flatnonzero(inside))
 
 
-def _choose(samples: Samples | EncodedSamples, fraction: float, seed: int) -> set[str]:
+def _numbered(groups: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the number of each sample's group, shape (S,), from 0 as they first appear."""
+    if isinstance(groups, RowNames):  # each its own
+        return np.arange(len(groups))
+    numbers: dict[str, int] = {}
+    return np.fromiter((numbers.setdefault(group, len(numbers)) for group in groups), np.int64, len(groups))
+
+
+def _choose(samples: Samples | EncodedSamples, groups: npt.NDArray[np.int64], fraction: float, seed: int) -> set[int]:
     """Return the groups to test on."""
-    sizes = _sizes(samples)
+    sizes = _sizes(samples, groups)
     members = _members(sizes, seed)
     left = {label: len(having) for label, having in members.items()}
-    chosen: set[str] = set()
+    chosen: set[int] = set()
 
-    def spare(group: str) -> bool:
+    def spare(group: int) -> bool:
         return group not in chosen and all(left[label] > 1 for label in sizes[group])
 
-    def choose(group: str) -> None:
+    def choose(group: int) -> None:
         chosen.add(group)
         for label in sizes[group]:
             left[label] -= 1
@@ -174,26 +187,31 @@ def _choose(samples: Samples | EncodedSamples, fraction: float, seed: int) -> se
             if taken + sizes[group][label] / 2 <= wanted and spare(group):
                 choose(group)
                 taken += sizes[group][label]
-        candidates = [group for group in members[label] if spare(group)]
-        if not taken and candidates:
+        candidates = [] if taken else [group for group in members[label] if spare(group)]
+        if candidates:
             choose(min(candidates, key=lambda group: sizes[group][label]))
     return chosen
 
 
-def _sizes(samples: Samples | EncodedSamples) -> dict[str, dict[int, int]]:
-    """Return how many samples of each class are in each group."""
-    sizes: dict[str, dict[int, int]] = {}
-    for group, label in zip(samples.groups, samples.labels.tolist(), strict=True):
-        inside = sizes.setdefault(group, {})
+def _sizes(samples: Samples | EncodedSamples, groups: npt.NDArray[np.int64]) -> list[dict[int, int]]:
+    """Return how many samples of each class are in each group; groups of one sample share what says so."""
+    single: dict[int, dict[int, int]] = {}
+    sizes: list[dict[int, int]] = []
+    for group, label in zip(groups.data, samples.labels.data, strict=True):
+        if group == len(sizes):
+            sizes.append(single.setdefault(label, {label: 1}))
+            continue
+        inside = sizes[group]
+        if sum(inside.values()) == 1:
+            inside = sizes[group] = dict(inside)
         inside[label] = inside.get(label, 0) + 1
     return sizes
 
 
-def _members(sizes: dict[str, dict[int, int]], seed: int) -> dict[int, list[str]]:
+def _members(sizes: Sequence[dict[int, int]], seed: int) -> dict[int, array[int]]:
     """Return the groups of each class, shuffled."""
-    groups = list(sizes)
-    members: dict[int, list[str]] = {}
-    for i in permutation(len(groups), seed):
-        for label in sizes[groups[i]]:
-            members.setdefault(label, []).append(groups[i])
+    members: dict[int, array[int]] = {}
+    for group in permutation(len(sizes), seed).data:
+        for label in sizes[group]:
+            members.setdefault(label, array("q")).append(group)
     return members
