@@ -115,14 +115,17 @@ def test_hidden_layers_are_frozen_unless_the_configuration_describes_them() -> N
         quantize_network(network, other, samples())
 
 
-def test_conv_layers_are_not_imported() -> None:
-    """A description of conv layers does not go with a trained network."""
+@pytest.mark.parametrize("kind", ["conv", "temporal"])
+def test_other_layers_are_not_imported(kind: str) -> None:
+    """A description of conv or temporal layers does not go with a trained network."""
     text = (
-        '[data]\nsteps = 2\nchannels = 2\n[[layer]]\nkind = "conv"\nunits = 6\nkernel = 2\n[[layer]]\nkind = "output"\n'
+        '[data]\nsteps = 2\nchannels = 2\n[[layer]]\nkind = "KIND"\nunits = 6\nkernel = 2\n[[layer]]\nkind = "output"\n'
     )
-    with pytest.raises(ConfigError, match="conv layers"):
+    with pytest.raises(ConfigError, match=f"{kind} layers"):
         quantize_network(
-            float_network((4, 6, 3), "tanh"), parse_config(text, "x", layers=False), samples(steps=2, channels=2)
+            float_network((4, 6, 3), "tanh"),
+            parse_config(text.replace("KIND", kind), "x", layers=False),
+            samples(steps=2, channels=2),
         )
 
 

@@ -24,7 +24,7 @@ from tpsgd_host.tasks.export import write_csv
 from tpsgd_host.tasks.task import load_task
 from tpsgd_host.terminal import echo
 
-DEMOS = ("gesture", "voice", "digits", "digits-cnn")
+DEMOS = ("gesture", "voice", "digits", "digits-cnn", "gesture-rnn", "voice-rnn")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def demo(
 
     Parameters
     ----------
-    name : {"gesture", "voice", "digits", "digits-cnn"}
+    name : str
+        One of :data:`DEMOS`.
     folder : Path
         Gets the data as CSV, the model, the board's flash and the run.
     heap : int, optional
@@ -119,9 +120,9 @@ def command(
     """Watch a board learn: real data, the real MicroPython interpreter, no hardware.
 
     gesture: movements of a wrist; voice: nine speakers by one vowel; digits: handwriting; digits-cnn: the same by a
-    conv layer. The data come from installed packages: pip install 'tpsgd[demo]'. What the demo makes stays in a folder,
-    and it shows the commands to make it yourself. At the end the board's weights are compared with a simulation of the
-    same run, bit for bit.
+    conv layer; -rnn: by a recurrent layer instead of a convolution over time. The data come from installed packages:
+    pip install 'tpsgd[demo]'. What the demo makes stays in a folder, and it shows the commands to make it yourself. At
+    the end the board's weights are compared with a simulation of the same run, bit for bit.
 
     \b
     Examples:

@@ -250,11 +250,11 @@ def _check(network: FloatNetwork, config: Config, classes: int) -> None:
         described = [layer.units or classes for layer in config.layers]
         kinds = ["dense" if layer.recurrent is None else "recurrent" for layer in layers[:-1]] + ["output"]
         strange = {layer.kind for layer in config.layers} - set(kinds)
-        if "conv" in strange:
+        for kind in sorted(strange & {"conv", "temporal"}):
             raise ConfigError(
-                f"{config.source} describes conv layers: a trained network is imported with dense layers only, "
+                f"{config.source} describes {kind} layers: a trained network is imported with dense layers only, "
                 "or with one recurrent layer in front",
-                "Train conv layers from scratch: tpsgd-host quantize the TOML itself.",
+                f"Train {kind} layers from scratch: tpsgd-host quantize the TOML itself.",
             )
         if found != described or kinds != [layer.kind for layer in config.layers]:
             raise ConfigError(
