@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import sqrt
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 
 import numpy as np
 
 from tpsgd_host.comparison.integer import IntegerMethod
 from tpsgd_host.comparison.problem import Problem, validation_parts
-from tpsgd_host.comparison.search import FINALISTS, ROUNDS, find_settings, short_run
+from tpsgd_host.comparison.results import Setting
+from tpsgd_host.comparison.search import FINALISTS, ROUNDS, Search, find_settings, short_run
 from tpsgd_host.comparison.training import Training, jobs_for
 from tpsgd_host.comparison.tuned import with_rates
 from tpsgd_host.data.samples import Samples
@@ -87,7 +89,7 @@ def tune(
         training.expect(jobs_for((method,), [method.settings()[: FINALISTS + 1]], parts, problem.epochs))
         (found,) = find_settings(problem, (method,), parts, training, always=(AS_IS,))
     progress(1.0, 1.0, "learning rates are chosen")
-    setting = found.best()
+    setting = _worth_it(found, len(parts[0].test) / len(parts[0].train))
     return Tuned(
         method.configure(config, setting, config.seed),
         method.describe(config, setting),
@@ -96,6 +98,24 @@ def tune(
         tried=len(found.short),
         samples=sum(len(part.test) for part in parts),
     )
+
+
+def _worth_it(found: Search, ratio: float) -> Setting:
+    """Return the best setting, or the network's own where the gain is no more than its standard error.
+
+    The rule of one standard error (Breiman, Friedman, Olshen, Stone, *Classification and Regression Trees*, 1984): on
+    few recordings the best of twenty settings is the luckiest, and the usual rates are good. The error is the corrected
+    one of :mod:`~tpsgd_host.comparison.differences`.
+
+    Parameters
+    ----------
+    ratio : float
+        Samples held out for each one learned.
+    """
+    best = found.best()
+    gains = [after - before for after, before in zip(found.full[best], found.full[AS_IS], strict=True)]
+    error = sqrt(1 / len(gains) + ratio) * stdev(gains) if len(gains) > 1 else 0.0
+    return best if fmean(gains) > error else AS_IS
 
 
 def tune_file(
