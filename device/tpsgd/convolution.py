@@ -1,53 +1,63 @@
-"""Conv layers in front of the dense ones: a filter's input is a patch, and it learns at the strongest of a region.
+"""Conv layers in front of the dense ones: a filter's input is a patch of a map.
 
-A map between layers holds stored activations, one byte each on every engine (SPEC 1.2, 1.3).
+A map between layers holds stored activations, one byte each on every engine (SPEC 1.2, 1.3). With targets of its own a
+filter learns where it is strongest in each region; how it learns from feedback is in ``convfeedback``.
 
 Legend: N classes of the model; D depth of the map that a layer reads; n inputs (bias counted), m filters of a layer.
 """
 
 from tpsgd.format import CONV
 from tpsgd.parameters import FROZEN, M, N
+from tpsgd.patches import border, gather, geometry
 
 _FIRST = 1 << 16  # for max_pool: the first position of a pooling window
 
 
-def geometry(spec, rows, width):
-    """Return how a layer moves over the map that it reads, or None where its kernel does not fit.
+def _shapes(model):
+    """Return (spec, rows, width of the map that it reads, its geometry) of each conv layer."""
+    found = []
+    rows, width = model.steps, model.channels
+    for spec in model.layers:
+        if spec.kind == CONV:
+            shape = geometry(spec, rows, width)
+            found.append((spec, rows, width, shape))
+            rows, width = shape[2], shape[3] * spec.units
+    return found
 
-    Parameters
-    ----------
-    spec : modelfile.LayerSpec
-    rows, width : int
-        Of that map: rows of ``width = columns*D`` activations.
 
-    Returns
-    -------
-    depth, pooled_columns, map_rows, map_columns : int
-        D; how many columns of positions pooling takes together; the shape of the layer's own map, after pooling.
-    """
-    depth, rest = divmod(spec.inputs, spec.rows * spec.columns)
-    if rest or not depth or width % depth:
-        return None
-    down = (rows - spec.rows) // spec.stride + 1
-    across = (width // depth - spec.columns) // spec.stride + 1
-    if down < spec.pool or across < 1:
-        return None
-    together = spec.pool if across > 1 else 1
-    return (depth, together, down // spec.pool, across // together) if across >= together else None
+def _ring(shapes, i):
+    """Return how many rows of feedback to the layer before conv layer ``i`` sums up at a time; 0 where none is sent."""
+    spec, rows, _, _ = shapes[i]
+    if i and not spec.amplitude and spec.learns() and shapes[i - 1][0].learns():
+        return min(rows, (spec.pool - 1) * spec.stride + spec.rows)
+    return 0
+
+
+def _silent(shapes):
+    """Return the bytes of the longest piece of a patch that can lie outside a map."""
+    return max([spec.columns * shape[0] if spec.padded else 0 for spec, _, _, shape in shapes])
 
 
 def buffers(model, word):
     """Return what the conv layers take besides weights, parameters and inputs, as ``plan.buffers`` does."""
     sizes = []
-    rows, width = model.steps, model.channels
-    most = 0
-    for i, spec in enumerate(model.layers):
-        if spec.kind == CONV:
-            _, _, rows, columns = geometry(spec, rows, width)
-            width = columns * spec.units
-            most = max(most, spec.units)
-            sizes.append(("map %d" % i, rows * width + (model.layers[i + 1].kind != CONV)))
-    sizes.append(("filters", 2 * word * (most + 1) + 2 * most + 4 * most))
+    shapes = _shapes(model)
+    for i, (spec, _, _, shape) in enumerate(shapes):
+        last = i == len(shapes) - 1
+        sizes.append(("map %d" % i, shape[2] * shape[3] * spec.units + last))
+    most = max([spec.units for spec, _, _, _ in shapes])
+    silent = _silent(shapes)
+    if silent:
+        sizes.append(("padding", silent))
+    if shapes[0][0].amplitude:
+        sizes.append(("filters", 2 * word * (most + 1) + 2 * most + 4 * most))
+    elif spec.learns():
+        sizes.append(("filters", 2 * word * (most + 1) + 2 * most))
+        ring = max([_ring(shapes, i) * shapes[i][2] for i in range(len(shapes))])
+        if ring:
+            sizes.append(("feedback rows", ring))
+    else:
+        sizes.append(("filters", word * (most + 1)))
     return sizes
 
 
@@ -57,85 +67,114 @@ def stack(network, model, z):
     ``z`` is a buffer for the sums of the widest layer.
     """
     k = network.k
-    specs = [spec for spec in model.layers if spec.kind == CONV]
-    most = max([spec.units for spec in specs])
-    only = k.accumulators(most)  # errors of which all but one are 0: one filter learns at a time
+    shapes = _shapes(model)
+    most = max([spec.units for spec, _, _, _ in shapes])
+    silent = _silent(shapes)
+    silence = bytearray(silent) if silent else None
+    for i in range(silent):
+        silence[i] = 128
     layers = []
-    source, rows, width = network.sample, model.steps, model.channels
-    for i, spec in enumerate(specs):
+    # errors of which all but one are 0: with targets of their own, filters learn one at a time
+    only = k.accumulators(most) if shapes[0][0].amplitude else None
+    source = network.sample
+    for i, (spec, height, width, (depth, together, rows, columns)) in enumerate(shapes):
         layer = network.layers[i]
-        p = layer.p
-        m, n = p[M], p[N]
-        depth, together, map_rows, map_columns = geometry(spec, rows, width)
-        target = bytearray(map_rows * map_columns * m + (i == len(specs) - 1))  # the last one has room for a bias
+        m, n = layer.p[M], layer.p[N]
+        target = bytearray(rows * columns * m + (i == len(shapes) - 1))  # the last one has room for a bias
         lines, span = spec.rows, spec.columns * depth
-        if span == width:  # the patch lies in one piece
+        above, left = border(spec)
+        if span == width and not spec.padded and not _ring(shapes, i):  # the patch lies in one piece
             lines, span = 1, lines * span
-        shape = (m, lines, span, width, spec.stride * width, spec.stride * depth, spec.pool, together, map_rows,
-                 map_columns)  # fmt: skip
+        x = k.activations(n)
+        patch = (source, x, lines, span, width, height, spec.stride, spec.stride * depth, above, left * depth,
+                 silence if spec.padded else None)  # fmt: skip
         layers.append(
-            (k.matrix(layer.w, m, n, layer.packed & FROZEN), k.activations(n), layer.packed, k.view(z, m), p,
-             k.view(only, m), shape, source, target, min(spec.regions, map_rows), min(spec.regions, map_columns))
+            (k.matrix(layer.w, m, n, layer.packed & FROZEN), x, layer.packed, k.view(z, m), layer.p, patch,
+             (m, spec.pool, together, rows, columns), target, min(spec.regions, rows) or 1,
+             min(spec.regions, columns) or 1, None if only is None else k.view(only, m))
         )  # fmt: skip
-        source, rows, width = target, map_rows, map_columns * m
-    tools = (k.load, k.forward, k.clamp, k.max_pool, k.track_max, k.copy, k.activations(most + 1),
-             k.activations(most + 1), k.positions(most))  # fmt: skip
-    return len(specs), target, (k, model.classes, tools, tuple(layers))
+        source = target
+    a = k.activations(most + 1)
+    label = learn = None
+    if shapes[0][0].amplitude:
+        label = k.activations(most + 1), k.positions(most)  # largest activations, and where they are
+    elif spec.learns():
+        from tpsgd import convfeedback
+
+        rings = [_ring(shapes, i) for i in range(len(shapes))]
+        ring = max([rings[i] * shapes[i][2] for i in range(len(shapes))])
+        learn = (convfeedback.learn,
+                 (k, layers, tuple(rings), bytearray(ring) if ring else None, a, k.activations(most + 1),
+                  bytearray(most), bytearray(most)))  # fmt: skip
+        convfeedback.silence(learn[1])
+    tools = (k.load, k.forward, k.clamp, k.max_pool, a)
+    return len(shapes), target, (k, model.classes, tools, tuple(layers), label, learn)
 
 
-def run(stage, y, rates):
-    """Run the sample through all conv layers, region after region. With ``rates`` each layer learns in each region."""
-    k, classes, tools, layers, out = stage
+def run(stage, y, rates, again=False):
+    """Run the sample through all conv layers, region after region. With ``rates`` each layer learns in each region.
+
+    ``again``: the inputs of the next layer hold feedback instead; learn from it.
+    """
+    k, classes, tools, layers, label, learn, out = stage
+    target = layers[-1][7]
+    if again:
+        if target is not out:
+            k.max_pool(out, target, 0, _FIRST | len(target) - 1)
+        learn[0](learn[1], rates)
+        return
     i = 0
     for layer in layers:
-        rate = rates[i] if rates else 0
-        _, _, _, _, _, _, _, _, target, down, across = layer
-        for region in range(down * across):
-            _forward(tools, layer, region // across, region % across, rate)
+        rate = rates[i] if rates and label else 0
+        for region in range(layer[8] * layer[9]):
+            _forward(k, tools, layer, region, label if rate else None)
             if rate:
-                _learn(k, tools, layer, region * classes + y, rate)
+                _learn(k, layer, label, region * classes + y, rate)
         i += 1  # noqa: SIM113 - enumerate allocates
     if target is not out:
         k.load(target, 0, out, len(target) - 1)
 
 
-def _forward(tools, layer, g, f, rate):
-    """Fill region (g, f) of a layer's map. With a ``rate``, find where in it each filter is strongest."""
-    load, forward, clamp, max_pool, track_max, copy, a, top, where = tools
-    w, x, packed, z, p, _, shape, source, target, regions_down, regions_across = layer
-    m, lines, span, width, down, across, pool_rows, pool_columns, rows, columns = shape
+def _forward(k, tools, layer, region, label):
+    """Fill a region of a layer's map. With ``label``, find where in it each filter is strongest."""
+    load, forward, clamp, max_pool, a = tools
+    w, x, packed, z, p, patch, shape, target, down, across, _ = layer
+    m, pool_rows, pool_columns, rows, columns = shape
+    if label:
+        top, where = label
+        positions = columns * pool_columns
+    g = region // across
+    f = region % across
     found = 0
-    for r in range(g * rows // regions_down, (g + 1) * rows // regions_down):
-        for c in range(f * columns // regions_across, (f + 1) * columns // regions_across):
+    for r in range(g * rows // down, (g + 1) * rows // down):
+        for c in range(f * columns // across, (f + 1) * columns // across):
             first = _FIRST
             for i in range(pool_rows * pool_columns):
-                at = (r * pool_rows + i // pool_columns) * down + (c * pool_columns + i % pool_columns) * across
-                for j in range(lines):
-                    load(source, at + j * width, x, (j * span) << 16 | span)
+                row = r * pool_rows + i // pool_columns
+                column = c * pool_columns + i % pool_columns
+                gather(load, patch, row, column)
                 forward(w, x, packed, z)
                 clamp(z, a, p)
                 max_pool(a, target, (r * columns + c) * m, first | m)
                 first = 0
-                if rate:
+                if label:
                     if not found:
-                        copy(a, top, 0, m)
+                        k.copy(a, top, 0, m)
                         found = 1
-                    track_max(a, top, where, at << 11 | m)
+                    k.track_max(a, top, where, (row * positions + column) << 11 | m)
 
 
-def _learn(k, tools, layer, column, rate):
+def _learn(k, layer, label, column, rate):
     """Update each filter where it was strongest, towards the targets of ``column``."""
-    load, _, _, _, _, _, _, top, where = tools
-    update = k.update
-    w, x, _, z, p, only, shape, source, _, _, _ = layer
-    m, lines, span, width, _, _, _, _, _, _ = shape
+    top, where = label
+    w, x, _, z, p, patch, shape, _, _, _, only = layer
+    m, _, pool_columns, _, columns = shape
     k.error(top, z, p, column)
     for i in range(m):
         e = z[i]
         if e:
             at = int(where[i])
-            for j in range(lines):
-                load(source, at + j * width, x, (j * span) << 16 | span)
+            gather(k.load, patch, at // (columns * pool_columns), at % (columns * pool_columns))
             only[i] = e
-            update(w, x, rate, only)
+            k.update(w, x, rate, only)
             only[i] = 0

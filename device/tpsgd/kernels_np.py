@@ -11,7 +11,7 @@ except ImportError:
     from ulab import numpy as np
 
 from tpsgd.generator import draw, mix, step  # noqa: F401 - draw is a kernel too: this engine hands it on
-from tpsgd.parameters import AMPLITUDE, BASE, FEEDBACK, L1, LEAK, SHIFT, M
+from tpsgd.parameters import AMPLITUDE, BASE, FEEDBACK, L1, LEAK, NEAREST, SHIFT, M
 from tpsgd.runtime import ARRAY_CELLS, KEEP_TARGETS
 from tpsgd.softmax import TABLE
 
@@ -200,7 +200,8 @@ def backward(w, x, packed, e):
         total += np.dot(g.reshape((1, m)), high[i : i + m])[0] - 128.0 * np.dot(g, np.ones(m))
     update(w, x, packed, e)
     inside = ((x > -127.0) * 1.0) * ((x < 127.0) * 1.0)
-    x[:] = np.minimum(np.maximum(np.floor(total * 0.5 ** (packed >> FEEDBACK)), -127.0), 127.0) * inside
+    half = 0.5 if packed & NEAREST else 0.0
+    x[:] = np.minimum(np.maximum(np.floor(total * 0.5 ** (packed >> FEEDBACK) + half), -127.0), 127.0) * inside
     x[n - 1] = 127.0
 
 
@@ -209,6 +210,23 @@ def masked_error(f, z, p, packed):
     at = packed & 0xFFFF
     new = f[at : at + p[M]]
     z[:] = new * ((z > -127.0) * 1.0) * ((z < 127.0) * 1.0) if packed >> 16 else new
+
+
+def accumulate(x, ring, j, packed):
+    """Add ``packed & 0xFFFF`` activations, from ``x[packed >> 16]`` on, to the stored ones at byte ``j``, clamped."""
+    at = packed >> 16
+    n = packed & 0xFFFF
+    stored = np.frombuffer(ring, dtype=np.uint8)[j : j + n]
+    stored[:] = np.minimum(np.maximum(x[at : at + n] + stored * 1.0, 1.0), 255.0)
+
+
+def flush(ring, j, target, packed):
+    """Move ``m = packed & 0x7FF`` stored activations from byte ``j`` to byte ``packed >> 11`` of a map; leave zeros."""
+    at = packed >> 11
+    m = packed & 0x7FF
+    rows = np.frombuffer(ring, dtype=np.uint8)[j : j + m]
+    np.frombuffer(target, dtype=np.uint8)[at : at + m] = rows
+    rows[:] = 128
 
 
 def segment_max(z, largest, places, packed):

@@ -22,7 +22,7 @@ from tpsgd.buffers import (  # noqa: F401 - an engine has its buffers, too: this
     view,
 )
 from tpsgd.generator import draw, mix, step  # noqa: F401 - draw is a kernel too: this engine hands it on
-from tpsgd.parameters import AMPLITUDE, BASE, FEEDBACK, FROZEN, L1, LEAK, SHIFT, M
+from tpsgd.parameters import AMPLITUDE, BASE, FEEDBACK, FROZEN, L1, LEAK, NEAREST, SHIFT, M
 from tpsgd.softmax import TABLE
 
 NUMBER = 1
@@ -162,15 +162,17 @@ def update(w, x, packed, e):
 def backward(w, x, packed, e):
     """Do as :func:`update`, and replace ``x`` with the feedback f to the layer before, made with the old weights.
 
-    f_j = clamp((sum_i hi_ij * e_i) >> r), 0 where x_j is 127 or -127; r is the feedback shift.
+    f_j = clamp((sum_i hi_ij * e_i) >> r), 0 where x_j is 127 or -127; r is the feedback shift. Rounded to nearest where
+    ``packed`` says so: the sum begins at 1 << (r - 1).
     """
     m = packed >> 16 & 0x7FF
     n = packed >> 5 & 0x7FF
     s = packed & SHIFT
     half = 1 << (s - 1)
+    first = (1 << (packed >> FEEDBACK)) >> 1 if packed & NEAREST else 0
     for j in range(n):
         value = x[j] - 128
-        total = 0
+        total = first
         for at in range(2 * j, 2 * m * n, 2 * n):
             g = e[at // (2 * n)]
             total += (w[at + 1] - 128) * g
@@ -188,6 +190,21 @@ def masked_error(f, z, p, packed):
     masked = packed >> 16
     for i in range(p[M]):
         z[i] = 0 if masked and not -127 < z[i] < 127 else f[at + i] - 128
+
+
+def accumulate(x, ring, j, packed):
+    """Add ``packed & 0xFFFF`` activations, from ``x[packed >> 16]`` on, to the stored ones at byte ``j``, clamped."""
+    at = packed >> 16
+    for i in range(packed & 0xFFFF):
+        ring[j + i] = max(-127, min(127, x[at + i] + ring[j + i] - 256)) + 128
+
+
+def flush(ring, j, target, packed):
+    """Move ``m = packed & 0x7FF`` stored activations from byte ``j`` to byte ``packed >> 11`` of a map; leave zeros."""
+    at = packed >> 11
+    for i in range(packed & 0x7FF):
+        target[at + i] = ring[j + i]
+        ring[j + i] = 128
 
 
 def segment_max(z, largest, places, packed):

@@ -321,16 +321,22 @@ def backward(r0, r1, r2, r3):
     lsl(r6, r6, 2)
     add(r6, r6, r3)
     mov(lr, r6)
+    mov(r7, 16)
+    and_(r7, r2)  # 16 where the feedback is rounded to nearest
     lsr(r6, r2, 27)  # r
-    push({r0, r1, r3, r5, r6})  # stack: first weight, x, e, the bias, r
+    lsl(r7, r6)
+    lsr(r7, r7, 5)  # what a sum begins with
+    push({r0, r1, r3, r5, r6, r7})  # stack: first weight, x, e, the bias, r, begin
     mov(r1, 15)
     and_(r1, r2)
     label(row)
     data(2, 0x9800, 0x9E01, 0x9B02)  # r0 = first weight, r6 = x, r3 = e
     ldr(r4, [r6, 0])
-    mov(r5, 0)
+    data(2, 0x9D05)  # r5 = begin
     label(one)
     data(2, 0xCB40)  # ldm r3!, {r6}
+    cmp(r6, 0)
+    beq(more)
     ldrh(r7, [r0, 0])
     lsr(r2, r7, 8)
     sub(r2, 128)
@@ -345,6 +351,7 @@ def backward(r0, r1, r2, r3):
     bhi(low)
     label(in0)
     strh(r6, [r0, 0])
+    label(more)
     data(2, 0x4460, 0x4573)  # add r0, r12; cmp r3, lr
     bne(one)
     data(2, 0x9E01, 0x9F03)  # r6 = x, r7 = the bias
@@ -382,7 +389,7 @@ def backward(r0, r1, r2, r3):
     orr(r6, r7)
     b(in0)
     label(done)
-    data(2, 0xB005)  # add sp, 20
+    data(2, 0xB006)  # add sp, 24
     mov(r0, 0)
 
 
@@ -725,6 +732,54 @@ def draw(r0, r1):
     lsr(r0, r3, 16)
     mul(r0, r1)
     lsr(r0, r0, 16)
+
+
+# accumulate(x, ring, j, i << 16 | n): add words, from word i of x on, to stored activations, clamped.
+@micropython.asm_thumb
+def accumulate(r0, r1, r2, r3):
+    add(r1, r1, r2)
+    lsr(r4, r3, 16)
+    lsl(r4, r4, 2)
+    add(r0, r0, r4)
+    lsl(r3, r3, 16)
+    lsr(r3, r3, 16)
+    mov(r6, 255)
+    label(row)
+    data(2, 0xC810)  # ldm r0!, {r4}
+    ldrb(r5, [r1, 0])
+    add(r4, r4, r5)
+    bgt(low)
+    mov(r4, 1)
+    label(low)
+    cmp(r4, r6)
+    ble(end)
+    mov(r4, r6)
+    label(end)
+    strb(r4, [r1, 0])
+    add(r1, 1)
+    sub(r3, 1)
+    bne(row)
+    mov(r0, 0)
+
+
+# flush(ring, j, target, i << 11 | m): move stored activations, and leave zeros.
+@micropython.asm_thumb
+def flush(r0, r1, r2, r3):
+    add(r0, r0, r1)
+    lsr(r4, r3, 11)
+    add(r2, r2, r4)
+    lsl(r3, r3, 21)
+    lsr(r3, r3, 21)
+    mov(r5, 128)
+    label(row)
+    ldrb(r4, [r0, 0])
+    strb(r4, [r2, 0])
+    strb(r5, [r0, 0])
+    add(r0, 1)
+    add(r2, 1)
+    sub(r3, 1)
+    bne(row)
+    mov(r0, 0)
 
 
 # segment_max(z, largest, places, place << 22 | j << 11 | m): clamp the sums, keep the largest and its place.

@@ -315,23 +315,27 @@ def backward(w: ptr16, x: ptr8, s: int, e: ptr32):
     n = s >> 5 & 0x7FF
     m = s >> 16 & 0x7FF
     r = s >> 27
+    first = 0
+    if s & 16:  # rounded to nearest
+        first = (1 << r) >> 1
     begin = int(w)
     j = 0
     while j < n:
         v = x[j] - 128
-        total = 0
+        total = first
         w = ptr16(begin + j + j)
         i = 0
         while i < m:
             g = ((e[i] + 256) & 511) - 256
-            s = w[0]
-            total += ((s >> 8) - 128) * g
-            s += (g * v + half) >> shift
-            if s < 256:
-                s = 256
-            elif s > 65535:
-                s = 65535
-            w[0] = s
+            if g:
+                s = w[0]
+                total += ((s >> 8) - 128) * g
+                s += (g * v + half) >> shift
+                if s < 256:
+                    s = 256
+                elif s > 65535:
+                    s = 65535
+                w[0] = s
             w = ptr16(int(w) + n + n)
             i += 1
         total >>= r
@@ -357,6 +361,30 @@ def masked_error(f: ptr8, z: ptr32, p: ptr32, packed: int):
         if masked and (v > 126 or v < -126):
             g = 0
         z[i] = g
+
+
+@micropython.viper
+def accumulate(x: ptr8, ring: ptr8, j: int, packed: int):
+    """Add ``packed & 0xFFFF`` activations, from ``x[packed >> 16]`` on, to the stored ones at byte ``j``, clamped."""
+    ring = ptr8(int(ring) + j)
+    x = ptr8(int(x) + (packed >> 16))
+    for i in range(packed & 0xFFFF):
+        v = x[i] + ring[i] - 128
+        if v < 1:
+            v = 1
+        elif v > 255:
+            v = 255
+        ring[i] = v
+
+
+@micropython.viper
+def flush(ring: ptr8, j: int, target: ptr8, packed: int):
+    """Move ``m = packed & 0x7FF`` stored activations from byte ``j`` to byte ``packed >> 11`` of a map; leave zeros."""
+    ring = ptr8(int(ring) + j)
+    target = ptr8(int(target) + (packed >> 11))
+    for i in range(packed & 0x7FF):
+        target[i] = ring[i]
+        ring[i] = 128
 
 
 @micropython.viper

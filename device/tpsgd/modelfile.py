@@ -9,16 +9,19 @@ from tpsgd.format import (
     CONV,
     DENSE,
     EVERY,
+    FROZEN,
     MAX_CLASSES,
     MAX_INPUTS,
     MAX_LAYERS,
     MAX_PHASES,
+    MAX_POOLED,
     MAX_READOUT_STEPS,
     MAX_SEGMENT_STEPS,
     MAX_SEGMENTS,
     MAX_STEPS,
     MAX_UNITS,
     OUTPUT,
+    PADDED,
     RECURRENT,
     TEMPORAL,
 )
@@ -44,10 +47,11 @@ class LayerSpec:
     def __init__(self, raw, at, phases):
         (self.kind, flags, self.units, self.inputs, self.shift, self.leak, self.amplitude, self.loss, self.l1,
          self.regions) = struct.unpack_from(LAYER, raw, at)  # fmt: skip
-        self.frozen = flags & 1
+        self.frozen = flags & FROZEN
+        self.padded = flags & PADDED
         self.shifts = bytes(raw[at + 12 : at + 12 + phases])
         self.rows, self.columns, self.stride, self.pool = raw[at + 20 : at + LAYER_SIZE]
-        _check(flags < 2, "layer flags")
+        _check(flags <= (FROZEN | PADDED if self.kind == CONV else FROZEN), "layer flags", flags)
         _check(not any(raw[at + 12 + phases : at + 20]), "shifts after the last phase")
         _check(1 <= self.units <= MAX_UNITS, "units", self.units)
         _check(1 <= self.inputs <= MAX_INPUTS, "inputs", self.inputs)
@@ -56,7 +60,7 @@ class LayerSpec:
             _check(self.amplitude == self.loss == self.l1 == 0, "target of an output layer")
         else:
             most = 0 if self.kind == TEMPORAL else 127
-            _check((self.kind == CONV) <= self.amplitude <= most, "target amplitude", self.amplitude)
+            _check(self.amplitude <= most, "target amplitude", self.amplitude)
             _check(self.loss <= (self.amplitude > 0), "loss", self.loss)
             _check((1 <= self.l1 <= 127) if self.loss else self.l1 == 0, "l1 constant", self.l1)
         _check(self.leak <= 7 if self.kind == RECURRENT else self.leak == 0, "leak", self.leak)
@@ -66,11 +70,20 @@ class LayerSpec:
             self.segments, self.regions = self.regions, 0
             _check(self.rows and 1 <= self.segments <= MAX_SEGMENTS and not any(kernel[1:4]), "kernel", kernel)
             return
-        _check(self.regions <= 15 and (min(kernel) > 0 if self.kind == CONV else not any(kernel)), "kernel", kernel)
+        if self.kind == CONV:
+            right = min(kernel[:4]) > 0 and (self.regions > 0) == (self.amplitude > 0)
+            right = right and (not self.padded or self.rows & self.columns & 1)
+            _check(right and self.regions <= 15, "kernel", kernel)
+        else:
+            _check(not any(kernel), "kernel", kernel)
 
     def cells(self):
         """Return the number of weights, biases included."""
         return self.units * (self.inputs + 1)
+
+    def learns(self):
+        """Return whether it learns in some phase."""
+        return not self.frozen and max(self.shifts) > 0
 
     def nbytes(self):
         """Return the bytes its weights take, in the file and in memory."""
@@ -133,7 +146,7 @@ class Model:
             _check(kind != TEMPORAL or i == 0, "temporal layer after another", i)
             if i and kind != OUTPUT:
                 _check(feedback <= (layer.amplitude == 0), "target after a layer that learns from feedback", i)
-                _check(kind != RECURRENT or feedback == (layer.amplitude == 0), "target in a stack", i)
+                _check(kind != before or kind == DENSE or feedback == (layer.amplitude == 0), "target in a stack", i)
             feedback = layer.amplitude == 0
             before = kind
             if kind == RECURRENT:
@@ -149,12 +162,14 @@ class Model:
                 _check(layer.segments <= self.steps and longest <= MAX_SEGMENT_STEPS, "segments of layer", i)
                 inputs = layer.segments * layer.units
             elif kind == CONV:
-                from tpsgd.convolution import geometry
+                from tpsgd.patches import geometry
 
                 found = geometry(layer, rows, width)
                 _check(found and depth in (0, found[0]), "kernel of layer", i)
                 _check(rows * width <= 65535, "map before layer", i)
-                _, _, rows, columns = found
+                _, together, rows, columns = found
+                if not layer.amplitude:
+                    _check(layer.pool * together <= MAX_POOLED, "pooling in layer", i)
                 depth = layer.units
                 width = columns * depth
                 inputs = rows * width

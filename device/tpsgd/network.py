@@ -10,7 +10,7 @@ from os import remove
 
 from tpsgd.format import CONV, NEW, RECURRENT, TEMPORAL
 from tpsgd.generator import mix
-from tpsgd.parameters import AMPLITUDE, FROZEN, SHIFT, M, N, pack
+from tpsgd.parameters import AMPLITUDE, FROZEN, M, N, feedback, pack
 from tpsgd.runtime import crc32
 
 UNKNOWN = 255
@@ -27,16 +27,19 @@ class Layer:
         See ``parameters``.
     packed : int
         As ``parameters.pack`` makes it, with the forward shift S.
+    feedback : int
+        What the feedback to the layer before adds to the packed integer of an update.
     shifts : bytes
         The update shift s of each phase (0: the layer does not learn).
     """
 
-    def __init__(self, spec, index, seed):
+    def __init__(self, spec, index, seed, below):
         n = spec.inputs + 1
         self.w = bytearray(spec.nbytes())
         base = mix(seed ^ ((index + 1) << 24))
         self.p = array("I", (spec.units, n, spec.amplitude, spec.l1, spec.leak, base))
         self.packed = pack(spec.units, n, spec.frozen, spec.shift)
+        self.feedback = feedback(spec.shift, spec.kind == CONV, below == CONV)
         self.shifts = b"\0" * len(spec.shifts) if spec.frozen else spec.shifts
 
 
@@ -62,7 +65,8 @@ class Network:
         self.seed = model.seed
         self.classes = model.classes
         self.steps = model.steps
-        self.layers = [Layer(spec, i, model.seed) for i, spec in enumerate(model.layers)]
+        kinds = [spec.kind for spec in model.layers]
+        self.layers = [Layer(spec, i, model.seed, i and kinds[i - 1]) for i, spec in enumerate(model.layers)]
         self.size = model.steps * model.channels
         self.sample = bytearray(self.size + 1)
         # What a step needs lies in tuples: an attribute costs a small chip as much as a hundred multiplications.
@@ -116,7 +120,7 @@ class Network:
             rate = shift and pack(p[M], p[N], 0, shift)
             if above and not p[AMPLITUDE]:  # the layer above sends feedback while it learns
                 if rate and self.rates[i + 1]:
-                    self.rates[i + 1] |= pack(0, 0, 0, 0, max(1, min(7, (above.packed & SHIFT) - 1)))
+                    self.rates[i + 1] |= above.feedback
                 else:
                     rate = 0
             self.rates[i] = rate

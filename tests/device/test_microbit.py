@@ -120,12 +120,13 @@ def test_backward_and_masked_error(board, source):
     dice = random.Random(11)
     board.run(START)
     load(board, ("backward", "masked_error"), source)
-    for m, n, shift, r in ((3, 2, 1, 1), (2, 9, 5, 7), (1, 3, 9, 4), (11, 5, 15, 3)):
+    layers = ((3, 2, 1, 1, 1), (2, 9, 5, 7, 0), (1, 3, 9, 4, 0), (11, 5, 15, 3, 0), (9, 7, 4, 6, 1))
+    for m, n, shift, r, nearest in layers:
         ends = [1, 255, dice.randint(1, 255)]
         stored = bytearray([dice.choice(ends) if dice.random() < 0.5 else dice.randint(1, 255) for _ in range(n - 1)])
         stored.append(255)
         w = bytearray(rows(dice, m, n, 0))
-        packed = pack(m, n, 0, shift, r)
+        packed = pack(m, n, nearest, shift, r)
         e = [dice.choice([0, -127, 127, dice.randint(-127, 127)]) for _ in range(m)]
         board.run(
             f"w=bytearray({bytes(w)!r})\nx=array('i',{words(stored)})\nz=array('i',{e})\n_=backward(w,x,{packed},z)"
@@ -163,6 +164,23 @@ def test_max_pool_and_track_max(board, source):
         plain.track_max(a, top, where, at << 11 | m)
         board.run(f"a=array('i',{words(a)})\n_=max_pool(a,g,3,{fresh << 16 | m})\n_=track_max(a,t,h,{at << 11 | m})")
         assert board.run("print(list(g),list(t),list(h))").strip() == f"{list(target)} {words(top)} {list(where)}"
+
+
+def test_accumulate_and_flush(board, source):
+    dice = random.Random(10)
+    board.run(START)
+    load(board, ("accumulate", "flush"), source)
+    ring, target = bytearray([dice.randint(1, 255) for _ in range(12)]), bytearray(9)
+    board.run(f"r=bytearray({bytes(ring)!r})\nt=bytearray(9)")
+    for j, i, n in ((0, 0, 12), (5, 3, 4), (11, 2, 1), (0, 0, 12)):
+        x = bytes([dice.choice([1, 255, dice.randint(1, 255)]) for _ in range(12)])
+        plain.accumulate(x, ring, j, i << 16 | n)
+        board.run(f"_=accumulate(array('i',{words(x)}),r,{j},{i << 16 | n})")
+        assert board.run("print(list(r))").strip() == str(list(ring))
+    assert {1, 255} < set(ring)
+    plain.flush(ring, 2, target, 4 << 11 | 5)
+    board.run(f"_=flush(r,2,t,{4 << 11 | 5})")
+    assert board.run("print(list(r),list(t))").strip() == f"{list(ring)} {list(target)}"
 
 
 def test_segments(board, source):
@@ -251,7 +269,7 @@ def test_ram_of_the_reference_net(board, record_property):
         ("learned", ("load", "reset_state", "forward", "leak", "error", "update", "copy", "clamp", "_softmax"),
          selftest.ANSWER[:2]),
         ("fed_back", ("load", "forward", "clamp", "error", "backward", "masked_error", "update"), selftest.ANSWER[2]),
-        ("mapped", ("load", "max_pool", "track_max", "draw"), selftest.ANSWER[3]),
+        ("mapped", ("load", "max_pool", "track_max", "accumulate", "flush", "draw"), selftest.ANSWER[3]),
         ("segmented", ("load", "forward", "segment_max", "segment_error", "clamp", "max_pool"), selftest.ANSWER[4]),
     ],
 )  # fmt: skip

@@ -30,7 +30,9 @@ SAMPLES = """def thousand(N,W):
 
 #: Rows of 41 and 13; of 33 and 33, with two readout steps at which each sample is learned.
 NETS = {
-    "CNN": "conv(model(6,5,0,0,3,[spec(4,6,0,127,b'\\x08'),spec(3,16,0,0,b'\\x07')]),(3,2,1,2,2))",
+    "CNN": "conv(model(6,5,0,0,3,[spec(4,6,0,127,b'\\x08'),spec(3,16,0,0,b'\\x07')]),(3,2,1,2,2,0))",
+    "CNN of feedback": "conv(model(6,5,0,0,3,[spec(3,4,0,0,b'\\x08'),spec(3,27,0,0,b'\\x08'),spec(3,12,0,0,b'\\x07')]),"
+    "(2,2,1,1,0,0),(3,3,1,2,0,1))",
     "two recurrent layers": "stacked(model(5,6,2,1,3,[spec(6,12,1,100,b'\\x09'),spec(5,11,2,80,b'\\x09'),"
     "spec(3,10,0,0,b'\\x07')]))",
     "RNN of feedback": "stacked(model(4,5,2,1,3,[spec(6,11,1,0,b'\\x09'),spec(3,12,0,0,b'\\x07')]))",
@@ -39,6 +41,9 @@ NETS = {
     "MLP": "model(1,40,0,0,4,[spec(12,40,0,100,b'\\x08'),spec(4,12,0,0,b'\\x07')])",
     "RNN": "stacked(model(5,16,2,1,4,[spec(16,32,1,100,b'\\x09'),spec(4,32,0,0,b'\\x07')]))",
 }
+
+#: The emulated micro:bit has no room for the code of these. The shared suite runs on an emulated RP2040, too.
+TOO_LARGE = ("CNN of feedback",)
 
 #: Functions that make the first layers of a model recurrent, temporal, or conv layers with the given kernels.
 FRONT = """def stacked(m):
@@ -55,7 +60,8 @@ def temporal(m, rows, segments):
 def conv(m, *kernels):
     for s, kernel in zip(m.layers, kernels):
         s.kind = 3
-        s.rows, s.columns, s.stride, s.pool, s.regions = kernel
+        s.rows, s.columns, s.stride, s.pool, s.regions, s.padded = kernel
+        s.learns = lambda: True
     m.layers[-1].kind = 2
     return m
 """
@@ -95,14 +101,16 @@ def on_the_microbit(net):
 
 
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
-@pytest.mark.parametrize("net", NETS.values(), ids=NETS)
-def test_a_thousand_samples_give_one_crc_on_every_engine(net, tmp_path, interpreter):
+@pytest.mark.parametrize("name", NETS)
+def test_a_thousand_samples_give_one_crc_on_every_engine(name, tmp_path, interpreter):
+    net = NETS[name]
     said = {
         "plain, CPython": elsewhere(sys.executable, tmp_path, net, 1),
         "np, CPython": elsewhere(sys.executable, tmp_path, net, 2),
         "plain, MicroPython": elsewhere(interpreter, tmp_path, net, 1),
         "viper, MicroPython": elsewhere(interpreter, tmp_path, net, 4),
-        "thumb, micro:bit": on_the_microbit(net),
     }
+    if name not in TOO_LARGE:
+        said["thumb, micro:bit"] = on_the_microbit(net)
     assert len(set(said.values())) == 1, said
     assert len(next(iter(said.values())).split()) == 2

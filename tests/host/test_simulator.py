@@ -82,7 +82,7 @@ def models(draw: st.DrawFn) -> Model:
         layers.append(_layer(draw, "dense", units, inputs, phases))
         inputs = units
     if front == "temporal" or draw(st.booleans()):
-        layers = _fed(layers)
+        layers = _fed(layers, front != "conv" or draw(st.booleans()))
     layers.append(_layer(draw, "output", classes, inputs, phases))
     weights = tuple(
         rng.integers(1, 256, (w.units, w.inputs + 1), dtype=np.uint8)
@@ -97,9 +97,9 @@ def models(draw: st.DrawFn) -> Model:
     )  # fmt: skip
 
 
-def _fed(layers: list[Layer]) -> list[Layer]:
-    """Return the layers with all but the conv ones learning from feedback."""
-    return [w if w.kind == "conv" else replace(w, amplitude=0, loss="l2", l1=0) for w in layers]
+def _fed(layers: list[Layer], conv: bool) -> list[Layer]:
+    """Return the layers learning from feedback, conv ones only with ``conv``."""
+    return [w if w.kind == "conv" and not conv else replace(w, amplitude=0, loss="l2", l1=0, regions=0) for w in layers]
 
 
 def _conv(draw: st.DrawFn, rows: int, width: int, phases: int, layers: list[Layer]) -> int:
@@ -108,14 +108,17 @@ def _conv(draw: st.DrawFn, rows: int, width: int, phases: int, layers: list[Laye
     columns = width // depth
     for _ in range(draw(st.integers(1, 3))):
         kernel = draw(st.integers(1, rows)), draw(st.integers(1, columns))
+        padded = kernel[0] % 2 == kernel[1] % 2 == 1 and draw(st.booleans())
+        if padded:
+            rows, columns = rows + kernel[0] - 1, columns + kernel[1] - 1
         stride = draw(st.integers(1, 3))
         layer = _layer(draw, "conv", draw(st.integers(1, 20)), kernel[0] * kernel[1] * depth, phases)
         rows, columns = (rows - kernel[0]) // stride + 1, (columns - kernel[1]) // stride + 1
         pool = draw(st.integers(1, rows if columns == 1 else min(rows, columns)))
         regions = draw(st.integers(1, 15))
         layers.append(
-            replace(layer, rows=kernel[0], columns=kernel[1], stride=stride, pool=pool, regions=regions)
-        )  # fmt: skip
+            replace(layer, rows=kernel[0], columns=kernel[1], stride=stride, pool=pool, regions=regions, padded=padded)
+        )
         rows, columns, depth = rows // pool, columns // pool if columns > 1 else 1, layer.units
     return rows * columns * depth
 

@@ -8,7 +8,8 @@ from tpsgd import kernels_plain, runtime
 
 FUNCTIONS = (
     "load", "copy", "reset_state", "forward", "clamp", "leak", "error", "softmax", "update", "backward", "masked_error",
-    "max_pool", "track_max", "segment_max", "segment_error", "draw",
+    "max_pool", "track_max", "segment_max", "segment_error", "accumulate", "flush",
+    "draw",
 )  # fmt: skip
 
 

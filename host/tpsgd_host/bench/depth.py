@@ -1,4 +1,4 @@
-"""How learning rules scale with depth: float networks of more and more layers on images.
+"""How learning rules scale with depth: networks of more and more layers on images, in floats and in integers.
 
 Rates are chosen on the end of the training part; the test part is classified once, by networks trained at those rates.
 
@@ -8,7 +8,7 @@ Shapes: S samples of side x side pixels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, stdev
@@ -17,17 +17,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd_host.comparison.integer import accuracy, learn, records
 from tpsgd_host.comparison.jobs import Progress, Workers
+from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.samples import Samples
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.config import Config, LayerConfig, ScaleConfig, TrainingConfig
+from tpsgd_host.model.modelfile import memory
 from tpsgd_host.rules import Architecture, LayerShape, shuffled, train, training_bytes
 from tpsgd_host.tasks.task import load_task
+from tpsgd_host.training.simulator import Simulator
 
 Floats = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.int64]
 
 TASKS = ("digits", "mnist")
 KINDS = {"mlp": (1, 2, 3, 4, 5, 6), "conv": (2, 4, 6, 8)}
-RULES = ("tpsgd", "bp", "dfa", "drtp", "frozen")
+INTEGER = "integer"  # what a board computes: all layers learn from feedback
+RULES = (INTEGER, "tpsgd", "bp", "dfa", "drtp", "frozen")
 
 UNITS = 64  # of a dense layer
 FILTERS = (8, 16)  # of a conv layer in the first half of the network, and in the second
@@ -36,6 +43,8 @@ LARGEST_SIDE = 16  # larger images are halved
 
 HIDDEN_RATES = (2.0**-12, 2.0**-10, 2.0**-8, 2.0**-6, 2.0**-4)
 OUTPUT_RATES = (2.0**-6, 2.0**-4)
+HIDDEN_SHIFTS = (7, 8, 9, 10, 11)  # of the integer networks; one more in each phase
+OUTPUT_SHIFTS = (6, 7, 8)
 READOUT_RATES = (2.0**-7, 2.0**-6, 2.0**-5, 2.0**-4, 2.0**-3)  # where the output layer alone learns
 
 EPOCHS = {"digits": 10, "mnist": 3}
@@ -68,7 +77,10 @@ class DepthJob:
 
 @dataclass(frozen=True)
 class DepthResult:
-    """What came of a job: the rates chosen, accuracy on the samples they were chosen on, and on the test part."""
+    """What came of a job: the rates chosen, accuracy on the samples they were chosen on, and on the test part.
+
+    The rates of an integer network are ``2**-shift``; its bytes are those that a board plans for.
+    """
 
     task: str
     kind: str
@@ -158,7 +170,7 @@ def build(kind: str, depth: int, side: int, classes: int) -> Architecture:
         pool = 2 if (i + 1) * 2 // depth > half else 1
         layers.append(
             LayerShape(
-                "conv", FILTERS[half], 9 * below, kernel=(3, 3), pool=pool, depth=below, padding=1, regions=REGIONS
+                "conv", FILTERS[half], 9 * below, kernel=(3, 3), pool=pool, depth=below, padded=True, regions=REGIONS
             )
         )
         pixels, below = pixels // pool, FILTERS[half]
@@ -169,6 +181,8 @@ def build(kind: str, depth: int, side: int, classes: int) -> Architecture:
 def study(images: dict[str, Images], job: DepthJob, report: Callable[[float], None]) -> DepthResult:
     """Choose the rates of a network and rule on samples held out, then train with several seeds and test."""
     data = images[job.task]
+    if job.rule == INTEGER:
+        return _study_integers(data, job, report)
     architecture = build(job.kind, job.depth, data.side, data.classes)
     course = shuffled(*data.train, EPOCHS[job.task], SHUFFLE_SEED, PHASES)
     pairs = [(h, o) for h in HIDDEN_RATES for o in OUTPUT_RATES]
@@ -190,3 +204,58 @@ def study(images: dict[str, Images], job: DepthJob, report: Callable[[float], No
         job.task, job.kind, job.depth, job.rule, *best, float(found.max()), tuple(float(a) for a in tested),
         sum(layer.parameters for layer in architecture.layers), training_bytes(job.rule, architecture),
     )  # fmt: skip
+
+
+def _study_integers(data: Images, job: DepthJob, report: Callable[[float], None]) -> DepthResult:
+    """Do as :func:`study` with the integers that a board computes."""
+    pairs = [(h, o) for h in HIDDEN_SHIFTS for o in OUTPUT_SHIFTS]
+    runs = len(pairs) + job.seeds
+    found = []
+    for i, pair in enumerate(pairs):
+        found.append(_train_integers(data, job, pair, 1, data.choice))
+        report((i + 1) / runs)
+    best = pairs[int(np.argmax(found))]
+    tested = []
+    for seed in range(1, job.seeds + 1):
+        tested.append(_train_integers(data, job, best, seed, data.test))
+        report((len(pairs) + seed) / runs)
+    model = build_model(_config(data, job, best, 1), _samples(data, data.train))
+    return DepthResult(
+        job.task, job.kind, job.depth, job.rule, 2.0 ** -best[0], 2.0 ** -best[1], max(found), tuple(tested),
+        model.parameters, memory(model).total,
+    )  # fmt: skip
+
+
+def _train_integers(
+    data: Images, job: DepthJob, shifts: tuple[int, int], seed: int, test: tuple[Floats, Labels]
+) -> float:
+    """Train an integer network; return its accuracy on ``test``."""
+    samples = _samples(data, data.train)
+    model = build_model(_config(data, job, shifts, seed), samples)
+    simulator = Simulator(model)
+    for _ in learn(simulator, model, samples, EPOCHS[job.task], SHUFFLE_SEED):
+        pass
+    return accuracy(simulator, records(model, _samples(data, test)))
+
+
+def _config(data: Images, job: DepthJob, shifts: tuple[int, int], seed: int) -> Config:
+    """Return the network of :func:`build` in integers; ``shifts`` of the hidden layers and of the output."""
+    hidden, output = (tuple(shift + phase for phase in range(PHASES)) for shift in shifts)
+    layers = []
+    for shape in build(job.kind, job.depth, data.side, data.classes).layers[:-1]:
+        layer = LayerConfig(shape.kind, shape.units, hidden, amplitude=0)
+        if shape.kind == "conv":
+            layer = replace(layer, kernel=shape.kernel, stride=shape.stride, pool=shape.pool, padded=shape.padded)
+        layers.append(layer)
+    layers.append(LayerConfig("output", 0, output, amplitude=0, init=0.0))
+    scale = ScaleConfig("fixed", False, gain=(127.0,))
+    return Config("depth", seed, (), Layout(data.side, data.side), scale, TrainingConfig(output), tuple(layers))
+
+
+def _samples(data: Images, part: tuple[Floats, Labels]) -> Samples:
+    """Return images as the samples of a model."""
+    x, y = part
+    count = len(y)
+    classes = tuple(str(i) for i in range(data.classes))
+    values = x.reshape(count, data.side, data.side).astype(np.float64)
+    return Samples(values, y.astype(np.uint8), classes, tuple(map(str, range(count))), np.arange(count))

@@ -60,7 +60,7 @@ def depth(
     tasks: tuple[str, ...], data_dir: Path | None, kinds: tuple[str, ...], samples: int, seeds: int, jobs: int | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Train ever deeper networks in floating point by tpSGD and its rivals, on the images of TASKS.
+    """Train ever deeper networks, by feedback in integers and by tpSGD and its rivals in floats, on images of TASKS.
 
     Rates are chosen on the last of the training samples, for each rule and depth.
 
@@ -81,7 +81,7 @@ def depth(
 
 def _depth_table(results: list[DepthResult]) -> Table:
     table = _table(
-        "test accuracy in %, mean and deviation over seeds; floats, one sample at a time", "network",
+        "test accuracy in %, mean and deviation over seeds, one sample at a time", "network",
         "layers", *RULES, left=1,
     )  # fmt: skip
     for i in range(0, len(results), len(RULES)):

@@ -78,6 +78,7 @@ def _layer(layer: Layer, weights: Weights) -> dict[str, Any]:
         "l1": layer.l1 or None, "kernel": _kernel(layer),
         "stride": layer.stride or None, "pool": layer.pool or None, "regions": layer.regions or None,
         "segments": layer.segments or None,
+        "padding": None if layer.kind != "conv" else "same" if layer.padded else "none",
         "update_shifts": list(layer.shifts), "frozen": layer.frozen, "bytes": weights.nbytes,
         "largest": int(np.abs(high).max()), "saturated": float((np.abs(high) == 127).mean()),
     }  # fmt: skip
@@ -113,8 +114,9 @@ def show_model(model: Model, console: Console) -> None:
     for layer, shape in zip(said["layers"], model.maps, strict=False):
         rows, columns = layer["kernel"]
         console.print(
-            f"conv: kernel {rows} x {columns} x {shape.depth}, stride {layer['stride']}, pooled by {layer['pool']} to "
-            f"{shape.rows} x {shape.columns} x {layer['units']}; learns in {layer['regions']} regions each way"
+            f"conv: kernel {rows} x {columns} x {shape.depth}, {'padded, ' if layer['padding'] == 'same' else ''}"
+            f"stride {layer['stride']}, pooled by {layer['pool']} to {shape.rows} x {shape.columns} x {layer['units']}"
+            + (f"; learns in {layer['regions']} regions each way" if layer["regions"] else "")
         )
     if model.temporal:
         first = model.layers[0]

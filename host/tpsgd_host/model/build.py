@@ -94,6 +94,7 @@ def build_layer(given: LayerConfig, inputs: int, classes: int) -> Layer:
         pool=given.pool,
         regions=given.regions,
         segments=given.segments,
+        padded=given.padded,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tpsgd.format import MAX_SEGMENT_STEPS
+from tpsgd.format import MAX_POOLED, MAX_SEGMENT_STEPS
 from tpsgd_host.model.config import LayerConfig
 from tpsgd_host.model.modelfile import Layer, Map, maps
 
@@ -95,10 +95,9 @@ def _check_feedback(index: int, before: LayerConfig, layer: LayerConfig) -> None
     if not before.amplitude and layer.amplitude:
         hint = f'Give number {index} target = "label" as well, or this one target = "feedback".'
         raise MisfitError(index, "target", 'has target = "label" after one that learns from feedback', hint)
-    if before.kind == layer.kind == "recurrent" and before.amplitude and not layer.amplitude:
-        raise MisfitError(
-            index, "target", "learns from feedback on top of a recurrent one that does not", "Give both one target."
-        )
+    if before.kind == layer.kind != "dense" and before.amplitude and not layer.amplitude:
+        message = f"learns from feedback on top of a {layer.kind} one that does not"
+        raise MisfitError(index, "target", message, "Give both one target.")
 
 
 def _temporal(index: int, layer: LayerConfig, steps: int, channels: int) -> int:
@@ -137,11 +136,16 @@ def _conv(
         message = f"reads a map of {high * wide * depth} values, {MAX_MAP} are the most"
         raise MisfitError(index, "", message, "Fewer steps or channels bring it down.")
     inputs = rows * (columns or 1) * depth
-    spec = Layer("conv", layer.units, inputs, (), rows=rows, columns=columns or 1, stride=layer.stride, pool=layer.pool)
+    spec = Layer("conv", layer.units, inputs, (), rows=rows, columns=columns or 1, stride=layer.stride, pool=layer.pool,
+                 padded=layer.padded)  # fmt: skip
     fits = maps(high, wide * depth, (spec,))
     if not fits:
         plain = bool(maps(high, wide * depth, (replace(spec, pool=1),)))
         what = f"pools by {layer.pool}" if plain else f"has a kernel of {rows} x {columns or 1}"
         over = f"positions in a map of {high} x {wide}"
         raise MisfitError(index, "pool" if plain else "kernel", f"{what}: there are too few {over}", "Make it smaller.")
+    pooled = layer.pool * fits[0].together
+    if pooled > MAX_POOLED and not layer.amplitude:
+        message = f"pools {pooled} positions, {MAX_POOLED} are the most in a layer that learns from feedback"
+        raise MisfitError(index, "pool", message, "Make it smaller.")
     return inputs, fits[0]

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import SIGMAS
 
-MAX_LAYERS = 8
-MAX_PHASES = 8
 READOUT_STEPS = 4  # where a recurrent model does not say
 SHIFTS = (6, 7, 8)
 LEAK = 2  # these two as docs/ACCURACY.md found them best
 AMPLITUDES = {"recurrent": 80, "dense": 127, "conv": 127}  # label targets lie at plus and minus this
-REGIONS = 3  # of a conv layer in each direction
+REGIONS = 3  # of a conv layer with label targets, in each direction
+L1 = 64  # with label targets: the push of loss "l1"
+LABEL_LOSSES = {"recurrent": "l2", "dense": "l2", "conv": "l1"}
 TAPS = 5  # steps that a temporal layer's kernel sees
 SEGMENTS = 4  # of a temporal layer
 
@@ -78,6 +78,7 @@ class LayerConfig:
     pool: int = 0
     regions: int = 0
     segments: int = 0
+    padded: bool = False
 
 
 @dataclass(frozen=True)

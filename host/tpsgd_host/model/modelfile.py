@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd import modelfile, plan
-from tpsgd.convolution import geometry
+from tpsgd.format import FROZEN, MAX_LAYERS, PADDED
 from tpsgd.generator import mix, step
+from tpsgd.patches import geometry
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import ModelError
@@ -35,8 +36,8 @@ RESAMPLINGS = ("linear", "mean")
 #: v = u - OFFSET: trained weights are stored as uint16 u (SPEC 1.1).
 OFFSET = 32896
 
-#: Bytes of the largest model file there can be: the header, and eight layers of the most weights (SPEC 1.1, 2).
-MAX_FILE = 0xFFFF + 8 * 1024 * 1040 * 2 + 4
+#: Bytes of the largest model file there can be: the header, and its layers with the most weights (SPEC 1.1, 2).
+MAX_FILE = 0xFFFF + MAX_LAYERS * 1024 * 1040 * 2 + 4
 
 Weights = npt.NDArray[np.unsignedinteger[Any]]
 
@@ -45,8 +46,9 @@ Weights = npt.NDArray[np.unsignedinteger[Any]]
 class Layer:
     """One layer; fields as in SPEC 2. ``shifts`` holds the P update shifts.
 
-    ``rows``, ``columns`` (of the kernel), ``stride``, ``pool`` and ``regions`` are 0 but for a conv layer; a temporal
-    layer has ``rows``, the steps of its kernel, and ``segments``.
+    ``rows``, ``columns`` (of the kernel), ``stride`` and ``pool`` are 0 but for a conv layer, ``regions`` but for one
+    with targets of its own; ``padded``: zeros lie around the map that it reads. A temporal layer has ``rows``, the
+    steps of its kernel, and ``segments``.
     """
 
     kind: str
@@ -65,12 +67,14 @@ class Layer:
     pool: int = 0
     regions: int = 0
     segments: int = 0
+    padded: bool = False
 
     def pack(self) -> bytes:
         """Return the layer's 24 bytes."""
         output = self.kind == "output"
         head = struct.pack(
-            modelfile.LAYER, KINDS.index(self.kind), int(self.frozen), self.units, self.inputs, self.shift, self.leak,
+            modelfile.LAYER, KINDS.index(self.kind), self.frozen * FROZEN | self.padded * PADDED,
+            self.units, self.inputs, self.shift, self.leak,
             0 if output else self.amplitude, 0 if output else LOSSES.index(self.loss), 0 if output else self.l1,
             self.segments if self.kind == "temporal" else self.regions,
         )  # fmt: skip
@@ -83,8 +87,8 @@ class Map:
 
     Attributes
     ----------
-    width : int
-        Values in a row of the map that it reads.
+    height, width : int
+        Rows of the map that it reads, and values in a row.
     depth : int
         D of that map.
     together : int
@@ -93,6 +97,7 @@ class Map:
         Of its own map, after pooling; its depth is the layer's m.
     """
 
+    height: int
     width: int
     depth: int
     together: int
@@ -103,7 +108,8 @@ class Map:
 def maps(steps: int, channels: int, layers: Sequence[Any]) -> tuple[Map, ...]:
     """Return the maps of the conv layers in front, up to the first whose kernel does not fit; empty without any.
 
-    ``layers`` has objects with ``kind``, ``units``, ``inputs``, ``rows``, ``columns``, ``stride`` and ``pool``.
+    ``layers`` has objects with ``kind``, ``units``, ``inputs``, ``rows``, ``columns``, ``stride``, ``pool`` and
+    ``padded``.
     """
     found: list[Map] = []
     rows, width = steps, channels
@@ -111,7 +117,7 @@ def maps(steps: int, channels: int, layers: Sequence[Any]) -> tuple[Map, ...]:
         shape = geometry(layer, rows, width) if layer.kind == "conv" else None
         if shape is None:
             break
-        found.append(Map(width, *shape))
+        found.append(Map(rows, width, *shape))
         rows, width = found[-1].rows, found[-1].columns * layer.units
     return tuple(found)
 
@@ -393,17 +399,17 @@ def _layer(spec: Any) -> Layer:
     return Layer(
         KINDS[spec.kind], spec.units, spec.inputs, tuple(spec.shifts), spec.shift, spec.leak, spec.amplitude,
         LOSSES[spec.loss], spec.l1, bool(spec.frozen), spec.rows, spec.columns, spec.stride, spec.pool, spec.regions,
-        spec.segments,
+        spec.segments, bool(spec.padded),
     )  # fmt: skip
 
 
 def _window(layer: Layer) -> str:
-    """Return a kernel in a word, such as ``@5x5s2/2``: stride 2, pooled by 2; ``@5``: 5 steps."""
+    """Return a kernel in a word, such as ``@5x5ps2/2``: padded, stride 2, pooled by 2; ``@5``: 5 steps."""
     if layer.kind == "temporal":
         return f"@{layer.rows}"
     if layer.kind != "conv":
         return ""
-    stride = f"s{layer.stride}" if layer.stride > 1 else ""
+    stride = ("p" if layer.padded else "") + (f"s{layer.stride}" if layer.stride > 1 else "")
     return f"@{layer.rows}x{layer.columns}{stride}" + (f"/{layer.pool}" if layer.pool > 1 else "")
 
 

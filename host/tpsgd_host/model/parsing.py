@@ -9,14 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tpsgd.format import MAX_LAYERS, MAX_PHASES
 from tpsgd_host.data.layout import USUAL, Layout
 from tpsgd_host.data.scaling import SIGMAS
 from tpsgd_host.model.chain import MAX_INPUTS, MisfitError, layer_inputs
 from tpsgd_host.model.config import (
     AMPLITUDES,
+    L1,
+    LABEL_LOSSES,
     LEAK,
-    MAX_LAYERS,
-    MAX_PHASES,
     READOUT_STEPS,
     REGIONS,
     SEGMENTS,
@@ -41,7 +42,8 @@ DATA_KEYS = (
 TARGETS = ("feedback", "label")
 TRAINING_KEYS = ("shifts", "target", "update_at", "readout_steps", "total")
 RENAMED = {"rule": "update_at", "checkpoints": "readout_steps"}  # in [training]: settings that had another name
-CONV_KEYS = ("depth", "stride", "pool", "regions")
+CONV_KEYS = ("depth", "stride", "pool", "padding", "regions")
+PADDINGS = ("none", "same")
 LAYER_KEYS = (
     "kind", "units", "shift", "leak", "target", "amplitude", "loss", "l1", "shifts", "frozen", "init", "kernel",
     "segments", *CONV_KEYS,
@@ -180,16 +182,14 @@ def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:
     if output:
         why = "is a setting of hidden layers: the output learns from its softmax"
         table.refuse(("target", "amplitude", "loss", "l1"), why)
-    target = "label" if kind == "conv" else table.choice("target", target, TARGETS)
-    if kind == "conv":
-        table.refuse(("target",), "is a setting of dense and recurrent layers: a conv layer has targets of its own")
-    elif kind == "temporal" and target == "label":
+    target = table.choice("target", target, TARGETS)
+    if kind == "temporal" and target == "label":
         message = f'target = "label" for [[layer]] number {table.index + 1}: a temporal layer learns from feedback'
         hint = 'Take target = "feedback", or kind = "recurrent" or "conv", which have targets of their own.'
         raise table.error("target", message, hint)
-    elif target == "feedback" and not output:
+    if target == "feedback" and not output:
         why = 'is a setting of layers with target = "label", and this one learns from feedback'
-        table.refuse(("amplitude", "loss", "l1"), why)
+        table.refuse(("amplitude", "loss", "l1", "regions"), why)
     if kind != "recurrent":
         table.refuse(("leak",), "is a setting of recurrent layers")
     if kind != "conv":
@@ -198,7 +198,8 @@ def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:
         table.refuse(("kernel",), "is a setting of conv and temporal layers")
     if kind != "temporal":
         table.refuse(("segments",), "is a setting of temporal layers")
-    loss = table.choice("loss", "l1" if kind == "conv" else "l2", LOSSES)
+    label = target == "label" and not output
+    loss = table.choice("loss", LABEL_LOSSES[kind] if label else "l2", LOSSES)
     if loss == "l2":
         table.refuse(("l1",), 'has a meaning only with loss = "l1"')
     own = table.integers("shifts", shifts, 0, 15, MAX_PHASES)
@@ -211,9 +212,9 @@ def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:
         shifts=own,
         shift=table.integer("shift", 5, 0, 15),
         leak=table.integer("leak", LEAK if kind == "recurrent" else 0, 0, 7),
-        amplitude=table.integer("amplitude", AMPLITUDES[kind], 1, 127) if target == "label" and not output else 0,
+        amplitude=table.integer("amplitude", AMPLITUDES[kind], 1, 127) if label else 0,
         loss=loss,
-        l1=table.integer("l1", 64, 1, 127) if loss == "l1" else 0,
+        l1=table.integer("l1", L1, 1, 127) if loss == "l1" else 0,
         frozen=table.flag("frozen", False),
         init=table.real("init", 0.0 if output else 1.0, 0.0, 100.0),
     )
@@ -233,13 +234,19 @@ def _window(table: Table, layer: LayerConfig) -> LayerConfig:
         table.refuse(("depth",), "has a meaning only with a kernel of two numbers")
     if table.index:
         table.refuse(("depth",), "is a setting of the first layer: later layers take the number of filters before them")
+    padded = table.choice("padding", "none", PADDINGS) == "same"
+    even = next((side for side in kernel if side and not side % 2), 0)
+    if padded and even:
+        message = f'padding = "same" in [[layer]] number {table.index + 1} goes with a kernel of {even}'
+        raise table.error("padding", message, "Only a kernel of an odd size has a middle: take an odd one.")
     return replace(
         layer,
         kernel=(kernel[0], kernel[1]),
+        padded=padded,
         depth=table.integer("depth", 1, 1, MAX_INPUTS),
         stride=table.integer("stride", 1, 1, 255),
         pool=table.integer("pool", 1, 1, 255),
-        regions=table.integer("regions", REGIONS, 1, 15),
+        regions=table.integer("regions", REGIONS, 1, 15) if layer.amplitude else 0,
     )
 
 

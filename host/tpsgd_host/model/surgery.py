@@ -11,10 +11,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd.format import MAX_LAYERS
 from tpsgd_host.data.labels import MAX_CLASSES
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.build import build_layer, freeze, initial_span
-from tpsgd_host.model.config import MAX_LAYERS, SHIFTS, LayerConfig
+from tpsgd_host.model.config import SHIFTS, LayerConfig
 from tpsgd_host.model.modelfile import OFFSET, Layer, Model, Weights, initial_weights
 
 LARGEST_SHIFT = 15

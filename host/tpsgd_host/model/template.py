@@ -96,13 +96,14 @@ kind = "conv"
 units = {units}  # filters, 1..1024; the memory of the next layer's weights grows with it
 kernel = {kernel}  # {kernel_says}
 {depth}stride = 1  # from patch to patch; 2 takes a quarter of the time (half of it along steps alone)
+padding = "none"  # "same": zeros around, so that there are as many places as values; for deep networks
 pool = {pool}  # the largest of so many neighbouring places in each direction is handed on; 1: all are
-regions = 3  # 1..15 in each direction: in each region a filter learns at the place where it is strongest
 shifts = {shifts}  # learns more slowly than the output layer
 shift = 5  # forward shift S, 0..15: a weight of 1.0 is 2**S of 127; lower allows larger weights, higher finer ones
-amplitude = 127  # 1..127: how far from 0 the training targets lie; at 127 a filter that has arrived rests
-loss = "l1"  # "l1": each push has the strength of the next key; "l2": the farther from the target the stronger
-l1 = 64  # 1..127
+target = "feedback"  # learns from the error of the next layer; "label": targets of its own, nothing is sent back
+# amplitude = 127  # with target = "label", 1..127: how far from 0 the targets lie
+# regions = 3  # with target = "label", 1..15 each way: in each region a filter learns where it is strongest
+# loss = "l1"  # with target = "label": "l1", each push has the strength l1 = 1..127; "l2", the farther the stronger
 frozen = false  # true: keeps its initial weights, one byte instead of two each; compare to see what training adds
 init = 1.0  # initial range of the weights; 1.0 keeps the spread of the values from layer to layer
 """

@@ -16,21 +16,27 @@ import numpy.typing as npt
 
 from tpsgd.format import MAX_LAYERS, MAX_PHASES
 from tpsgd.generator import mix
+from tpsgd.parameters import FEEDBACK, feedback
 from tpsgd_host.model.modelfile import KINDS, UPDATE_AT, Layer, Map, Model, Weights, stored
 
 Bytes = npt.NDArray[np.uint8]
 
 #: Of a conv layer, see ``tpsgd_layer`` of trainer.c.
 GEOMETRY = (
-    "lines", "span", "line", "down", "across", "height", "width", "rows", "columns", "regions", "beside",
+    "lines", "span", "line", "height_below", "stride", "across", "above", "left", "height", "width", "rows", "columns",
+    "regions", "beside",
 )  # fmt: skip
+
+
+#: Of any layer.
+LAYER = ("kind", "units", "inputs", "shift", "leak", "amplitude", "feedback", "nearest", "l1")
 
 
 class _Layer(ctypes.Structure):
     """``tpsgd_layer`` of trainer.c."""
 
     _fields_ = (
-        *((name, ctypes.c_int32) for name in ("kind", "units", "inputs", "shift", "leak", "amplitude", "l1")),
+        *((name, ctypes.c_int32) for name in LAYER),
         ("base", ctypes.c_uint32),
         ("shifts", ctypes.c_uint8 * MAX_PHASES),
         *((name, ctypes.c_void_p) for name in ("w", "frozen", "x", "h16", "h")),
@@ -50,7 +56,7 @@ class _Network(ctypes.Structure):
             for name in ("layers", "steps", "channels", "classes", "readout_steps", "update_at", "phases")
         ),
         *((name, ctypes.c_uint32) for name in ("seen", "total", "state")),
-        *((name, ctypes.c_void_p) for name in ("z", "f", "top", "where")),
+        *((name, ctypes.c_void_p) for name in ("z", "f", "top", "where", "window", "places", "below")),
         ("layer", _Layer * MAX_LAYERS),
     )
 
@@ -118,8 +124,10 @@ class NativeTrainer:
         net.f = self._buffer(max(layer.inputs for layer in model.layers) + 1, np.int32)
         net.top = self._buffer(widest, np.uint8)
         net.where = self._buffer(widest, np.uint32)
+        net.window, net.places = self._buffer(widest, np.uint8), self._buffer(widest, np.uint8)
+        net.below = self._buffer(max((shape.width * shape.height for shape in model.maps), default=0), np.uint8)
         for i, layer in enumerate(model.layers):
-            net.layer[i] = self._layer(layer, i)
+            net.layer[i] = self._layer(layer, i, model.layers[i - 1] if i else None)
             if layer.kind == "recurrent":
                 net.layer[i].h16 = self._buffer(layer.units, np.uint16)
                 net.layer[i].h = self._buffer(layer.units, np.uint8)
@@ -133,21 +141,28 @@ class NativeTrainer:
     def _place(self, record: _Layer, layer: Layer, shape: Map) -> None:
         """Describe in a conv layer's structure how it moves over its map, and allocate its own map."""
         record.lines, record.span, record.line = layer.rows, layer.columns * shape.depth, shape.width
-        record.down, record.across = layer.stride * shape.width, layer.stride * shape.depth
+        record.height_below = shape.height
+        record.stride, record.across = layer.stride, layer.stride * shape.depth
+        if layer.padded:
+            record.above, record.left = layer.rows // 2, layer.columns // 2 * shape.depth
         record.height, record.width = layer.pool, shape.together
         record.rows, record.columns = shape.rows, shape.columns
-        record.regions, record.beside = min(layer.regions, shape.rows), min(layer.regions, shape.columns)
+        regions = layer.regions or 1
+        record.regions, record.beside = min(regions, shape.rows), min(regions, shape.columns)
         record.map = self._buffer(shape.rows * shape.columns * layer.units, np.uint8)
 
-    def _layer(self, layer: Layer, index: int) -> _Layer:
+    def _layer(self, layer: Layer, index: int, before: Layer | None) -> _Layer:
         """Return the structure of one layer."""
+        conv = layer.kind == "conv"
+        sent = feedback(layer.shift, conv, before is not None and before.kind == "conv")
         shifts = (0,) * MAX_PHASES if layer.frozen else layer.shifts
         address = self._weights[index].ctypes.data
         x = self._buffer(layer.inputs + 1, np.uint8, 128)
         self._scratch[-1][-1] = 255  # the bias
         return _Layer(
-            KINDS.index(layer.kind), layer.units, layer.inputs + 1, layer.shift, layer.leak, layer.amplitude, layer.l1,
-            mix(self._seed ^ ((index + 1) << 24)), (ctypes.c_uint8 * MAX_PHASES)(*shifts),
+            KINDS.index(layer.kind), layer.units, layer.inputs + 1, layer.shift, layer.leak, layer.amplitude,
+            sent >> FEEDBACK, int(conv), layer.l1, mix(self._seed ^ ((index + 1) << 24)),
+            (ctypes.c_uint8 * MAX_PHASES)(*shifts),
             None if layer.frozen else address, address if layer.frozen else None, x,
         )  # fmt: skip
 

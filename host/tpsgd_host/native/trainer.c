@@ -27,7 +27,7 @@
 
 enum { DENSE, RECURRENT, OUTPUT, CONV, TEMPORAL };
 enum { LAST, READOUT, RANDOM, EVERY };
-enum { TEST_OP = 1, UNKNOWN = 255, MAX_LAYERS = 8, MAX_PHASES = 8, TABLE_SIZE = 100 };
+enum { TEST_OP = 1, UNKNOWN = 255, MAX_LAYERS = 16, MAX_PHASES = 8, TABLE_SIZE = 100 };
 
 typedef struct {
     int32_t kind;
@@ -36,6 +36,8 @@ typedef struct {
     int32_t shift;               /* S of the forward pass */
     int32_t leak;                /* k */
     int32_t amplitude;           /* A; 0 in a layer that learns from feedback, and in the output */
+    int32_t feedback;            /* r of the feedback that it sends */
+    int32_t nearest;             /* 1 where that is rounded to nearest */
     int32_t l1;                  /* c; 0 for l2 */
     uint32_t base;               /* where the targets' generator starts */
     uint8_t shifts[MAX_PHASES];  /* s of each phase */
@@ -48,7 +50,10 @@ typedef struct {
     int32_t lines;               /* rows of its kernel */
     int32_t span;                /* kernel columns * D */
     int32_t line;                /* bytes of a row of the map that it reads */
-    int32_t down, across;        /* bytes between positions in both directions */
+    int32_t height_below;        /* rows of that map */
+    int32_t stride;              /* rows between positions */
+    int32_t across;              /* bytes between positions in a row */
+    int32_t above, left;         /* zeros around that map: rows, bytes */
     int32_t height, width;       /* positions that pooling takes together, in both directions */
     int32_t rows, columns;       /* of its own map, after pooling */
     int32_t regions, beside;     /* regions in both directions */
@@ -73,7 +78,10 @@ typedef struct {
     int32_t *z;           /* (m,) of the widest layer */
     int32_t *f;           /* (n,) of the widest layer */
     uint8_t *top;         /* (m,) of the widest layer: largest activation of each filter in a region */
-    uint32_t *where;      /* (m,) of the widest layer: the byte of the map where that patch begins */
+    uint32_t *where;      /* (m,) of the widest layer: row << 16 | column of that position */
+    uint8_t *window;      /* (m,) of the widest layer: largest activation of each filter in a window */
+    uint8_t *places;      /* (m,) of the widest layer: its position in the window */
+    uint8_t *below;       /* of the size of the largest map that a conv layer reads: feedback to the layer before */
     tpsgd_layer layer[MAX_LAYERS];
 } tpsgd_network;
 
@@ -149,6 +157,8 @@ API void tpsgd_update(uint16_t *restrict w, const uint8_t *restrict x, const int
     const int32_t half = 1 << (s - 1);
     for (int32_t i = 0; i < m; i++, w += n) {
         const int16_t error = (int16_t)e[i];
+        if (!error)
+            continue;
         for (int32_t j = 0; j < n; j++) {
             int32_t u = w[j] + ((error * (int16_t)(x[j] - 128) + half) >> s);
             u = u < 256 ? 256 : u;
@@ -206,14 +216,17 @@ static void softmax(int32_t *z, int32_t m, int32_t y, uint8_t *result)
 }
 
 /* Update a layer, and replace its x with the feedback to the layer before, made with the old weights (SPEC 1.3):
- * f_j = clamp((sum_i hi_ij * e_i) >> r), 0 where x_j is 127 or -127 */
+ * f_j = clamp((sum_i hi_ij * e_i) >> r), 0 where x_j is 127 or -127; rounded to nearest in a conv layer */
 static void backward(const tpsgd_layer *layer, const int32_t *restrict e, int32_t *restrict f, int32_t s)
 {
     const int32_t m = layer->units, n = layer->inputs;
-    const int32_t r = layer->shift < 2 ? 1 : layer->shift > 8 ? 7 : layer->shift - 1;
-    memset(f, 0, (size_t)n * sizeof *f);
+    const int32_t r = layer->feedback, half = layer->nearest << (r - 1);
+    for (int32_t j = 0; j < n; j++)
+        f[j] = half;
     for (int32_t i = 0; i < m; i++) {
         const uint16_t *w = layer->w + (size_t)i * n;
+        if (!e[i])
+            continue;
         for (int32_t j = 0; j < n; j++)
             f[j] += (int16_t)((w[j] >> 8) - 128) * (int16_t)e[i];
     }
@@ -311,11 +324,29 @@ static int32_t run_recurrent(tpsgd_network *net, const uint8_t *sample, int32_t 
     return layers;
 }
 
-/* Copy a patch of a map to the layer's inputs */
-static void gather(const tpsgd_layer *layer, const uint8_t *source, size_t at)
+/* Row i of the patch at a position: which bytes of a map it takes, and where they begin in the patch. 0: it lies outside */
+static int32_t piece(const tpsgd_layer *layer, int32_t row, int32_t column, int32_t i, size_t *map, size_t *patch)
 {
-    for (int32_t i = 0; i < layer->lines; i++)
-        memcpy(layer->x + (size_t)i * layer->span, source + at + (size_t)i * layer->line, (size_t)layer->span);
+    const int32_t at = row * layer->stride - layer->above + i;
+    const int32_t begin = column * layer->across - layer->left, end = begin + layer->span;
+    if (at < 0 || at >= layer->height_below)
+        return 0;
+    *map = (size_t)at * layer->line + (begin < 0 ? 0 : begin);
+    *patch = (size_t)i * layer->span + (begin < 0 ? -begin : 0);
+    return (end > layer->line ? layer->line : end) - (begin < 0 ? 0 : begin);
+}
+
+/* Copy the patch at a position of a map to the layer's inputs */
+static void gather(const tpsgd_layer *layer, const uint8_t *source, int32_t row, int32_t column)
+{
+    size_t map, patch;
+    if (layer->above || layer->left)
+        memset(layer->x, 128, (size_t)layer->inputs - 1);
+    for (int32_t i = 0; i < layer->lines; i++) {
+        const int32_t size = piece(layer, row, column, i, &map, &patch);
+        if (size)
+            memcpy(layer->x + patch, source + map, (size_t)size);
+    }
 }
 
 /* Fill region (g, f) of a conv layer's map. With s > 0 each filter learns where in the region it was strongest. */
@@ -330,8 +361,7 @@ static void run_region(tpsgd_network *net, const tpsgd_layer *layer, const uint8
             memset(place, 0, (size_t)m);
             for (int32_t i = 0; i < layer->height * layer->width; i++) {
                 const int32_t row = r * layer->height + i / layer->width, column = c * layer->width + i % layer->width;
-                const size_t at = (size_t)row * layer->down + (size_t)column * layer->across;
-                gather(layer, source, at);
+                gather(layer, source, row, column);
                 forward(layer, net->z);
                 for (int32_t k = 0; k < m; k++) {
                     const uint8_t a = (uint8_t)(clamp(net->z[k]) + 128);
@@ -339,7 +369,7 @@ static void run_region(tpsgd_network *net, const tpsgd_layer *layer, const uint8
                         place[k] = a;
                     if (a >= net->top[k]) {
                         net->top[k] = a;
-                        net->where[k] = (uint32_t)at;
+                        net->where[k] = (uint32_t)row << 16 | (uint32_t)column;
                     }
                 }
             }
@@ -349,7 +379,7 @@ static void run_region(tpsgd_network *net, const tpsgd_layer *layer, const uint8
     error(layer, net->top, net->z, (g * layer->beside + f) * net->classes + y);
     for (int32_t k = 0; k < m; k++)
         if (net->z[k]) {
-            gather(layer, source, net->where[k]);
+            gather(layer, source, (int32_t)(net->where[k] >> 16), (int32_t)(net->where[k] & 0xFFFF));
             tpsgd_update(layer->w + (size_t)k * layer->inputs, layer->x, net->z + k, 1, layer->inputs, s);
         }
 }
@@ -363,12 +393,93 @@ static int32_t run_conv(tpsgd_network *net, const uint8_t *sample, int32_t y, co
         const tpsgd_layer *layer = &net->layer[l];
         for (int32_t g = 0; g < layer->regions; g++)
             for (int32_t f = 0; f < layer->beside; f++)
-                run_region(net, layer, sample, g, f, y, rates[l]);
+                run_region(net, layer, sample, g, f, y, learns_from_feedback(net, l) ? 0 : rates[l]);
         sample = layer->map;
         size = (size_t)layer->rows * layer->columns * layer->units;
     }
     memcpy(net->layer[l].x, sample, size);
     return l;
+}
+
+/* Find the first largest of each filter's activations in a window, with the present weights */
+static void find_places(tpsgd_network *net, const tpsgd_layer *layer, const uint8_t *source, int32_t r, int32_t c)
+{
+    const int32_t m = layer->units;
+    memset(net->places, 0, (size_t)m);
+    if (layer->height * layer->width == 1)
+        return;
+    memset(net->window, 0, (size_t)m);
+    for (int32_t i = 0; i < layer->height * layer->width; i++) {
+        gather(layer, source, r * layer->height + i / layer->width, c * layer->width + i % layer->width);
+        forward(layer, net->z);
+        for (int32_t k = 0; k < m; k++) {
+            const uint8_t a = (uint8_t)(clamp(net->z[k]) + 128);
+            if (a > net->window[k]) {
+                net->window[k] = a;
+                net->places[k] = (uint8_t)i;
+            }
+        }
+    }
+}
+
+/* Add the feedback in a patch, which lies in the layer's inputs, to that of the whole map */
+static void scatter(const tpsgd_layer *layer, uint8_t *below, int32_t row, int32_t column)
+{
+    size_t map, patch;
+    for (int32_t i = 0; i < layer->lines; i++) {
+        const int32_t size = piece(layer, row, column, i, &map, &patch);
+        for (int32_t j = 0; j < size; j++)
+            below[map + j] = (uint8_t)(clamp(below[map + j] + layer->x[patch + j] - 256) + 128);
+    }
+}
+
+/* Learn from the feedback f of one window; sum up the feedback to the map below where ``sends`` */
+static void learn_window(tpsgd_network *net, const tpsgd_layer *layer, const uint8_t *source, const uint8_t *f,
+                         int32_t r, int32_t c, int32_t s, int sends)
+{
+    const int32_t m = layer->units;
+    int32_t some = 0;
+    for (int32_t k = 0; k < m; k++)
+        some |= f[k] - 128;
+    if (!some)
+        return;
+    find_places(net, layer, source, r, c);
+    for (int32_t i = 0; i < layer->height * layer->width; i++) {
+        const int32_t row = r * layer->height + i / layer->width, column = c * layer->width + i % layer->width;
+        some = 0;
+        for (int32_t k = 0; k < m; k++)
+            some |= net->z[k] = net->places[k] == i ? f[k] - 128 : 0;
+        if (!some)
+            continue;
+        gather(layer, source, row, column);
+        if (sends) {
+            backward(layer, net->z, net->f, s);
+            scatter(layer, net->below, row, column);
+        } else {
+            tpsgd_update(layer->w, layer->x, net->z, m, layer->inputs, s);
+        }
+    }
+}
+
+/* Learn in the conv layers, from the last one back, from the feedback in the inputs of layer ``next`` */
+static void learn_conv(tpsgd_network *net, const uint8_t *sample, const uint8_t *rates, int32_t next)
+{
+    const uint8_t *f = net->layer[next].x;
+    for (int32_t l = next - 1; l >= 0 && rates[l]; l--) {
+        const tpsgd_layer *layer = &net->layer[l];
+        const uint8_t *source = l ? layer[-1].map : sample;
+        const int sends = l && rates[l - 1];
+        const size_t size = (size_t)layer->height_below * layer->line;
+        if (sends)
+            memset(net->below, 128, size);
+        for (int32_t r = 0; r < layer->rows; r++)
+            for (int32_t c = 0; c < layer->columns; c++)
+                learn_window(net, layer, source, f + ((size_t)r * layer->columns + c) * layer->units, r, c, rates[l],
+                             sends);
+        if (sends)
+            memcpy(layer[-1].map, net->below, size);
+        f = source;
+    }
 }
 
 /* Copy the patch of a temporal layer that ends with step t to its inputs; silence comes before the first step */
@@ -457,6 +568,8 @@ static void run(tpsgd_network *net, const uint8_t *sample, int32_t y, const uint
         return; /* the first layers do not learn from feedback */
     if (net->layer[0].kind == TEMPORAL)
         learn_temporal(net, sample, rates[0]);
+    else if (net->layer[0].kind == CONV)
+        learn_conv(net, sample, rates, first);
     else
         run_recurrent(net, sample, y, rates, 1);
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tpsgd_host.model.config import AMPLITUDES
+from tpsgd_host.model.config import AMPLITUDES, REGIONS
 from tpsgd_host.model.modelfile import Model
 
 KINDS = ("dense", "recurrent", "conv", "temporal", "output")
@@ -30,9 +30,9 @@ class LayerShape:
         Targets of tpSGD lie at plus and minus this.
     frozen : bool
         Whether the layer keeps its initial weights under every rule.
-    kernel, stride, pool, padding : of a conv layer
-        Height and width of a patch, its stride, the side of the max-pooling window, and the zeros around the image. A
-        temporal layer has a kernel, too: its steps are the height.
+    kernel, stride, pool, padded : of a conv layer
+        Height and width of a patch, its stride, the side of the max-pooling window, and whether zeros lie around the
+        image (SPEC 1.2). A temporal layer has a kernel, too: its steps are the height.
     depth : int
         Values at a pixel of a conv layer's input.
     regions : int
@@ -51,7 +51,7 @@ class LayerShape:
     stride: int = 1
     pool: int = 1
     depth: int = 1
-    padding: int = 0
+    padded: bool = False
     regions: int = 1
     segments: int = 1
 
@@ -60,11 +60,15 @@ class LayerShape:
         """Weights and biases."""
         return self.units * (self.inputs + 1)
 
+    @property
+    def border(self) -> tuple[int, int]:
+        """Rows of zeros above and below a conv layer's image, and columns left and right of it."""
+        return (self.kernel[0] // 2, self.kernel[1] // 2) if self.padded else (0, 0)
+
     def pixels(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of a conv layer's output before pooling, for an image of this size."""
-        tall, wide = self.kernel
-        around = 2 * self.padding
-        return (height + around - tall) // self.stride + 1, (width + around - wide) // self.stride + 1
+        (tall, wide), (above, left) = self.kernel, self.border
+        return (height + 2 * above - tall) // self.stride + 1, (width + 2 * left - wide) // self.stride + 1
 
     def window(self, pixels: tuple[int, int]) -> tuple[int, int]:
         """Return the pooling window: ``pool`` in both directions, or along the only column of pixels."""
@@ -106,8 +110,9 @@ class Architecture:
                 kernel = layer.rows, layer.columns
                 depth = layer.inputs // (layer.rows * layer.columns)
                 shape = replace(
-                    shape, kernel=kernel, stride=layer.stride, pool=layer.pool, depth=depth, regions=layer.regions
-                )
+                    shape, kernel=kernel, stride=layer.stride, pool=layer.pool, depth=depth, padded=layer.padded,
+                    regions=layer.regions or REGIONS,
+                )  # fmt: skip
             elif layer.kind == "temporal":
                 shape = replace(shape, kernel=(layer.rows, 1), depth=layout.channels, segments=layer.segments)
             layers.append(shape)

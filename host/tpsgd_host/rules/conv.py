@@ -36,9 +36,8 @@ class Conv(Layer):
         self.pooled = rows // self.window[0], columns // self.window[1]
         inputs = 1 if first else self.nets
         height, width, depth = image
-        self._padded: Floats = np.zeros(
-            (inputs, batch, height + 2 * shape.padding, width + 2 * shape.padding, depth), w.dtype
-        )
+        above, left = shape.border
+        self._padded: Floats = np.zeros((inputs, batch, height + 2 * above, width + 2 * left, depth), w.dtype)
         windows = sliding_window_view(self._padded, shape.kernel, axis=(2, 3))[:, :, :: shape.stride, :: shape.stride]
         self._windows = windows.transpose(0, 1, 2, 3, 5, 6, 4)
         self.x: Floats = np.ones((inputs, batch * rows * columns, shape.inputs + 1), w.dtype)
@@ -52,9 +51,9 @@ class Conv(Layer):
 
     def forward(self, signal: Floats) -> Floats:
         """Return the pooled activations for images of shape (R or 1, B, H, W, D)."""
-        pad = self.shape.padding
+        above, left = self.shape.border
         height, width, _ = self.image
-        self._padded[:, :, pad : pad + height, pad : pad + width] = signal
+        self._padded[:, :, above : above + height, left : left + width] = signal
         self._patches[...] = self._windows
         np.matmul(self.x, self.wt, out=self.z)
         clamp(self.z, self.a)
@@ -82,14 +81,14 @@ class Conv(Layer):
     def images(self, patches: Floats) -> Floats:
         """Add values of patches, shape (R, B*P*Q, n), up to images of the input, shape (R, B, H, W, D)."""
         (rows, columns), (tall, wide), stride = self.pixels, self.shape.kernel, self.shape.stride
-        nets, pad = len(patches), self.shape.padding
+        nets, (above, left) = len(patches), self.shape.border
         parts = patches.reshape(nets, self.batch, rows, columns, tall, wide, -1)
         total = np.zeros((nets, *self._padded.shape[1:]), patches.dtype)
         for i in range(tall):
             for j in range(wide):
                 total[:, :, i : i + stride * rows : stride, j : j + stride * columns : stride] += parts[..., i, j, :]
         height, width, _ = self.image
-        return total[:, :, pad : pad + height, pad : pad + width]
+        return total[:, :, above : above + height, left : left + width]
 
     def _windowed(self, values: Floats) -> Floats:
         """Return a view (R, B, P//p, p, Q//q, q, m) of values at all pixels, those that no window holds left out."""

@@ -39,7 +39,7 @@ STACKED = Architecture(
 CONV = Architecture(
     9, 14, 3, 0, "last",
     (
-        LayerShape("conv", 4, 18, kernel=(3, 3), pool=2, depth=2, padding=1),  # 9 x 7 x 2 to 4 x 3 x 4
+        LayerShape("conv", 4, 18, kernel=(3, 3), pool=2, depth=2, padded=True),  # 9 x 7 x 2 to 4 x 3 x 4
         LayerShape("conv", 3, 16, kernel=(2, 2), depth=4, amplitude=0.8),  # to 3 x 2 x 3
         LayerShape("dense", 5, 18),
         LayerShape("output", 3, 5),
@@ -144,8 +144,8 @@ def sequence_pass(shape: LayerShape, w: Floats, sequence: Any) -> tuple[list[Flo
 
 def image_pass(shape: LayerShape, w: Floats, image: Floats) -> tuple[Any, Any, Floats, dict[tuple[int, ...], Any]]:
     """Run a conv layer; inputs and sums are found under (row, column)."""
-    pad, (tall, wide), side = shape.padding, shape.kernel, shape.pool
-    image = np.pad(image, ((pad, pad), (pad, pad), (0, 0)))
+    (above, beside), (tall, wide), side = shape.border, shape.kernel, shape.pool
+    image = np.pad(image, ((above, above), (beside, beside), (0, 0)))
     rows = (image.shape[0] - tall) // shape.stride + 1
     columns = (image.shape[1] - wide) // shape.stride + 1
     inputs, sums = {}, {}

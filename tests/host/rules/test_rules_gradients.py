@@ -69,7 +69,7 @@ def torch_logits(torch: Any, architecture: Architecture, parameters: list[Any], 
             if i == 0:
                 signal = x.reshape(len(x), architecture.steps, -1, shape.depth).permute(0, 3, 1, 2)
             kernel = weight.reshape(shape.units, *shape.kernel, shape.depth).permute(0, 3, 1, 2)
-            z = functional.conv2d(signal, kernel, bias, stride=shape.stride, padding=shape.padding)
+            z = functional.conv2d(signal, kernel, bias, stride=shape.stride, padding=shape.border)
             signal = functional.max_pool2d(functional.hardtanh(z), (shape.pool, shape.pool if z.shape[3] > 1 else 1))
         elif shape.kind == "temporal":
             taps, steps = shape.kernel[0], architecture.steps

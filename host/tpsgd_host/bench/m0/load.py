@@ -11,7 +11,7 @@ from tpsgd_host.bench.m0.microbit import Microbit, MicrobitError
 
 KERNELS = (
     "forward", "update", "load", "copy", "reset_state", "clamp", "leak", "error", "_softmax", "draw", "max_pool",
-    "track_max", "backward", "masked_error", "segment_max", "segment_error",
+    "track_max", "backward", "masked_error", "segment_max", "segment_error", "accumulate", "flush",
 )  # fmt: skip
 
 START = "from array import array\nimport micropython,gc\n"

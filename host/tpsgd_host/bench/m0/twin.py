@@ -70,19 +70,23 @@ def recurrent(here: DeviceNetwork) -> tuple[str, str]:
 
 
 def conv(here: DeviceNetwork) -> tuple[str, str]:
-    """Return the source of the stage of ``convolution.run`` without its last item, and of the statements before it."""
-    layers = here.front[1][3]
+    """Return the source of the stage of ``convolution.run`` without its last item, and of the statements before it.
+
+    The layers must have targets: the board has no room for the code of feedback.
+    """
+    _, classes, _, layers, _, _, _ = here.front[1]
     most = max(layer[4][0] for layer in layers)
     words = f"array('i',bytes({4 * most + 4}))"
-    tools = f"load,forward,clamp,max_pool,track_max,copy,{words},{words},array('H',bytes({2 * most}))"
     made = ""
     source = "N.sample"
     for i, layer in enumerate(layers):
         target = f"maps[{i}]"
-        made += f"(W[{i}],X[{i}],{layer[2]},z,P[{i}],o,{layer[6]},{source},{target},{layer[9]},{layer[10]}),"
+        patch = f"({source},X[{i}],{','.join(map(str, layer[5][2:]))})"
+        made += f"(W[{i}],X[{i}],{layer[2]},z,P[{i}],{patch},{layer[6]},{target},{layer[8]},{layer[9]},o),"
         source = target
-    before = f"maps=[bytearray(n)for n in {[len(layer[8]) for layer in layers]}];o=array('i',bytes({4 * most}))"
-    return f"k,{here.classes},({tools}),({made})", before
+    before = f"maps=[bytearray(n)for n in {[len(layer[7]) for layer in layers]}];o=array('i',bytes({4 * most}))"
+    label = f"({words},array('H',bytes({2 * most})))"
+    return f"k,{classes},(load,forward,clamp,max_pool,{words}),({made}),{label},None", before
 
 
 def temporal(here: DeviceNetwork) -> tuple[str, str]:
@@ -99,7 +103,7 @@ def move_in(board: Microbit, here: DeviceNetwork, *scripts: str) -> None:
     needed = trim.pieces("network", ["Network.train", "Network._run"])
     kernels = set(KERNELS) - {
         "copy", "reset_state", "leak", "draw", "max_pool", "track_max", "backward", "masked_error", "segment_max",
-        "segment_error",
+        "segment_error", "accumulate", "flush",
     }  # fmt: skip
     if here.output[5]:
         needed += trim.pieces("feedback", ["backward_pass"])
@@ -113,6 +117,7 @@ def move_in(board: Microbit, here: DeviceNetwork, *scripts: str) -> None:
         kernels |= {"segment_max", "segment_error"}
         kernels -= set() if here.dense else {"clamp", "masked_error"}
     elif here.front:
+        needed += trim.pieces("patches", ["gather"])
         needed += trim.pieces("convolution", ["_FIRST", "_forward", "_learn", "run"])
         kernels |= {"copy", "max_pool", "track_max"}
     if not any(layer.p[AMPLITUDE] for layer in here.layers):  # no layer has targets
