@@ -21,7 +21,7 @@ def backward_pass(network, rates, y):
         k.masked_error(f, z, p, 0)
     if rates[i] >> FEEDBACK:
         k.backward(w, x, rates[i], z)
-        run, stage, _ = network.front
+        run, stage, _, _ = network.front
         run(stage, y, rates, True)
     else:
         k.update(w, x, rates[i], z)

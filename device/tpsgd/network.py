@@ -10,7 +10,7 @@ from os import remove
 
 from tpsgd.format import CONV, NEW, RECURRENT, TEMPORAL
 from tpsgd.generator import mix
-from tpsgd.parameters import AMPLITUDE, FROZEN, M, N, feedback, pack
+from tpsgd.parameters import AMPLITUDE, FROZEN, SHIFT, M, N, feedback, pack
 from tpsgd.runtime import crc32
 
 UNKNOWN = 255
@@ -27,19 +27,16 @@ class Layer:
         See ``parameters``.
     packed : int
         As ``parameters.pack`` makes it, with the forward shift S.
-    feedback : int
-        What the feedback to the layer before adds to the packed integer of an update.
     shifts : bytes
         The update shift s of each phase (0: the layer does not learn).
     """
 
-    def __init__(self, spec, index, seed, below):
+    def __init__(self, spec, index, seed):
         n = spec.inputs + 1
         self.w = bytearray(spec.nbytes())
         base = mix(seed ^ ((index + 1) << 24))
         self.p = array("I", (spec.units, n, spec.amplitude, spec.l1, spec.leak, base))
         self.packed = pack(spec.units, n, spec.frozen, spec.shift)
-        self.feedback = feedback(spec.shift, spec.kind == CONV, below == CONV)
         self.shifts = b"\0" * len(spec.shifts) if spec.frozen else spec.shifts
 
 
@@ -65,8 +62,7 @@ class Network:
         self.seed = model.seed
         self.classes = model.classes
         self.steps = model.steps
-        kinds = [spec.kind for spec in model.layers]
-        self.layers = [Layer(spec, i, model.seed, i and kinds[i - 1]) for i, spec in enumerate(model.layers)]
+        self.layers = [Layer(spec, i, model.seed) for i, spec in enumerate(model.layers)]
         self.size = model.steps * model.channels
         self.sample = bytearray(self.size + 1)
         # What a step needs lies in tuples: an attribute costs a small chip as much as a hundred multiplications.
@@ -74,19 +70,21 @@ class Network:
         self.state = array("I", (0,))
         z = k.accumulators(max([spec.units for spec in model.layers]))
         front, backward_pass = modules(model)
-        count = 0
+        count = conv = 0
         over = self.sample  # the first dense layer may read it where it lies
         stage = None
         if front:
             count, over, stage = front.stack(self, model, z)
+            if model.layers[0].kind == CONV:
+                conv = count
         steps = []
         for layer in self.layers[count:]:
             m, n = layer.p[M], layer.p[N]
             x = k.activations(n, None if steps else over)
             steps.append((k.matrix(layer.w, m, n, layer.packed & FROZEN), x, layer.packed, k.view(z, m), layer.p))
         x = steps[0][1]
-        #: The conv or recurrent layers: (run, its first argument, number of layers), or None.
-        self.front = stage and (front.run, stage + (x,), count)  # noqa: RUF005 - old interpreters
+        #: The conv or recurrent layers: (run, its first argument, number of layers, number of conv layers), or None.
+        self.front = stage and (front.run, stage + (x,), count, conv)  # noqa: RUF005 - old interpreters
         #: Inputs of a dense first layer that does not read the sample where it lies, or None.
         self.first = None if stage or x is over else x
         self.dense = tuple([steps[i] + (steps[i + 1][1],) for i in range(len(steps) - 1)])
@@ -112,6 +110,7 @@ class Network:
         phase = min(phases - 1, self.seen * phases // self.total) if self.total else 0
         i = len(self.layers)
         above = None
+        conv = self.front[3] if self.front else 0
         while i:
             i -= 1
             layer = self.layers[i]
@@ -120,7 +119,7 @@ class Network:
             rate = shift and pack(p[M], p[N], 0, shift)
             if above and not p[AMPLITUDE]:  # the layer above sends feedback while it learns
                 if rate and self.rates[i + 1]:
-                    self.rates[i + 1] |= above.feedback
+                    self.rates[i + 1] |= feedback(above.packed & SHIFT, i + 1 < conv, i < conv)
                 else:
                     rate = 0
             self.rates[i] = rate
@@ -148,7 +147,7 @@ class Network:
         load, forward, clamp, error, softmax, update = self.kernels
         i = 0
         if self.front:
-            run, stage, i = self.front
+            run, stage, i, _ = self.front
             run(stage, y, rates)
         elif self.first is not None:
             load(self.sample, 0, self.first, self.size)

@@ -211,9 +211,7 @@ def measure_heap(board: Microbit) -> int:
     for piece in pieces:
         send(board, piece)
     send(board, MODEL)
-    board.run(
-        "load=forward=clamp=error=softmax=update=None\nCONV=3\ndef feedback(*a):return 0\ndef mix(x):return 12345"
-    )
+    board.run("load=forward=clamp=error=softmax=update=None\ndef mix(x):return 12345")
     board.run("Network.begin=lambda s,t:None\nmodules=lambda m:(None,None)\n" + named("N", "FROZEN"))
     layers = ",".join(f"spec({m},{n - 1},0,{0 if m == SIZES[-1] else 100},b'\\x09')" for m, n in NET)
     board.run(f"m=model(1,{SIZES[0]},0,0,{SIZES[-1]},[{layers}])")

@@ -31,7 +31,7 @@ def built(here: DeviceNetwork) -> str:
     if here.front:
         count = here.front[2]
         stage, before = {"recurrent": recurrent, "convolution": conv, "temporal": temporal}[front(here)](here)
-        first = f"{before};N.front=run,({stage},X[{count}]),{count}"
+        first = f"{before};N.front=run,({stage},X[{count}]),{count},{here.front[3]}"
     steps = [f"(W[{i}],X[{i}],{layers[i].packed},z,P[{i}],X[{i + 1}])" for i in range(count, last)]
     return f"""def build():
  global N,W
