@@ -41,6 +41,9 @@ from tpsgd_host.terminal import clean
 #: Seconds and bytes that a command may take; a session's patience is 15 s, a stuck one's 60 s.
 SECONDS, MEMORY = 100.0, 700 << 20
 
+#: Where a board would like to have something written, if it may name the place.
+ABSOLUTE = f"{tempfile.gettempdir()}/tpsgd-attack-{os.getpid()}"
+
 #: Exit codes that say what was refused (docs/CLI.md); wrong use of an option, 2, would be a mistake in here.
 REFUSED = range(3, 11)
 
@@ -132,7 +135,12 @@ def carry_out(attack: Attack) -> tuple[list[str], Ended]:
         for name, make in attack.files.items():
             make(folder / name)
         ended = run_command(attack.words, folder, attack.seconds)
-        outside = [str(p.relative_to(place)) for p in Path(place).rglob("*") if folder not in (p, *p.parents)]
+        absolute = [str(path) for path in Path(ABSOLUTE).parent.glob(f"{Path(ABSOLUTE).name}*")]
+        for path in absolute:
+            Path(path).unlink()
+        outside = absolute + [
+            str(p.relative_to(place)) for p in Path(place).rglob("*") if folder not in (p, *p.parents)
+        ]
         return complaints(attack, ended, [name for name in outside if name != "a"]), ended
 
 
@@ -462,7 +470,7 @@ def port_attacks() -> Iterator[tuple[Attack, Callable[[socket.socket], None] | N
             # Some lies are about what a command does not ask for.
             codes = tuple(REFUSED) if what == "stream" and lie not in HARMLESS else (0, *REFUSED)
             yield Attack(f"{what}: {lie}", words, HONEST, codes), liar(kind, change, TABLE_MODEL)
-    for name in ("../../PWN", "/tmp/PWN", "x" * 255, "..", "-rf"):
+    for name in ("../../PWN", ABSOLUTE, "x" * 255, "..", "-rf"):
         attack = Attack(f"pull: a model named {name[:12]!r}", ("pull", "--port"), HONEST, (0,))
         yield attack, liar(0, fault, renamed(name=name))
     for name in ("\x1b[2J", "a\x00b", "\x9d0;x\x9c"):
