@@ -41,8 +41,10 @@ def as_dict(fit: Fit) -> dict[str, object]:
 def show(report: QuantizeReport, boards: Sequence[Fit], console: Console) -> None:
     """Print the report."""
     model = report.model
-    console.print(f"[bold]{escape(model.name)}[/] {escape(model.shape)}: {len(model.classes)} classes, ", end="")
-    console.print(escape(listing(model.classes, 8)))
+    console.print(
+        f"[bold]{escape(model.name)}[/] {escape(model.shape)}: {len(model.classes)} classes, "
+        f"{escape(listing(model.classes, 8))}"
+    )
     console.print(
         f"{model.parameters:,} parameters, {len(model.to_bytes()):,} bytes of file, "
         f"{report.memory.total:,} bytes of RAM for training, buffers of the link among them"

@@ -23,6 +23,7 @@ MATRIX_CLASSES = 30
 _KEYS = string.ascii_lowercase + string.ascii_uppercase
 _HIT, _MISS = "bold green", "red"
 _NAME = 14  # columns of a class name
+_COUNTS = 32  # columns of the counts beside two names, and what is between
 _FRAME = 12  # columns of the letter, the recall and what is between
 
 
@@ -41,7 +42,7 @@ def confusion_report(confusion: Matrix, classes: Sequence[str], of: str, width: 
     names = [clip(name, _NAME) for name in classes]
     n = len(names)
     if n > MATRIX_CLASSES:
-        return _pairs(confusion, names, of)
+        return _pairs(confusion, classes, of, width)
     shares = recall(confusion)
     digits = len(str(int(confusion.max(initial=0))))
     columns = sum(max(len(name), digits) + 3 for name in names)
@@ -51,7 +52,7 @@ def confusion_report(confusion: Matrix, classes: Sequence[str], of: str, width: 
         room = width - _FRAME - n * (wide + 1)  # for the label
         if room >= min(8, max(map(len, names))):
             return _matrix(cells, [clip(name, room) for name in names], _KEYS[:n], what, 0, shares)
-    return _pairs(confusion, names, of)
+    return _pairs(confusion, classes, of, width)
 
 
 def clip(name: str, length: int) -> str:
@@ -108,7 +109,8 @@ def _count(value: int, hit: bool) -> Text:
     return Text(str(value), _HIT if hit else _MISS)
 
 
-def _pairs(confusion: Matrix, names: Sequence[str], of: str) -> Group:
+def _pairs(confusion: Matrix, classes: Sequence[str], of: str, width: int) -> Group:
+    names = [clip(name, max(_NAME, (width - _COUNTS) // 2)) for name in classes]
     table = Table(box=box.SIMPLE_HEAD)
     for head in ("label", "predicted"):
         table.add_column(head, no_wrap=True)
