@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from tpsgd_host.commands.options import FILE, board_dir_option, confirmed, json_option, yes_option
+from tpsgd_host.boards.connect import VIRTUAL
+from tpsgd_host.boards.remembered import remember, remembered
+from tpsgd_host.commands.options import FILE, board_dir_option, confirmed, json_option, remembered_port, yes_option
 from tpsgd_host.flashing.erase import EraseReport, erase
 from tpsgd_host.terminal import echo
 
@@ -16,9 +18,12 @@ __all__ = ["EraseReport", "command", "erase"]
 
 @click.command("erase")
 @click.option(
-    "--board", "-b", metavar="BOARD", help="Which board.  [default: the one at --port or --drive, else virtual]"
+    "--board",
+    "-b",
+    metavar="BOARD",
+    help="Which board.  [default: the one at --port or --drive, else that of this folder]",
 )
-@click.option("--port", "-p", metavar="PORT", help="Serial port of a real board.  [default: the only one]")
+@click.option("--port", "-p", metavar="PORT", help="Serial port of a real board.")
 @board_dir_option
 @click.option("--drive", type=FILE, metavar="DIR", help="Drive of a CircuitPython board.  [default: the only one]")
 @yes_option
@@ -36,13 +41,18 @@ def command(
       tpsgd-host erase
       tpsgd-host erase --port /dev/ttyUSB0
     """
+    if board is None and port is None and drive is None:
+        port = remembered_port() or None
     which = f"the board at {port or drive}" if port or drive else f"the {board or 'virtual'} board"
     confirmed(yes, f"Program, model and all that {which} has learned are lost. Go on?")
     report = erase(board, folder=board_dir, port=port, drive=drive)
+    note = remembered(Path())
+    if note is not None and port in (note.port, note.present_port):
+        remember(Path(), VIRTUAL, VIRTUAL)  # there is nothing on it any more to talk to
     if as_json:
         echo(json.dumps(report.as_dict(), indent=2))
         return
-    echo(f"{len(report.removed)} files removed from the {board} board: {report.place}")
+    echo(f"{len(report.removed)} files removed from {which}: {report.place}")
     for name in report.kept:
         echo(f"  {name} is not tpsgd's and stays")
     echo("next: tpsgd-host flash MODEL")

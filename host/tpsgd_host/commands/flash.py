@@ -9,8 +9,17 @@ import click
 from rich.progress import Progress, TaskID
 
 from tpsgd_host.boards.connect import VIRTUAL
+from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.boards.remembered import remember
-from tpsgd_host.commands.options import FILE, HeapType, board_dir_option, confirmed, json_option, yes_option
+from tpsgd_host.commands.options import (
+    FILE,
+    HeapType,
+    board_dir_option,
+    confirmed,
+    json_option,
+    remembered_port,
+    yes_option,
+)
 from tpsgd_host.commands.project import model_here
 from tpsgd_host.console import Console
 from tpsgd_host.errors import ConfigError
@@ -70,7 +79,7 @@ def command(
         raise ConfigError("--deploy-only leaves the firmware alone", "leave --firmware and --erase out, or it")
     if erase and not firmware:
         raise ConfigError("--erase would leave a board without firmware", "name the firmware: --firmware FILE")
-    model = model or model_here()
+    model, port = model or model_here(), port or remembered_port(load_profile(board).name)
     if dry:
         steps = dry_run(
             model,

@@ -67,16 +67,25 @@ board_dir_option = click.option(
 )
 
 
-def _port() -> str:
-    """Return the port of the board that this folder was flashed to last, else the virtual board."""
+def remembered_port(board: str = "") -> str:
+    """Return the port of the board that this folder was flashed to last; empty for the virtual one.
+
+    Parameters
+    ----------
+    board : str
+        Only if it was this board; empty: whichever.
+    """
     from tpsgd_host.boards.remembered import remembered
-    from tpsgd_host.terminal import echo
 
     note = remembered(Path())
-    if note is None:
-        return "virtual"
+    if note is None or board not in ("", note.board):
+        return ""
     echo(f"board: {note.board} at {note.present_port}, as flashed from this folder (--port names another)", err=True)
     return note.present_port
+
+
+def _port() -> str:
+    return remembered_port() or "virtual"
 
 
 def board_options(function: F) -> F:

@@ -56,6 +56,20 @@ def contents(folder):
 # -- over the REPL
 
 
+def test_a_folder_goes_on_with_its_board_without_a_port(place, terminal_board):
+    call("new", "motion", "--data", "train.csv", "--network", "rnn", "--hidden", "12", "--steps", "10", "--no-tune")
+    call("quantize", "motion.toml", "--data", "train.csv")
+    call("flash", "motion.tpsgd", "--board", "pico", "--port", terminal_board.path)
+    said = call("flash", "motion.tpsgd", "--board", "pico")
+    assert f"board: rp2040 at {terminal_board.path}" in said
+    call("stream", "train.csv", "--epochs", "1")
+    assert list(terminal_board.folder.glob("*.ckpt"))
+    text = call("erase", "--yes")
+    assert f"removed from the board at {terminal_board.path}" in text
+    assert contents(terminal_board.folder) == {}
+    assert "bare" in call("stream", "train.csv", code=7)  # the folder's board is the virtual one again
+
+
 def test_flash_and_stream_over_a_port(place, terminal_board):
     port = terminal_board.path
     call("new", "motion", "--data", "train.csv", "--network", "rnn", "--hidden", "12", "--steps", "10")
