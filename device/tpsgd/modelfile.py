@@ -29,6 +29,7 @@ from tpsgd.runtime import crc32
 
 MAGIC = b"TPSG"
 VERSION = 2
+FRONT_VERSION = 3  # with a front-end block
 HEADER = "<4sBBHIIHHBBBBBBHIIfI"
 HEADER_SIZE = 44
 LAYER = "<BBHHBBBBBB"
@@ -112,7 +113,7 @@ class Model:
         (_, version, count, self.header, self.length, self.seed, self.steps, self.channels, self.classes,
          self.readout_steps, self.update_at, self.phases, self.windows, self.resampling, self.scales, self.window,
          self.hop, self.rate, self.total) = struct.unpack(HEADER, raw)  # fmt: skip
-        _check(version == VERSION, "format version", version)
+        _check(VERSION <= version <= FRONT_VERSION, "format version", version)
         _check(self.length == size, "length: the file has %d bytes and says" % size, self.length)
         _check(1 <= count <= MAX_LAYERS, "number of layers", count)
         _check(1 <= self.phases <= MAX_PHASES, "phases", self.phases)
@@ -122,14 +123,34 @@ class Model:
         _check(self.update_at <= EVERY, "update_at", self.update_at)
         _check(self.windows <= 1 and self.resampling <= 1, "windows")
         _check(self.scales in (1, self.channels), "scales", self.scales)
-        self.strings = HEADER_SIZE + LAYER_SIZE * count + 8 * self.scales
+        #: The front end, or None.
+        self.front = None
+        if version == FRONT_VERSION:
+            self._read_front(file, HEADER_SIZE + LAYER_SIZE * count)
+        front = self.front.size if self.front else 0
+        self.strings = HEADER_SIZE + LAYER_SIZE * count + front + 8 * self.scales
         _check(self.strings <= self.header <= size - 4 and self.header % 4 == 0, "header length", self.header)
+        file.seek(HEADER_SIZE)
         raw = file.read(LAYER_SIZE * count)
         self.layers = [LayerSpec(raw, LAYER_SIZE * i, self.phases) for i in range(count)]
         self._check_chain()
         _check(self.header + sum([layer.nbytes() for layer in self.layers]) + 4 == size, "length", size)
         self._check_strings(file)
         self.crc = _check_crc(file, size)
+
+    def _read_front(self, file, at):
+        """Read the front-end block."""
+        from tpsgd.frontspec import SIZE, FrontSpec
+
+        file.seek(at)
+        raw = file.read(SIZE)
+        _check(len(raw) == SIZE, "front end: length", len(raw))
+        more = (raw[2] | raw[3] << 8) - SIZE
+        _check(0 <= more <= 4 * MAX_INPUTS, "front end: size", more + SIZE)
+        try:
+            self.front = FrontSpec(raw + file.read(more), self.channels)
+        except ValueError as error:
+            raise ModelError("model file: bad " + str(error)) from None
 
     def _check_chain(self):
         """Refuse layers that do not fit each other."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import cases
 import pytest
 
-from tpsgd import checkpoint, frames, modelfile, plan, serve
+from tpsgd import checkpoint, frames, frontspec, modelfile, plan, serve
 from tpsgd import format as device_format
 from tpsgd.generator import draw, mix, step
 from tpsgd.softmax import TABLE
@@ -129,3 +129,10 @@ def test_the_page_of_commands_and_the_help_name_the_same_exit_codes():
     told = set(map(int, re.findall(r"(?m)^\| (\d+) \|", page)))
     printed = set(map(int, re.findall(r"(\d+)  \S", EPILOG)))
     assert told == printed
+
+
+def test_front_end_block():
+    fields = layout(section("2.1 Front-end block"))
+    fields = [*fields[:8], *((12 + i, 1) for i in range(8)), *fields[9:]]  # the segmenter's eight bytes are one row
+    assert [offset for offset, _ in fields] == offsets(frontspec.HEAD)
+    assert sum(fields[-1]) == frontspec.SIZE == struct.calcsize(frontspec.HEAD)
