@@ -71,8 +71,23 @@ def _drawn(
     return Model("drawn", seed, layout, CLASSES, layers, scaling, weights, checkpoints, rule, 500)
 
 
-def conv_model(seed: int = 7, dense: bool = True) -> Model:
-    """Return a CNN of images of 12 x 10 pixels, 2 values each: 10 x 8 positions, 5 x 4 places; 2 x 2 places."""
+def conv_model(seed: int = 7, dense: bool = True, feedback: bool = False) -> Model:
+    """Return a CNN of images of 12 x 10 pixels, 2 values each: 10 x 8 positions, 5 x 4 places; 2 x 2 places.
+
+    Its layers have label targets; with ``feedback`` they learn from it, and the last conv layer is padded.
+    """
+    if feedback:
+        learns = {"amplitude": 0, "stride": 1, "rows": 3, "columns": 3}
+        return _drawn(
+            12, 20,
+            (
+                Layer("conv", 6, 18, (9, 10), **learns, pool=2),
+                Layer("conv", 5, 54, (9, 10), **learns, pool=2, padded=True),
+                *((Layer("dense", 7, 20, (9, 10), amplitude=0),) if dense else ()),
+                Layer("output", 3, 7 if dense else 20, (9, 10), amplitude=0),
+            ),
+            seed,
+        )  # fmt: skip
     window = {"rows": 3, "columns": 3, "stride": 1, "regions": 3, "loss": "l1", "l1": 64}
     layers = (
         Layer("conv", 6, 18, (9, 10), **window, pool=2),

@@ -23,7 +23,10 @@ def test_a_spoken_digits_network_trains_in_eight_kilobytes(tmp_path, interpreter
     assert report.state_planned < report.state_measured <= 8192
 
 
-@pytest.mark.parametrize("made", [conv_model(), stacked_model()], ids=["CNN", "two recurrent layers"])
+@pytest.mark.parametrize(
+    "made", [conv_model(), conv_model(feedback=True), stacked_model()],
+    ids=["CNN", "CNN of feedback", "two recurrent layers"],
+)  # fmt: skip
 def test_the_plan_of_conv_and_stacked_layers_is_kept_on_the_board(made, tmp_path, interpreter):
     made.save(tmp_path / "m.tpsgd")
     report = flash(tmp_path / "m.tpsgd", folder=tmp_path / "board")

@@ -24,6 +24,7 @@ ENGINES = {"viper": kernels_plain, "thumb": SimpleNamespace(**{**vars(kernels_pl
 MODELS = {
     "MLP": network(), "one layer": network((60, 6)), "RNN": recurrent_model(6, 16, 3, 12, 4),
     "two recurrent layers": stacked_model(), "CNN": conv_model(), "CNN without a dense layer": conv_model(dense=False),
+    "CNN of feedback": conv_model(feedback=True), "no dense layer": conv_model(dense=False, feedback=True),
 }  # fmt: skip
 
 
