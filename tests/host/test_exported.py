@@ -84,7 +84,7 @@ def test_weights_beside_the_file_are_read_from_its_own_folder_only(tmp_path):
         here.write_bytes(graph.SerializeToString())
         (here.parent / "link").unlink(missing_ok=True)
         os.symlink(tmp_path / "outside", here.parent / "link")
-        with pytest.raises(ModelError, match="outside of the file"):
+        with pytest.raises(ModelError, match=r"outside its folder|does not name it"):
             load_onnx(here)
 
 

@@ -111,7 +111,7 @@ def test_hidden_layers_are_frozen_unless_the_configuration_describes_them() -> N
     model = quantize_network(network, described, samples())
     assert [(layer.frozen, layer.shifts) for layer in model.layers] == [(False, (11,)), (False, (9,))]
     other = parse_config(text.replace("units = 6", "units = 7") + "[training]\nshifts = [9]\n", "x", layers=False)
-    with pytest.raises(ConfigError, match=r"\[7, 3\] units, the network has \[6, 3\]"):
+    with pytest.raises(ConfigError, match=r"\[7, 3\] units, but the network has \[6, 3\]"):
         quantize_network(network, other, samples())
 
 
@@ -141,7 +141,7 @@ def test_update_shifts_follow_the_forward_shift() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "said"), [((5, 3), "takes 5 inputs, the data give 4"), ((4, 2), "2 outputs and there are 3 classes")]
+    ("sizes", "said"), [((5, 3), "takes 5 inputs, but the data have 4"), ((4, 2), "2 outputs, but there are 3 classes")]
 )
 def test_a_network_for_other_data_is_refused(sizes: tuple[int, ...], said: str) -> None:
     """A network for other data is refused."""

@@ -1,1 +1,1 @@
-"""Measurements that anyone can repeat: accuracy, speed, memory. Ratios and counts, taken in one run."""
+"""Measurements that anyone can repeat: accuracy, speed, memory; as counts, or as ratios within one run."""

@@ -3,7 +3,7 @@
     micropython board.py MODEL ENGINE STEPS M N
 
 prints the nanoseconds of a forward pass and of an update of an M x N matrix, and of a training step of the model, each
-the best of five rounds; the heap bytes of the network; and the CRC of its weights after all its steps.
+the best of five rounds; the network's heap bytes; and the CRC of its weights after all steps.
 """
 
 import sys
@@ -16,7 +16,7 @@ ROUNDS = 5
 
 
 def best(work, times):
-    """Return the nanoseconds of ``work()``, called ``times`` times in each of five rounds, in the best round."""
+    """Return the nanoseconds of one ``work()``: the best of five rounds of ``times`` calls."""
     least = None
     for _ in range(ROUNDS):
         begun = time.ticks_us()
@@ -48,7 +48,7 @@ def step(path, k, times):
     """Time a training step; return (nanoseconds, heap bytes, CRC)."""
     with open(path, "rb") as file:
         model = modelfile.Model(file)
-        network.modules(model)  # the code is not counted
+        network.modules(model)  # code does not count
         before = runtime.heap()[0]
         net = network.build(file, model, k)
         size = runtime.heap()[0] - before

@@ -1,6 +1,6 @@
-"""How learning rules scale with depth: networks of more and more layers on images, in floats and in integers.
+"""How learning rules scale with depth: networks with more and more layers, on images, in floats and in integers.
 
-Rates are chosen on the end of the training part; the test part is classified once, by networks trained at those rates.
+Rates are chosen on the end of the training part. Networks trained at those rates classify the test part, once.
 
 Shapes: S samples of side x side pixels.
 """
@@ -33,19 +33,19 @@ Labels = npt.NDArray[np.int64]
 
 TASKS = ("digits", "mnist")
 KINDS = {"mlp": (1, 2, 3, 4, 5, 6), "conv": (2, 4, 6, 8)}
-INTEGER = "integer"  # what a board computes: all layers learn from feedback
+INTEGER = "integer"  # what a board computes; all layers learn from feedback
 RULES = (INTEGER, "tpsgd", "bp", "dfa", "drtp", "frozen")
 
-UNITS = 64  # of a dense layer
-FILTERS = (8, 16)  # of a conv layer in the first half of the network, and in the second
-REGIONS = 15  # more than most maps have places: a target for nearly every value
-LARGEST_SIDE = 16  # larger images are halved
+UNITS = 64  # in a dense layer
+FILTERS = (8, 16)  # in a conv layer in the first half of the network, and in the second half
+REGIONS = 15  # more than most maps have positions, so nearly every value has a target
+LARGEST_SIDE = 16  # larger images are scaled down by two
 
 HIDDEN_RATES = (2.0**-12, 2.0**-10, 2.0**-8, 2.0**-6, 2.0**-4)
 OUTPUT_RATES = (2.0**-6, 2.0**-4)
-HIDDEN_SHIFTS = (7, 8, 9, 10, 11)  # of the integer networks; one more in each phase
+HIDDEN_SHIFTS = (7, 8, 9, 10, 11)  # of the integer networks; each phase adds one
 OUTPUT_SHIFTS = (6, 7, 8)
-READOUT_RATES = (2.0**-7, 2.0**-6, 2.0**-5, 2.0**-4, 2.0**-3)  # where the output layer alone learns
+READOUT_RATES = (2.0**-7, 2.0**-6, 2.0**-5, 2.0**-4, 2.0**-3)  # where only the output layer learns
 
 EPOCHS = {"digits": 10, "mnist": 3}
 PHASES = 3
@@ -55,7 +55,7 @@ MAX_HELD_OUT = 1000
 
 @dataclass(frozen=True)
 class Images:
-    """A task's images, pixels from -1 to 1, and their classes: to train on, to choose rates on, to test on."""
+    """A task's images, pixels from -1 to 1, and their classes: for training, for choosing rates, for testing."""
 
     side: int
     classes: int
@@ -66,7 +66,7 @@ class Images:
 
 @dataclass(frozen=True)
 class DepthJob:
-    """A network of a kind and depth under a rule."""
+    """A network of one kind and depth, trained by one rule."""
 
     task: str
     kind: str
@@ -77,7 +77,7 @@ class DepthJob:
 
 @dataclass(frozen=True)
 class DepthResult:
-    """What came of a job: the rates chosen, accuracy on the samples they were chosen on, and on the test part.
+    """The result of a job: the chosen rates, and the accuracy on the samples that chose them and on the test part.
 
     The rates of an integer network are ``2**-shift``; its bytes are those that a board plans for.
     """
@@ -108,7 +108,7 @@ def measure_depth(
     tasks: Sequence[str], data_dir: Path | None, kinds: Sequence[str], samples: int, seeds: int, processes: int,
     progress: Progress = lambda done: None,
 ) -> list[DepthResult]:  # fmt: skip
-    """Train networks of every depth by every rule.
+    """Train networks of every depth with every rule.
 
     Parameters
     ----------
@@ -117,14 +117,14 @@ def measure_depth(
     samples : int
         Training samples, at most.
     seeds : int
-        Networks trained at the rates chosen; the first seed chooses them.
+        Number of networks trained at the chosen rates; the first seed chooses them.
     progress : callable
-        Told the share that is done.
+        Called with the share that is done.
 
     Returns
     -------
     list of DepthResult
-        Task by task, kind by kind, depth by depth, rule by rule.
+        Ordered by task, kind, depth and rule.
     """
     images = {task: load_images(task, data_dir, samples) for task in tasks}
     jobs = [
@@ -138,7 +138,7 @@ def measure_depth(
 
 
 def load_images(name: str, data_dir: Path | None, samples: int) -> Images:
-    """Return a task's images; at most ``samples`` to train on, the last of the training part to choose rates on."""
+    """Return a task's images: at most ``samples`` for training, and the end of the training part for choosing rates."""
     task = load_task(name, data_dir)
     whole = _pixels(task.train)
     held = min(MAX_HELD_OUT, len(task.train) // 5)
@@ -150,16 +150,16 @@ def load_images(name: str, data_dir: Path | None, samples: int) -> Images:
 
 
 def _pixels(samples: Samples) -> Floats:
-    """Return images as rows (S, side*side), -1 to 1, each 2 x 2 pixels as one where they are large."""
+    """Return images as rows (S, side*side), -1 to 1; of large images, each 2 x 2 pixels become one."""
     values = samples.values
     if values.shape[1] > LARGEST_SIDE:
         values = values.reshape(len(values), values.shape[1] // 2, 2, -1, 2).mean(axis=(2, 4))
-    top = 2.0 ** np.ceil(np.log2(samples.values.max()))  # 16 of digits, 256 of mnist
+    top = 2.0 ** np.ceil(np.log2(samples.values.max()))  # 16 for digits, 256 for mnist
     return np.asarray(values.reshape(len(values), -1) * (2 / top) - 1, np.float32)
 
 
 def build(kind: str, depth: int, side: int, classes: int) -> Architecture:
-    """Return a network: dense layers of equal size; or conv layers of 3 x 3, pooled in the middle and at the end."""
+    """Return a network of equal dense layers, or of 3 x 3 conv layers with pooling in the middle and at the end."""
     if kind == "mlp":
         sizes = [side * side] + [UNITS] * depth
         layers = [LayerShape("dense", m, n) for n, m in pairwise(sizes)]
@@ -179,7 +179,7 @@ def build(kind: str, depth: int, side: int, classes: int) -> Architecture:
 
 
 def study(images: dict[str, Images], job: DepthJob, report: Callable[[float], None]) -> DepthResult:
-    """Choose the rates of a network and rule on samples held out, then train with several seeds and test."""
+    """Choose the rates for a network and rule on held-out samples, then train with several seeds and test."""
     data = images[job.task]
     if job.rule == INTEGER:
         return _study_integers(data, job, report)

@@ -1,6 +1,6 @@
-"""How much of a line the link uses, and whether the board trains while the next samples travel.
+"""How much of a line's capacity the link uses, and whether the board trains while the next samples travel.
 
-Shapes: R records of T*C bytes and two more.
+Shapes: R records of T*C + 2 bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tpsgd_host.link.session import Session
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.executor import Records
 
-#: A net that computes much faster than the line, and one that does not (on the engine ``plain``).
+#: A net that computes much faster than the line delivers, and one that does not (on the engine ``plain``).
 FAST, SLOW = ("viper", 4, (60, 32, 16, 6)), ("plain", 1, (60, 48, 6))
 
 
@@ -32,9 +32,9 @@ class LinkResult:
     Attributes
     ----------
     share : float
-        Bytes of records a second, as a share of what the line can carry (a tenth of the baud rate).
+        Bytes of records per second, as a share of what the line can carry (a tenth of the baud rate).
     line, compute, both : float
-        Seconds that the records would take on the line alone and in the trainer alone, and that they took.
+        Seconds for the records on the line alone, in the trainer alone, and measured with both.
     """
 
     engine: str
@@ -49,19 +49,19 @@ class LinkResult:
 
     @property
     def overlap(self) -> float:
-        """Share of the shorter of the two jobs that was done while the other ran, 0 to 1."""
+        """Share of the shorter job that was done while the other ran, 0 to 1."""
         return min(1.0, max(0.0, (self.line + self.compute - self.both) / min(self.line, self.compute)))
 
 
 def measure_link(baud: int, seconds: float = 5.0, receive_buffer: int | None = None) -> list[LinkResult]:
-    """Stream to the virtual board over a line of ``baud``, a fast net and a slow one.
+    """Stream a fast net and a slow one to the virtual board over a line of ``baud``.
 
     Parameters
     ----------
     seconds : float
-        How long the line shall be busy.
+        How long the line is busy.
     receive_buffer : int, optional
-        Bytes under way at most, such as the 240 of an ESP32's UART; by default the board's own.
+        Maximum bytes under way, such as the 240 of an ESP32's UART; by default the board's own.
     """
     results = []
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:

@@ -1,4 +1,4 @@
-"""How little memory training takes: what the board counts itself, and the smallest heap that still trains."""
+"""How much memory training needs: as the board counts it, and as the smallest heap that still trains."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ class MemoryResult:
     ----------
     weights : int
     planned : int
-        All buffers of network and link, known before any exists.
+        All buffers of network and link, computed before any is allocated.
     measured : int
-        What the board's garbage collector says that they take, objects included.
+        The same, objects included, as the board's garbage collector counts it.
     smallest_heap : int
-        Heap (``-X heapsize=``) with which the board still compiles its program, trains an epoch and saves it, to 1 KB.
+        Smallest heap (``-X heapsize=``), to 1 KB, in which the board can compile its program, train an epoch and save
+        it.
     """
 
     task: str
@@ -42,7 +43,7 @@ class MemoryResult:
 
 
 def measure_memory(name: str, data_dir: Path | None) -> MemoryResult:
-    """Train one epoch of a task on virtual boards with less and less heap."""
+    """Train one epoch of a task on virtual boards with smaller and smaller heaps."""
     task = load_task(name, data_dir)
     model = build_model(parse_config(task.toml, f"{name}.toml"), task.train)
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:

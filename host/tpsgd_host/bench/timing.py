@@ -1,6 +1,6 @@
-"""How long kernels and training steps take: the same network, samples and bits on every engine at hand.
+"""How long kernels and training steps take, with the same network, samples and bits on every available engine.
 
-Shapes: m units, n inputs (bias counted) of a matrix.
+Shapes: m units and n inputs (the bias counted) of a matrix.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ SIZES = (60, 32, 16, 6)
 MATRIX = (32, 61)
 ROUNDS = 5
 
-#: The yardstick's compiler flags: what a plain C firmware would have, and no SIMD to compare a scalar chip with.
+#: Compiler flags for the reference: those of a plain C firmware, without SIMD, because the chips have none.
 FLAGS = ("-std=c99", "-O2", "-fno-tree-vectorize")
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Nanoseconds on one engine; kernels are those of the matrix ``MATRIX``.
+    """Nanoseconds on one engine; the kernels run on a matrix of size ``MATRIX``.
 
     Attributes
     ----------
     forward, update : float or None
-        Of one call; None where an engine's kernels are not called alone.
+        Per call; None where an engine's kernels cannot be called alone.
     step : float
-        Of one training step of the net ``SIZES``.
+        Per training step of the net ``SIZES``.
     heap : int or None
         Heap bytes of the network, where a board counts them.
     crc : int or None
@@ -59,7 +59,7 @@ class Timing:
 
     @property
     def rate(self) -> float:
-        """Training steps a second."""
+        """Training steps per second."""
         return 1e9 / self.step
 
 
@@ -76,14 +76,14 @@ def network(sizes: tuple[int, ...] = SIZES) -> Model:
 
 
 def measure() -> list[Timing]:
-    """Time everything at hand, one after the other: C as the yardstick, the virtual board's engines, the host's."""
+    """Time all available engines in turn: C as the reference, the virtual board's, the host's."""
     timings = [yardstick()] if shutil.which("cc") else []
     timings += [on_board("plain", 100), on_board("viper", 3000)]
     timings.append(on_host("np", 1000))
     try:
         timings.append(on_host("c", 20000))
     except DependencyError:
-        pass  # no compiler built it; the table shows what there is
+        pass  # it was not built; the table shows the other engines
     return timings
 
 
@@ -126,7 +126,7 @@ def on_board(engine: str, steps: int) -> Timing:
 
 
 def on_host(engine: Engine, samples: int) -> Timing:
-    """Time the simulator; its kernels are not called alone."""
+    """Time the simulator; its kernels cannot be called alone."""
     simulator = Simulator(network(), engine)
     values = ((np.arange(SIZES[0]) * 37 % 255) + 1).astype(np.uint8)
     labels = (np.arange(samples) % SIZES[-1]).astype(np.uint8)

@@ -1,6 +1,6 @@
-"""Load the library of ``trainer.c`` and hold the arrays of one network for it.
+"""Load the library built from ``trainer.c``, and own the arrays of a network that it trains.
 
-Legend: R records, T steps, C channels, K readout steps; m units, n inputs of a layer with the bias.
+Shapes: R records, T steps, C channels, K readout steps; m units and n inputs of a layer, the bias counted.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class _Network(ctypes.Structure):
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
-    """Return the compiled trainer, or None where this version has none that it can use."""
+    """Return the compiled trainer, or None where there is none for this version."""
     for suffix in EXTENSION_SUFFIXES:
         path = Path(__file__).with_name("_trainer" + suffix)
         if path.is_file():
@@ -74,7 +74,7 @@ def library() -> ctypes.CDLL | None:
 
 
 def _load(path: Path) -> ctypes.CDLL | None:
-    """Return the library at ``path`` with its functions declared; None where another machine or version built it."""
+    """Return the library at ``path`` with its functions declared; None if it is for another machine or version."""
     try:
         lib = ctypes.CDLL(str(path))
         lib.tpsgd_network_size.restype = ctypes.c_uint32
@@ -139,7 +139,7 @@ class NativeTrainer:
         return net
 
     def _place(self, record: _Layer, layer: Layer, shape: Map) -> None:
-        """Describe in a conv layer's structure how it moves over its map, and allocate its own map."""
+        """Fill in how a conv layer moves over its input map, and allocate its own map."""
         record.lines, record.span, record.line = layer.rows, layer.columns * shape.depth, shape.width
         record.height_below = shape.height
         record.stride, record.across = layer.stride, layer.stride * shape.depth
@@ -167,7 +167,7 @@ class NativeTrainer:
         )  # fmt: skip
 
     def _buffer(self, size: int, dtype: type[np.generic], value: int = 0) -> int:
-        """Make an array that lives as long as this object; return its address."""
+        """Allocate an array that lives as long as this object; return its address."""
         array = np.full(size, value, dtype)
         self._scratch.append(array)
         return array.ctypes.data
@@ -195,10 +195,10 @@ class NativeTrainer:
         return results
 
     def weights(self) -> bytes:
-        """Return the present weight bytes as stored, all layers."""
+        """Return the present weight bytes of all layers, as stored."""
         return b"".join(stored(w) for w in self._weights)
 
     def load(self, weights: tuple[Weights, ...]) -> None:
-        """Replace the weights by these."""
+        """Replace the weights."""
         for mine, theirs in zip(self._weights, weights, strict=True):
             mine[:] = theirs

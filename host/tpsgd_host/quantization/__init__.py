@@ -1,1 +1,1 @@
-"""From a trained network in floating point to integers."""
+"""Turns a trained network in floating point into one in integers."""

@@ -1,4 +1,4 @@
-"""Integer weights for one layer: which shift, and which part of an activation a hard tanh shows.
+"""Choose one layer's integer weights, its shift, and the part of its activation that a hard tanh covers.
 
 Shapes: S samples, n inputs and m units of a layer.
 """
@@ -20,14 +20,14 @@ Integers = npt.NDArray[np.int64]
 TOP = 127
 MAX_SHIFT = 15
 LEAST, MOST = -32640, 32639  # of a trained weight v
-SLOPES = np.linspace(0.5, 1.0, 26)  # of the hard tanh that stands for a tanh
-SMALLEST = 1e-3  # part of the layer's widest range below which a unit counts as still
-FINER = 7  # shifts to try beyond the finest at which all weights fit
+SLOPES = np.linspace(0.5, 1.0, 26)  # slopes to try for the hard tanh that replaces a tanh
+SMALLEST = 1e-3  # a unit counts as constant below this share of the layer's widest range
+FINER = 7  # more shifts to try than the finest at which all weights fit
 
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """A hard tanh that stands for an activation: ``mid + half*clip((z - center)/reach, -1, 1)``; each of shape (m,)."""
+    """A hard tanh in place of an activation: ``mid + half*clip((z - center)/reach, -1, 1)``; each of shape (m,)."""
 
     center: Floats
     reach: Floats
@@ -62,7 +62,7 @@ def choose_span(layer: FloatLayer, z: Floats) -> Span:
 
 
 def _span_of_tanh(z: Floats) -> Span:
-    """Fit ``half*clip(slope*z)`` to tanh, for each unit by least squares on what it meets."""
+    """Fit ``half*clip(slope*z)`` to tanh, for each unit, by least squares on its sums ``z``."""
     zero = np.zeros(z.shape[1])
     best = np.full(z.shape[1], np.inf)
     reach, half = np.ones(z.shape[1]), np.ones(z.shape[1])
@@ -78,9 +78,9 @@ def _span_of_tanh(z: Floats) -> Span:
 
 
 def widen(span: Span, layer: FloatLayer, weight: Floats, bias: Floats, shift: int) -> Span:
-    """Return a span in which weights and bias of each unit fit at a shift, as far as the activation lets it be wider.
+    """Return the span, widened where the activation allows it until each unit's weights and bias fit at ``shift``.
 
-    A ReLU or linear unit can show more than it needs; a unit that barely moves would else want huge weights.
+    A ReLU or linear unit may cover more than its range. Without this, a unit that barely changes needs huge weights.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def widen(span: Span, layer: FloatLayer, weight: Floats, bias: Floats, shift: in
 
 
 def shifts_to_try(weight: Floats) -> list[int]:
-    """Return forward shifts: the finest at which all weights fit, two coarser, and finer ones, where some saturate."""
+    """Return shifts to try: the finest at which all weights fit, two coarser, then finer ones where some saturate."""
     largest = float(np.abs(weight).max(initial=0.0))
     finest = MAX_SHIFT if largest <= 0 else math.floor(math.log2((TOP + 0.498) / largest))
     finest = max(0, min(MAX_SHIFT, finest))
@@ -108,14 +108,14 @@ def shifts_to_try(weight: Floats) -> list[int]:
 
 
 def to_integers(weight: Floats, bias: Floats, shift: int, correction: Floats | float = 0.0) -> Integers:
-    """Return the weights v, shape (m, n + 1), saturated; 1.0 is ``2**(shift + 8)``, ``correction`` adds to the bias."""
+    """Return saturated weights v, shape (m, n + 1); 1.0 is ``2**(shift + 8)``; ``correction`` is added to the bias."""
     v = np.rint(np.column_stack([weight, bias + correction]) * 2.0 ** (shift + 8))
     return np.clip(v, LEAST, MOST).astype(np.int64)
 
 
 def sums(v: Integers, x: Integers, shift: int) -> Integers:
     """Return z of shape (S, m) for inputs of shape (S, n), as the forward pass computes it (SPEC 1.2)."""
-    hi = ((v + 128) >> 8).astype(np.float64)  # a float64 product of such numbers is exact, and fast
+    hi = ((v + 128) >> 8).astype(np.float64)  # in float64 this product is exact, and fast
     total = x.astype(np.float64) @ hi[:, :-1].T + TOP * hi[:, -1]
     return total.astype(np.int64) >> shift
 
@@ -127,18 +127,18 @@ def clamp(z: Integers) -> Integers:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What a layer should do at one shift.
+    """The result that a layer should give at one shift.
 
     Attributes
     ----------
     weight : ndarray, shape (m, n)
     bias : ndarray, shape (m,)
     target : ndarray, shape (S, m)
-        What z should be.
+        The wanted z.
     unit : ndarray, shape (m,)
-        What 1.0 of each unit's activation is worth to the next layer.
+        The value, in the next layer, of 1.0 in each unit's activation.
     span : Span, optional
-        Hidden layers: z and target count only as far as the clamp lets them through.
+        Of hidden layers; z and target are then compared after the clamp.
     """
 
     weight: Floats
@@ -154,7 +154,7 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Integer weights v (m, n + 1), the shift, the sums z (S, m) that they give, and the span chosen."""
+    """Integer weights v (m, n + 1), the shift, the resulting sums z (S, m), and the chosen span."""
 
     v: Integers
     shift: int
@@ -163,9 +163,9 @@ class Solution:
 
 
 def solve(task_at: Callable[[int], Task], run: Callable[[Integers, int], Integers], shifts: list[int]) -> Solution:
-    """Return the integer weights whose results are nearest to the float ones; at equal distance the first shift.
+    """Return the integer weights whose results are nearest to the float ones; the first shift wins a tie.
 
-    The mean error of each unit, most of it from the floor in the forward pass, goes into the bias.
+    The bias absorbs the mean error of each unit; most of that comes from rounding down in the forward pass.
 
     Parameters
     ----------
@@ -187,5 +187,8 @@ def solve(task_at: Callable[[int], Task], run: Callable[[Integers, int], Integer
             if error < least:
                 best, least = Solution(candidate, shift, result, task.span), error
     if best is None:
-        raise ModelError("the network's sums are not finite on the calibration data", "Are the data in its units?")
+        raise ModelError(
+            "the network's sums are not finite on the calibration data",
+            "Are the data in the units that it was trained on?",
+        )
     return best

@@ -1,4 +1,4 @@
-"""A network in floating point, as an importer finds it.
+"""A network in floating point, as an importer returns it.
 
 Shapes: S samples, T steps, C channels, n inputs and m units of a layer, K readout steps, N classes.
 """
@@ -26,14 +26,14 @@ class FloatLayer:
     Attributes
     ----------
     weight : ndarray, shape (m, n)
-        Of a recurrent layer the weights of the input, n = C.
+        For a recurrent layer, the weights of the input; n = C.
     bias : ndarray, shape (m,)
     activation : {"tanh", "relu", "hardtanh", "linear"}
         The last layer of a network is linear: its outputs are logits.
     recurrent : ndarray, shape (m, m), optional
-        Weights of the layer's own state one step before.
+        Weights of the layer's own state at the previous step.
     name : str
-        As the file calls it, for messages.
+        Its name in the file, for messages.
     """
 
     weight: Floats
@@ -49,7 +49,7 @@ class FloatLayer:
 
     @property
     def inputs(self) -> int:
-        """The n inputs; of a recurrent layer the C channels."""
+        """The n inputs; for a recurrent layer, the C channels."""
         return int(self.weight.shape[1])
 
     def preactivation(self, x: Floats) -> Floats:
@@ -67,12 +67,12 @@ class FloatLayer:
 
 @dataclass(frozen=True, eq=False)
 class FloatNetwork:
-    """Layers in their order; the first may be recurrent, the last gives logits.
+    """The layers in order; the first may be recurrent, and the last gives logits.
 
     Attributes
     ----------
     mean, deviation : ndarray, shape (T*C,) or (C,), optional
-        The network saw ``(reading - mean)/deviation``, where its file says so.
+        The network was trained on ``(reading - mean)/deviation``; None where its file does not say so.
     """
 
     layers: tuple[FloatLayer, ...]
@@ -86,11 +86,11 @@ class FloatNetwork:
 
     @property
     def readout_steps(self) -> int:
-        """K, the states that the layer after a recurrent one sees; 0 without a recurrent layer."""
+        """K, the number of states that the layer after a recurrent one reads; 0 without a recurrent layer."""
         return self.layers[1].inputs // self.layers[0].units if self.recurrent else 0
 
     def logits(self, x: Floats) -> Floats:
-        """Return the outputs, shape (S, N), for inputs of shape (S, T, C) as the network saw them in training."""
+        """Return the outputs, shape (S, N), for inputs of shape (S, T, C) that are normalized as in training."""
         layers = self.layers
         if self.recurrent:
             sums = recurrent_sums(layers[0], x)
@@ -115,14 +115,14 @@ def recurrent_sums(layer: FloatLayer, x: Floats) -> Floats:
 
 
 def side_by_side(states: npt.NDArray[Any], readout_steps: int) -> npt.NDArray[Any]:
-    """Return the states after the K readout steps, shape (S, K*m), of those after every step (S, T, m)."""
+    """Pick the states after the K readout steps, shape (S, K*m), from those after all steps, shape (S, T, m)."""
     steps = states.shape[1]
     marks = [(c + 1) * steps // readout_steps - 1 for c in range(readout_steps)]
     return states[:, marks].reshape(len(states), -1)
 
 
 def check_network(network: FloatNetwork, source: str) -> FloatNetwork:
-    """Return a network whose parts fit each other; one sigmoid output becomes two classes.
+    """Return a network of layers that fit together; a single sigmoid output becomes two classes.
 
     Raises
     ------
@@ -145,14 +145,14 @@ def check_network(network: FloatNetwork, source: str) -> FloatNetwork:
             layer.inputs == before if index > 1 or not network.recurrent else not layer.inputs % before
         )
         if not fits:
-            raise ModelError(f"{where} has {layer.inputs} inputs, the layer before gives {before}")
+            raise ModelError(f"{where} has {layer.inputs} inputs, but the layer before it has {before} outputs")
         before = layer.units
     last = network.layers[-1]
     if last.activation != "linear":
         raise ModelError(
-            f"{source} ends in {last.activation}", "It must end in the logits of its classes, or a softmax."
+            f"{source} ends in {last.activation}", "It must end in logits, one for each class, or in a softmax."
         )
-    if last.units == 1:  # one logit for the second of two classes
+    if last.units == 1:  # the only logit is that of the second class
         pair = replace(last, weight=np.vstack([0 * last.weight, last.weight]), bias=np.append(0.0, last.bias))
         network = replace(network, layers=(*network.layers[:-1], pair))
     return network
@@ -169,11 +169,11 @@ def _check_shapes(layer: FloatLayer, where: str) -> None:
             f"{where}: a recurrent layer with {layer.activation} cannot be quantized", "Train it with tanh."
         )
     if layer.units > 1024:
-        raise ModelError(f"{where} has {layer.units} units, 1024 are the most")
+        raise ModelError(f"{where} has {layer.units} units; the maximum is 1024")
     inputs = layer.inputs + (layer.units if layer.recurrent is not None else 0)
     if inputs > 1039:
-        raise ModelError(
-            f"{where} has {inputs} inputs, 1039 are the most", "Fewer steps, channels or units bring it down."
-        )
+        raise ModelError(f"{where} has {inputs} inputs; the maximum is 1039", "Use fewer steps, channels or units.")
     if not all(np.isfinite(array).all() and np.abs(array).max(initial=0.0) < 1e30 for array in arrays):
-        raise ModelError(f"{where} has weights that are not finite, or beyond any use", "Did its training diverge?")
+        raise ModelError(
+            f"{where} has weights that are not finite, or too large to be useful", "Did its training diverge?"
+        )

@@ -1,4 +1,4 @@
-"""From a description, or a trained network, to a model file."""
+"""Make a model file from a description or a trained network."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tpsgd_host.training.executor import TEST, Bytes, Records
 from tpsgd_host.training.simulator import Simulator
 
 NETWORKS = (".npz", ".onnx")
-MUCH_BETTER = 0.1  # other inputs that make so much difference are those that the network was trained on
-TRAINED_SIGMAS = 3.0  # a trained network knows readings beyond two standard deviations, and wants them
+MUCH_BETTER = 0.1  # inputs that raise the accuracy this much are those that the network was trained on
+TRAINED_SIGMAS = 3.0  # a trained network has seen readings beyond two standard deviations, and needs them
 
 
 @dataclass(frozen=True, repr=False)
 class QuantizeReport:
-    """What became of a model.
+    """The model that was made, and how good it is.
 
     Attributes
     ----------
@@ -40,18 +40,18 @@ class QuantizeReport:
     source : Samples
         The calibration data.
     memory : Memory
-        Buffers that training takes.
+        Buffers that training needs.
     float_accuracy, integer_accuracy, agreement : float or None
-        Of the network before and after, and how often both predict the same, on the calibration data; None where the
-        model is not trained yet.
+        Accuracy before and after quantizing, and the share of equal predictions, on the calibration data; None where
+        the model is not trained yet.
     clamped, used : float
-        Part of the readings that reach an end of the input range; mean part of the range that a channel's middle 99%
-        cover.
+        Share of the readings that reach an end of the input range; share of the range that a channel's middle 99%
+        cover, averaged over channels.
     constant : tuple of str
         Channels that never change.
     better_inputs : (str, float) or None
-        Other inputs with which the float network is right much more often, and how often: what was said of its inputs
-        is most likely wrong.
+        Other inputs that make the float network much more accurate, and that accuracy: ``inputs`` was most likely
+        wrong.
     """
 
     model: Model
@@ -110,30 +110,28 @@ def quantize(
     config : Path, optional
         TOML with the data layout and training settings of a trained network. Without it each row is a sample.
     classes : tuple of str
-        In the order of the outputs; empty takes the configuration's, else the data's.
+        In the order of the outputs; if empty, the configuration's, else the data's.
     label, group : str, optional
     columns : tuple of str, optional
-        Names of columns in place of the configuration's.
+        Names of columns that replace the configuration's.
     activation : str
-        Of an ``.npz`` network's hidden layers, where it does not say.
+        The activation of an ``.npz`` network's hidden layers, where the file does not name it.
     inputs : {"raw", "std", "unit"}
-        What a trained network saw, see ``tpsgd_host.quantization.quantizer.quantize_network``.
+        What a trained network was trained on; see ``tpsgd_host.quantization.quantizer.quantize_network``.
     left_out : LeaveOut, optional
-        Whose samples have no say.
+        Subjects whose samples are ignored.
 
     Raises
     ------
     ConfigError, DataError, ModelError, DependencyError
-        When a file is not usable, or the files do not go together.
+        When a file is not usable, or the files do not fit together.
     """
     suffix = source.suffix.lower()
     if suffix not in (".toml", *NETWORKS):
-        hint = "A model file .tpsgd is quantized already." if suffix == ".tpsgd" else "Save it as .npz or .onnx."
-        raise ModelError(f"{source}: a model to quantize is .toml, .npz or .onnx", hint)
+        hint = "A .tpsgd file is quantized already." if suffix == ".tpsgd" else "Save it as .npz or .onnx."
+        raise ModelError(f"{source}: quantize takes .toml, .npz or .onnx files", hint)
     if suffix == ".toml" and config:
-        raise ConfigError(
-            f"--config {config} goes with .npz and .onnx; {source} is a description itself", "Leave it out."
-        )
+        raise ConfigError(f"--config {config} is for .npz and .onnx; {source} is a description itself", "Leave it out.")
     network = None if suffix == ".toml" else _network(source, config, activation)
     given = _config(source, config, network)
     given = replace(given, classes=classes or given.classes, layout=given.layout.named(label, group, columns))
@@ -159,7 +157,7 @@ def _network(source: Path, config: Path | None, activation: str) -> FloatNetwork
 
 
 def _config(source: Path, config: Path | None, network: FloatNetwork | None) -> Config:
-    """Return the configuration: of the TOML given, else one row a sample."""
+    """Return the configuration from the given TOML; without one, each row is a sample."""
     if network is None:
         return load_config(source)
     if config:
@@ -174,7 +172,7 @@ def _config(source: Path, config: Path | None, network: FloatNetwork | None) -> 
 
 
 def _compare(report: QuantizeReport, network: FloatNetwork, stored: Bytes, inputs: Inputs) -> QuantizeReport:
-    """Return the report with what both networks say of the calibration data."""
+    """Return the report with the accuracy of both networks on the calibration data."""
     samples, model = report.source, report.model
     before = _predicted(report, network, inputs)
     records = Records(np.full(len(samples), TEST, np.uint8), samples.labels, stored)
@@ -195,14 +193,14 @@ def _compare(report: QuantizeReport, network: FloatNetwork, stored: Bytes, input
 
 
 def _predicted(report: QuantizeReport, network: FloatNetwork, inputs: Inputs) -> npt.NDArray[np.intp]:
-    """Return what the float network makes of the calibration data, if it saw such inputs."""
+    """Return the float network's predictions for the calibration data, if it was trained on such inputs."""
     seen = network_inputs(network, report.source, report.model.scaling, inputs)
     predicted: npt.NDArray[np.intp] = network.logits(seen).argmax(axis=1)
     return predicted
 
 
 def _coverage(stored: Bytes, model: Model) -> tuple[float, float]:
-    """Return the part of the readings at an end of the range, and the mean part of it that channels use."""
+    """Return the share of readings at an end of the range, and the share of the range that channels use on average."""
     x = stored.reshape(-1, model.layout.channels).astype(np.int64) - 128
     low, high = np.percentile(x, [0.5, 99.5], axis=0)
     return float((np.abs(x) == 127).mean()), float(((high - low) / 254).mean())

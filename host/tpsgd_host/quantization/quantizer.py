@@ -1,8 +1,8 @@
-"""From a network in floating point to one in integers.
+"""Turn a network in floating point into one in integers.
 
-The integer network's activation is a hard tanh, ``clamp(z)``. A clip between any two bounds is that with its input and
-output shifted and scaled, which the weights before and after take up. So ReLU, clipped at the
-largest value that the calibration data give, loses nothing but rounding; tanh becomes the hard tanh that fits it best.
+The integer network's activation is a hard tanh, ``clamp(z)``. Shifting and scaling its input and output gives a clip
+between any two bounds, and the weights before and after it absorb that. So ReLU, clipped at its largest value on the
+calibration data, loses nothing but rounding; tanh becomes the hard tanh that fits it best.
 
 Shapes: S samples, T steps, C channels, n inputs and m units of a layer, K readout steps, N classes.
 """
@@ -27,15 +27,16 @@ from tpsgd_host.quantization.floatnet import FloatLayer, FloatNetwork, Floats, r
 
 Inputs = Literal["raw", "std", "unit"]
 
-#: The softmax falls by e with every 16 of half of z: a logit of 1 is 32 in z, 32/127 as activations count (SPEC 1.2).
+#: The softmax falls by a factor e for every 16 of z/2, so a logit of 1 is 32 in z, or 32/127 of an activation (SPEC
+#: 1.2).
 LOGIT = 32 / TOP
-USUAL_SHIFT = 5  # forward shift for which a configuration's update shifts are meant
-MOST = 4096  # calibration samples that choose the scales
+USUAL_SHIFT = 5  # a configuration's update shifts are meant for this forward shift
+MOST = 4096  # calibration samples used to choose the scales
 
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """What one layer hands to the next, on the calibration data.
+    """What one layer passes to the next, on the calibration data.
 
     Attributes
     ----------
@@ -53,24 +54,25 @@ class Signal:
 
 
 def quantize_network(network: FloatNetwork, config: Config, samples: Samples, inputs: Inputs = "raw") -> Model:
-    """Return the integer network that does on ``samples`` what the float network does, as nearly as it can.
+    """Return the integer network that comes nearest to the float network on ``samples``.
 
     Parameters
     ----------
     network : FloatNetwork
         From an importer.
     config : Config
-        Data layout and training settings; its layers, if any, say how those of the network train. Without them the
+        Data layout and training settings; its layers, if any, say how the network's layers train. Without them the
         output layer learns and the hidden layers are frozen.
     samples : Samples
-        Calibration data: they choose the scales.
+        Calibration data, from which the scales are chosen.
     inputs : {"raw", "std", "unit"}
-        What the float network saw: readings, standardized readings, or readings as ``config`` scales them, by 127.
+        What the float network was trained on: readings, standardized readings, or readings as ``config`` scales them,
+        divided by 127.
 
     Raises
     ------
     ConfigError, ModelError
-        When network, configuration and data do not go together.
+        When network, configuration and data do not fit together.
     """
     classes = model_classes(replace(config, layers=()), samples.classes)
     _check(network, config, len(classes))
@@ -87,7 +89,7 @@ def quantize_network(network: FloatNetwork, config: Config, samples: Samples, in
             found = _output(layer, signal)
         given = _settings(network, config, index, found.shift)
         layers.append(build_layer(given, found.v.shape[1] - 1, len(classes)))
-        stored = np.ascontiguousarray(found.v + OFFSET, dtype="<u2")  # engines take the bytes as they lie
+        stored = np.ascontiguousarray(found.v + OFFSET, dtype="<u2")  # engines read the bytes in this order
         weights.append(freeze(stored) if given.frozen else stored)
     return Model(
         name=config.name, seed=config.seed, layout=config.layout, classes=classes, layers=tuple(layers),
@@ -97,7 +99,7 @@ def quantize_network(network: FloatNetwork, config: Config, samples: Samples, in
 
 
 def network_inputs(network: FloatNetwork, samples: Samples, scaling: Scaling, inputs: Inputs) -> Floats:
-    """Return what the float network sees of samples, shape (S, T, C); ``inputs`` as in :func:`quantize_network`."""
+    """Return the float network's inputs for samples, shape (S, T, C); ``inputs`` as in :func:`quantize_network`."""
     mean, deviation = _normalization(network, samples, scaling, inputs)
     flat = samples.values.reshape(len(samples), -1)
     seen: Floats = ((flat - mean) / deviation).reshape(samples.values.shape)
@@ -105,7 +107,7 @@ def network_inputs(network: FloatNetwork, samples: Samples, scaling: Scaling, in
 
 
 def _normalization(network: FloatNetwork, samples: Samples, scaling: Scaling, inputs: Inputs) -> tuple[Floats, Floats]:
-    """Return mean and deviation, both of shape (T*C,): the network sees ``(reading - mean)/deviation``."""
+    """Return mean and deviation, both of shape (T*C,): the network's input is ``(reading - mean)/deviation``."""
     _, steps, channels = samples.values.shape
     if network.mean is not None and network.deviation is not None:
         mean, deviation = network.mean, network.deviation
@@ -123,8 +125,8 @@ def _normalization(network: FloatNetwork, samples: Samples, scaling: Scaling, in
         return mean, deviation
     if len(mean) not in (1, channels):
         raise ModelError(
-            f"the network's file normalizes {len(mean)} inputs, the data have {steps * channels}",
-            "Its mean and std must have one value a channel, or one an input.",
+            f"the network's file normalizes {len(mean)} inputs, but the data have {steps * channels}",
+            "Its mean and std must have one value per channel, or one per input.",
         )
     return tuple(np.broadcast_to(a, (steps, channels)).reshape(-1) for a in (mean, deviation))  # type: ignore[return-value]
 
@@ -143,11 +145,11 @@ def _input_signal(network: FloatNetwork, samples: Samples, scaling: Scaling, inp
 
 
 def _dense(layer: FloatLayer, after: FloatLayer, signal: Signal) -> tuple[Solution, Signal]:
-    """Return weights and shift of a hidden layer, and what it hands on."""
+    """Return weights and shift of a hidden layer, and what it passes on."""
     z = layer.preactivation(signal.floats)
     span = fixedpoint.choose_span(layer, z)
     weight, bias = layer.weight * signal.slope, layer.bias + layer.weight @ signal.base
-    if layer.activation == "relu":  # a unit that never fires: no weights, and a bias that keeps it so
+    if layer.activation == "relu":  # a unit that never fires gets no weights, and a bias that keeps it off
         fires = z.max(axis=0) > 0
         weight, bias = weight * fires[:, None], bias * fires
     worth = np.linalg.norm(after.weight, axis=0)
@@ -177,14 +179,14 @@ def _sums(x: Integers, v: Integers, shift: int) -> Integers:
 
 
 def _recurrent(layer: FloatLayer, signal: Signal, steps: int, readout_steps: int) -> tuple[Solution, Signal]:
-    """Return weights and shift of a recurrent layer without leak, and its states at the readout_steps."""
+    """Return weights and shift of a recurrent layer without leak, and its states at the readout steps."""
     assert layer.recurrent is not None
     samples, channels, units = len(signal.floats), layer.inputs, layer.units
     slope, base = signal.slope.reshape(steps, channels), signal.base.reshape(steps, channels)
     if (slope != slope[0]).any() or (base != base[0]).any():
         raise ModelError(
             "the recurrent network's inputs are normalized differently at each step",
-            "Its mean and std must have one value a channel.",
+            "Its mean and std must have one value per channel.",
         )
     sums = recurrent_sums(layer, signal.floats.reshape(samples, steps, channels))
     flat = sums.reshape(-1, units)
@@ -213,8 +215,8 @@ def _recurrent(layer: FloatLayer, signal: Signal, steps: int, readout_steps: int
 def _settings(network: FloatNetwork, config: Config, index: int, shift: int) -> LayerConfig:
     """Return how a layer trains.
 
-    Update shifts are adapted to the layer's forward shift, so that a step means the same in real weights, unless the
-    configuration describes the layer.
+    Unless the configuration describes the layer, its update shifts are adapted to its forward shift, so that an update
+    changes the real weights by the same amount.
     """
     if config.layers:
         return replace(config.layers[index], shift=shift, leak=0)
@@ -225,25 +227,25 @@ def _settings(network: FloatNetwork, config: Config, index: int, shift: int) -> 
 
 
 def _check(network: FloatNetwork, config: Config, classes: int) -> None:
-    """Refuse a network that is not for these data, or not the one that the configuration describes."""
+    """Raise where a network does not fit the data, or is not the one that the configuration describes."""
     layers, layout = network.layers, config.layout
     wanted = layout.channels if network.recurrent else layout.steps * layout.channels
     if layers[0].inputs != wanted:
-        each = " a step" if network.recurrent else ""
+        each = " per step" if network.recurrent else ""
         raise ModelError(
-            f"the network takes {layers[0].inputs} inputs{each}, the data give {wanted}",
-            "Set steps, channels and columns in the TOML, and name it with --config.",
+            f"the network takes {layers[0].inputs} inputs{each}, but the data have {wanted}",
+            "Set steps, channels and columns in a TOML, and name it with --config.",
         )
     if layers[-1].units != classes:
         raise ModelError(
-            f"the network has {layers[-1].units} outputs and there are {classes} classes",
+            f"the network has {layers[-1].units} outputs, but there are {classes} classes",
             "Give them in the order of its outputs, with --classes or classes = [...] in the TOML.",
         )
     if len(layers) > 8:
-        raise ModelError(f"the network has {len(layers)} layers, 8 are the most")
+        raise ModelError(f"the network has {len(layers)} layers; the maximum is 8")
     if network.recurrent and not 1 <= network.readout_steps <= min(16, layout.steps):
         raise ModelError(
-            f"its second layer sees {network.readout_steps} states, 1 to {min(16, layout.steps)} are possible"
+            f"its second layer reads {network.readout_steps} states; 1 to {min(16, layout.steps)} are possible"
         )
     if config.layers:
         found = [layer.units for layer in layers]
@@ -252,12 +254,12 @@ def _check(network: FloatNetwork, config: Config, classes: int) -> None:
         strange = {layer.kind for layer in config.layers} - set(kinds)
         for kind in sorted(strange & {"conv", "temporal"}):
             raise ConfigError(
-                f"{config.source} describes {kind} layers: a trained network is imported with dense layers only, "
-                "or with one recurrent layer in front",
+                f"{config.source} describes {kind} layers, but a trained network may only have dense layers "
+                "after at most one recurrent layer",
                 f"Train {kind} layers from scratch: tpsgd-host quantize the TOML itself.",
             )
         if found != described or kinds != [layer.kind for layer in config.layers]:
             raise ConfigError(
-                f"{config.source} describes layers of {described} units, the network has {found}",
+                f"{config.source} describes layers of {described} units, but the network has {found}",
                 "Correct the [[layer]] tables, or leave them out: the layers come from the network.",
             )

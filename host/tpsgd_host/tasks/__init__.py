@@ -1,4 +1,4 @@
-"""The tasks that tpsgd demonstrates itself on and is measured by: data, network and settings of each.
+"""The tasks for demos and measurements, each with its data, network and settings.
 
 >>> from tpsgd_host.tasks import load_task
 >>> task = load_task("gesture")

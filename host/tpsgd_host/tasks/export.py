@@ -1,4 +1,4 @@
-"""Write a task as the files that a user would have: two CSVs and a model's TOML."""
+"""Write a task as files that a user would have: two CSVs and a model's TOML."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tpsgd_host.tasks.task import Task
 
 
 def write_csv(task: Task, folder: str | Path) -> tuple[Path, Path, Path]:
-    """Write ``train.csv``, ``test.csv`` and ``model.toml``; the commands of the tool run the task on them.
+    """Write ``train.csv``, ``test.csv`` and ``model.toml``, which the commands of the tool read.
 
     Parameters
     ----------
     task : Task
     folder : str or Path
-        Made if it is not there; files of these names are replaced.
+        Created if missing; files of these names are replaced.
 
     Returns
     -------
     train, test, model : Path
-        The files. Loaded with the model's layout they give ``task.train`` and ``task.test`` again.
+        The files. Loading the first two with the model's layout gives ``task.train`` and ``task.test`` again.
 
     Raises
     ------

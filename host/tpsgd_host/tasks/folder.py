@@ -1,4 +1,4 @@
-"""Data that no package ships, from files in a folder that the user names.
+"""Read data that no package ships, from files in a folder that the user names.
 
 Shapes: R readings or rows in all.
 """
@@ -35,13 +35,15 @@ def data_file(folder: Path | None, name: str) -> Path:
     Raises
     ------
     DataError
-        When no folder was named, or the file is not in it.
+        When no folder is named, or the file is not in it.
     """
     if folder is None:
-        raise DataError(f"This task needs {name}, which no package ships.", "Name the folder it is in: --data.")
+        raise DataError(f"This task needs {name}, which no package ships.", "Name its folder with --data.")
     path = folder / name
     if not path.is_file():
-        raise DataError(f"There is no file {str(path)!r}, which this task needs.", "Check the folder: --data.")
+        raise DataError(
+            f"There is no file {str(path)!r}, which this task needs.", "Check the folder named with --data."
+        )
     return path
 
 
@@ -60,7 +62,7 @@ def spoken_digits(folder: Path | None) -> tuple[Table, Table]:
         test = np.repeat(take < FSDD_TEST_TAKES, [len(frames) for frames in values])
         rows = table([f"mel{band}" for band in range(1, BANDS + 1)], np.concatenate(values), labels, groups)
     except (IndexError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: its arrays do not belong together: {error}.", "Make the file again.") from None
+        raise DataError(f"{path}: its arrays do not fit together: {error}.", "Create the file again.") from None
     return select(rows, ~test), select(rows, test)
 
 
@@ -78,11 +80,11 @@ def wand(folder: Path | None) -> Table:
 
 
 def handwriting(folder: Path | None) -> tuple[Table, Table]:
-    """Return training and test part of 10,000 digits of MNIST, one a row: 28 x 28 pixels of 0 to 255."""
+    """Return training and test part of 10,000 digits of MNIST, one per row: 28 x 28 pixels of 0 to 255."""
     path = data_file(folder, "mnist-10k.npz")
     images, digit = _arrays(path, ("images", "labels"))
     if images.ndim != 3 or len(images) != len(digit) or len(images) <= MNIST_TEST:
-        raise DataError(f"{path}: images of shape {images.shape} for {len(digit)} labels.", "Make the file again.")
+        raise DataError(f"{path} has images of shape {images.shape} for {len(digit)} labels.", "Create the file again.")
     values = images.reshape(len(images), -1).astype(np.float64)
     names = [f"image {i}" for i in range(1, len(images) + 1)]
     rows = table(pixels(*images.shape[1:]), values, [str(y) for y in digit], names)
@@ -91,7 +93,7 @@ def handwriting(folder: Path | None) -> tuple[Table, Table]:
 
 
 def _arrays(path: Path, names: tuple[str, ...]) -> list[Array]:
-    """Return arrays of a ``.npz`` file; nothing in it is unpickled."""
+    """Return arrays of a ``.npz`` file; never unpickle any."""
     try:
         arrays = load_arrays(path, MAX_UNPACKED, names)
         return [arrays[name] for name in names]

@@ -1,4 +1,4 @@
-"""Data that sktime and scikit-learn ship, read without importing either: that alone would take seconds.
+"""Read data that sktime and scikit-learn ship, without importing either, which would take seconds.
 
 Shapes: R readings in all, C channels.
 """
@@ -19,12 +19,12 @@ PROJECTS = {"sktime": "sktime", "sklearn": "scikit-learn"}
 
 
 def package_file(package: str, name: str) -> Path:
-    """Return a file inside an installed package, which is found but not imported.
+    """Return a file of an installed package without importing the package.
 
     Raises
     ------
     DependencyError
-        When the package is not installed, or came without the file.
+        When the package is not installed, or lacks the file.
     """
     project = PROJECTS.get(package, package)
     spec = find_spec(package)
@@ -32,7 +32,9 @@ def package_file(package: str, name: str) -> Path:
         raise DependencyError(f"The data of this task come with {project}, which is not installed.", INSTALL)
     path = Path(spec.origin).parent / name
     if not path.is_file():
-        raise DependencyError(f"The {project} installed here has no file {name}.", f"another version may: {INSTALL}")
+        raise DependencyError(
+            f"The {project} installed here has no file {name}.", f"another version may have it: {INSTALL}"
+        )
     return path
 
 
@@ -47,14 +49,14 @@ def vowels() -> tuple[Table, Table]:
 
 
 def digits() -> Table:
-    """Return the 1,797 digits of scikit-learn, one a row: 8 x 8 pixels of 0 to 16."""
+    """Return the 1,797 digits of scikit-learn, one per row: 8 x 8 pixels of 0 to 16."""
     rows = np.loadtxt(package_file("sklearn", "datasets/data/digits.csv.gz"), delimiter=",")
     names = [f"digit {i}" for i in range(1, len(rows) + 1)]
     return table(pixels(8, 8), rows[:, :-1], [str(int(y)) for y in rows[:, -1]], names)
 
 
 def _series(problem: str, columns: tuple[str, ...]) -> tuple[Table, Table]:
-    """Return both parts of a problem of sktime's."""
+    """Return both parts of one of sktime's problems."""
     train, test = (
         read_ts(package_file("sktime", f"datasets/data/{problem}/{problem}_{part}.ts"), columns)
         for part in ("TRAIN", "TEST")
@@ -63,7 +65,7 @@ def _series(problem: str, columns: tuple[str, ...]) -> tuple[Table, Table]:
 
 
 def read_ts(path: Path, columns: tuple[str, ...]) -> Table:
-    """Read a ``.ts`` file: a line a series, its C channels and then its class between colons.
+    """Read a ``.ts`` file: each line is a series, its C channels and its class separated by colons.
 
     Parameters
     ----------
@@ -74,12 +76,12 @@ def read_ts(path: Path, columns: tuple[str, ...]) -> Table:
     Returns
     -------
     Table
-        R rows; the series are recordings, numbered from 1.
+        R rows; each series is a recording, numbered from 1.
 
     Raises
     ------
     DataError
-        When a line is not such a series.
+        When a line is no such series.
     """
     values, labels, groups = [], [], []
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
@@ -90,7 +92,7 @@ def read_ts(path: Path, columns: tuple[str, ...]) -> Table:
         except ValueError:
             raise DataError(f"{path}, series {number}: not numbers, or channels of unequal length.") from None
         if series.shape[1:] != (len(columns),):
-            raise DataError(f"{path}, series {number}: {len(channels)} channels, {len(columns)} are known.")
+            raise DataError(f"{path}, series {number}: {len(channels)} channels where {len(columns)} are expected.")
         values.append(series)
         labels += [label] * len(series)
         groups += [f"series {number}"] * len(series)

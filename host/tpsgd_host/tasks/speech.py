@@ -1,4 +1,4 @@
-"""Log-mel frames of speech, with NumPy alone.
+"""Compute log-mel frames of speech, with NumPy only.
 
 Shapes: R samples of a recording, F frames, W samples of a window, B bands.
 """
@@ -15,8 +15,8 @@ BANDS = 16
 FRAME_SECONDS = 0.01  # from one frame to the next
 WINDOW = 256
 LOWEST_HZ = 100.0
-FLOOR = 1e-4  # of the recording's mean power: what is fainter is silence
-DECIMALS = 3  # of the features, so that they make a short CSV
+FLOOR = 1e-4  # relative to the recording's mean power; anything fainter is silence
+DECIMALS = 3  # of the features, which keeps their CSV short
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,7 +28,7 @@ def features(audio: npt.NDArray[Any], rate: int) -> Floats:
     ----------
     audio : ndarray, shape (R,)
     rate : int
-        Samples a second.
+        Samples per second.
 
     Returns
     -------

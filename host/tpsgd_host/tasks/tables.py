@@ -1,4 +1,4 @@
-"""Tables of readings before they are a task: made, split, cut into samples.
+"""Make tables of readings, split them, and cut them into samples.
 
 Shapes: R rows, V value columns.
 """
@@ -29,7 +29,7 @@ def pixels(height: int, width: int) -> tuple[str, ...]:
 def table(
     columns: Sequence[str], values: npt.NDArray[np.float64], labels: Sequence[str], groups: Sequence[str]
 ) -> Table:
-    """Return rows as the table that a CSV of them would give.
+    """Return rows as the table that reading them from a CSV would give.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def table(
 
 
 def samples(rows: Table, layout: Layout, classes: Sequence[str] | None, source: str) -> Samples:
-    """Cut a table into samples as ``layout`` says; ``classes`` None takes those of the table."""
+    """Cut a table into samples as ``layout`` says; without ``classes``, the table's are used."""
     if layout.windows == "row":
         values = rows.values.reshape(len(rows.labels), layout.steps, layout.channels)
         named = NamedSamples(values, rows.labels, rows.groups, rows.lines)
@@ -56,12 +56,12 @@ def samples(rows: Table, layout: Layout, classes: Sequence[str] | None, source: 
 
 
 def split_table(rows: Table, layout: Layout, fraction: float, seed: int) -> tuple[Table, Table]:
-    """Put a fraction of each class aside for testing, whole recordings at a time.
+    """Set a fraction of each class aside for testing, in whole recordings.
 
     Parameters
     ----------
     fraction : float
-        Part of each class's samples, as cut by ``layout``.
+        Share of each class's samples, as cut by ``layout``.
     seed : int
         Selects the recordings.
 

@@ -1,4 +1,4 @@
-"""What a task is, and the list of them."""
+"""A task, and the list of all tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEST_FRACTION = 0.2
 
 @dataclass(frozen=True)
 class Task:
-    """Data and model of one task, with what to expect.
+    """Data and model of one task, and the accuracy to expect.
 
     Attributes
     ----------
@@ -31,15 +31,15 @@ class Task:
     train, test : Samples
         They share no recording.
     epochs : int
-        Passes over ``train``.
+        Passes through ``train``.
     shuffle_seed : int
         Seed of the order of each epoch.
     source : str
-        Where the data come from, and their licence.
+        Origin and licence of the data.
     goal : float
-        Test accuracy, 0 to 1, that a run with these settings must reach; 0 where there is none.
+        Test accuracy, 0 to 1, that a run with these settings must reach; 0 for none.
     train_table, test_table : Table
-        The readings that the samples were cut from.
+        The readings from which the samples were cut.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Task:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A task before its data are read; ``load`` gets the folder of data and the model's layout."""
+    """A task before its data are read; ``load`` takes the data folder and the model's layout."""
 
     title: str
     load: Callable[[Path | None, Layout], tuple[Table, Table]]
@@ -76,7 +76,7 @@ TASKS = {
         goal=0.90,
     ),
     "voice": _Entry(
-        "Nine speakers, told apart by the vowels 'ae'",
+        "Nine speakers, told apart by their vowels 'ae'",
         lambda _data, _layout: shipped.vowels(),
         epochs=40,
         source="JapaneseVowels, in the package sktime (BSD-3-Clause), split as shipped",
@@ -111,12 +111,12 @@ TASKS = {
         goal=0.0,
     ),
 }
-# The same data for another network.
+# The same data with another network.
 for _name, _epochs, _goal in (("digits", 20, 0.95), ("mnist", 8, 0.0)):
-    _title = TASKS[_name].title + ", by conv layers"
+    _title = TASKS[_name].title + ", with conv layers"
     TASKS[_name + "-cnn"] = replace(TASKS[_name], title=_title, epochs=_epochs, goal=_goal)
 for _name in ("gesture", "voice", "fsdd", "wand"):
-    TASKS[_name + "-rnn"] = replace(TASKS[_name], title=TASKS[_name].title + ", by a recurrent layer")
+    TASKS[_name + "-rnn"] = replace(TASKS[_name], title=TASKS[_name].title + ", with a recurrent layer")
 
 NAMES = tuple(TASKS)
 
@@ -129,7 +129,7 @@ def load_task(name: str, data_dir: str | Path | None = None) -> Task:
     name : str
         One of ``NAMES``.
     data_dir : str or Path, optional
-        Folder of the data that no package ships.
+        Folder with the data that no package ships.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def load_task(name: str, data_dir: str | Path | None = None) -> Task:
     DependencyError
         When the package that ships the data is not installed.
     DataError
-        When the data are not in ``data_dir``, or damaged.
+        When the data are missing from ``data_dir``, or damaged.
     """
     if name not in TASKS:
         raise ConfigError(f"There is no task {name!r}.", f"The tasks: {', '.join(NAMES)}.")

@@ -1,1 +1,1 @@
-"""What applies records to a network: the executor interface, and the simulator that needs no board."""
+"""Applies records to a network: the executor interface, and the simulator, which needs no board."""

@@ -1,4 +1,4 @@
-"""What carries a run out: a board at the end of a link, or the simulator. A run's driver knows no more than this.
+"""The interface of what carries out a run, a board or the simulator. A run's driver knows nothing else.
 
 Shapes: R records, T steps, C channels.
 """
@@ -17,10 +17,10 @@ from tpsgd_host.errors import BoardError
 
 TRAIN, TEST = 0, 1
 
-#: The probability 1 in a result.
+#: The value that stands for probability 1 in a result.
 MAX_P = 127
 
-#: Records that are in memory at a time while a run goes over its source.
+#: Records held in memory at a time while a run reads its source.
 STRETCH = 4096
 
 Bytes = npt.NDArray[np.uint8]
@@ -35,7 +35,7 @@ class Records:
     ops : ndarray of uint8, shape (R,)
         0 train, 1 test.
     labels : ndarray of uint8, shape (R,)
-        Class, or 255 where unknown (test only).
+        Class; 255 where unknown (test only).
     data : ndarray of uint8, shape (R, T*C)
         Stored activations, ``x + 128``.
     """
@@ -49,7 +49,7 @@ class Records:
 
 
 def checked(results: Bytes, classes: int) -> Bytes:
-    """Return results, shape (r, 2), that a network of ``classes`` classes can have.
+    """Return results, shape (r, 2), after a check that a network of ``classes`` classes can give them.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def checked(results: Bytes, classes: int) -> Bytes:
     """
     for predicted, p_y in results[(results[:, 0] >= classes) | (results[:, 1] > MAX_P)]:
         raise BoardError(
-            f"a result says class {predicted} with probability {p_y}/127; the model has classes 0 to {classes - 1}",
+            f"a result has class {predicted} and probability {p_y}/127, but the model has classes 0 to {classes - 1}",
             "the board's program may be damaged: flash it again with tpsgd-host flash MODEL",
         )
     return results
@@ -71,11 +71,11 @@ class Outcome:
     Attributes
     ----------
     applied, seen : int
-        Records applied in this run, and the training samples among them.
+        Number of records applied in this run, and of training samples among them.
     weights_crc : int
         CRC-32 over all weight bytes as stored.
     details : dict
-        What the executor knows besides: engine, heap in use, bytes of training state.
+        What else the executor knows: engine, heap in use, bytes of training state.
     """
 
     applied: int
@@ -85,50 +85,50 @@ class Outcome:
 
 
 class RecordSource(Protocol):
-    """All records of a run by their numbers, from 0: the same records however often they are asked for."""
+    """All records of a run, numbered from 0; the same numbers always give the same records."""
 
     @property
     def total(self) -> int:
-        """Training samples of the whole run."""
+        """Number of training samples in the whole run."""
 
     def records(self, first: int, end: int) -> Records:
         """Return the records number ``first`` to ``end`` (exclusive)."""
 
 
 class Executor(Protocol):
-    """Something that trains."""
+    """Applies a run's records to a network."""
 
     def begin(self, run_id: int, source: RecordSource, fresh: bool) -> None:
-        """Begin a run over ``source``'s records; ``fresh``: with the model's own weights, else the present ones."""
+        """Begin a run over records of ``source``; ``fresh``: with the model's own weights, else the present ones."""
 
     def apply(self, first: int, end: int) -> Iterator[Bytes]:
-        """Apply the run's records number ``first`` to ``end`` (exclusive), the next ones.
+        """Apply the next records, ``first`` to ``end`` (exclusive).
 
         Yields
         ------
         ndarray of uint8, shape (r, 2)
-            Results as they come, in order: predicted class and p_y.
+            Results in order, as they arrive: predicted class and p_y.
         """
 
     def finish(self) -> Outcome:
-        """End the run, keep the weights where the executor keeps them, and say how things stand."""
+        """End the run, save the weights if the executor does that, and return its state."""
 
     def weights(self) -> bytes:
-        """Return the present weight bytes as stored, all layers."""
+        """Return the present weight bytes of all layers, as stored."""
 
 
 class RecordExecutor(ABC):
-    """An :class:`Executor` over something that takes records as they are handed to it: a board, a simulator."""
+    """An :class:`Executor` for subclasses that take records as they are passed: a board, a simulator."""
 
     _source: RecordSource
 
     @abstractmethod
     def start(self, run_id: int, total: int, fresh: bool) -> None:
-        """Begin a run of ``total`` training samples; ``fresh``: from the model's own weights, else from the present."""
+        """Begin a run of ``total`` training samples; ``fresh``: from the model's own weights, else the present ones."""
 
     @abstractmethod
     def stream(self, records: Records) -> Iterator[Bytes]:
-        """Apply records in order; yield their results as they come, arrays (r, 2) of predicted class and p_y."""
+        """Apply records in order; yield results as they arrive, arrays (r, 2) of predicted class and p_y."""
 
     def begin(self, run_id: int, source: RecordSource, fresh: bool) -> None:
         """Begin a run over the records of ``source``."""
@@ -136,6 +136,6 @@ class RecordExecutor(ABC):
         self.start(run_id, source.total, fresh)
 
     def apply(self, first: int, end: int) -> Iterator[Bytes]:
-        """Apply the run's records number ``first`` to ``end`` (exclusive); yield their results as they come."""
+        """Apply the run's records ``first`` to ``end`` (exclusive); yield their results as they arrive."""
         for at in range(first, end, STRETCH):
             yield from self.stream(self._source.records(at, min(end, at + STRETCH)))

@@ -1,4 +1,4 @@
-"""The run that a board would make, on the host: the same records give the same weights, bit for bit.
+"""Trains on the host as a board would: the same records give the same weights, bit for bit.
 
 Shapes: R records, T steps, C channels.
 """
@@ -22,7 +22,7 @@ from tpsgd_host.training.executor import TEST, TRAIN, Bytes, Outcome, RecordExec
 
 Engine = Literal["auto", "c", "np", "plain"]
 
-#: Records between two looks at what came out.
+#: Records in each batch of results.
 CHUNK = {"c": 256, "np": 256, "plain": 32}
 
 
@@ -32,9 +32,9 @@ class Simulator(RecordExecutor):
     Parameters
     ----------
     model : Model
-        What to train; it is left as it is.
+        The model to train; it is not modified.
     engine : {"auto", "c", "np", "plain"}
-        ``auto`` takes the compiled trainer, or ``np`` where no compiler built it. All give the same bits.
+        ``auto`` takes the compiled trainer, or ``np`` where it was not built. All give the same bits.
 
     Attributes
     ----------
@@ -52,32 +52,32 @@ class Simulator(RecordExecutor):
         self.engine, self._trainer = _trainer(model, engine)
 
     def start(self, run_id: int, total: int, fresh: bool) -> None:  # noqa: ARG002 - a board keeps the run's id
-        """Begin a run of ``total`` training samples; ``fresh``: from the model's own weights, else from the present."""
+        """Begin a run of ``total`` training samples; ``fresh``: from the model's own weights, else the present ones."""
         if fresh:
             self._trainer.load(self.model.weights)
         self._trainer.begin(total)
 
     def stream(self, records: Records) -> Iterator[Bytes]:
-        """Apply records in order and yield their results a few hundred at a time, arrays (r, 2).
+        """Apply records in order; yield their results, a few hundred at a time, as arrays (r, 2).
 
-        Who stops early leaves the rest of the records unapplied; what has been applied stays.
+        If the caller stops early, the remaining records are not applied; those already applied count.
 
         Raises
         ------
         DataError
-            Before anything is applied, when the records are not of this model.
+            Before any record is applied, when the records do not fit the model.
         """
         self._check(records)
         return self._chunks(records)
 
     def finish(self) -> Outcome:
-        """Say how things stand."""
+        """Return the state after the run."""
         trainer = self._trainer
         details: dict[str, object] = {"engine": self.engine, "state_bytes": memory(self.model).total}
         return Outcome(trainer.applied, trainer.seen, crc32(trainer.weights()), details)
 
     def weights(self) -> bytes:
-        """Return the present weight bytes as stored, all layers."""
+        """Return the present weight bytes of all layers, as stored."""
         return self._trainer.weights()
 
     def evaluate(self, records: Records) -> Bytes:
@@ -86,12 +86,12 @@ class Simulator(RecordExecutor):
         Parameters
         ----------
         records : Records
-            Labels may be 255, unknown.
+            Labels may be 255 (unknown).
 
         Returns
         -------
         ndarray of uint8, shape (R, 2)
-            Predicted class; p_y, that of the predicted class where the label is unknown.
+            Predicted class, and the probability p_y of the label, or of the predicted class where the label is unknown.
         """
         tests = Records(np.full(len(records), TEST, np.uint8), records.labels, records.data)
         self._check(tests)
@@ -107,7 +107,7 @@ class Simulator(RecordExecutor):
             yield self._trainer.run(ops[i : i + size], labels[i : i + size], data[i : i + size])
 
     def _check(self, records: Records) -> None:
-        """Refuse records that a board would refuse."""
+        """Raise for records that a board would refuse."""
         layout, classes = self.model.layout, len(self.model.classes)
         ops, labels, data = records.ops, records.labels, records.data
         for name, array, shape in (
@@ -116,7 +116,7 @@ class Simulator(RecordExecutor):
         ):  # fmt: skip
             if array.shape != shape or array.dtype != np.uint8:
                 raise DataError(
-                    f"records: {name} of shape {array.shape}, {array.dtype}; the model takes {shape}, uint8"
+                    f"records: {name} of shape {array.shape}, {array.dtype}, but the model takes {shape}, uint8"
                 )
         for op in ops[(ops != TRAIN) & (ops != TEST)]:
             raise DataError(f"records: operation {op}; there are {TRAIN} (train) and {TEST} (test)")
@@ -127,7 +127,7 @@ class Simulator(RecordExecutor):
 
 
 class _Trainer(Protocol):
-    """What the simulator asks of an engine; see :class:`~tpsgd_host.native.binding.NativeTrainer`."""
+    """What the simulator needs from an engine; see :class:`~tpsgd_host.native.binding.NativeTrainer`."""
 
     applied: int
 
@@ -140,7 +140,7 @@ class _Trainer(Protocol):
 
 
 class _DeviceTrainer:
-    """The device's own code, run by CPython with one of its engines."""
+    """The device's own code, run by CPython on one of its engines."""
 
     def __init__(self, model: Model, number: int) -> None:
         file = io.BytesIO(model.to_bytes())
@@ -168,17 +168,17 @@ class _DeviceTrainer:
         return np.array(results, ">u2").view(np.uint8).reshape(-1, 2)
 
     def weights(self) -> bytes:
-        """Return the present weight bytes as stored, all layers."""
+        """Return the present weight bytes of all layers, as stored."""
         return b"".join(self._network.weights())
 
     def load(self, weights: tuple[Weights, ...]) -> None:
-        """Take these weights."""
+        """Replace the weights."""
         for mine, theirs in zip(self._network.weights(), weights, strict=True):
             mine[:] = stored(theirs)
 
 
 def _trainer(model: Model, engine: Engine) -> tuple[str, _Trainer]:
-    """Return the name of the engine taken, and the trainer."""
+    """Return the name of the chosen engine, and its trainer."""
     if engine not in get_args(Engine):
         raise ValueError(f"engine {engine!r}: one of {', '.join(get_args(Engine))}")
     lib = library() if engine in ("auto", "c") else None
@@ -186,8 +186,8 @@ def _trainer(model: Model, engine: Engine) -> tuple[str, _Trainer]:
         return "c", NativeTrainer(model, lib)
     if engine == "c":
         raise DependencyError(
-            "The compiled trainer is not there: no C compiler was found when tpsgd was installed.",
-            "install a C compiler and then tpsgd again, or use the engine np: the same bits, slower",
+            "There is no compiled trainer: no C compiler was found when tpsgd was installed.",
+            "install a C compiler, then tpsgd again; or use the engine np, which gives the same bits more slowly",
         )
     name = "np" if engine == "auto" else engine
     numbers = {name: number for number, name in runtime.ENGINES.items()}

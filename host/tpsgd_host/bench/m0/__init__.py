@@ -1,1 +1,1 @@
-"""An emulated Cortex-M0 that counts instructions, and the cost of the assembler engine there."""
+"""The cost of the assembler engine on an emulated Cortex-M0, in instructions."""

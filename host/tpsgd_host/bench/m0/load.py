@@ -18,14 +18,14 @@ START = "from array import array\nimport micropython,gc\n"
 
 
 def named(*names: str) -> str:
-    """Return a statement that gives names of ``tpsgd.parameters`` their values."""
+    """Return a statement that defines names of ``tpsgd.parameters``."""
     return f"{','.join(names)}={','.join([str(getattr(parameters, name)) for name in names])}\n"
 
 
-#: The imports of network.py for a program that is typed into the board. The engine is the program itself.
+#: Stands for the imports of network.py in a program that is typed into the board; the engine is the program itself.
 IMPORTS = START + "import __main__ as k\nLAST,READOUT,RANDOM,EVERY=0,1,2,3\n" + named("M", "AMPLITUDE", "FEEDBACK")
 
-#: Long names of the device's sources. On the board, names that the firmware has already replace them.
+#: Long names in the device's sources. On the board they are replaced by names that the firmware already has.
 LONG = [
     "front", "phase_end", "dense", "output", "sample", "_run", "run", "rates", "kernels", "first", "size", "result",
     "forward", "update", "clamp", "_softmax", "softmax", "Network", "train", "seen", "error", "channels", "layers",
@@ -39,7 +39,7 @@ def send(board: Microbit, piece: str) -> None:
     said = board.run("gc.collect()\nmicropython.mem_info()")
     found = re.search(r"max free sz: (\d+)", said)
     if found is None:
-        raise MicrobitError(f"the emulated board does not tell its memory: {said[-100:]}")
+        raise MicrobitError(f"the emulated board does not report its memory: {said[-100:]}")
     free = 16 * int(found[1])
     for factor in (2, 3, 4, 6, 100):
         pad = max(0, free - 1500 - factor * len(piece))
@@ -55,7 +55,7 @@ def send(board: Microbit, piece: str) -> None:
 
 
 def _let_go(board: Microbit) -> None:
-    """Free the padding. A full heap may lack room to read even this statement; then try again with what was freed."""
+    """Free the padding. A full heap may lack room even to read this statement; then try again, with what that freed."""
     for _ in range(4):
         try:
             board.run("pad=0")
@@ -75,7 +75,7 @@ def load(
     source: Callable[[str, Collection[str]], list[str]] = trim.pieces,
     run: Callable[[str], object] | None = None,
 ) -> None:
-    """Send kernels, the longest first, while there is room to compile it.
+    """Send kernels, the longest first, while there is room to compile them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The cost of the assembler engine on a Cortex-M0 in instructions. The counts repeat exactly, on any machine.
+"""Measure the cost of the assembler engine on a Cortex-M0 in instructions. Counts repeat exactly, on any machine.
 
 Legend: m units, n inputs of a layer, the bias counted.
 """
@@ -19,7 +19,7 @@ SIZES = (60, 32, 16, 6)
 NET = tuple((m, n + 1) for n, m in pairwise(SIZES))
 PARAMETERS = sum(m * n for m, n in NET)
 
-#: Row lengths for measuring kernels: a multiple of eight, one more, and that of the net's first layer.
+#: Row lengths for measuring kernels: a multiple of eight, one more, and the length in the net's first layer.
 ROWS = (32, 33, 61)
 
 HOW_TAKEN = (
@@ -37,7 +37,7 @@ def took(f,a,b,c,d):
  return t
 """
 
-#: A kernel that does nothing, and the time of the interpreter itself: its clock, sixteen attributes, sixteen locals.
+#: A kernel that does nothing, and the interpreter's own time: reading the clock, sixteen attributes, sixteen locals.
 INTERPRETER = """@micropython.asm_thumb
 def empty(r0,r1,r2,r3):
  mov(r0,0)
@@ -51,7 +51,7 @@ def locals(N):
  s=off();t=us();{locals};t=us()-t;on(s);return t
 """.format(attributes=";".join(["N.seen"] * 16), locals=";".join(["N"] * 16))
 
-#: Builds the layers. All share one buffer of weights of the first layer's size, because three buffers do not fit.
+#: Builds the layers. All share one weight buffer of the first layer's size, because three buffers do not fit.
 BUILD = """def build(N):
  w=bytearray({bytes})
  for i in range({bytes}):w[i]=i*77&63|96
@@ -77,7 +77,7 @@ GO = """def go(N):
  micropython.heap_unlock()
 """
 
-#: The part of a model that ``Network`` reads, as short as the board's heap demands.
+#: The part of a model that ``Network`` reads, short enough for the board's heap.
 MODEL = """class O:
  kind=0
  def nbytes(s):return 2*s.units*(s.inputs+1)
@@ -92,18 +92,18 @@ def model(t,c,K,r,n,L):
 
 @dataclass(frozen=True)
 class KernelCost:
-    """Instructions of the two kernels that matter.
+    """Instructions of the kernels that take most of the time.
 
     Attributes
     ----------
     n : int
         Length of the rows.
     forward : float
-        A multiply-accumulate.
+        Per multiply-accumulate.
     update : float
-        A weight.
+        Per weight.
     backward : float
-        A weight, updated and used for feedback.
+        Per weight, updated and used for feedback.
     """
 
     n: int
@@ -114,16 +114,16 @@ class KernelCost:
 
 @dataclass(frozen=True)
 class Share:
-    """Where the instructions of a training step go.
+    """How the instructions of a training step divide.
 
     Attributes
     ----------
     kernels : float
-        All kernels of a step, from the first of their instructions to the last.
+        In all kernels of a step, each from its first instruction to its last.
     call : float
-        Interpreter's instructions to call one with four arguments.
+        In the interpreter, to call a kernel with four arguments.
     attribute : float
-        Interpreter's instructions to read an attribute of an object.
+        In the interpreter, to read an attribute of an object.
     """
 
     kernels: float
@@ -133,14 +133,14 @@ class Share:
 
 @dataclass(frozen=True)
 class StepCost:
-    """A training step of the net ``SIZES`` by network.py itself.
+    """A training step of the net ``SIZES``, run by network.py itself.
 
     Attributes
     ----------
     instructions : tuple of float
-        Of each of eight steps, including the interpreter's.
+        For each of eight steps, the interpreter's included.
     heap : int
-        Bytes of heap that training keeps: objects count, code does not.
+        Heap bytes that training keeps, objects included, code not.
     share : Share
     """
 
@@ -150,7 +150,7 @@ class StepCost:
 
 
 def instructions(us: float) -> float:
-    """Return the number of instructions in so many microseconds."""
+    """Return the number of instructions in ``us`` microseconds."""
     return us * 1000 / INSTRUCTION_NS
 
 
@@ -167,7 +167,7 @@ def measure_kernels(board: Microbit, rows: Sequence[int] = ROWS) -> list[KernelC
 
     found = []
     for n in rows:
-        board.run("z=array('i',range(1,33))")  # forward left its sums there
+        board.run("z=array('i',range(1,33))")  # forward has left its sums there
         update = cost("update", n)
         backward = cost("backward", n, 4)
         found.append(KernelCost(n, cost("forward", n), update, backward))
@@ -177,8 +177,8 @@ def measure_kernels(board: Microbit, rows: Sequence[int] = ROWS) -> list[KernelC
 def measure_step(board: Microbit) -> tuple[float, ...]:
     """Return the instructions of eight training steps, on a fresh board.
 
-    Interpreter, kernels, network.py and the net do not fit into 9.3 KB together, so the three layers' weights lie in
-    one buffer of the first one's size here; no instruction depends on that.
+    Interpreter, kernels, network.py and the net do not fit into 9.3 KB together. So the three layers share one weight
+    buffer of the first one's size, which changes no instruction.
     """
     board.shorten = trim.shortener(LONG)
     size = 2 * NET[0][0] * NET[0][1]
@@ -192,15 +192,15 @@ def measure_step(board: Microbit) -> tuple[float, ...]:
     board.run(GO)
     load(board, ("load", "clamp", "error", "_softmax"), trim.assembled, board.run)
     load_softmax(board)
-    board.run(named("AMPLITUDE"))  # last: the heap is tight, and earlier it would cut the largest block
+    board.run(named("AMPLITUDE"))  # last, because the heap is tight: earlier it would split the largest block
     said = board.run("pad=0\ngc.collect()\nN=Network()\nfill(N,build(N))\ngo(N)")
     return tuple(instructions(int(us)) for us in said.split())
 
 
 def measure_heap(board: Microbit) -> int:
-    """Return the bytes of heap that training the net keeps, on a fresh board: objects count, code does not.
+    """Return the heap bytes that training the net keeps, on a fresh board; objects count, code does not.
 
-    The weights, 3,904 bytes in one piece, are too much next to the source: their blocks are added to what was counted.
+    The weights, 3,904 bytes in one piece, do not fit beside the source, so their blocks are added to the count.
     """
     board.shorten = trim.shortener(LONG)
     board.run(IMPORTS)
@@ -221,14 +221,14 @@ def measure_heap(board: Microbit) -> int:
 
 
 def _of_four(module: str, names: Collection[str]) -> list[str]:
-    """Return assembled kernels that all take four arguments, so that calling each of them costs the same."""
+    """Return assembled kernels that all take four arguments, so that each call costs the same."""
     return [piece.replace("(r0,r1,r2):", "(r0,r1,r2,r3):") for piece in trim.assembled(module, names)]
 
 
 def measure_share(board: Microbit) -> Share:
     """Measure each kernel as a training step calls it, and the interpreter's share, on a fresh board.
 
-    The weights of 8 rows have room there; a further row costs as much as each of the seven after the first.
+    There is room for the weights of 8 rows; each further row costs as much as the second to the eighth.
     """
     size = 2 * 8 * NET[0][1]
     board.run(START)
@@ -249,7 +249,7 @@ def measure_share(board: Microbit) -> Share:
     attribute = (cost("attributes(N)") - cost("locals(N)")) / 16
 
     def kernel(name: str, arguments: str) -> float:
-        board.run("z=array('i',range(1,33))")  # errors of none are skipped
+        board.run("z=array('i',range(1,33))")  # rows without an error are skipped
         return (cost(f"took({name},{arguments})") - clock) / 2 - call
 
     def matrix(name: str, m: int, n: int, shift: int) -> float:
@@ -270,7 +270,7 @@ def measure_share(board: Microbit) -> Share:
 
 
 def step_cost() -> StepCost:
-    """Measure a training step on several boards in turn: one board has no room to measure all of it."""
+    """Measure a training step on several boards in turn, because one has no room for all of it."""
     with Microbit() as board:
         counts = measure_step(board)
     with Microbit() as board:
@@ -290,5 +290,5 @@ def versions() -> dict[str, str]:
     with Microbit() as board:
         said = board.run("import os\nprint(os.uname().version)")
     if not said:
-        raise MicrobitError("the emulated board does not tell its version")
+        raise MicrobitError("the emulated board does not report its version")
     return {"qemu": emulator(), "micropython": said.splitlines()[-1]}

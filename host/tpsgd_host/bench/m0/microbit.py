@@ -1,4 +1,4 @@
-"""A micro:bit in QEMU: MicroPython 1.9.2 on a Cortex-M0 with 9.3 KB of heap and a count of its instructions.
+"""A micro:bit in QEMU: MicroPython 1.9.2 on a Cortex-M0 with 9.3 KB of heap, which counts its instructions.
 
 With ``-icount shift=6`` every instruction moves the emulated clock by 64 ns, so ``utime.ticks_us`` counts instructions
 and repeats exactly, on any machine and under any load.
@@ -46,7 +46,7 @@ def emulator() -> str:
 class Microbit:
     """One emulated board, with its REPL open; a context manager.
 
-    Each script runs in the same interpreter, so what one defines the next one finds.
+    All scripts run in one interpreter, so later scripts see what earlier ones defined.
 
     Attributes
     ----------
@@ -56,10 +56,11 @@ class Microbit:
     Raises
     ------
     DependencyError
-        Where emulator or firmware are not installed.
+        When emulator or firmware is not installed.
     """
 
-    #: The emulated UART drops bytes that come too fast. So a script is pasted in pieces, and each waits for its echo.
+    #: The emulated UART drops bytes that come too fast, so a script is pasted in pieces, each of which waits for its
+    #: echo.
     CHUNK = 32
 
     def __init__(self) -> None:
@@ -111,7 +112,7 @@ class Microbit:
         self._input.write(data)
 
     def _read(self, end: bytes, seconds: float, strict: bool = True) -> bytes:
-        """Return what the board prints up to ``end``."""
+        """Return the board's output up to ``end``."""
         got = b""
         stop = time.monotonic() + seconds
         out = self._output.fileno()
@@ -127,7 +128,7 @@ class Microbit:
         return got
 
     def run(self, script: str, seconds: float = 120) -> str:
-        """Run a script and return what it printed; raise MicrobitError with its traceback where it fails."""
+        """Run a script and return its output; raise MicrobitError with the traceback where it fails."""
         self._paste(script)
         output = self._read(b">>> ", seconds)[:-4].decode(errors="replace").replace("\r\n", "\n").strip()
         if re.search(r"^\w*Error\b.*\Z", output, re.MULTILINE):
@@ -135,30 +136,30 @@ class Microbit:
         return output
 
     def begin(self, script: str, mark: str, seconds: float = 30) -> str:
-        """Run a script that does not end; return what it printed before ``mark``."""
+        """Run a script that does not end; return its output before ``mark``."""
         self._paste(script)
         end = mark.replace("\n", "\r\n").encode()
         return self._read(end, seconds)[: -len(end)].decode(errors="replace").strip()
 
     def say(self, line: str, seconds: float = 30) -> str:
-        """Give a line to the running script, which echoes it, and return the line that it prints."""
+        """Send a line to the running script, which echoes it, and return the line that it prints."""
         data = line.encode()
         for at in range(0, len(data), self.CHUNK):
             self._send(data[at : at + self.CHUNK])
             self._read(data[at : at + self.CHUNK], 10)
         self._send(b"\r")
         got = self._read(b"\r\n", seconds)
-        while got.count(b"\r\n") < 2:  # the echo's end, and the answer's
+        while got.count(b"\r\n") < 2:  # the end of the echo, then of the answer
             got += self._read(b"\r\n", seconds)
         return got.decode(errors="replace").strip()
 
     def end(self, seconds: float = 30) -> str:
-        """Give an empty line to the running script, which ends it, and return what it printed last."""
+        """Send an empty line to the running script, which ends it, and return its last output."""
         self._send(b"\r")
         return self._read(b">>> ", seconds)[:-4].decode(errors="replace").strip()
 
     def _paste(self, script: str) -> None:
-        """Paste a script; entering the raw REPL first frees the buffer that grew with the script before."""
+        """Paste a script; entering the raw REPL first frees the buffer that the previous script filled."""
         for command, answer in ((b"\x01", b"exit\r\n>"), (b"\x02", b">>> "), (b"\x05", b"=== ")):
             self._send(command)
             self._read(answer, 10)

@@ -1,4 +1,4 @@
-"""What a training step on a time series takes on a Cortex-M0: a recurrent and a temporal network of equal memory.
+"""The cost of a training step on a time series on a Cortex-M0: a recurrent and a temporal network of equal memory.
 
 Shapes: T steps, C channels of a sample, K readout steps or segments.
 """
@@ -15,11 +15,11 @@ from tpsgd_host.bench.m0 import trim, twin
 from tpsgd_host.bench.m0.measure import instructions
 from tpsgd_host.bench.m0.microbit import Microbit
 
-#: The samples, and the recurrent layer whose network sets the memory: as many units as the micro:bit has room for.
+#: The samples, and the recurrent layer that sets the memory: as many units as the micro:bit has room for.
 STEPS, CHANNELS, CLASSES, PARTS, UNITS, TAPS = 12, 6, 3, 4, 16, 5
 SAMPLES = 24
 
-#: Weights and samples come from the project's generator. Each step has an error: p_y is far from 127 at first.
+#: Weights and samples come from the project's generator. Every step has an error, as p_y is far from 127 at first.
 GO = f"""from utime import ticks_us as us
 from machine import disable_irq as off,enable_irq as on
 def go(N,W):
@@ -48,7 +48,7 @@ class SeriesCost:
     planned : int
         Bytes of its buffers on the assembler engine.
     instructions : tuple of float
-        Of each step; both networks learn from feedback.
+        For each step; both networks learn from feedback.
     crc : int
         Of the weights afterwards.
     """
@@ -71,7 +71,7 @@ def recurrent() -> SimpleNamespace:
 
 
 def temporal() -> SimpleNamespace:
-    """Return the largest temporal model that takes no more memory than the recurrent one."""
+    """Return the largest temporal model that needs no more memory than the recurrent one."""
     room = planned(recurrent())
     units = 1
     while planned(_temporal(units + 1)) <= room:
@@ -90,7 +90,7 @@ def planned(model: SimpleNamespace) -> int:
 
 
 def series_costs() -> list[SeriesCost]:
-    """Measure both networks, each on a board of its own."""
+    """Measure both networks, each on its own board."""
     size = f"{CHANNELS}-{UNITS}-{CLASSES} K={PARTS}"
     narrow = f"{CHANNELS}-{temporal().layers[0].units}@{TAPS}-{CLASSES} K={PARTS}"
     return [_measured(f"RNN {size}", recurrent()), _measured(f"TDNN {narrow}", temporal())]
@@ -105,7 +105,7 @@ def _measured(name: str, model: SimpleNamespace) -> SeriesCost:
 
 
 def _model(layers: list[SimpleNamespace], readout_steps: int) -> SimpleNamespace:
-    """Return what ``Network`` and ``plan`` read of a model."""
+    """Return the parts of a model that ``Network`` and ``plan`` read."""
     return SimpleNamespace(
         seed=77, classes=CLASSES, steps=STEPS, channels=CHANNELS, readout_steps=readout_steps, update_at=READOUT,
         layers=layers, total=0,

@@ -1,6 +1,6 @@
-"""Make the device's sources small enough to type them into a board of a few KB. The statements stay the same.
+"""Make the device's sources small enough to type into a board with a few KB. The statements stay the same.
 
-Comments, docstrings and imports go. The wanted functions, classes and methods keep their code.
+Comments, docstrings and imports are dropped. The wanted functions, classes and methods keep their code.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ def statements(module: str) -> list[ast.stmt]:
 
 
 def pieces(module: str, names: Collection[str]) -> list[str]:
-    """Return one compact source text for each wanted definition of a module, in the order of the file.
+    """Return a compact source text for each wanted definition of a module, in file order.
 
     Parameters
     ----------
     module : str
         A module of the device package.
     names : collection of str
-        Functions, classes, methods (``Class.method``) and assigned names. A class that is named itself is taken whole;
-        methods come one by one, because compiling a long class takes more memory than keeping it.
+        Functions, classes, methods (``Class.method``) and assigned names. A class that is named itself is taken whole.
+        Methods can be taken one by one, because compiling a long class needs more memory than keeping it.
     """
     found: list[str] = []
     left = set(names)
@@ -78,9 +78,9 @@ _MEMORY = {
 
 
 def assembled(module: str, names: Collection[str]) -> list[str]:
-    """Return what :func:`pieces` returns for asm_thumb functions, their instructions assembled here.
+    """Return :func:`pieces` of asm_thumb functions, with their instructions assembled on the host.
 
-    Compiling the longest kernel takes seven kilobytes of parse tree on the board; a list of numbers takes one.
+    On the board, the parse tree of the longest kernel takes seven kilobytes; a list of numbers takes one.
     """
     found = []
     for node in statements(module):
@@ -120,7 +120,7 @@ def _encode(name: str, args: list[Any], at: int, labels: dict[str, int]) -> list
         if name == "b":
             return [0xE000 | offset & 0x7FF]
         if not -128 <= offset < 128:
-            raise ValueError(f"{name} to {args[0].id} is too far")
+            raise ValueError(f"{name} to {args[0].id}: the branch is too long")
         return [0xD000 | _CONDITIONS.index(name[1:]) << 8 | offset & 0xFF]
     d = _register(args[0])
     if name in _MEMORY:
@@ -145,16 +145,16 @@ def _register(node: ast.Name) -> int:
     return {"lr": 14}.get(node.id) or int(node.id[1:])
 
 
-#: Names that the micro:bit's firmware has already (pins, pictures, tunes): one of these costs no memory, any other name
-#: some twenty bytes.
+#: Names that the micro:bit's firmware already has (pins, pictures, tunes). They cost no memory; any other name costs
+#: about twenty bytes.
 SPARE = [f"pin{i}" for i in range(17)] + [f"CLOCK{i}" for i in range(1, 13)]
 SPARE += ["ODE", "BLUES", "NYAN", "RINGTONE", "FUNK", "PRELUDE", "ENTERTAINER", "BIRTHDAY", "WEDDING", "FUNERAL"]
 
 
 def shortener(names: Collection[str]) -> Callable[[str], str]:
-    """Return a function that replaces the ``names`` in a text by names that the firmware has already."""
+    """Return a function that replaces the ``names`` in a text with names that the firmware already has."""
     if len(names) > len(SPARE):
-        raise ValueError(f"{len(names)} names for {len(SPARE)}")
+        raise ValueError(f"{len(names)} names to replace, but only {len(SPARE)} replacements")
     names = sorted(names)
     new = dict(zip(names, SPARE, strict=False))
     pattern = re.compile(r"\b(" + "|".join(names) + r")\b")

@@ -1,6 +1,6 @@
 """The same network on the emulated micro:bit and on the host.
 
-The micro:bit's heap has no room to build a network from a model, so it gets the source of the finished objects.
+The micro:bit's heap has no room to build a network from a model, so it is sent the source of the finished objects.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DeviceNetwork = Any
 
 
 def built(here: DeviceNetwork) -> str:
-    """Return the source of ``build()``, which fills a Network as ``Network.__init__`` does from a model.
+    """Return the source of ``build()``, which fills a Network as ``Network.__init__`` would from a model.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def front(here: DeviceNetwork) -> str:
 
 
 def recurrent(here: DeviceNetwork) -> tuple[str, str]:
-    """Return the source of the stage of ``recurrent.run`` without its last item, and of the statements before it.
+    """Return the source of ``recurrent.run``'s stage without its last item, and of the statements before it.
 
     ``update_at`` must not be RANDOM: the board gets no generator.
     """
@@ -70,7 +70,7 @@ def recurrent(here: DeviceNetwork) -> tuple[str, str]:
 
 
 def conv(here: DeviceNetwork) -> tuple[str, str]:
-    """Return the source of the stage of ``convolution.run`` without its last item, and of the statements before it.
+    """Return the source of ``convolution.run``'s stage without its last item, and of the statements before it.
 
     The layers must have targets: the board has no room for the code of feedback.
     """
@@ -90,7 +90,7 @@ def conv(here: DeviceNetwork) -> tuple[str, str]:
 
 
 def temporal(here: DeviceNetwork) -> tuple[str, str]:
-    """Return the source of the stage of ``temporal.run`` without its last item, and of the statements before it."""
+    """Return the source of ``temporal.run``'s stage without its last item, and of the statements before it."""
     _, _, silence, steps, segments, taps, _, _, packed, _, m, places, _ = here.front[1]
     kept = f"bytearray({bytes(silence)!r}),{steps},{segments},{taps}"
     return f"k,N.sample,{kept},W[0],X[0],{packed},z,{m},bytearray({len(places)})", "pass"

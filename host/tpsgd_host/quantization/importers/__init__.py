@@ -1,1 +1,1 @@
-"""Trained networks in floating point, from the files of other tools."""
+"""Reads trained networks from the files of other tools."""

@@ -1,4 +1,4 @@
-"""Read a network from NumPy's .npz: arrays under names that tell, or in the order of the layers.
+"""Read a network from NumPy's .npz: its arrays have known names, or are in the order of the layers.
 
 Shapes: n inputs and m units of a layer, C channels.
 """
@@ -28,7 +28,7 @@ _INPUT = re.compile(r"w(eight)?_ih", re.IGNORECASE)
 _STATE = re.compile(r"w(eight)?_hh", re.IGNORECASE)
 _RECURRENT_BIAS = re.compile(r"b(ias)?(_ih|_hh).*|b", re.IGNORECASE)
 
-HINT = "Save it as numpy.savez(file, W0=..., b0=..., W1=..., b1=...); of an RNN first W_ih, W_hh and b."
+HINT = "Save it as numpy.savez(file, W0=..., b0=..., W1=..., b1=...); for an RNN, W_ih, W_hh and b come first."
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +47,11 @@ def load_npz(path: str | Path, activation: str = "tanh", inputs: int = 0) -> Flo
     ----------
     path : str or Path
         Weights W0, b0, W1, b1 and so on, PyTorch's ``weight`` and ``bias``, scikit-learn's ``coefs_`` and
-        ``intercepts_``, or Keras' arrays in their order; for a recurrent first layer W_ih, W_hh and b (or b_ih and
-        b_hh), or the kernels and the bias of a SimpleRNN. Which axis is the input follows from the chain of layers.
-        ``mean`` and ``std`` are those that the inputs were standardized with, ``activation`` names that of the hidden
-        layers.
+        ``intercepts_``, or Keras' arrays in order; for a recurrent first layer W_ih, W_hh and b (or b_ih and b_hh), or
+        the kernels and bias of a SimpleRNN. The chain of layers tells which axis is the input.
+        ``mean`` and ``std`` are those that standardized the inputs; ``activation`` names the hidden layers' activation.
     activation : str
-        Of the hidden layers, where the file does not say.
+        The hidden layers' activation, where the file does not name it.
     inputs : int
         Inputs of the first layer, if known.
 
@@ -67,7 +66,7 @@ def load_npz(path: str | Path, activation: str = "tanh", inputs: int = 0) -> Flo
     if deviation is not None and (deviation == 0).any():
         deviation = np.where(deviation == 0, 1.0, deviation)
     if mean is not None and deviation is not None and mean.shape != deviation.shape:
-        raise ModelError(f"{source}: mean has {len(mean)} values, std {len(deviation)}", HINT)
+        raise ModelError(f"{source}: mean has {len(mean)} values, but std has {len(deviation)}", HINT)
     named = _activations(arrays, activation, source)
     layers: list[FloatLayer] = []
     recurrent = _recurrent(arrays, source)
@@ -92,11 +91,11 @@ def load_npz(path: str | Path, activation: str = "tanh", inputs: int = 0) -> Flo
 
 
 def _load(path: str | Path) -> dict[str, Any]:
-    """Return the arrays; nothing is unpickled, nothing large is unpacked."""
+    """Return the arrays; never unpickle any, and unpack none that is too large."""
     try:
         return load_arrays(path, MAX_BYTES)
     except TooLargeError as error:
-        raise ModelError(f"{path}: {error}: no network of this tool's size") from None
+        raise ModelError(f"{path}: {error}: this is larger than any network that tpsgd can use") from None
     except FileNotFoundError:
         raise ModelError(f"There is no file {str(path)!r}.", "Check the name and the folder.") from None
     except (
@@ -113,18 +112,18 @@ def _numbers(array: Any, name: str, source: str) -> Floats:
 
 
 def _vector(arrays: dict[str, Any], names: tuple[str, ...], source: str) -> Floats | None:
-    """Take a vector out of the arrays."""
+    """Remove a vector from ``arrays`` and return it."""
     for name in names:
         if name in arrays:
             vector = _numbers(arrays.pop(name), name, source).reshape(-1)
             if not len(vector) or not np.isfinite(vector).all():
-                raise ModelError(f"{source}: {name} holds a number that is not finite, or none", HINT)
+                raise ModelError(f"{source}: {name} is empty, or holds a number that is not finite", HINT)
             return vector
     return None
 
 
 def _activations(arrays: dict[str, Any], activation: str, source: str) -> list[str]:
-    """Take the names of the hidden layers' activations out of the arrays."""
+    """Remove the names of the hidden layers' activations from ``arrays`` and return them."""
     found = [arrays.pop(name) for name in ACTIVATION if name in arrays]
     named = [str(name) for name in np.asarray(found[0]).reshape(-1)[:16]] if found else [activation]
     for name in named:
@@ -134,14 +133,14 @@ def _activations(arrays: dict[str, Any], activation: str, source: str) -> list[s
 
 
 def _recurrent(arrays: dict[str, Any], source: str) -> FloatLayer | None:
-    """Take a recurrent layer out of the arrays: PyTorch's W_ih (m, C) and W_hh (m, m), or Keras' kernels."""
+    """Remove a recurrent layer from ``arrays``, PyTorch's W_ih (m, C) and W_hh (m, m) or Keras' kernels; return it."""
     keras = _keras_names(arrays)
     if keras:
         kernel, state, bias = (_numbers(arrays.pop(name), name, source) for name in keras)
         if kernel.ndim != 2 or state.shape != (kernel.shape[1],) * 2 or bias.shape != (kernel.shape[1],):
             raise ModelError(
                 f"{source}: kernels of shape {kernel.shape} and {state.shape}; a plain RNN has (C, m), (m, m)",
-                "Of Keras' recurrent layers SimpleRNN can be a board's; LSTM and GRU have gates.",
+                "Of Keras' recurrent layers only SimpleRNN can be quantized; LSTM and GRU have gates.",
             )
         return FloatLayer(kernel.T, bias, "tanh", state.T, keras[0])
     driven = [name for name in arrays if _INPUT.search(name)]
@@ -149,7 +148,7 @@ def _recurrent(arrays: dict[str, Any], source: str) -> FloatLayer | None:
     if not driven and not looped:
         return None
     if len(driven) != 1 or len(looped) != 1:
-        raise ModelError(f"{source} has {len(driven)} W_ih and {len(looped)} W_hh, one of each makes a layer", HINT)
+        raise ModelError(f"{source} has {len(driven)} W_ih and {len(looped)} W_hh; a layer has one of each", HINT)
     weight, state = (_numbers(arrays.pop(name), name, source) for name in (driven[0], looped[0]))
     if state.ndim != 2 or state.shape[0] != state.shape[1] or weight.ndim != 2 or weight.shape[0] != len(state):
         raise ModelError(
@@ -159,13 +158,13 @@ def _recurrent(arrays: dict[str, Any], source: str) -> FloatLayer | None:
     for name in [name for name in arrays if _RECURRENT_BIAS.fullmatch(name.rpartition(".")[2])]:
         part = _numbers(arrays.pop(name), name, source)
         if part.shape != bias.shape:
-            raise ModelError(f"{source}: {name} has shape {part.shape}, the layer {len(bias)} units", HINT)
+            raise ModelError(f"{source}: {name} has shape {part.shape}, but the layer has {len(bias)} units", HINT)
         bias += part
     return FloatLayer(weight, bias, "tanh", state, driven[0])
 
 
 def _keras_names(arrays: dict[str, Any]) -> tuple[str, str, str] | None:
-    """Return the names of a SimpleRNN's kernels and bias: by their paths, or in the order of ``get_weights()``."""
+    """Return the names of a SimpleRNN's kernels and bias, found by path or by the order of ``get_weights()``."""
     for name in arrays:
         if name.endswith("recurrent_kernel"):
             front = name.removesuffix("recurrent_kernel")
@@ -179,20 +178,20 @@ def _keras_names(arrays: dict[str, Any]) -> tuple[str, str, str] | None:
 
 
 def _pairs(arrays: dict[str, Any], source: str) -> list[_Pair]:
-    """Return matrices with the vectors that belong to them: of one number, else in the file's order."""
+    """Pair each matrix with its vector: by the number in their names, else in the file's order."""
     names = list(arrays)
-    if all(_NATURAL.search(name) for name in names):  # W0, b0, W1, or fc1.weight: the numbers order them
+    if all(_NATURAL.search(name) for name in names):  # the numbers in W0, b0, W1 or fc1.weight give the order
         names.sort(key=lambda name: [int(number) for number in _NATURAL.findall(name)])
     for name in names:
         if arrays[name].ndim in (3, 4):
             raise ModelError(
                 f"{source}: {name} of shape {arrays[name].shape} looks like a conv layer's weights",
-                "Conv layers are not imported: describe them in a TOML and train them from scratch.",
+                "Conv layers cannot be imported: describe them in a TOML and train them from scratch.",
             )
     matrices = [name for name in names if _numbers(arrays[name], name, source).ndim == 2]
     vectors = [name for name in names if arrays[name].ndim == 1]
     if not matrices or len(vectors) not in (0, len(matrices)) or len(matrices) + len(vectors) != len(names):
-        raise ModelError(f"{source} holds {listing(list(arrays)) or 'nothing'}: no layers that this tool knows", HINT)
+        raise ModelError(f"{source} holds {listing(list(arrays)) or 'nothing'}: no layers that tpsgd knows", HINT)
     biases: list[Floats | None] = [_numbers(arrays[name], name, source) for name in vectors]
     biases = biases or [None] * len(matrices)
     return [
@@ -201,7 +200,7 @@ def _pairs(arrays: dict[str, Any], source: str) -> list[_Pair]:
 
 
 def _oriented(pairs: list[_Pair], inputs: int, recurrent: FloatLayer | None, source: str) -> list[Floats]:
-    """Return the matrices as (m, n): all as stored or all turned, whichever makes a chain."""
+    """Return the matrices as (m, n): all as stored, or all transposed, whichever makes a chain."""
     usual = bool(pairs and _TRANSPOSED.search(pairs[0].name))
     for turned in (usual, not usual):
         matrices = [pair.weight.T if turned else pair.weight for pair in pairs]
@@ -209,7 +208,7 @@ def _oriented(pairs: list[_Pair], inputs: int, recurrent: FloatLayer | None, sou
         whole = True
         for index, (pair, matrix) in enumerate(zip(pairs, matrices, strict=True)):
             units, taken = matrix.shape
-            many = recurrent is not None and index == 0  # sees one state or more
+            many = recurrent is not None and index == 0  # reads one state or more
             whole &= not before or (taken % before == 0 if many else taken == before)
             whole &= pair.bias is None or pair.bias.shape == (units,)
             before = units

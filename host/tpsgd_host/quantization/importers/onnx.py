@@ -1,4 +1,4 @@
-"""Read a network from ONNX: a plain chain of layers, with nothing in it that an integer network could not do.
+"""Read a network from ONNX: a plain chain of layers, each of which an integer network can do too.
 
 Shapes: n inputs and m units of a layer, C channels.
 """
@@ -18,31 +18,31 @@ from tpsgd_host.quantization.importers.sizes import without_sizes
 from tpsgd_host.quantization.importers.tensors import MAX_BYTES, Tensors
 from tpsgd_host.quantization.importers.unrolled import fold
 
-SHAPES = ("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast")  # values pass as they are
+SHAPES = ("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast")  # these change no value
 ENDS = ("Softmax", "LogSoftmax")
 KNOWN = (
-    "Known are Gemm, MatMul and Add, RNN, Tanh, Relu, Clip from -1 to 1, Flatten, Reshape and a Softmax at the end. "
-    "A SimpleRNN of Keras is read from .npz: numpy.savez(FILE, *model.get_weights())"
+    "tpsgd reads Gemm, MatMul and Add, RNN, Tanh, Relu, Clip from -1 to 1, Flatten, Reshape and a final Softmax. "
+    "For a Keras SimpleRNN, use .npz: numpy.savez(FILE, *model.get_weights())"
 )
 
 
 @dataclass
 class _Chain:
-    """The layers found so far, and the value that the last node gave."""
+    """The layers found so far, and the output of the last node."""
 
     source: str
     constants: dict[str, Any]
     current: str
     layers: list[FloatLayer] = field(default_factory=list)
-    open_bias: bool = False  # the last layer is a MatMul that may get its bias yet
-    every_step: str = ""  # the states of all steps of a recurrent layer
-    last_state: str = ""  # its state after the last step, where the graph has it
-    sequence: bool = False  # the value at hand is the states of all steps: a Gather of the last must follow
-    only_state: bool = False  # the value at hand is the last state, of one layer: a Gather may take that layer
+    open_bias: bool = False  # the last layer is a MatMul whose bias may still come
+    every_step: str = ""  # the value that holds a recurrent layer's states of all steps
+    last_state: str = ""  # the value that holds its last state, where the graph has one
+    sequence: bool = False  # the present value is the states of all steps: a Gather of the last must follow
+    only_state: bool = False  # the present value is the last state with an axis for layers: a Gather may drop that axis
     ended: bool = False
 
     def refuse(self, node: Any, why: str) -> NoReturn:
-        """Raise ModelError about a node."""
+        """Raise ModelError for a node."""
         name = node.name or (node.output[0] if node.output else "")
         raise ModelError(f"{self.source}: node {name!r} ({node.op_type}) {why}", KNOWN)
 
@@ -52,7 +52,7 @@ class _Chain:
         if name in self.constants:
             return np.asarray(self.constants[name], dtype=np.float64)
         if name or needed:
-            self.refuse(node, f"takes {name or 'nothing'!r} where its weights should be")
+            self.refuse(node, f"has {name or 'nothing'!r} where its weights should be")
         return None
 
 
@@ -64,7 +64,7 @@ def load_onnx(path: str | Path) -> FloatNetwork:
     DependencyError
         Without the package ``onnx``.
     ModelError
-        When the file is damaged, or names the node that cannot be quantized.
+        When the file is damaged, or a node cannot be quantized; the message names it.
     """
     try:
         import onnx
@@ -77,7 +77,7 @@ def load_onnx(path: str | Path) -> FloatNetwork:
         raise ModelError(f"{source} cannot be read: {error.strerror}", "Check the name and the folder.") from None
     except ModelError:
         raise
-    except Exception as error:  # protobuf raises what it likes
+    except Exception as error:  # protobuf documents no list of what it raises
         raise ModelError(f"{source} is no ONNX file, or a damaged one: {error}", "Export it again.") from None
     try:
         return check_network(FloatNetwork(_walk(graph, source)), source)
@@ -94,7 +94,7 @@ def _walk(graph: Any, source: str) -> tuple[FloatLayer, ...]:
             constants[node.output[0]] = tensors.array(_attributes(node).get("value"))
     starts = [value.name for value in graph.input if value.name not in constants]
     if len(starts) != 1 or len(graph.output) < 1:
-        raise ModelError(f"{source} has {len(starts)} inputs and {len(graph.output)} outputs, one of each is wanted")
+        raise ModelError(f"{source} has {len(starts)} inputs and {len(graph.output)} outputs; it must have one of each")
     nodes = [node for node in graph.node if node.op_type != "Constant"]
     nodes, constants = fold(*without_sizes(nodes, constants, tensors))
     chain = _Chain(source, constants, starts[0])
@@ -104,7 +104,7 @@ def _walk(graph: Any, source: str) -> tuple[FloatLayer, ...]:
 
 
 def _step(chain: _Chain, node: Any) -> None:
-    """Add what a node does to the chain."""
+    """Add one node to the chain."""
     op = node.op_type
     data = 0 if not node.input or node.input[0] == chain.current or op != "Add" else 1
     known = op in _LAYERS or op in _ACTIVATIONS or op in SHAPES or op in ENDS or op in ("Add", "Transpose", "Gather")
@@ -113,7 +113,7 @@ def _step(chain: _Chain, node: Any) -> None:
     if node.input and node.input[data] and node.input[data] in (chain.every_step, chain.last_state):
         chain.sequence = node.input[data] == chain.every_step
         chain.only_state = not chain.sequence
-        chain.current, chain.every_step, chain.last_state = node.input[data], "", ""  # one of them, once
+        chain.current, chain.every_step, chain.last_state = node.input[data], "", ""  # exactly one of its inputs, once
     if not node.input or node.input[data] != chain.current:
         chain.refuse(node, "is not part of one plain chain of layers")
     if chain.ended:
@@ -139,7 +139,7 @@ def _step(chain: _Chain, node: Any) -> None:
 def _gemm(chain: _Chain, node: Any) -> None:
     given = _attributes(node)
     if given.get("transA", 0):
-        chain.refuse(node, "has its input transposed")
+        chain.refuse(node, "transposes its input")
     weight = chain.constant(node, 1)
     assert weight is not None
     weight = weight if given.get("transB", 0) else weight.T
@@ -174,31 +174,38 @@ def _add(chain: _Chain, node: Any, index: int) -> None:
 
 def _activate(chain: _Chain, node: Any) -> None:
     if not chain.layers or chain.layers[-1].activation != "linear":
-        chain.refuse(node, "comes after no layer")
+        chain.refuse(node, "has no layer before it")
     if node.op_type == "Clip":
         given = _attributes(node)
         low, high = (
             float(given.get(name, np.nan)) if bound is None else float(bound.reshape(-1)[0])
             for name, bound in (("min", chain.constant(node, 1, False)), ("max", chain.constant(node, 2, False)))
         )
-        _require(chain, node, (low, high) == (-1.0, 1.0), f"clips from {low:g} to {high:g}, only -1 to 1 is known")
+        _require(
+            chain, node, (low, high) == (-1.0, 1.0), f"clips from {low:g} to {high:g}; only -1 to 1 can be quantized"
+        )
     chain.layers[-1] = replace(chain.layers[-1], activation=_ACTIVATIONS[node.op_type])
 
 
 def _rnn(chain: _Chain, node: Any) -> None:
-    """Take a plain RNN; the last state goes on, or the states of all steps if those are used."""
+    """Add a plain RNN; go on with its last state, or with the states of all steps if those are used."""
     given = _attributes(node)
     activations = [_word(word) for word in given.get("activations", [])] or ["Tanh"]
     _require(chain, node, not chain.layers, "comes after another layer")
     _require(chain, node, _word(given.get("direction", b"forward")) == "forward", "does not run forward")
-    _require(chain, node, activations == ["Tanh"], f"has the activation {activations[0]}, only Tanh is known")
+    _require(chain, node, activations == ["Tanh"], f"has the activation {activations[0]}; only Tanh can be quantized")
     _require(chain, node, "clip" not in given, "clips its sums")
     _require(chain, node, len(node.input) < 5 or not node.input[4], "has sequences of different lengths")
     start = chain.constant(node, 5, needed=False)
-    _require(chain, node, start is None or not start.any(), "begins from a state that is not 0")
+    _require(chain, node, start is None or not start.any(), "starts from a state that is not 0")
     weight, state = chain.constant(node, 1), chain.constant(node, 2)
     assert weight is not None and state is not None
-    _require(chain, node, weight.ndim == state.ndim == 3 and len(weight) == len(state) == 1, "has odd weights")
+    _require(
+        chain,
+        node,
+        weight.ndim == state.ndim == 3 and len(weight) == len(state) == 1,
+        "has weights of unexpected shapes",
+    )
     units = weight.shape[1]
     bias = chain.constant(node, 3, needed=False)
     total = np.zeros(units) if bias is None else bias.reshape(2, units).sum(axis=0)
@@ -209,20 +216,25 @@ def _rnn(chain: _Chain, node: Any) -> None:
 
 
 def _transpose(chain: _Chain, node: Any) -> None:
-    """Let batch and time change places around an RNN."""
+    """Accept a Transpose that swaps batch and time around an RNN."""
     order = list(_attributes(node).get("perm", []))
     _require(chain, node, order in ([1, 0, 2], [1, 0, 2, 3], [0, 2, 1, 3]), "transposes its input")
     _require(chain, node, not chain.layers or chain.sequence, "transposes the values between two layers")
 
 
 def _gather(chain: _Chain, node: Any) -> None:
-    """Take the last of an RNN's states, or the only layer of its last state."""
+    """Accept a Gather that picks an RNN's last state, or the only layer of that state."""
     index = chain.constant(node, 1)
     if chain.only_state and index is not None and index.size == 1 and index.reshape(-1)[0] in (0, -1):
         chain.only_state = False
         return
     _require(chain, node, chain.sequence, "picks some of the values")
-    _require(chain, node, index is not None and index.size == 1 and index.reshape(-1)[0] == -1, "picks no last state")
+    _require(
+        chain,
+        node,
+        index is not None and index.size == 1 and index.reshape(-1)[0] == -1,
+        "picks something other than the last state",
+    )
     chain.sequence = False
 
 

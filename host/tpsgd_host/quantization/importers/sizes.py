@@ -1,6 +1,6 @@
-"""What a graph computes from the size of its input: the state of an RNN before its first step, one a sample.
+"""Fold what a graph computes from the size of its input: the initial state of an RNN, one for each sample.
 
-Such a state is one number over and over, most often 0; for the chain of layers it is a constant.
+Such a state repeats one number, most often 0, so it is a constant in the chain of layers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from tpsgd_host.quantization.importers.tensors import Tensors
 
-#: What is done with a size, and what with the state that is made of it.
+#: Operations on a size, and on the state that is made from it.
 WITH_SIZES = ("Gather", "Unsqueeze", "Squeeze", "Concat", "Cast", "Slice")
 WITH_STATES = ("Unsqueeze", "Squeeze", "Slice", "Identity", "Reshape", "Cast")
 
@@ -20,7 +20,7 @@ WITH_STATES = ("Unsqueeze", "Squeeze", "Slice", "Identity", "Reshape", "Cast")
 def without_sizes(
     nodes: Sequence[Any], constants: dict[str, Any], tensors: Tensors
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Return the nodes that do not work with sizes, and the constants with the states that were made of sizes."""
+    """Return the nodes that do not work on sizes, and the constants, with the states made from sizes among them."""
     sizes: set[str] = set()
     states: dict[str, Any] = {}
     rest = []

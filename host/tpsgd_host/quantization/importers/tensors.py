@@ -1,6 +1,6 @@
-"""Tensors of an ONNX file: inside it, or in a file beside it, as PyTorch's exporter writes them by default.
+"""Read the tensors of an ONNX file: inside it, or in a file beside it, where PyTorch's exporter puts them by default.
 
-How tensors lie in another file: github.com/onnx/onnx, docs/ExternalData.md.
+The format of such a file: github.com/onnx/onnx, docs/ExternalData.md.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 from tpsgd_host.errors import ModelError
 from tpsgd_host.files import read_file
 
-#: Bytes of a file with weights: no network of this tool's size has more.
+#: Maximum size in bytes of a file with weights; no network that tpsgd can use has more.
 MAX_BYTES = 64 << 20
 
 
 class Tensors:
-    """Reads the tensors of the ONNX file ``source``; of other files it reads only those of the same folder."""
+    """Reads the tensors of the ONNX file ``source``, and of other files only in the same folder."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -32,7 +32,7 @@ class Tensors:
         Raises
         ------
         ModelError
-            When its file is not there, is not in the folder of the model, or is too short.
+            When its file is missing, outside the model's folder, or too short.
         """
         import onnx
 
@@ -48,20 +48,20 @@ class Tensors:
             raise ModelError(
                 f"{self._source}: {tensor.name} is {size} bytes at {start} of {said.get('location')!r}, which has "
                 f"{len(data)}",
-                "Export it again: both files belong together.",
+                "Export it again: the two files belong together.",
             )
         return np.frombuffer(data, dtype.newbyteorder("<"), prod(tensor.dims), start).reshape(tuple(tensor.dims))
 
     def _file(self, location: str) -> bytes:
-        """Return the bytes of a file with weights, whose name must not lead out of the model's folder."""
+        """Return the bytes of a file with weights; its name must not lead out of the model's folder."""
         if location in self._files:
             return self._files[location]
         if not location or "\0" in location:
-            raise ModelError(f"{self._source} keeps weights outside of the file and does not say where")
+            raise ModelError(f"{self._source} keeps weights in another file and does not name it")
         path = (self._folder / location).resolve()
         if self._folder not in path.parents:
             raise ModelError(
-                f"{self._source} keeps weights outside of the file and of its folder, in {location!r}",
+                f"{self._source} keeps weights outside its folder, in {location!r}",
                 "Export it with the weights inside: torch.onnx.export(..., external_data=False).",
             )
         try:
@@ -69,6 +69,6 @@ class Tensors:
         except OSError as error:
             raise ModelError(
                 f"{self._source} keeps weights in {location}, which cannot be read: {error.strerror}",
-                "Put that file beside it: the exporter wrote both.",
+                "Put that file beside it; the exporter wrote both.",
             ) from None
         return self._files[location]

@@ -1,4 +1,4 @@
-"""A plain RNN that an exporter has unrolled, as PyTorch's does by default, folded into one RNN node again.
+"""Fold a plain RNN that an exporter has unrolled, as PyTorch's does by default, into one RNN node.
 
 The steps of such a graph are ``h_t = tanh(x_t W + b + (h_{t-1} U + c))`` with ``h_{-1} = 0``: one MatMul for all x_t, a
 Slice of it for each step, and a MatMul, Adds and a Tanh for each state.
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Sum:
-    """A sum before its tanh: the input of a step, the state before it by a matrix, and a bias."""
+    """The sum inside a step's tanh: the step's input, the previous state times a matrix, and a bias."""
 
     step: int = -1
     state: int = -1
@@ -29,13 +29,13 @@ class _Sum:
 
 
 class _Unrolled:
-    """What the nodes of an unrolled RNN give, by the names of their outputs; a method says whether it took its node."""
+    """What the nodes of an unrolled RNN compute, by output name; each method returns whether its node fits."""
 
     def __init__(self, nodes: Sequence[Any], constants: dict[str, Any]) -> None:
         self.constants = constants
         self.used: list[int] = []
         self.input = self.weight = self.every = ""
-        self.projected: dict[str, Floats] = {}  # x W + b for all steps: its bias
+        self.projected: dict[str, Floats] = {}  # the bias of each x W + b over all steps
         self.sums: dict[str, _Sum] = {}
         self.states: dict[str, int] = {}
         self.matrix, self.bias = "", np.zeros(0)
@@ -81,7 +81,7 @@ class _Unrolled:
         return False
 
     def _slice(self, node: Any) -> bool:
-        """Take the input of one step out of those of all."""
+        """Accept a Slice that takes one step's input from those of all steps."""
         if node.input[0] not in self.projected or len(node.input) < 4:
             return False
         start, end, axis = (np.asarray(self.constants.get(name, ())).reshape(-1).tolist() for name in node.input[1:4])
@@ -111,7 +111,7 @@ class _Unrolled:
         return True
 
     def _concat(self, node: Any) -> bool:
-        """Take the states of all steps, in their order."""
+        """Accept the states of all steps, in order."""
         if list(node.input) != list(self.states) or self.every:
             return False
         self.every = node.output[0]
@@ -125,7 +125,7 @@ def _plus(left: _Sum, right: _Sum) -> _Sum:
 
 
 def fold(nodes: Sequence[Any], constants: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Return nodes and constants with one RNN node in the place of an unrolled one; as they are where there is none."""
+    """Return nodes and constants with one RNN node in place of an unrolled RNN; unchanged where there is none."""
     import onnx
 
     found = _Unrolled(nodes, constants)
