@@ -35,6 +35,8 @@ _CLOCK_WORDS = {
 #: What a clock that counts from 1970 says today at least, and the seconds of its unit.
 _SINCE_1970 = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3), (1e8, 1.0))
 
+MAX_NAMES = 20_000  # different numbers of a column: more are measurements
+
 _LEAST_STEPS = 8  # from row to row, to tell a clock by
 _STEADY = 0.8  # of a clock's steps are as long as the others
 _RISING = 0.95  # of a clock's steps go forwards: it may begin anew with each recording
@@ -53,39 +55,67 @@ class Column:
 
     Attributes
     ----------
-    cells : tuple of str
+    cells : sequence of str, length R
+        Nothing where the numbers are so many different ones that they name nothing.
     values : ndarray of float64, shape (R,), or None
         NaN where a cell is no finite number; None where most are none.
     """
 
     name: str
-    cells: tuple[str, ...]
+    cells: Sequence[str]
     values: Floats | None
 
     @property
     def key(self) -> str:
-        """The name as it is compared: small letters, words joined by underscores."""
-        return re.sub(r"[^0-9a-z]+", "_", self.name.casefold()).strip("_")
+        """The name as it is compared, see :func:`key_of`."""
+        return key_of(self.name)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a cell occurs twice, as names of recordings and classes do."""
+        return bool(self.cells) and (len(self.cells) < 2 or len(set(self.cells)) < len(self.cells))
 
 
-def decimal_comma(column: Column) -> str:
-    """Return the first cell of a column whose numbers have decimal commas; empty where it is no such column."""
-    if column.values is not None:
-        return ""
-    filled = [cell.strip() for cell in column.cells if cell.strip()]
-    commas = [cell for cell in filled if _DECIMAL_COMMA.fullmatch(cell)]
-    return commas[0] if 2 * len(commas) > len(filled) else ""
+def key_of(name: str) -> str:
+    """Return a name as names are compared: small letters, words joined by underscores."""
+    return re.sub(r"[^0-9a-z]+", "_", name.casefold()).strip("_")
 
 
-def read_column(name: str, cells: tuple[str, ...]) -> Column:
-    """Return a column with its numbers, if most cells that are not empty hold one."""
-    try:
-        values = np.array(cells, np.float64)
-    except ValueError:
-        values = np.array([float(cell) if is_number(cell) else math.nan for cell in cells])
-    finite = np.isfinite(values)
-    filled = sum(bool(cell.strip()) for cell in cells)
-    return Column(name, cells, np.where(finite, values, math.nan) if 2 * finite.sum() > filled else None)
+class ColumnReader:
+    """Takes a column block by block, so that a long table does not lie in memory as text.
+
+    Parameters
+    ----------
+    keep : bool
+        Keep the cells, however many different ones there are.
+    """
+
+    def __init__(self, name: str, keep: bool = False) -> None:
+        self._name, self._keep = name, keep or key_of(name) in (*GROUPS, *LABELS)
+        self._blocks: list[Floats] = []
+        self._cells: list[str] | None = []
+        self._known: dict[str, str] = {}
+        self._filled = 0
+
+    def add(self, cells: Sequence[str]) -> None:
+        """Take the next cells."""
+        try:
+            values = np.array(cells, np.float64)
+            self._filled += len(cells)
+        except ValueError:
+            values = np.array([float(cell) if is_number(cell) else math.nan for cell in cells])
+            self._filled += sum(bool(cell.strip()) for cell in cells)
+        self._blocks.append(np.where(np.isfinite(values), values, math.nan))
+        if self._cells is not None:
+            self._cells.extend(self._known.setdefault(cell, cell) for cell in cells)  # equal cells are kept once
+        if len(self._known) > MAX_NAMES and not self._keep and np.isfinite(self._blocks[0]).all():
+            self._cells, self._known = None, {}
+
+    def column(self) -> Column:
+        """Return the column."""
+        values = np.concatenate(self._blocks)
+        numbers = int(np.isfinite(values).sum())
+        return Column(self._name, self._cells or (), values if 2 * numbers > self._filled else None)
 
 
 def named(wanted: Sequence[str], columns: Sequence[Column]) -> str:
@@ -102,31 +132,27 @@ def guess_label(columns: Sequence[Column]) -> str:
     keys = {column.key for column in columns}
     if "y" in keys and not keys & {"x", "z"}:  # beside x or z it is an axis
         return named(("y",), columns)
-    words = [c.name for c in columns if c.values is None and c.key not in (*GROUPS, *TIMES) and _repeats(c)]
+    words = [c.name for c in columns if c.values is None and c.key not in (*GROUPS, *TIMES) and c.repeats]
     return words[0] if len(words) == 1 else ""
 
 
 def guess_group(columns: Sequence[Column], labels: Sequence[str]) -> str:
     """Return the column that tells recordings apart: by its name, or because it changes as recordings do."""
     # A group that never repeats tells rows apart, not recordings; so does a counter.
-    repeating = [column for column in columns if _repeats(column) and not counts_rows(column)]
+    repeating = [column for column in columns if column.repeats and not counts_rows(column)]
     return named(GROUPS, repeating) or next((c.name for c in repeating if _like_recordings(c, labels)), "")
-
-
-def _repeats(column: Column) -> bool:
-    return len(column.cells) < 2 or len(set(column.cells)) < len(column.cells)
 
 
 def _like_recordings(column: Column, labels: Sequence[str]) -> bool:
     """Return whether a column names runs of rows: none comes back, each has one label, several have the same."""
     cells = column.cells
-    runs = 1 + sum(one != other for one, other in pairwise(cells))
-    if runs == 1 or 3 * runs > len(cells) or runs != len(set(cells)):
-        return False
     if column.values is not None:
         steps = np.unique(np.diff(column.values))
         if not set(steps.tolist()) <= {0.0, 1.0}:  # a reading may stay where it was, a recording's number goes up
             return False
+    runs = 1 + sum(one != other for one, other in pairwise(cells))
+    if runs == 1 or 3 * runs > len(cells) or runs != len(set(cells)):
+        return False
     pairs = set(zip(cells, labels, strict=True))
     return len(pairs) == runs > len(set(labels))
 

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from tpsgd_host.data.labels import unify
-from tpsgd_host.data.records import open_csv
+from tpsgd_host.data.records import CsvFile, open_csv
 from tpsgd_host.data.roles import (
     GROUPS,
     TIMES,
     Bools,
     Column,
+    ColumnReader,
     clock_rate,
     counts_rows,
-    decimal_comma,
     guess_group,
     guess_label,
     is_clock,
-    read_column,
 )
 from tpsgd_host.data.suspicions import Suspicion, Table, suspect
 from tpsgd_host.data.windows import Recording, find_recordings
-from tpsgd_host.errors import DataError
+
+BLOCK = 8192  # rows that are in memory as text
 
 
 @dataclass(frozen=True)
@@ -106,34 +108,26 @@ def summarize(path: str | Path, label: str = "", group: str = "", columns: Seque
             file.index(name, role, option)
     for name in columns:
         file.index(name, "value", "--columns")
-    records = [record for record in file.records() if not record.problem]
-    if not records:
+    lines, table = _read(file, {label, group, *columns})
+    if not lines:
         raise file.no_rows()
-    cells = zip(*(record.fields for record in records), strict=True)
-    table = {name: read_column(name, column) for name, column in zip(file.header, cells, strict=True)}
-    for name in columns or table:
-        if comma := decimal_comma(table[name]):
-            raise DataError(
-                f"{path}: column {name!r} has decimal commas, such as {comma!r}.",
-                "Write decimals with a point. With ; or tabs between the columns: sed 's/,/./g' OLD.csv > NEW.csv",
-            )
     label = label or guess_label(list(table.values()))
-    labels = unify([text.strip() for text in table[label].cells]) if label else [""] * len(records)
+    labels = unify([text.strip() for text in table[label].cells]) if label else [""] * len(lines)
     others = [column for name, column in table.items() if name != label]
     group = group or guess_group(others, labels)
     found = find_recordings(labels, table[group].cells if group else ())
-    unused, rate = _unused([c for c in others if c.name != group], found if group else [], len(records))
+    unused, rate = _unused([c for c in others if c.name != group], found if group else [], len(lines))
     values = tuple(columns) or tuple(c.name for c in others if c.name != group and c.name not in unused)
     rows = Counter(word for word in labels if word)
     lengths = [len(recording) for recording in found] if group else [0]
     whole = Table(
-        str(path), [record.line for record in records], label, labels, group, found,
+        str(path), lines, label, labels, group, found,
         [table[name] for name in values], table[group].cells if group else (),
     )  # fmt: skip
     return TableSummary(
         columns=file.header,
         numeric_columns=tuple(name for name, column in table.items() if column.values is not None),
-        rows=len(records),
+        rows=len(lines),
         label=label,
         label_counts=dict(rows.most_common()),
         group=group,
@@ -145,6 +139,20 @@ def summarize(path: str | Path, label: str = "", group: str = "", columns: Seque
         readings=(min(lengths), max(lengths)),
         suspicions=tuple(suspect(whole)) if label else (),
     )
+
+
+def _read(file: CsvFile, named: Collection[str]) -> tuple[Sequence[int], dict[str, Column]]:
+    """Return the line of each good row, and the columns by name; the cells of those ``named`` are kept."""
+    readers = [ColumnReader(name, keep=name in named) for name in file.header]
+    lines = array("q")
+    good = (record for record in file.records() if not record.problem)
+    while block := list(islice(good, BLOCK)):
+        lines.extend(record.line for record in block)
+        for reader, cells in zip(readers, zip(*(record.fields for record in block), strict=True), strict=True):
+            reader.add(cells)
+    if not lines:
+        return lines, {}
+    return lines, {name: reader.column() for name, reader in zip(file.header, readers, strict=True)}
 
 
 def _unused(columns: Sequence[Column], recordings: Sequence[Recording], rows: int) -> tuple[dict[str, str], float]:

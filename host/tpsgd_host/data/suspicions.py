@@ -110,7 +110,7 @@ def _slips(table: Table) -> Iterator[Suspicion]:
             continue
         for i in slips(column.values)[:1].tolist():
             yield Suspicion(
-                f"column {column.name!r} says {column.cells[i]} on line {table.lines[i]}, far from everything else",
+                f"column {column.name!r} says {column.values[i]:g} on line {table.lines[i]}, far from everything else",
                 "remove that row; the input scaling leaves such a reading out of account, the network sees it clamped",
             )
 

@@ -116,7 +116,7 @@ def test_readings_that_would_be_samples(table, rows):
 def test_a_slip_is_shown_with_its_line(table, rows):
     cells = [[name, *xy, y] for _, name, xy, y in rows]
     cells[500][1] = "1e9"
-    assert "column 'ax' says 1e9 on line 502" in facts(table("recording,ax,ay,label", cells))
+    assert "column 'ax' says 1e+09 on line 502" in facts(table("recording,ax,ay,label", cells))
 
 
 def test_cells_without_numbers_are_counted(table, rows):
@@ -141,3 +141,14 @@ def test_names_that_are_given_win(table, rows):
     assert found.value_columns == ("n", "ax") and found.unused == {}
     with pytest.raises(DataError, match="no column 'az'"):
         table("n,recording,ax,ay,label", cells, columns=("az",))
+
+
+def test_a_long_table_is_not_kept_as_text(table):
+    """Columns of more different numbers than there can be names lose their cells; classes and recordings do not."""
+    dice = np.random.default_rng(1)
+    cells = [(f"r{i // 10}", f"{x:.9f}", i // 10 % 3) for i, x in enumerate(dice.normal(size=25000))]
+    found = table("recording,x,label", cells)
+    assert (found.group, found.value_columns) == ("recording", ("x",))
+    assert sum(found.recordings.values()) == 2500 and found.readings == (10, 10)
+    with pytest.raises(DataError, match="a measurement, and no class"):
+        table("recording,x,label", cells, label="x")
