@@ -47,7 +47,6 @@ MODULES = (
     "softmax.py",
     "temporal.py",
 )
-package(
-    "tpsgd",
-    MODULES + (("kernels_viper.py",) if options.viper else ()) + (("kernels_thumb.py",) if options.thumb else ()),
-)
+VIPER = ("kernels_viper.py", "logmel_viper.py")
+THUMB = ("kernels_thumb.py",)
+package("tpsgd", MODULES + (VIPER if options.viper else ()) + (THUMB if options.thumb else ()))

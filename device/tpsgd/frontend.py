@@ -82,13 +82,13 @@ class LogMel:
         self.weights = logmel.triangles(n, spec.rate, spec.table)
         self.z = array("H", bytes(2 * n))
         self.sums = array("i", bytes(4 * (c + 3)))
-        self.sums[0] = n // 2
+        self.sums[0] = c << 16 | n // 2
         self.p = array("i", (0, 0, n, c, spec.offset - 128))
         self.shape = array("i", (0, model.steps, c))
         self.n, self.hop = n, spec.hop
         self.noise, self.reach = spec.noise, spec.reach
         self.segmenter = Segmenter(spec, c, kernels.activity, kernels.follow, kernels.shift)
-        self.halving = halving
+        self.halving = int(halving)
         if halving:
             before = logmel.TAPS - 1
             self._source = array("h", bytes(2 * (before + 2 * spec.hop)))
@@ -112,16 +112,20 @@ class LogMel:
     def push(self, n):
         """Take the first ``n`` samples of ``buffer``; return whether a word has just ended and stands in the sample."""
         kernels = self.kernels
-        move, step, at, count = kernels.copy, 1, 0, n
+        move = kernels.copy
+        at = 0
+        count = n
         if self.halving:
-            move, step, at, count = kernels.halve, 2, 1 - self._odd, (n + self._odd) >> 1
+            move = kernels.halve
+            at = 1 - self._odd
+            count = (n + self._odd) >> 1
             self._odd = (n + self._odd) & 1
         found = False
         while count:
             some = min(count, self.n - self._have)
             move(self._source, self.window, at << 16 | self._have, some)
             self._have += some
-            at += step * some
+            at += some << self.halving
             count -= some
             if self._have == self.n:
                 self.frame()
@@ -135,7 +139,10 @@ class LogMel:
 
     def frame(self):
         """Make the frame of the samples in ``window``."""
-        kernels, p, z, t = self.kernels, self.p, self.z, self.rotations
+        kernels = self.kernels
+        p = self.p
+        z = self.z
+        t = self.rotations
         kernels.take_mean(self.window, p)
         kernels.load(self.window, z, t, p)
         kernels.fft(z, t, self.n >> 1)

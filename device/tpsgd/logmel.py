@@ -138,9 +138,9 @@ def fft(z, t, m):
 def add_bands(z, t, weights, sums):
     """Add up the magnitudes of the bins into C + 2 ``sums``, of which the second to the last but one are bands.
 
-    ``sums`` has m as its first value; the sums come after it.
+    ``sums`` has ``C << 16 | m`` as its first value; the sums come after it.
     """
-    m = sums[0]
+    m = sums[0] & 0xFFFF
     for i in range(1, len(sums)):
         sums[i] = 0
     for k in range(m + 1):

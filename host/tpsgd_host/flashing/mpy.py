@@ -18,6 +18,9 @@ from tpsgd_host.flashing.programs import mpy_cross
 
 PACKAGE = "tpsgd"
 
+#: How the files end that only a firmware with a native emitter or an inline assembler takes.
+NATIVE = ("_viper.py", "_thumb.py")
+
 
 @dataclass(frozen=True)
 class MpyFormat:
@@ -98,15 +101,14 @@ def package_files(wanted: MpyFormat | None) -> dict[str, bytes]:
         compiled = compile_file(Path(path).name, text, wanted.arch)
         if compiled is not None:
             files[str(Path(path).with_suffix(".mpy").as_posix())] = compiled
-        elif not Path(path).name.startswith("kernels_"):
+        elif not path.endswith(NATIVE):
             return sources()  # mpy-cross does not understand this file: the board shall see it as it is
     return files
 
 
 def circuitpython_files() -> dict[str, bytes]:
     """Return the device package for CircuitPython: sources, without the engines that its compiler refuses."""
-    native = ("kernels_viper.py", "kernels_thumb.py")
-    return {path: text for path, text in sources().items() if not path.endswith(native)}
+    return {path: text for path, text in sources().items() if not path.endswith(NATIVE)}
 
 
 @cache

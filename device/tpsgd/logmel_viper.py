@@ -1,0 +1,316 @@
+"""The kernels of ``logmel`` for firmware with the native emitter (viper). They allocate nothing. Legend as there.
+
+``kernels_viper`` says what shapes such code. A table entry less 32768 is a signed number.
+"""
+
+import micropython
+from micropython import const
+
+from tpsgd.logmel import HALF_BAND, LOG, NOISE
+
+# As in ``logmel``; the compiler folds these into the code.
+_MEAN = const(0)
+_EXPONENT = const(1)
+_WINDOW = const(2)
+_BANDS = const(3)
+_OFFSET = const(4)
+_MARGIN = const(8)
+_LOUD = const(37)  # length of NOISE
+_PAIRS = const(6)  # of values of the half-band filter
+_MIDDLE = const(11)
+
+
+@micropython.viper
+def take_mean(x: ptr16, p: ptr32):
+    n = p[_WINDOW]
+    total = 0
+    high = 0 - 32768
+    low = 32767
+    i = 0
+    while i < n:
+        v = (x[i] ^ 32768) - 32768
+        total += v
+        if v > high:
+            high = v
+        if v < low:
+            low = v
+        i += 1
+    while n > 1:  # n is a power of two
+        total >>= 1
+        n >>= 1
+    p[_MEAN] = total
+    high -= total
+    low = total - low
+    if low > high:
+        high = low
+    if high < 1:
+        high = 1
+    n = 29
+    while high > 1:
+        high >>= 1
+        n -= 1
+    p[_EXPONENT] = n
+
+
+@micropython.viper
+def load(x: ptr16, z: ptr16, t: ptr16, p: ptr32):
+    m = p[_WINDOW] >> 1
+    k = p[_EXPONENT] - 16
+    mean = ((p[_MEAN] & 0xFFFF) ^ 32768) - 32768
+    j = 0  # i with its bits reversed
+    i = 0
+    while i < m:
+        a = i + i
+        if a < m:
+            c = t[a + a]
+            d = t[a + a + 2]
+        else:
+            c = 65536 - t[a + a - m - m]
+            d = 65536 - t[a + a + 2 - m - m]
+        a = (x[a] ^ 32768) - 32768 - mean
+        b = (x[i + i + 1] ^ 32768) - 32768 - mean
+        if k >= 0:
+            a <<= k
+            b <<= k
+        else:
+            a >>= 0 - k
+            b >>= 0 - k
+        z[j + j] = ((a * ((65536 - c) >> 1)) >> 15) + 32768
+        z[j + j + 1] = ((b * ((65536 - d) >> 1)) >> 15) + 32768
+        a = m >> 1
+        while j & a:
+            j ^= a
+            a >>= 1
+        j |= a
+        i += 1
+
+
+@micropython.viper
+def fft(z: ptr16, t: ptr16, m: int):
+    half = 1
+    step = m  # in pairs of the table, which is that of 2m
+    begin = int(z)
+    while half < m:
+        k = 0
+        while k < half:
+            c = t[2 * k * step] - 32768
+            s = t[2 * k * step + 1] - 32768
+            p = ptr16(begin + 4 * k)
+            i = k
+            while i < m:
+                q = ptr16(int(p) + 4 * half)
+                vr = q[0] - 32768
+                vi = q[1] - 32768
+                if k:
+                    tr = (vr * c - vi * s + 16384) >> 15
+                    vi = (vr * s + vi * c + 16384) >> 15
+                    vr = tr
+                ur = p[0]
+                ui = p[1]
+                p[0] = (ur + vr + 32768) >> 1
+                p[1] = (ui + vi + 32768) >> 1
+                q[0] = (ur - vr + 32768) >> 1
+                q[1] = (ui - vi + 32768) >> 1
+                p = ptr16(int(p) + 8 * half)
+                i += 2 * half
+            k += 1
+        half <<= 1
+        step >>= 1
+
+
+@micropython.viper
+def add_bands(z: ptr16, t: ptr16, weights: ptr8, sums: ptr32):
+    m = sums[0] & 0xFFFF
+    k = (sums[0] >> 16 & 0xFF) + 2
+    while k:
+        sums[k] = 0
+        k -= 1
+    while k <= m:
+        u = weights[2 * k]
+        if u:
+            a = 2 * (k & (m - 1))
+            b = 2 * ((m - k) & (m - 1))
+            ar = z[a] - 32768
+            ai = z[a + 1] - 32768
+            br = z[b] - 32768
+            bi = 32768 - z[b + 1]
+            er = (ar + br) >> 1
+            ei = (ai + bi) >> 1
+            odd = (ai - bi) >> 1
+            oi = (br - ar) >> 1
+            c = 0 - 32767
+            s = 0
+            if k < m:
+                c = t[2 * k] - 32768
+                s = t[2 * k + 1] - 32768
+            vr = (er + ((odd * c - oi * s + 16384) >> 15)) >> 1
+            vi = (ei + ((odd * s + oi * c + 16384) >> 15)) >> 1
+            if vr < 0:
+                vr = 0 - vr
+            if vi < 0:
+                vi = 0 - vi
+            if vr < vi:
+                ar = vr
+                vr = vi
+                vi = ar
+            ar = vr - (vr >> 3) + (vi >> 1)
+            if ar > vr:
+                vr = ar
+            ar = vr * weights[2 * k + 1]
+            sums[u + 1] = sums[u + 1] + ar
+            sums[u] = sums[u] + (vr << 8) - ar
+        k += 1
+
+
+@micropython.viper
+def take_logs(sums: ptr32, frames: ptr8, at: int, p: ptr32) -> int:
+    less = 16 * (p[_EXPONENT] - 16) - (((p[_OFFSET] & 0xFFFF) ^ 32768) - 32768)
+    frames = ptr8(int(frames) + at)
+    table = ptr8(LOG)
+    n = p[_BANDS]
+    largest = 0
+    i = 0
+    while i < n:
+        v = sums[i + 2]
+        log = 0
+        if v:
+            e = 5
+            while v > 63:
+                v >>= 1
+                e += 1
+            while v < 32:
+                v <<= 1
+                e -= 1
+            log = 16 * e + table[v - 32]
+        log -= less
+        if log < 0:
+            log = 0
+        if log > 255:
+            log = 255
+        if log > largest:
+            largest = log
+        frames[i] = log
+        i += 1
+    return largest
+
+
+@micropython.viper
+def activity(frames: ptr8, at: int, level: ptr16, c: int) -> int:
+    frames = ptr8(int(frames) + at)
+    a = 0
+    i = 0
+    while i < c:
+        a += frames[i] - (level[i] >> 4)
+        i += 1
+    return a
+
+
+@micropython.viper
+def follow(frames: ptr8, at: int, level: ptr16, packed: int):
+    frames = ptr8(int(frames) + at)
+    by = packed >> 11
+    c = packed & 0x7FF
+    i = 0
+    while i < c:
+        v = level[i]
+        level[i] = v + (16 * frames[i] - v) // by
+        i += 1
+
+
+@micropython.viper
+def shift(frames: ptr8, at: int, n: int):
+    source = ptr8(int(frames) + at)
+    i = 0
+    while i < n:
+        frames[i] = source[i]
+        i += 1
+
+
+@micropython.viper
+def take_noise(frames: ptr8, level: ptr16, c: int, count: int):
+    table = ptr8(NOISE)
+    while count:
+        i = 0
+        while i < c:
+            v = frames[i]
+            d = v - (level[i] >> 4) - _MARGIN
+            if d < 0:
+                d = 0
+            if d < _LOUD:
+                v -= table[d]
+                if v < 0:
+                    v = 0
+                frames[i] = v
+            i += 1
+        frames = ptr8(int(frames) + c)
+        count -= 1
+
+
+@micropython.viper
+def word(frames: ptr8, x: ptr8, shape: ptr32, reach: int):
+    r = shape[0]
+    steps = shape[1]
+    c = shape[2]
+    top = 0
+    i = r * c
+    while i:
+        i -= 1
+        if frames[i] > top:
+            top = frames[i]
+    low = top - reach
+    t = 0
+    while t < steps:
+        first = t * r // steps
+        last = (t + 1) * r // steps
+        if last <= first:
+            last = first + 1
+        j = 0
+        while j < c:
+            s = 0
+            i = first
+            while i < last:
+                v = frames[i * c + j]
+                if v < low:
+                    v = low
+                s += v - top
+                i += 1
+            v = 2 * (s // (last - first)) + 255  # s <= 0, and // floors
+            if v < 1:
+                v = 1
+            x[t * c + j] = v
+            j += 1
+        t += 1
+
+
+@micropython.viper
+def copy(source: ptr16, target: ptr16, places: int, count: int):
+    source = ptr16(int(source) + 2 * (places >> 16))
+    target = ptr16(int(target) + 2 * (places & 0xFFFF))
+    i = 0
+    while i < count:
+        target[i] = source[i]
+        i += 1
+
+
+@micropython.viper
+def halve(source: ptr16, target: ptr16, places: int, count: int):
+    taps = ptr16(HALF_BAND)
+    source = ptr16(int(source) + 2 * ((places >> 16) + _MIDDLE))
+    target = ptr16(int(target) + 2 * (places & 0xFFFF))
+    while count:
+        v = ((taps[0] ^ 32768) - 32768) * ((source[0] ^ 32768) - 32768) + 16384
+        j = 1
+        while j <= _PAIRS:
+            left = ptr16(int(source) + 2 - 4 * j)
+            right = ptr16(int(source) - 2 + 4 * j)
+            v += ((taps[j] ^ 32768) - 32768) * (((left[0] ^ 32768) + (right[0] ^ 32768)) - 65536)
+            j += 1
+        v >>= 15
+        if v > 32767:
+            v = 32767
+        if v < -32768:
+            v = -32768
+        target[0] = v
+        source = ptr16(int(source) + 4)
+        target = ptr16(int(target) + 2)
+        count -= 1
