@@ -16,7 +16,7 @@ from tpsgd_host.flashing.mpy import mpy_cross
 ROOT = Path(__file__).resolve().parents[3]
 DEVICE = ROOT / "device"
 MODULES = {f"tpsgd/{path.name}" for path in (DEVICE / "tpsgd").glob("*.py")}
-ENGINES = {"tpsgd/kernels_viper.py", "tpsgd/kernels_thumb.py"}
+ENGINES = {"tpsgd/kernels_viper.py", "tpsgd/kernels_thumb.py", "tpsgd/logmel_viper.py"}
 
 
 def package():
