@@ -114,5 +114,5 @@ def test_rows_that_are_split_alone_are_noted(place):
     call("new", "rows", "--data", "rows.csv", "--no-tune")
     call("quantize", "rows.toml", "--data", "rows.csv")
     said = call("simulate", "rows.csv", "--model", "rows.tpsgd", "--epochs", 1, "--test-split", "0.2")
-    assert "every row counts as a recording of its own" in " ".join(said.split())
-    assert "recording of its own" not in call("simulate", "rows.csv", "--model", "rows.tpsgd", "--epochs", 1)
+    assert "every row counts as its own recording" in " ".join(said.split())
+    assert "its own recording" not in call("simulate", "rows.csv", "--model", "rows.tpsgd", "--epochs", 1)

@@ -1,1 +1,1 @@
-"""From a file to samples: tables, recordings, windows, scaling, splits."""
+"""Turns files into samples: tables, recordings, windows, scaling, splits."""

@@ -1,4 +1,4 @@
-"""Arrays out of a ``.npz``: nothing is unpickled, and nothing is unpacked before it is known how large it becomes."""
+"""Read arrays from a ``.npz``: nothing is unpickled, and sizes are known before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from tpsgd_host.files import open_file
 
 Array = npt.NDArray[Any]
 
-#: Bytes that one number takes when it is computed with: a file of bytes becomes eight times as large.
+#: Bytes per number in computations, which work in float64: a file of bytes becomes eight times as large.
 WIDE = 8
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 class TooLargeError(ValueError):
-    """The arrays are larger than was allowed."""
+    """The arrays are larger than allowed."""
 
 
 def load_arrays(path: str | Path, most: int, wanted: Collection[str] | None = None) -> dict[str, Array]:
-    """Return the arrays in a file by their names.
+    """Return the arrays in a file by name.
 
     Parameters
     ----------
     most : int
-        Bytes that all of them may take, eight a number at least.
+        Maximum bytes for all of them, at least eight per number.
     wanted : collection of str, optional
-        The names to read; others come as empty arrays. None reads all.
+        The names to read; other arrays are returned empty. None reads all.
 
     Raises
     ------
@@ -54,14 +54,14 @@ def load_arrays(path: str | Path, most: int, wanted: Collection[str] | None = No
                 size = _unpacked(member)
             left -= size
             if left < 0:
-                raise TooLargeError(f"{name} unpacks to {size} bytes, all arrays may take {most}")
+                raise TooLargeError(f"{name} unpacks to {size} bytes; all arrays together may take {most}")
             with archive.open(info) as member:
                 found[name] = np.lib.format.read_array(member, allow_pickle=False)
     return found
 
 
 def _unpacked(member: IO[bytes]) -> int:
-    """Return the bytes that an array takes, by its header alone."""
+    """Return the size of an array in bytes, from its header alone."""
     version = np.lib.format.read_magic(member)
     if version not in _HEADERS:
         raise ValueError(f"an array of format version {version}")

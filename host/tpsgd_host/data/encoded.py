@@ -1,4 +1,4 @@
-"""Samples as a network takes them: stored activations, one byte a value, held once however they are divided.
+"""Samples as a network reads them: stored activations, one byte per value, held in memory once however they are split.
 
 Shapes: D samples in memory, S samples of a part, T steps, C channels, N classes.
 """
@@ -27,13 +27,13 @@ class EncodedSamples:
     data : ndarray of uint8, shape (D, T*C)
         Stored activations of the whole set, ``x + 128``.
     rows : ndarray of uint32, shape (S,)
-        Where the samples of this part stand in ``data``.
+        Rows of ``data`` that hold the samples of this part.
     labels : ndarray of uint8, shape (S,)
         Index into ``classes``; 255 where unknown.
     classes : tuple of str
         The N class names.
     groups : sequence of str
-        The S recordings the samples came from.
+        The recording of each of the S samples.
     lines : ndarray of int64, shape (S,)
         Line (or row, from 1) of the file where each sample begins.
     bad_rows : tuple of BadRow

@@ -1,4 +1,4 @@
-"""Front ends as the host knows them (SPEC 1.9): what turns sound, or readings of a motion sensor, into samples.
+"""Front ends on the host (SPEC 1.9): they turn sound, or readings of a motion sensor, into samples.
 
 Shapes: C bands or channels, T steps of a sample.
 """
@@ -13,26 +13,26 @@ import numpy as np
 
 from tpsgd import frontspec
 
-EDGE = 1024  # a band's edge is in so many parts of 1 Hz
+EDGE = 1024  # the unit of a band's edge is 1 Hz divided by this
 FULL = 127 << 16  # a full-scale reading times its multiplier
 
 
 @dataclass(frozen=True)
 class Segmenting:
-    """How words, or gestures, are found in a stream (SPEC 1.9). Times are in frames.
+    """How to find words or gestures in a stream (SPEC 1.9). Times are in frames.
 
     Attributes
     ----------
     on, off : int
-        Activity of a band that begins a word, and that it does not go below until its end.
+        Activity of a band that begins a word, and below which it ends.
     hold : int
         Quiet frames that end a word.
     before, after : int
-        Frames that are taken before the first loud one and after the last.
+        Frames to include before the first loud one and after the last.
     shortest, longest : int
-        Frames of a word.
+        Minimum and maximum frames of a word.
     settle : int
-        Frames of the beginning, whose mean is the first quiet level.
+        Frames at the beginning; their mean is the first quiet level.
     follow : int
         The quiet level moves by ``2**-follow`` of the way in each quiet frame.
     """
@@ -59,17 +59,17 @@ class LogMel:
     Attributes
     ----------
     rate : int
-        Samples a second.
+        Samples per second.
     window, hop : int
-        Samples that a frame is made of, a power of two, and samples from one to the next.
+        Samples in a frame, a power of two, and samples from one frame to the next.
     edges : tuple of int, length C + 2
-        Where the bands' triangles begin, peak and end, in 1024ths of 1 Hz.
+        Where the triangles of the bands begin, peak and end, in 1024ths of 1 Hz.
     offset : int
-        Added to each logarithm; 8 units are 3 dB.
+        Is added to each logarithm; 8 units are 3 dB.
     reach : int
-        What is so many units below a word's loudest value, or more, counts as silence.
+        Values at least this many units below a word's loudest one count as silence.
     noise : bool
-        Whether the power of the noise between words is taken off.
+        Whether to subtract the power of the noise between words.
     """
 
     rate: int
@@ -88,7 +88,7 @@ class LogMel:
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second."""
+        """Frames per second."""
         return self.rate / self.hop
 
 
@@ -99,11 +99,11 @@ class Motion:
     Attributes
     ----------
     rate : int
-        Readings a second.
+        Readings per second.
     multipliers : tuple of int, length C
         An activation is a reading times this, in 65536ths.
     counts : float
-        What a number in a data file is multiplied by to be a reading of the board, a 16-bit integer.
+        A number in a data file times this is a reading of the board, a 16-bit integer.
     """
 
     rate: int
@@ -113,7 +113,7 @@ class Motion:
 
     @property
     def frame_rate(self) -> float:
-        """Readings a second."""
+        """Readings per second."""
         return float(self.rate)
 
 
@@ -121,14 +121,14 @@ FrontEnd = LogMel | Motion
 
 
 def mel_edges(bands: int, low: float, high: float) -> tuple[int, ...]:
-    """Return the edges of triangles that are equally wide on the mel scale, from ``low`` to ``high`` Hz."""
+    """Return the edges of triangles of equal width on the mel scale, from ``low`` to ``high`` Hz."""
     ends = 2595 * np.log10(1 + np.array((low, high)) / 700)
     hertz = 700 * (10 ** (np.linspace(ends[0], ends[1], bands + 2) / 2595) - 1)
     return tuple(int(edge) for edge in np.round(hertz * EDGE))
 
 
 def narrow_band(front: LogMel) -> int | None:
-    """Return the first band, from 0, that no bin of the window falls into; None where there is none."""
+    """Return the first band, counted from 0, that contains no bin of the window; None if every band has one."""
     width = front.rate * EDGE / front.window
     for c in range(front.bands):
         first = int(front.edges[c] // width) + 1
@@ -163,7 +163,7 @@ def unpack(spec: Any) -> FrontEnd:
 
 
 def device_spec(front: FrontEnd) -> Any:
-    """Return a front end as the device's code takes it.
+    """Return a front end in the form that the device's code takes.
 
     Raises
     ------

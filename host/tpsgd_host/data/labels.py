@@ -1,4 +1,4 @@
-"""From labels as a file writes them to class numbers.
+"""Turn labels as a file spells them into class numbers.
 
 Shapes: S samples, T steps, C channels.
 """
@@ -19,25 +19,25 @@ from tpsgd_host.errors import DataError
 from tpsgd_host.names import listing, suggestion
 
 MAX_CLASSES = 255
-MAX_BYTES = 255  # of a class name in the model file
+MAX_BYTES = 255  # maximum length of a class name in the model file
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class NamedSamples:
-    """Samples whose classes are still names.
+    """Samples whose classes are given by name.
 
     Attributes
     ----------
     values : ndarray of float64, shape (S, T, C)
     labels : sequence of str
-        Class name of each of the S samples, empty where unknown.
+        Class name of each sample; empty where unknown.
     groups : sequence of str
         Recording of each sample.
     lines : ndarray of int64, shape (S,)
     classes : tuple of str
-        The classes in the order the file declares them; empty where it does not.
+        The classes in the order in which the file declares them; empty if it declares none.
     """
 
     values: npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ class NamedSamples:
 
 
 def whole(label: str) -> int | None:
-    """Return the integer a label stands for (``3``, ``3.0``, ``3.000e+00``), or None."""
+    """Return the integer that a label spells (``3``, ``3.0``, ``3.000e+00``), or None."""
     if not _NUMBER.fullmatch(label):
         return None
     number = float(label)
@@ -56,14 +56,14 @@ def whole(label: str) -> int | None:
 
 
 def unify(labels: Sequence[str], classes: Sequence[str] | None = None) -> list[str]:
-    """Write labels of integer classes in one way: 3.0 is the class 3.
+    """Spell labels of integer classes in one way: 3.0 is the class 3.
 
     Parameters
     ----------
     labels : sequence of str
     classes : sequence of str, optional
-        The model's classes; if they are integers a label takes the spelling of its class. Without them, labels that
-        are all integers are written as such.
+        The model's classes; if they are integers, a label takes the spelling of its class. Without them, labels that
+        are all integers are spelled as integers.
 
     Returns
     -------
@@ -87,13 +87,13 @@ def class_names(labels: Sequence[str], source: str) -> tuple[str, ...]:
     Raises
     ------
     DataError
-        If there are more than a model can have.
+        If there are more labels than a model can have classes.
     """
     distinct = sorted(set(labels) - {""})
     if len(distinct) > MAX_CLASSES:
         raise DataError(
-            f"{source}: {len(distinct)} different labels, a model has at most {MAX_CLASSES} classes.",
-            f"They begin {listing(distinct, 4)}. If another column holds the class, name it with --label.",
+            f"{source}: {len(distinct)} different labels, but a model has at most {MAX_CLASSES} classes.",
+            f"The first are {listing(distinct, 4)}. If another column holds the class, name it with --label.",
         )
     numbers = {name: whole(name) for name in distinct}
     return tuple(sorted(distinct, key=lambda name: numbers[name] or 0) if None not in numbers.values() else distinct)
@@ -107,9 +107,9 @@ def to_samples(named: NamedSamples, classes: Sequence[str] | None, rejects: Reje
     named : NamedSamples
         Labels already unified with ``classes``.
     classes : sequence of str or None
-        The model's classes; None takes those of the file.
+        The model's classes; by default those of the file.
     rejects : Rejects
-        Takes samples whose label is none of the classes.
+        Receives samples whose label is none of the classes.
 
     Returns
     -------
@@ -135,20 +135,20 @@ def to_samples(named: NamedSamples, classes: Sequence[str] | None, rejects: Reje
 def number_labels(
     named: NamedSamples, names: Sequence[str], rejects: Rejects
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Return which samples have a known label, or none, shape (r,), and the class number of each, 255 for none.
+    """Return which samples have a known label or none, shape (r,), and their class numbers, 255 for none.
 
     Parameters
     ----------
     names : sequence of str
         The classes.
     rejects : Rejects
-        Takes the others.
+        Receives the others.
     """
     number = {name: index for index, name in enumerate(names)} | {"": UNKNOWN}
     codes = np.array([number.get(label, -1) for label in named.labels], np.int64)
     for i in np.flatnonzero(codes < 0):
         label = named.labels[int(i)]
-        near = suggestion(label, names) or " To give a trained model one more: tpsgd-host adapt --add-class NAME."
+        near = suggestion(label, names) or " tpsgd-host adapt --add-class NAME gives a trained model one more class."
         hint = f"The classes: {listing(names)}.{near}"
         rejects.add(int(named.lines[i]), f"the label {reprlib.repr(label)} is none of the {len(names)} classes", hint)
     keep = np.flatnonzero(codes >= 0)

@@ -1,4 +1,4 @@
-"""What a model says about its data: columns, label, recordings, windows.
+"""How a model describes its data: columns, label, recordings, windows.
 
 Shapes: C channels, T steps in a sample, W readings in a window.
 """
@@ -11,11 +11,11 @@ from typing import Literal
 Windows = Literal["row", "recording"]
 Resampling = Literal["linear", "mean"]
 
-#: What a user calls the label, the group and the value columns (with commas), where it is not as the model says.
+#: Names of the label, the group and the value columns (with commas) that a user gives in place of the model's.
 Names = tuple[str | None, str | None, str | None]
 NO_NAMES: Names = (None, None, None)
 
-#: Resampling where nobody says; a row has none.
+#: Default resampling; rows have none.
 USUAL: dict[Windows, Resampling] = {"row": "linear", "recording": "mean"}
 
 
@@ -30,22 +30,21 @@ class Layout:
     channels : int
         C, values of a step.
     windows : {"row", "recording"}
-        One row a sample (wide), or readings grouped into recordings (long).
+        Each row is a sample (wide), or each row is a reading of a recording (long).
     resampling : {"linear", "mean"}
         How W readings become T steps.
     window : int
-        W, readings of a window; 0 takes each recording whole.
+        W, readings in a window; with 0 each recording is one window.
     hop : int
-        Readings between the starts of two windows; 0 as ``window``.
+        Readings from the start of one window to the next; 0 for the length of a window.
     rate : float
-        Readings a second, 0 where unknown.
+        Readings per second; 0 where unknown.
     label : str
-        Name of the column that holds the class.
+        Column that holds the class.
     group : str
-        Name of the column that tells recordings apart; empty where there is none.
+        Column that tells recordings apart; empty where there is none.
     columns : tuple of str
-        Names of the value columns; empty: every column but label and group, in the file's order. For ``row`` there are
-        T*C of them, else C.
+        The value columns: T*C of them for ``row``, else C. If empty, every column but label and group, in file order.
     """
 
     steps: int
@@ -61,13 +60,13 @@ class Layout:
 
     @property
     def width(self) -> int:
-        """Value columns that a table must have: T*C for rows, C for readings."""
+        """Number of value columns that a table must have: T*C for rows, C for readings."""
         return self.steps * self.channels if self.windows == "row" else self.channels
 
     def named(
         self, label: str | None = None, group: str | None = None, columns: tuple[str, ...] | None = None
     ) -> Layout:
-        """Return this layout with the names that a user gave on the command line put in."""
+        """Return this layout with the names that a user gave on the command line."""
         return replace(
             self,
             label=self.label if label is None else label,
@@ -77,6 +76,6 @@ class Layout:
 
 
 def layout_of(layout: Layout, label: str | None, group: str | None, columns: str | None) -> Layout:
-    """Return the model's layout with the names that a user gave; those of the columns with commas between."""
+    """Return the model's layout with the names that a user gave; column names are separated by commas."""
     names = tuple(name.strip() for name in columns.split(",")) if columns else None
     return layout.named(label, group, names)

@@ -1,4 +1,4 @@
-"""From a data file to labelled samples; the suffix tells what kind of file it is."""
+"""Load labelled samples from a data file; its suffix tells its format."""
 
 from __future__ import annotations
 
@@ -34,31 +34,31 @@ def load_samples(
     bad_rows: BadRows = "stop",
     require_labels: bool = True,
 ) -> Samples:
-    """Read a data file as the model wants it.
+    """Read a data file in the way a model needs it.
 
     Parameters
     ----------
     path : str or Path
         A ``.csv``, ``.tsv`` or ``.txt`` table, or ``.npz`` arrays.
     layout : Layout
-        What the file's columns are and how its rows become samples.
+        The meaning of the file's columns, and how its rows become samples.
     classes : sequence of str, optional
-        The model's classes. None takes the file's: those that an ``.npz`` declares, else its distinct labels, in
+        The model's classes. By default the file's: those that an ``.npz`` declares, else its distinct labels, in
         numeric order if all are integers.
     bad_rows : {"stop", "skip"}
         What to do with a row, recording or label that cannot be used.
     require_labels : bool
-        False allows a file without labels; the class of an unlabelled sample is 255.
+        Whether every sample must have a label; an unlabelled sample has class 255.
 
     Returns
     -------
     Samples
-        At least one; ``bad_rows`` lists what was left out.
+        At least one sample; ``bad_rows`` lists what was left out.
 
     Raises
     ------
     DataError
-        If the file is not there or not usable, or has a bad row and ``bad_rows`` is ``"stop"``.
+        If the file is missing or not usable, or has a bad row and ``bad_rows`` is ``"stop"``.
     """
     rejects = _rejects(path, bad_rows)
     return to_samples(_joined(list(_pieces(path, layout, rejects, classes, require_labels))), classes, rejects)
@@ -72,9 +72,9 @@ def load_encoded(
     bad_rows: BadRows = "stop",
     require_labels: bool = True,
 ) -> EncodedSamples:
-    """Read a data file as :func:`load_samples` does, into stored activations: a byte a value.
+    """Read a data file as :func:`load_samples` does, into stored activations: one byte per value.
 
-    Beyond these it takes memory for some thousand rows of a table, or for one recording where a window is all of it.
+    It also needs memory for a few thousand rows of a table, or for one recording where each recording is one window.
 
     Parameters
     ----------
@@ -113,17 +113,17 @@ def _rejects(path: str | Path, bad_rows: BadRows) -> Rejects:
 def _pieces(
     path: str | Path, layout: Layout, rejects: Rejects, classes: Sequence[str] | None, require_labels: bool
 ) -> Iterator[NamedSamples]:
-    """Yield the samples of a file; a table whose classes are known is read piece by piece."""
+    """Yield the samples of a file; a table with known classes is read in pieces."""
     suffix = Path(path).suffix.lower()
     if suffix == ".npz":
         named = read_npz(path, layout, rejects, require_labels)
         yield replace(named, labels=unify(named.labels, classes if classes is not None else named.classes or None))
     elif suffix not in TABLES:
         raise DataError(
-            f"{path}: files that end in {suffix or 'nothing'!r} are not read.",
-            f"Convert it to CSV or NumPy's .npz; known are {', '.join(TABLES)} and .npz.",
+            f"{path}: tpsgd does not read files that end in {suffix or 'nothing'!r}.",
+            f"Convert it to CSV or NumPy's .npz; tpsgd reads {', '.join(TABLES)} and .npz.",
         )
-    elif classes is None:  # how labels are spelled follows from all of them
+    elif classes is None:  # the spelling of labels depends on all of them
         table = read_table(path, layout, rejects, require_labels)
         yield from _cut_up([replace(table, labels=tuple(unify(table.labels)))], layout, rejects)
     else:
@@ -132,7 +132,7 @@ def _pieces(
 
 
 def _cut_up(tables: Iterable[Table], layout: Layout, rejects: Rejects) -> Iterator[NamedSamples]:
-    """Yield the samples of tables that follow each other in a file."""
+    """Yield the samples of consecutive tables of a file."""
     count = 0
     for table in tables:
         if layout.windows == "row":
@@ -156,21 +156,21 @@ def _joined(pieces: Sequence[NamedSamples]) -> NamedSamples:
 
 
 def _rows(table: Table, layout: Layout) -> NamedSamples:
-    """Take each row as a sample; without a group column each is a recording of its own."""
+    """Make each row a sample; without a group column, each row is also its own recording."""
     values = table.values.reshape(len(table.labels), layout.steps, layout.channels)
     groups = table.groups if layout.group else RowNames("line", table.lines)
     return NamedSamples(values, table.labels, groups, table.lines)
 
 
 def _windows(table: Table, recordings: Sequence[Recording], layout: Layout, rejects: Rejects) -> NamedSamples:
-    """Cut recordings into windows; one that is too short for a window is rejected."""
+    """Cut recordings into windows; reject those that are too short for a window."""
     windows = cut(table.values, recordings, layout)
     for recording in windows.short:
         if table.continues and recording.start == 0:
-            continue  # the end of a recording that has given windows before
+            continue  # the end of a recording that already gave windows
         readings = "1 reading" if len(recording) == 1 else f"{len(recording)} readings"
         name = recording.name if not table.groups else f"recording {recording.name!r}"
-        rejects.add(int(table.lines[recording.start]), f"{name} has {readings}, the window needs {layout.window}")
+        rejects.add(int(table.lines[recording.start]), f"{name} has {readings}, but a window needs {layout.window}")
     lines = table.lines[windows.starts] if len(windows.starts) else np.empty(0, np.int64)
     origin = windows.recordings
     return NamedSamples(windows.values, [r.label for r in origin], [r.name for r in origin], lines)

@@ -1,4 +1,4 @@
-"""The order samples are presented in: the same for a seed on every machine and NumPy version."""
+"""The order in which samples are presented. A seed gives the same order on every machine and NumPy version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tpsgd.generator import mix, step
 
-# Orders draw from a stream of their own, so that they do not follow the draws of a run with the same seed.
+# Orders draw from a separate stream, so that they do not correlate with the draws of a run with the same seed.
 _STREAM = 0x000F0000
 
 
@@ -26,27 +26,27 @@ class Generator:
         return self.state
 
     def draw(self, n: int) -> int:
-        """Return a number in 0..n-1; past 65536, where SPEC's 16 bits would leave gaps, all 32 bits are used."""
+        """Return a number in 0..n-1; above 65536, where SPEC's 16 bits would leave gaps, use all 32 bits."""
         s = self.next()
         return ((s >> 16) * n) >> 16 if n <= 1 << 16 else (s * n) >> 32
 
 
 def permutation(n: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return 0..n-1 shuffled, shape (n,); in order for seed 0. It is the first of :func:`epochs`."""
+    """Return 0..n-1 shuffled, shape (n,), as the first of :func:`epochs`; unshuffled for seed 0."""
     return next(epochs(n, 1, seed))
 
 
 def epochs(n: int, epochs: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield an order of n samples for each epoch.
+    """Yield the order of n samples in each epoch.
 
     Parameters
     ----------
     n : int
         Samples.
     epochs : int
-        How many orders to yield.
+        Number of orders to yield.
     seed : int
-        Selects the orders; 0 keeps the file's order in every epoch.
+        Selects the orders; 0 keeps file order in every epoch.
 
     Yields
     ------

@@ -1,4 +1,4 @@
-"""A CSV file as text: encoding, delimiter, header, and its records with their line numbers."""
+"""Read a CSV file as text: encoding, delimiter, header, and records with their line numbers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tpsgd_host.names import listing, suggestion
 
 DELIMITERS = (",", ";", "\t")
 
-#: Characters of a record: one of 65,535 values, the most of a map, takes a quarter of it.
+#: Maximum characters of a record; 65,535 values, the most in a map, take a quarter of it.
 MAX_RECORD = 4 << 20
 
 
 @dataclass(frozen=True)
 class Record:
-    """One record: the line it begins on, its fields, and what is wrong with it (empty if nothing)."""
+    """A record: the line on which it begins, its fields, and what is wrong with it (empty if nothing)."""
 
     line: int
     fields: list[str]
@@ -39,7 +39,7 @@ class CsvFile:
     source : str
         The file, as the user named it.
     header : tuple of str
-        Column names, each different.
+        Column names, all different.
     delimiter : str
         Comma, semicolon or tab.
     """
@@ -49,7 +49,7 @@ class CsvFile:
     delimiter: str
 
     def records(self) -> Iterator[Record]:
-        """Read the file once more and yield the records after the header; blank lines are passed over."""
+        """Read the file again and yield the records after the header; skip blank lines."""
         records = _records(self.source, self.delimiter)
         next(records)
         wanted = len(self.header)
@@ -60,20 +60,20 @@ class CsvFile:
                 yield Record(record.line, record.fields, _wrong_count(record.fields, wanted))
 
     def no_rows(self) -> DataError:
-        """Return the error to raise where nothing follows the header."""
+        """Return the error to raise for a file without rows."""
         return DataError(f"{self.source} has a header and no rows.", "Record some data first.")
 
     def index(self, name: str, role: str, option: str) -> int:
-        """Return where a column stands.
+        """Return the index of a column.
 
         Parameters
         ----------
         name : str
             The column.
         role : str
-            What it is wanted for, as the message puts it: ``"label"``.
+            Its role, for the message, such as ``"label"``.
         option : str
-            The option that names another.
+            The option that names another column.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class CsvFile:
             return self.header.index(name)
         if len(self.header) == 1:
             raise DataError(
-                f"{self.source} has only one column, {self.header[0]!r}, and none called {name!r}.",
+                f"{self.source} has only one column, {self.header[0]!r}, and no column {name!r}.",
                 "Columns are separated by commas, semicolons or tabs.",
             )
         raise DataError(
@@ -114,12 +114,12 @@ def open_csv(path: str | Path) -> CsvFile:
 
 
 class _Lines:
-    """The lines of a file as text, without its byte order mark, read as they are asked for.
+    """The lines of a file as text, without its byte order mark, read on demand.
 
     Attributes
     ----------
     taken : int
-        Characters since it was set to 0: those of a record, whose fields may go over many lines.
+        Characters read since it was set to 0. These are the characters of a record, whose fields may span many lines.
     """
 
     def __init__(self, source: str, file: IO[bytes]) -> None:
@@ -142,8 +142,8 @@ class _Lines:
         self.taken += len(line)
         if self.taken > MAX_RECORD:
             raise DataError(
-                f"{self._source}, line {self._number}: a row of more than {MAX_RECORD} characters.",
-                "Is a line break missing, or a quote not closed?",
+                f"{self._source}, line {self._number}: a row has more than {MAX_RECORD} characters.",
+                "Is a line break missing, or is a quote not closed?",
             )
         return line
 
@@ -159,7 +159,7 @@ def _open(source: str) -> IO[bytes]:
 
 
 def _not_text(source: str) -> DataError:
-    """Return the error for a file that is not UTF-8, with the first byte that is not."""
+    """Return the error for a file that is not UTF-8; it names the first wrong byte."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     at = 0
     with _open(source) as file:
@@ -173,12 +173,12 @@ def _not_text(source: str) -> DataError:
                 break
             at += len(piece)
         else:
-            found = "it ends within a character"
+            found = "it ends inside a character"
     return DataError(f"{source} is not UTF-8 text: {found}.", 'Save it from the spreadsheet as "CSV UTF-8".')
 
 
 def _records(source: str, delimiter: str) -> Iterator[Record]:
-    """Yield every record that is not blank, the header among them."""
+    """Yield every record that is not blank, the header included."""
     with _open(source) as file:
         lines = _Lines(source, file)
         reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
@@ -197,7 +197,7 @@ def _records(source: str, delimiter: str) -> Iterator[Record]:
 
 
 def _sniff(source: str) -> str:
-    """Return the delimiter under which header and first record agree best."""
+    """Return the delimiter with which header and first record agree best."""
 
     def score(delimiter: str) -> tuple[bool, bool, int]:
         records = _records(source, delimiter)
@@ -208,25 +208,25 @@ def _sniff(source: str) -> str:
 
 
 def _check_header(source: str, header: tuple[str, ...]) -> None:
-    """Refuse a first line that is data, and names that stand twice."""
+    """Raise for a first line that is data, or that names a column twice."""
     numbers = [name for name in header if is_number(name)]
     if len(numbers) < len(header) and 2 * len(numbers) >= len(header) and not _counted(numbers):
         raise DataError(
             f"{source} seems to have no header: its first line reads {listing(header, 6)}.",
-            "Put a first line before it that names the columns, such as x,y,z,label.",
+            "Add a first line that names the columns, such as x,y,z,label.",
         )
     if len(numbers) == len(header):
         raise DataError(
             f"{source} has no header: its first line holds only numbers ({listing(header, 4)}).",
-            "Put a first line before it that names the columns, such as x,y,z,label.",
+            "Add a first line that names the columns, such as x,y,z,label.",
         )
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice:
-        raise DataError(f"{source} has more than one column {twice[0]!r}.", "Give each column a name of its own.")
+        raise DataError(f"{source} has more than one column named {twice[0]!r}.", "Give each column a different name.")
 
 
 def _counted(numbers: list[str]) -> bool:
-    """Return whether column names are 0, 1, 2, ... or 1, 2, 3, ...: a table that was written without names."""
+    """Return whether the column names are 0, 1, 2, ... or 1, 2, 3, ..., as in a table that was saved without names."""
     return numbers in ([str(i + first) for i in range(len(numbers))] for first in (0, 1))
 
 
@@ -236,12 +236,12 @@ def is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return "_" not in text  # Python would read 1_000, no other program does
+    return "_" not in text  # Python would accept 1_000; no other program does
 
 
 def _wrong_count(fields: list[str], wanted: int) -> str:
-    """Say that a record has too few or too many fields, and the quote that may be the cause."""
+    """Describe a record with too few or too many fields, and the quote that may be the cause."""
     reason = f"{len(fields)} fields where the header has {wanted}"
     if any("\n" in text or "\r" in text for text in fields):
-        reason += ' (a quote " opened here is not closed on the line)'
+        reason += ' (a quote " that opens here is not closed on this line)'
     return reason

@@ -1,4 +1,4 @@
-"""What happens to a row that cannot be used: it stops the reading, or it is left out and counted."""
+"""Decide what happens to a row that cannot be used: it stops the reading, or it is left out and counted."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Rejects:
     source : str
         The file, as the user named it.
     policy : {"stop", "skip"}
-        Whether a bad row raises or is only remembered.
+        Whether a bad row raises an error or is only recorded.
     unit : str
-        What the numbers count: ``"line"`` of a text file or ``"row"`` of an array.
+        What the numbers count: ``"line"`` in a text file, ``"row"`` in an array.
     """
 
     def __init__(self, source: str, policy: BadRows = "stop", unit: str = "line") -> None:
@@ -31,7 +31,7 @@ class Rejects:
 
     @property
     def rows(self) -> tuple[BadRow, ...]:
-        """What was left out so far, in the file's order."""
+        """The rows left out so far, in file order."""
         return tuple(sorted(self._rows, key=lambda row: row.line))
 
     def add(self, line: int, reason: str, hint: str = "") -> None:
@@ -40,16 +40,16 @@ class Rejects:
         Parameters
         ----------
         line : int
-            Where it stands.
+            Its line or row number.
         reason : str
-            Why it cannot be used, without a full stop.
+            Why it cannot be used, without a final period.
         hint : str, optional
-            Likely cause, put before the advice to skip.
+            Likely cause; precedes the advice to skip.
 
         Raises
         ------
         DataError
-            If the policy is to stop.
+            If the policy is ``"stop"``.
         """
         if self.policy == "stop":
             advice = "Correct the file, or leave such rows out with --bad-rows skip."
@@ -57,13 +57,13 @@ class Rejects:
         self._rows.append(BadRow(line, reason))
 
     def require(self, left: int) -> None:
-        """Raise DataError if nothing is left after the bad rows."""
+        """Raise DataError if no good rows are left."""
         if left:
             return
         if not self._rows:
             raise DataError(f"{self.source} holds no samples.", "Record some data first.")
         first = self.rows[0]
         raise DataError(
-            f"{self.source}: no sample is left; rows or recordings left out: {len(self._rows)}.",
+            f"{self.source}: no samples are left; {len(self._rows)} rows or recordings were left out.",
             f"The first, {self.unit} {first.line}: {first.reason}.",
         )

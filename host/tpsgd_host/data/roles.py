@@ -1,4 +1,4 @@
-"""What the columns of a table are for, by their names and by what they hold.
+"""Guess what the columns of a table are for, from their names and contents.
 
 Shapes: R rows.
 """
@@ -21,10 +21,10 @@ GROUPS = (
     "take", "trial", "sequence", "series", "segment", "episode", "uuid", "id", "session", "run",
 )  # fmt: skip
 LABELS = ("label", "class", "target", "activity", "gesture", "digit")
-# Clocks: a network should not learn from them.
+# Clocks, from which a network should not learn.
 TIMES = ("time", "timestamp", "time_s", "time_ms", "time_us", "ms", "millis", "seconds")
 
-#: Words in the name of a clock, and the seconds of its unit where the word says it.
+#: Words in the names of clocks, with the unit in seconds where the word tells it.
 _CLOCK_WORDS = {
     "time": 0.0, "timestamp": 0.0, "datetime": 0.0, "date": 0.0, "elapsed": 0.0, "epoch": 0.0, "t": 0.0,
     "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "millis": 1e-3,
@@ -32,14 +32,14 @@ _CLOCK_WORDS = {
     "nanoseconds": 1e-9,
 }  # fmt: skip
 
-#: What a clock that counts from 1970 says today at least, and the seconds of its unit.
+#: The least that a clock counting from 1970 shows today, and its unit in seconds.
 _SINCE_1970 = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3), (1e8, 1.0))
 
-MAX_NAMES = 20_000  # different numbers of a column: more are measurements
+MAX_NAMES = 20_000  # different numbers in a column; more mean measurements
 
-_LEAST_STEPS = 8  # from row to row, to tell a clock by
-_STEADY = 0.8  # of a clock's steps are as long as the others
-_RISING = 0.95  # of a clock's steps go forwards: it may begin anew with each recording
+_MIN_STEPS = 8  # from row to row, to recognize a clock
+_STEADY = 0.8  # of a clock's steps have the same length
+_RISING = 0.95  # of a clock's steps go forwards; it may restart with each recording
 _COUNTED = 0.99  # of a counter's steps are 1
 
 Floats = npt.NDArray[np.float64]
@@ -56,9 +56,9 @@ class Column:
     Attributes
     ----------
     cells : sequence of str, length R
-        Nothing where the numbers are so many different ones that they name nothing.
+        Empty where there are too many different numbers for names.
     values : ndarray of float64, shape (R,), or None
-        NaN where a cell is no finite number; None where most are none.
+        NaN where a cell is not a finite number; None where most are not.
     """
 
     name: str
@@ -67,22 +67,22 @@ class Column:
 
     @property
     def key(self) -> str:
-        """The name as it is compared, see :func:`key_of`."""
+        """The name for comparisons; see :func:`key_of`."""
         return key_of(self.name)
 
     @property
     def repeats(self) -> bool:
-        """Whether a cell occurs twice, as names of recordings and classes do."""
+        """Whether any cell occurs twice, as the names of recordings and classes do."""
         return bool(self.cells) and (len(self.cells) < 2 or len(set(self.cells)) < len(self.cells))
 
 
 def key_of(name: str) -> str:
-    """Return a name as names are compared: small letters, words joined by underscores."""
+    """Return a name for comparisons: lower case, words joined by underscores."""
     return re.sub(r"[^0-9a-z]+", "_", name.casefold()).strip("_")
 
 
 class ColumnReader:
-    """Takes a column block by block, so that a long table does not lie in memory as text.
+    """Reads a column block by block, so that a long table is not held in memory as text.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class ColumnReader:
             self._filled += sum(bool(cell.strip()) for cell in cells)
         self._blocks.append(np.where(np.isfinite(values), values, math.nan))
         if self._cells is not None:
-            self._cells.extend(self._known.setdefault(cell, cell) for cell in cells)  # equal cells are kept once
+            self._cells.extend(self._known.setdefault(cell, cell) for cell in cells)  # equal cells are stored once
         if len(self._known) > MAX_NAMES and not self._keep and np.isfinite(self._blocks[0]).all():
             self._cells, self._known = None, {}
 
@@ -119,36 +119,36 @@ class ColumnReader:
 
 
 def named(wanted: Sequence[str], columns: Sequence[Column]) -> str:
-    """Return the column called like the first of ``wanted`` that is there; else an empty string."""
+    """Return the column that has the first possible name of ``wanted``, or an empty string."""
     keys = {column.key: column.name for column in columns}
     return next((keys[name] for name in wanted if name in keys), "")
 
 
 def guess_label(columns: Sequence[Column]) -> str:
-    """Return the column called like a label, or the only one with words in it that are not all different."""
+    """Return the column that is named like a label, or the only one with words of which some repeat."""
     found = named(LABELS, columns)
     if found:
         return found
     keys = {column.key for column in columns}
-    if "y" in keys and not keys & {"x", "z"}:  # beside x or z it is an axis
+    if "y" in keys and not keys & {"x", "z"}:  # next to x or z, y is an axis
         return named(("y",), columns)
     words = [c.name for c in columns if c.values is None and c.key not in (*GROUPS, *TIMES) and c.repeats]
     return words[0] if len(words) == 1 else ""
 
 
 def guess_group(columns: Sequence[Column], labels: Sequence[str]) -> str:
-    """Return the column that tells recordings apart: by its name, or because it changes as recordings do."""
-    # A group that never repeats tells rows apart, not recordings; so does a counter.
+    """Return the column that tells recordings apart, by its name or because it changes as recordings do."""
+    # A column that never repeats tells rows apart, not recordings; so does a counter.
     repeating = [column for column in columns if column.repeats and not counts_rows(column)]
     return named(GROUPS, repeating) or next((c.name for c in repeating if _like_recordings(c, labels)), "")
 
 
 def _like_recordings(column: Column, labels: Sequence[str]) -> bool:
-    """Return whether a column names runs of rows: none comes back, each has one label, several have the same."""
+    """Return whether a column names runs of rows: no name comes back, each has one label, and several share a label."""
     cells = column.cells
     if column.values is not None:
         steps = np.unique(np.diff(column.values))
-        if not set(steps.tolist()) <= {0.0, 1.0}:  # a reading may stay where it was, a recording's number goes up
+        if not set(steps.tolist()) <= {0.0, 1.0}:  # a reading may stay the same; a recording's number goes up
             return False
     runs = 1 + sum(one != other for one, other in pairwise(cells))
     if runs == 1 or 3 * runs > len(cells) or runs != len(set(cells)):
@@ -158,23 +158,23 @@ def _like_recordings(column: Column, labels: Sequence[str]) -> bool:
 
 
 def counts_rows(column: Column) -> bool:
-    """Return whether a column counts the rows, as an index does that was written with a table."""
+    """Return whether a column counts the rows, like an index that was saved with a table."""
     steps = _steps(column, None)
-    return len(steps) >= _LEAST_STEPS and float((steps == 1).mean()) >= _COUNTED
+    return len(steps) >= _MIN_STEPS and float((steps == 1).mean()) >= _COUNTED
 
 
 def is_clock(column: Column, inside: Bools | None) -> bool:
-    """Return whether a column tells the time, or counts readings: by its name, or by its even steps forwards.
+    """Return whether a column tells the time or counts readings, judged by its name or its equal steps forwards.
 
     Parameters
     ----------
     inside : ndarray of bool, shape (R - 1,), or None
-        Whether a row and the next are of one recording; None: all are.
+        Whether a row and the next belong to one recording; None if all do.
     """
     if column.key in TIMES:
         return True
     steps = _steps(column, inside)
-    if len(steps) < _LEAST_STEPS:
+    if len(steps) < _MIN_STEPS:
         return False
     if (steps > 0).mean() > _RISING:
         middle = np.median(steps)
@@ -184,7 +184,7 @@ def is_clock(column: Column, inside: Bools | None) -> bool:
 
 
 def clock_rate(column: Column, inside: Bools | None) -> float:
-    """Return the readings a second that a clock tells; 0 where its unit is not known."""
+    """Return the readings per second according to a clock; 0 if its unit is unknown."""
     steps = _steps(column, inside)
     if not len(steps) or column.values is None:
         return 0.0
@@ -197,7 +197,7 @@ def clock_rate(column: Column, inside: Bools | None) -> float:
 
 
 def _steps(column: Column, inside: Bools | None) -> Floats:
-    """Return the finite differences between neighbouring rows of one recording."""
+    """Return the finite differences between neighbouring rows of the same recording."""
     if column.values is None or len(column.values) < 2:
         return np.empty(0)
     steps = np.diff(column.values)

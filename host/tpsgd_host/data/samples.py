@@ -1,4 +1,4 @@
-"""Samples as the rest of the host sees them.
+"""Samples in the sensor's units.
 
 Shapes: S samples, T steps, C channels, N classes.
 """
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-UNKNOWN = 255  # the class of a sample without a label, as the link says it
+UNKNOWN = 255  # the class of a sample without a label, also on the link
 
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that could not be used: the line of the file (1 is the header) and why."""
+    """A row that could not be used: its line in the file (1 is the header) and the reason."""
 
     line: int
     reason: str
@@ -33,7 +33,7 @@ class Samples:
     classes : tuple of str
         The N class names.
     groups : tuple of str
-        The S recordings the samples came from; samples of one recording must not be split between training and test.
+        The recording of each of the S samples; a recording must not be split between training and test.
     lines : ndarray of int64, shape (S,)
         Line (or row, from 1) of the file where each sample begins.
     bad_rows : tuple of BadRow

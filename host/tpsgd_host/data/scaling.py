@@ -1,4 +1,4 @@
-"""From readings in the sensor's units to int8 activations and back (SPEC 1.5).
+"""Convert readings in the sensor's units to int8 activations and back (SPEC 1.5).
 
 Shapes: S samples, T steps, C channels.
 """
@@ -17,11 +17,11 @@ Method = Literal["std", "minmax", "none"]
 
 TOP = 127  # the largest activation
 ZERO = 128  # the byte that stores activation 0
-SIGMAS = 2.0  # standard deviations that fill the range: more of it is used than with 3, and little is clamped
-FAR = 100.0  # interquartile ranges from the median: a reading beyond that is a slip of the sensor,
-RARE = 0.001  # if at most this share of a channel's readings is,
-ENOUGH = 100  # and there are so many to tell by
-LARGEST = 3.4028234e38  # a reading beyond it has no float32 offset
+SIGMAS = 2.0  # standard deviations that fill the range; uses more of it than 3 would, and little is clamped
+FAR = 100.0  # a reading more interquartile ranges from the median than this is an outlier of the sensor,
+RARE = 0.001  # if at most this share of a channel's readings are,
+ENOUGH = 100  # and the channel has at least this many readings
+LARGEST = 3.4028234e38  # a larger reading has no float32 offset
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +31,9 @@ class Scaling:
     Attributes
     ----------
     offset, gain : ndarray of float32, shape (1,) or (C,)
-        One pair for all channels, or one a channel.
+        One pair for all channels, or one per channel.
     constant : tuple of int
-        Channels (from 0) whose readings never change: their gain is 0 and the network cannot see them.
+        Channels (from 0) whose readings never change: their gain is 0, so the network cannot see them.
     """
 
     offset: npt.NDArray[np.float32]
@@ -42,7 +42,7 @@ class Scaling:
 
     def __post_init__(self) -> None:
         if self.offset.ndim != 1 or self.offset.shape != self.gain.shape:
-            raise ValueError(f"offset {self.offset.shape} and gain {self.gain.shape} must be vectors of one length")
+            raise ValueError(f"offset {self.offset.shape} and gain {self.gain.shape} must be vectors of equal length")
         object.__setattr__(self, "offset", self.offset.astype(np.float32))
         object.__setattr__(self, "gain", self.gain.astype(np.float32))
 
@@ -60,14 +60,14 @@ class Scaling:
             ``x + 128``, 1..255.
         """
         offset, gain = self.offset.astype(np.float64), self.gain.astype(np.float64)
-        with np.errstate(over="ignore"):  # infinity is clamped like any large value
+        with np.errstate(over="ignore"):  # infinity is clamped like any other large value
             x = np.floor((values.astype(np.float64) - offset) * gain + 0.5)
         stored: npt.NDArray[np.uint8] = (np.clip(x, -TOP, TOP) + ZERO).astype(np.uint8)
         samples, steps, channels = values.shape
         return stored.reshape(samples, steps * channels)
 
     def decode(self, stored: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.float64]:
-        """Return the readings that stored activations stand for; a constant channel gives its offset.
+        """Return the readings that stored activations represent; a constant channel gives its offset.
 
         Parameters
         ----------
@@ -96,25 +96,24 @@ def fit(
     values : ndarray of float, shape (S, T, C)
         Finite readings of the training samples.
     method : {"std", "minmax", "none"}
-        ``std``: the mean becomes 0 and ``sigmas`` standard deviations 127. ``minmax``: the smallest reading becomes
-        -127, the largest 127. ``none``: readings are activations already.
+        ``std``: the mean becomes 0 and ``sigmas`` standard deviations become 127. ``minmax``: the smallest reading
+        becomes -127, the largest 127. ``none``: readings are already activations.
     per_channel : bool
-        One pair a channel rather than one for all.
+        Whether each channel gets its own pair, rather than one for all.
     sigmas : float
         Standard deviations that fill the range.
 
     Returns
     -------
     Scaling
-        ``constant`` lists the channels that carry nothing. With ``std`` the sensor's slips (see :func:`slips`) have no
-        say.
+        ``constant`` lists the channels without information. ``std`` ignores the sensor's outliers (see :func:`slips`).
     """
     if values.size == 0:
-        raise DataError("There are no samples to fit the input scaling to.")
+        raise DataError("There are no samples to which to fit the input scaling.")
     if not np.abs(values).max() <= LARGEST:
         raise DataError("A reading is not a finite float32 number: the input scaling cannot be fitted.")
     if not sigmas > 0:
-        raise ConfigError(f"sigmas is {sigmas}, it must be above 0.", "2 clamps one reading in 20.")
+        raise ConfigError(f"sigmas is {sigmas}, but must be above 0.", "2 clamps one reading in 20.")
     channels = values.shape[-1]
     table = values.astype(np.float64, copy=True).reshape(-1, channels if per_channel else 1)
     if method == "none":
@@ -134,9 +133,9 @@ def fit(
 
 
 def slips(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return the places of readings, shape (R,), far from all others, and so few that no sensor meant them.
+    """Return the indices of readings, shape (R,), that are far from all others and few enough to be sensor errors.
 
-    NaN is passed over.
+    NaN is skipped.
     """
     low, middle, high = np.nanpercentile(values, (25, 50, 75))
     none: npt.NDArray[np.int64] = np.empty(0, np.int64)
@@ -148,7 +147,7 @@ def slips(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 
 
 def _gain(span: npt.NDArray[np.float64], varies: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """Return 127/span as float32; 0 where nothing varies, or by less than a float32 gain can show."""
+    """Return 127/span as float32; 0 where nothing varies, or too little for a float32 gain."""
     with np.errstate(over="ignore", divide="ignore"):
         gain = (TOP / span).astype(np.float32)
     return np.where(varies & np.isfinite(gain), gain, np.float32(0)).astype(np.float32)

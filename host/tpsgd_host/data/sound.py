@@ -1,4 +1,4 @@
-"""Log-mel frames and words of whole recordings: the device's integers (SPEC 1.9) in NumPy, bit for bit.
+"""Log-mel frames and words of whole recordings, in NumPy: bit for bit the device's integers (SPEC 1.9).
 
 Shapes: R samples of a recording, F frames, N samples of a window, m = N/2, C bands, T steps.
 """
@@ -21,11 +21,11 @@ Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Pcm = npt.NDArray[np.int16]
 
-FRAMES = 2048  # that are computed at once
+FRAMES = 2048  # frames to compute at a time
 
 
 def frames(pcm: Pcm, front: LogMel) -> Bytes:
-    """Return the frames of a recording, shape (F, C); one shorter than a window is filled up with zeros.
+    """Return the frames of a recording, shape (F, C); one shorter than a window is padded with zeros.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def frames(pcm: Pcm, front: LogMel) -> Bytes:
 
 
 def word(found: Bytes, steps: int, reach: int) -> Bytes:
-    """Return the sample of a word's frames, shape (F, C): stored activations, shape (T, C)."""
+    """Turn a word's frames, shape (F, C), into a sample: stored activations, shape (T, C)."""
     values = found.astype(np.int64)
     top = values.max()
     values = np.maximum(values, top - reach) - top
@@ -54,7 +54,7 @@ def word(found: Bytes, steps: int, reach: int) -> Bytes:
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a stream: its first frame, how many it has, and its sample, stored activations (T, C)."""
+    """A word in a stream: its first frame, its number of frames, and its sample, stored activations (T, C)."""
 
     first: int
     count: int
@@ -79,7 +79,7 @@ def words(heard: Bytes, front: LogMel, steps: int) -> Iterator[Word]:
 
 
 def halved(pcm: Pcm) -> Pcm:
-    """Return a recording at half its rate, as a board makes it from a microphone that is twice too fast."""
+    """Return a recording at half its rate, as a board does for a microphone that is twice too fast."""
     taps = np.zeros(logmel.TAPS, np.int64)
     middle = logmel.TAPS // 2
     half = np.array(logmel.HALF_BAND, np.int64)
@@ -124,7 +124,7 @@ def _spectrum(y: Ints, c: Ints, s: Ints) -> tuple[Ints, Ints]:
 
 
 def _fft(re: Ints, im: Ints, c: Ints, s: Ints) -> tuple[Ints, Ints]:
-    """Return the transform of complex numbers, shape (F, m), over m; every stage rounds as the device does."""
+    """Return the transform of complex numbers, shape (F, m), divided by m; every stage rounds as the device does."""
     count, m = re.shape
     bits = m.bit_length() - 1
     order = np.array([int(f"{i:0{bits}b}"[::-1], 2) for i in range(m)])
@@ -144,7 +144,7 @@ def _fft(re: Ints, im: Ints, c: Ints, s: Ints) -> tuple[Ints, Ints]:
 
 
 def _log16(v: Ints) -> Ints:
-    """Return 16 times the binary logarithm, from a table of the five bits after the leading one; 0 of 0."""
+    """Return 16 times the binary logarithm, from a table of the five bits after the leading one; 0 for 0."""
     e = _bit_length(np.maximum(v, 1)) - 1
     bits = np.where(e >= 5, v >> np.maximum(e - 5, 0), v << np.maximum(5 - e, 0)) & 31
     table = np.frombuffer(logmel.LOG, np.uint8).astype(np.int64)

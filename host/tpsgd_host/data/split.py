@@ -21,23 +21,23 @@ SomeSamples = TypeVar("SomeSamples", Samples, EncodedSamples)
 
 
 def split(samples: SomeSamples, fraction: float, seed: int) -> tuple[SomeSamples, SomeSamples]:
-    """Put a fraction of each class aside for testing, whole recordings at a time.
+    """Set a fraction of each class aside for testing, in whole recordings.
 
-    A class with at least two recordings is on both sides, a class with one in training only. (Where recordings hold
+    A class with at least two recordings is in both parts, a class with one only in training. (Where recordings hold
     several classes that may be impossible; then training comes first.)
 
     Parameters
     ----------
     samples : Samples
     fraction : float
-        Part of each class to test on, 0 (none) to below 1; met as nearly as whole recordings allow.
+        Share of each class to test on, 0 (none) to below 1; whole recordings meet it as closely as possible.
     seed : int
         Selects the recordings.
 
     Returns
     -------
     train, test : Samples
-        Each in the file's order.
+        Each in file order.
 
     Raises
     ------
@@ -47,31 +47,31 @@ def split(samples: SomeSamples, fraction: float, seed: int) -> tuple[SomeSamples
         If no recording can be spared for testing.
     """
     if not 0 <= fraction < 1:
-        raise ConfigError(f"The test fraction is {fraction}, it must be at least 0 and below 1.", "Try 0.2.")
+        raise ConfigError(f"The test fraction is {fraction}, but must be at least 0 and below 1.", "Try 0.2.")
     groups = _numbered(samples.groups)
     chosen = _choose(samples, groups, fraction, seed) if fraction else set()
     if fraction and not chosen:
         raise DataError(
             f"{samples.source or 'The data'}: no class has a second recording to test on.",
-            "Record each class more than once, or test on a file of its own.",
+            "Record each class more than once, or test on a separate file.",
         )
     return _part(samples, np.isin(groups, np.fromiter(chosen, np.int64, len(chosen))))
 
 
 def rows_alone_note(layout: Layout) -> str:
-    """Return what to know where rows without a group are split, or nothing: it may divide a recording."""
+    """Return a warning where rows without a group are split, which may divide a recording; else nothing."""
     if layout.group or layout.windows != "row":
         return ""
     return (
-        "there is no group column, so every row counts as a recording of its own: where rows come from a few "
-        "recordings or persons, name the column that tells them apart (--group), or all accuracies are too high"
+        "there is no group column, so every row counts as its own recording: if the rows come from a few "
+        "recordings or persons, name the column that tells them apart (--group); else all accuracies are too high"
     )
 
 
 def folds(samples: Samples, count: int, seed: int) -> tuple[tuple[Samples, Samples], ...]:
-    """Divide recordings into ``count`` folds, class by class as evenly as they come; test on each, train on the others.
+    """Divide recordings into ``count`` folds, as evenly as possible in each class; test on each, train on the others.
 
-    A class with a single recording is in every training part and in no test part.
+    A class with only one recording is in every training part and in no test part.
 
     Parameters
     ----------
@@ -84,12 +84,12 @@ def folds(samples: Samples, count: int, seed: int) -> tuple[tuple[Samples, Sampl
     Returns
     -------
     tuple of (train, test)
-        Each in the file's order.
+        Each in file order.
 
     Raises
     ------
     DataError
-        If there are more folds than recordings that can be tested, or training loses a class.
+        If there are more folds than recordings to test on, or training loses a class.
     """
     groups = _numbered(samples.groups)
     sizes = _sizes(samples, groups)
@@ -107,21 +107,21 @@ def folds(samples: Samples, count: int, seed: int) -> tuple[tuple[Samples, Sampl
     source = samples.source or "The data"
     if not all(len(test) for _, test in parts):
         raise DataError(
-            f"{source}: {count} folds, but only {len(fold)} recordings whose class has another one to learn from.",
-            f"Use {len(fold)} folds at most.",
+            f"{source}: {count} folds, but only {len(fold)} recordings have a second one of their class to learn from.",
+            f"Use at most {len(fold)} folds.",
         )
     for train, test in parts:
         lost = [samples.classes[i] for i in np.setdiff1d(test.labels, train.labels)]
         if lost:
             raise DataError(
-                f"{source}: with {count} folds, nothing is left to learn {listing(lost)} from in one of them.",
+                f"{source}: with {count} folds, one of them leaves nothing to learn {listing(lost)} from.",
                 "Record each class in more recordings.",
             )
     return parts
 
 
 def split_by_group(samples: Samples, held_out: Sequence[str]) -> tuple[Samples, Samples]:
-    """Test on the recordings named, train on the others.
+    """Test on the named groups, train on the others.
 
     Parameters
     ----------
@@ -132,12 +132,12 @@ def split_by_group(samples: Samples, held_out: Sequence[str]) -> tuple[Samples, 
     Returns
     -------
     train, test : Samples
-        Each in the file's order.
+        Each in file order.
 
     Raises
     ------
     DataError
-        If there is no such group, or none is left to train on.
+        If a group does not exist, or none is left to train on.
     """
     known = list(dict.fromkeys(samples.groups))
     for name in held_out:
@@ -147,7 +147,7 @@ def split_by_group(samples: Samples, held_out: Sequence[str]) -> tuple[Samples, 
                 f"Its groups: {listing(known)}.{suggestion(name, known)}",
             )
     if known and set(held_out) >= set(known):
-        raise DataError("Every group is held out for testing: none is left to train on.", "Hold out fewer.")
+        raise DataError("Every group is held out for testing: none is left to train on.", "Hold out fewer groups.")
     return _part(samples, np.array([group in held_out for group in samples.groups], bool))
 
 
@@ -157,8 +157,8 @@ def _part(samples: SomeSamples, inside: npt.NDArray[np.bool_]) -> tuple[SomeSamp
 
 
 def _numbered(groups: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the number of each sample's group, shape (S,), from 0 as they first appear."""
-    if isinstance(groups, RowNames):  # each its own
+    """Return the number of each sample's group, shape (S,), counted from 0 in order of appearance."""
+    if isinstance(groups, RowNames):  # each is its own group
         return np.arange(len(groups))
     numbers: dict[str, int] = {}
     return np.fromiter((numbers.setdefault(group, len(numbers)) for group in groups), np.int64, len(groups))
@@ -179,7 +179,7 @@ def _choose(samples: Samples | EncodedSamples, groups: npt.NDArray[np.int64], fr
         for label in sizes[group]:
             left[label] -= 1
 
-    # The classes with the fewest recordings have the least choice, so they choose first.
+    # Classes with the fewest recordings have the least choice, so they choose first.
     for label in sorted(members, key=lambda label: (left[label], label)):
         wanted = fraction * sum(sizes[group][label] for group in members[label])
         taken = sum(sizes[group][label] for group in members[label] if group in chosen)
@@ -194,7 +194,7 @@ def _choose(samples: Samples | EncodedSamples, groups: npt.NDArray[np.int64], fr
 
 
 def _sizes(samples: Samples | EncodedSamples, groups: npt.NDArray[np.int64]) -> list[dict[int, int]]:
-    """Return how many samples of each class are in each group; groups of one sample share what says so."""
+    """Return how many samples of each class are in each group; groups of one sample share their counter."""
     single: dict[int, dict[int, int]] = {}
     sizes: list[dict[int, int]] = []
     for group, label in zip(groups.data, samples.labels.data, strict=True):

@@ -1,4 +1,4 @@
-"""Whom each sample is from: speaker, wearer or place, as a column of the data file says."""
+"""The subject of each sample (a speaker, wearer or place), from a column of the data file."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from tpsgd_host.data.split import SomeSamples
 from tpsgd_host.errors import DataError
 from tpsgd_host.names import listing, suggestion
 
-#: Whom each of S samples is from.
+#: The subject of each of S samples.
 Subjects: TypeAlias = tuple[str, ...]
 
 
 def subjects_of(path: Path, column: str, samples: Samples | EncodedSamples) -> Subjects:
-    """Return what a column of a data file says of each sample, at the line where the sample begins.
+    """Return the entry of a column for each sample, read on the line where the sample begins.
 
     Raises
     ------
     DataError
-        When there is no such column, or it is empty where it is needed.
+        When there is no such column, or an entry is empty.
     """
     wanted = set(samples.lines.tolist())
     found = _table_column(path, column, wanted) if path.suffix.lower() in TABLES else _array(path, column)
     subjects = tuple(found.get(int(line), "").strip() for line in samples.lines)
     if not all(subjects):
         line = int(samples.lines[subjects.index("")])
-        raise DataError(f"{path}, line {line}: column {column!r} is empty.", "Say for every row whom it is from.")
+        raise DataError(f"{path}, line {line}: column {column!r} is empty.", "Name the subject of every row.")
     return subjects
 
 
 @dataclass(frozen=True)
 class LeaveOut:
-    """Whom to leave out of what is learned: the column that says whom a row is from, and the names."""
+    """The subjects to leave out of training: the column that names each row's subject, and their names."""
 
     column: str
     names: tuple[str, ...]
@@ -58,9 +58,9 @@ def load_divided(
     bad_rows: BadRows = "stop",
     left_out: LeaveOut | None = None,
 ) -> tuple[Samples, Samples | None]:
-    """Read a data file; return what may be learned, and the samples of those left out (None where nobody is).
+    """Read a data file; return the samples to learn from, and those of the subjects left out (None without any).
 
-    Errors as of :func:`~tpsgd_host.data.load.load_samples` and :func:`leave_out`.
+    Raises what :func:`~tpsgd_host.data.load.load_samples` and :func:`leave_out` raise.
     """
     if left_out is None:
         return load_samples(path, layout, classes, bad_rows), None
@@ -69,36 +69,38 @@ def load_divided(
 
 
 def leave_out(samples: SomeSamples, path: Path, column: str, names: Sequence[str]) -> tuple[SomeSamples, SomeSamples]:
-    """Return the samples of all others, and those of the subjects named.
+    """Return the samples of all other subjects, and those of the named ones.
 
     Parameters
     ----------
     path : Path
         The file that the samples are from.
     column : str
-        Its column that says whom a row is from.
+        Its column that names each row's subject.
 
     Raises
     ------
     DataError
-        When there is no such column or subject, or nobody else is left to learn from.
+        When there is no such column or subject, or no other subject is left to learn from.
     """
     subjects = subjects_of(path, column, samples)
     known = sorted(set(subjects))
     for name in names:
         if name not in known:
             raise DataError(
-                f"{path}: nothing is from {column} {name!r}.", f"There are {listing(known)}.{suggestion(name, known)}"
+                f"{path}: no row is from {column} {name!r}.", f"The file has {listing(known)}.{suggestion(name, known)}"
             )
     inside = np.array([subject in names for subject in subjects], bool)
     if inside.all():
-        raise DataError(f"{path}: every {column} is left out, and nothing is left to learn from.", "Leave out fewer.")
+        raise DataError(
+            f"{path}: every {column} is left out, so nothing is left to learn from.", "Leave out fewer subjects."
+        )
     rest = samples.take(np.flatnonzero(~inside))
     return replace(rest, bad_rows=samples.bad_rows), samples.take(np.flatnonzero(inside))
 
 
 def without_column(path: Path, column: str, layout: Layout) -> Layout:
-    """Return a layout that takes no values from a column; it may name all columns of a table by naming none."""
+    """Return a layout that takes no values from a column, even where it names no columns and so takes all."""
     if layout.columns or path.suffix.lower() not in TABLES:
         return layout
     kept = tuple(name for name in open_csv(path).header if name not in (layout.label, layout.group, column))
@@ -107,8 +109,8 @@ def without_column(path: Path, column: str, layout: Layout) -> Layout:
 
 def _table_column(path: Path, column: str, wanted: set[int]) -> dict[int, str]:
     file = open_csv(path)
-    at = file.index(column, "one that says whom a row is from", "--leave-out")
-    # Names are few and lines many: each name is kept once.
+    at = file.index(column, "column that names each row's subject", "--leave-out")
+    # There are many lines but few names, so each name is stored once.
     return {r.line: sys.intern(r.fields[at]) for r in file.records() if not r.problem and r.line in wanted}
 
 
@@ -121,5 +123,5 @@ def _array(path: Path, column: str) -> dict[int, str]:
         raise DataError(f"{path} cannot be read: {error}.") from None
     if not values:
         names = listing(list(arrays))
-        raise DataError(f"{path} has no array {column!r} that says whom a row is from.", f"It holds {names}.")
+        raise DataError(f"{path} has no array {column!r} that names each sample's subject.", f"It holds {names}.")
     return dict(enumerate(values, 1))

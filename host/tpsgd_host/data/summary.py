@@ -1,4 +1,4 @@
-"""What a CSV seems to hold, for a user who begins a model from it."""
+"""Describe what a CSV seems to hold, for a user who starts a model from it."""
 
 from __future__ import annotations
 
@@ -38,31 +38,31 @@ class TableSummary:
     Attributes
     ----------
     columns : tuple of str
-        All of them, in order.
+        All columns, in order.
     numeric_columns : tuple of str
-        Those that hold mostly finite numbers; integer labels are among them.
+        Those that hold mostly finite numbers, integer labels included.
     rows : int
-        Rows with as many fields as the header.
+        Number of rows with as many fields as the header.
     label : str
-        The label column, named by the caller or guessed; empty where there is none.
+        The label column, given or guessed; empty where there is none.
     label_counts : dict of str to int
-        Rows of each label, commonest first; rows without one are not counted.
+        Rows per label, most common first; rows without a label do not count.
     group : str
-        The column that tells recordings apart, named by the caller or guessed; empty where there is none.
+        The column that tells recordings apart, given or guessed; empty where there is none.
     value_columns : tuple of str
-        Those to learn from: named by the caller, or the numeric columns that are nothing else.
+        The columns to learn from: the given ones, or the numeric columns that serve no other purpose.
     ranges : dict of str to (float, float)
         Smallest and largest number of each value column.
     unused : dict of str to str
         The other columns, and what each seems to be.
     rate : float
-        Readings a second as the table's clock tells them; 0 where unknown.
+        Readings per second, from the table's clock; 0 where unknown.
     recordings : dict of str to int
-        Recordings of each label, commonest first; empty without a group column.
+        Recordings per label, most common first; empty without a group column.
     readings : tuple of int
-        Fewest and most readings of a recording; 0 and 0 without a group column.
+        Fewest and most readings in a recording; 0 and 0 without a group column.
     suspicions : tuple of Suspicion
-        What is likely to be wrong.
+        Likely mistakes in the data.
     """
 
     columns: tuple[str, ...]
@@ -81,14 +81,14 @@ class TableSummary:
 
 
 def summarize(path: str | Path, label: str = "", group: str = "", columns: Sequence[str] = ()) -> TableSummary:
-    """Look through a CSV.
+    """Summarize a CSV.
 
     Parameters
     ----------
     path : str or Path
         The file.
     label, group : str
-        Its label column, and that which tells recordings apart; empty to guess.
+        Its label column, and the column that tells recordings apart; empty to guess.
     columns : sequence of str
         Its value columns; empty to guess.
 
@@ -99,8 +99,8 @@ def summarize(path: str | Path, label: str = "", group: str = "", columns: Seque
     Raises
     ------
     DataError
-        If the file cannot be read, has no column that was named or numbers with decimal commas, or its label is a
-        measurement and no class.
+        If the file cannot be read, lacks a named column, has numbers with decimal commas, or has a measurement in place
+        of a label.
     """
     file = open_csv(path)
     for name, role, option in ((label, "label", "--label"), (group, "group", "--group")):
@@ -156,7 +156,7 @@ def _read(file: CsvFile, named: Collection[str]) -> tuple[Sequence[int], dict[st
 
 
 def _unused(columns: Sequence[Column], recordings: Sequence[Recording], rows: int) -> tuple[dict[str, str], float]:
-    """Return the columns that a network should not see, with what each is, and the rate that a clock tells."""
+    """Return the columns to hide from a network, with what each one is, and the rate according to a clock."""
     inside = _inside(recordings, rows)
     found: dict[str, str] = {}
     rate = 0.0
@@ -169,12 +169,12 @@ def _unused(columns: Sequence[Column], recordings: Sequence[Recording], rows: in
             found[column.name] = "a clock"
             rate = rate or clock_rate(column, inside)
         elif column.name.casefold() in (*GROUPS, *TIMES):
-            found[column.name] = "numbers that name something"
+            found[column.name] = "numbers used as names"
     return found, rate
 
 
 def _inside(recordings: Sequence[Recording], rows: int) -> Bools | None:
-    """Return whether a row and the next are of one recording, shape (R - 1,); None without recordings."""
+    """Return whether a row and the next belong to one recording, shape (R - 1,); None without recordings."""
     if not recordings:
         return None
     inside = np.ones(rows - 1, bool)

@@ -1,4 +1,4 @@
-"""What is likely to be wrong with a table, each with what mends it.
+"""Find likely mistakes in a table, each with its remedy.
 
 Shapes: R rows.
 """
@@ -18,20 +18,20 @@ from tpsgd_host.data.windows import Recording
 from tpsgd_host.errors import DataError
 from tpsgd_host.names import listing
 
-MEASURED = 12  # different labels with a decimal point: more are measurements
-MIXED = 3  # times as many recordings as names: their rows alternate
-LONG = 1000  # readings of a recording: beyond it several things may have happened in one
-TO_SPLIT = 3  # recordings of a class: to learn from, to choose by, to test on
+MEASURED = 12  # different labels with a decimal point; more mean measurements
+MIXED = 3  # times as many recordings as names; more mean that their rows alternate
+LONG = 1000  # readings in a recording; a longer one may hold several events
+TO_SPLIT = 3  # recordings of a class: for learning, for choosing rates, for testing
 UNEVEN = 10  # times as many samples of one class as of another
-RUN = 5  # rows of one label after another, and
-RUNS = 3  # times that a label comes back, on average: so are readings written down, not samples
-ALIKE = 0.5  # of the distance between any two rows of a class: closer neighbours follow each other in time
-_LEAST_ROWS = 50  # to tell how neighbours differ
+RUN = 5  # consecutive rows of one label, and
+RUNS = 3  # returns of a label, on average: typical of readings, not of samples
+ALIKE = 0.5  # of the distance between any two rows of a class; closer neighbours follow each other in time
+_LEAST_ROWS = 50  # to measure how neighbours differ
 
 
 @dataclass(frozen=True)
 class Suspicion:
-    """What is likely to be wrong, and what mends it."""
+    """A likely mistake, and its remedy."""
 
     fact: str
     mend: str
@@ -39,18 +39,18 @@ class Suspicion:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose columns have a role.
+    """A table whose columns have known roles.
 
     Attributes
     ----------
     lines : sequence of int, length R
-        Line of the file that each row is on.
+        Line of each row in the file.
     labels : sequence of str, length R
     recordings : sequence of Recording
         Runs of one label, and of one group where there is a group column.
     values : sequence of Column
     groups : sequence of str, length R
-        Cells of the group column; empty where there is none.
+        Cells of the group column; empty without one.
     """
 
     source: str
@@ -64,7 +64,7 @@ class Table:
 
 
 def suspect(table: Table) -> Iterator[Suspicion]:
-    """Yield what is likely to be wrong.
+    """Yield likely mistakes.
 
     Raises
     ------
@@ -88,8 +88,8 @@ def _check_label(table: Table) -> None:
     if len(names) > MEASURED and 2 * len(fractions) > len(names):
         raise DataError(
             f"{table.source}: column {table.label!r} holds {len(names)} different numbers "
-            f"({listing(fractions, 3)}): a measurement, and no class.",
-            "Name the column of the class with --label, or put each range of the measurement into words first.",
+            f"({listing(fractions, 3)}): a measurement, not a class.",
+            "Name the column of the class with --label, or first turn each range of the measurement into a word.",
         )
 
 
@@ -110,8 +110,8 @@ def _slips(table: Table) -> Iterator[Suspicion]:
             continue
         for i in slips(column.values)[:1].tolist():
             yield Suspicion(
-                f"column {column.name!r} says {column.values[i]:g} on line {table.lines[i]}, far from everything else",
-                "remove that row; the input scaling leaves such a reading out of account, the network sees it clamped",
+                f"column {column.name!r} has {column.values[i]:g} on line {table.lines[i]}, far from all others",
+                "remove that row; the input scaling ignores such a reading, and the network sees it clamped",
             )
 
 
@@ -120,7 +120,7 @@ def _mixed(table: Table) -> Iterator[Suspicion]:
     if len(table.recordings) >= MIXED * names:
         yield Suspicion(
             f"{len(table.recordings):,} recordings, but only {names:,} different values of {table.group!r} and label: "
-            "rows of several recordings alternate, and each change begins a new one",
+            "rows of different recordings alternate, and each change starts a new one",
             f"sort the rows by {table.group!r} and keep their order within it, or name another column with --group",
         )
 
@@ -129,27 +129,27 @@ def _long(table: Table) -> Iterator[Suspicion]:
     longest = max(table.recordings, key=len)
     if len(longest) >= LONG:
         yield Suspicion(
-            f"recordings are long: {longest.name!r} has {len(longest):,} readings, and makes one sample",
-            f"cut windows with --window N; or, if {table.group!r} says who or where, name the column of the recording "
+            f"recordings are long: {longest.name!r} has {len(longest):,} readings, but makes only one sample",
+            f"cut windows with --window N; or, if {table.group!r} says who or where, name the recordings' column "
             f"with --group, and test on others with --leave-out {table.group}=NAME",
         )
 
 
 def _readings_as_rows(table: Table) -> Iterator[Suspicion]:
-    """Say so where rows seem to follow each other in time and are taken as samples of their own."""
+    """Yield a suspicion where rows seem to follow each other in time, but count as separate samples."""
     rows, runs = len(table.labels), len(table.recordings)
     in_runs = rows >= RUN * runs and runs >= RUNS * len(set(table.labels))
     if rows >= _LEAST_ROWS and (in_runs or _neighbours_alike(table)):
         yield Suspicion(
-            f"each of {rows:,} rows counts as a sample, but a row is much like the one before it: they seem to be "
+            f"each of {rows:,} rows counts as a sample, but each row is much like the one before it: they seem to be "
             "readings of recordings",
             "name the column of the recording with --group, or cut windows with --window N; "
-            "else parts of one recording are learned and tested on",
+            "else parts of the same recording are used for both learning and testing",
         )
 
 
 def _neighbours_alike(table: Table) -> bool:
-    """Return whether a row is closer to the next one of its class than to any other of it."""
+    """Return whether rows are closer to the next row of their class than to others of that class."""
     if not table.values or any(c.values is None for c in table.values):
         return False
     values = np.stack([c.values for c in table.values if c.values is not None], axis=1)
@@ -174,8 +174,8 @@ def _classes(table: Table) -> Iterator[Suspicion]:
     few = [name for name, count in counts.items() if count < TO_SPLIT]
     if few:
         yield Suspicion(
-            f"fewer than {TO_SPLIT} {what}s of {listing(few, 6)}: to learn from, to choose rates by and to test on",
-            "record more, or leave these rows out",
+            f"fewer than {TO_SPLIT} {what}s of {listing(few, 6)}; learning, choosing rates and testing need one each",
+            "record more, or leave out these rows",
         )
     if not counts:
         return
@@ -184,5 +184,5 @@ def _classes(table: Table) -> Iterator[Suspicion]:
         yield Suspicion(
             f"{top:,} {what}s of {most!r} and {bottom:,} of {least!r}: always answering {most!r} is right for "
             f"{top / counts.total():.0%}",
-            f"record more of {least!r}, or leave some of {most!r} out; look at the recall of each class",
+            f"record more of {least!r}, or leave out some of {most!r}; look at the recall of each class",
         )

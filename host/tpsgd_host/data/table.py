@@ -1,4 +1,4 @@
-"""Read a CSV into numbers, labels and groups, with the line each row came from.
+"""Read a CSV into numbers, labels and groups, with the line number of each row.
 
 Shapes: R rows, V value columns.
 """
@@ -23,7 +23,7 @@ from tpsgd_host.data.scaling import LARGEST
 from tpsgd_host.errors import DataError
 from tpsgd_host.names import listing
 
-#: Rows that are read at a time.
+#: Rows to read at a time.
 BLOCK = 4096
 
 
@@ -37,15 +37,15 @@ class Table:
         Names of the V value columns.
     values : ndarray of float64, shape (R, V)
     labels : tuple of str
-        One a row; empty strings where there is no label.
+        One per row; empty strings where there is no label.
     groups : tuple of str
-        One a row, or nothing at all where the layout names no group column.
+        One per row; an empty tuple where the layout names no group column.
     lines : ndarray of int64, shape (R,)
-        Line of the file each row begins on; the header is line 1.
+        Line on which each row begins; the header is line 1.
     breaks : frozenset of int
-        Rows before which rows without a label were left out: no recording goes on across them.
+        Rows preceded by unlabelled rows that were left out; no recording continues across them.
     continues : bool
-        Whether the first row goes on with the last recording of the table before, where a file is read in several.
+        Whether the first row continues the last recording of the previous table, where a file is read in several.
     """
 
     columns: tuple[str, ...]
@@ -59,7 +59,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Fields:
-    """Where in a record the label, the group (None: nowhere) and the values stand."""
+    """The positions of label, group (None if absent) and values in a record."""
 
     label: int | None
     group: int | None
@@ -74,9 +74,10 @@ def read_table(path: str | Path, layout: Layout, rejects: Rejects, require_label
     path : str or Path
         The file: UTF-8, separated by comma, semicolon or tab, the first line naming the columns.
     layout : Layout
-        Which columns hold what, and how many values a row must have.
+        Says what each column holds, and how many values a row must have.
     rejects : Rejects
-        Takes the bad rows: another number of fields than the header, a value that is not a finite number, no label.
+        Receives bad rows: a number of fields that differs from the header's, a value that is not a finite number, no
+        label.
     require_labels : bool
         Whether a missing label column, or an empty label, is an error.
 
@@ -87,7 +88,7 @@ def read_table(path: str | Path, layout: Layout, rejects: Rejects, require_label
     Raises
     ------
     DataError
-        If the file cannot be read or used, or a row is bad and ``rejects`` stops there.
+        If the file cannot be read or used, or ``rejects`` stops at a bad row.
     """
     (table,) = _read(path, layout, rejects, require_labels, None, lambda label: label)
     return table
@@ -96,15 +97,15 @@ def read_table(path: str | Path, layout: Layout, rejects: Rejects, require_label
 def read_tables(
     path: str | Path, layout: Layout, rejects: Rejects, require_labels: bool, spell: Callable[[str], str]
 ) -> Iterator[Table]:
-    """Read a CSV as :func:`read_table` does, some thousand rows at a time.
+    """Read a CSV as :func:`read_table` does, a few thousand rows at a time.
 
-    A table ends where a recording does. One that is longer is cut so that each window is whole in one table; where a
+    A table ends where a recording ends. A longer recording is cut so that each window is whole in one table; where a
     window is a whole recording, a table holds all of it.
 
     Parameters
     ----------
     spell : callable
-        Returns a label as its class is written: 3.0 and 3 are one.
+        Returns a label in its class's spelling: 3.0 and 3 are the same.
     """
     return _read(path, layout, rejects, require_labels, BLOCK, spell)
 
@@ -135,7 +136,7 @@ def _read(
 
 
 def find_fields(file: CsvFile, layout: Layout, require_labels: bool = True) -> Fields:
-    """Return where the layout's columns stand in a file, or raise DataError."""
+    """Return the positions of the layout's columns in a file, or raise DataError."""
     has_label = require_labels or layout.label in file.header
     label = file.index(layout.label, "label", "--label") if has_label else None
     group = file.index(layout.group, "group", "--group") if layout.group else None
@@ -147,23 +148,23 @@ def find_fields(file: CsvFile, layout: Layout, require_labels: bool = True) -> F
         raise DataError(f"{file.source}: column {layout.label!r} is named both as a value and as the label.")
     if len(values) != layout.width:
         names = listing([file.header[i] for i in values])
-        per_row = f"{layout.steps} x {layout.channels} a row" if layout.windows == "row" else "one a channel"
+        per_row = f"{layout.steps} x {layout.channels} per row" if layout.windows == "row" else "one per channel"
         raise DataError(
-            f"{file.source}: {len(values)} value columns found, the model wants {layout.width} ({per_row}).",
+            f"{file.source}: {len(values)} value columns found, but the model needs {layout.width} ({per_row}).",
             f"Found: {names or 'none'}. Name the columns to use with --columns, the others with --label and --group.",
         )
     return Fields(label, group, values)
 
 
 class _Rows:
-    """The rows read so far; kept flat, because a list a row would cost several times the memory."""
+    """The rows read so far; stored flat, because one list per row would take several times the memory."""
 
     def __init__(
         self, file: CsvFile, fields: Fields, rejects: Rejects, require_labels: bool, spell: Callable[[str], str]
     ) -> None:
         self.spell = spell
-        self.words: dict[str, str] = {}  # each label as it is spelled
-        self.names: dict[str, str] = {}  # each group once
+        self.words: dict[str, str] = {}  # each label by its spelling
+        self.names: dict[str, str] = {}  # each group name once
         self.continues = False
         self.file, self.fields, self.rejects, self.require_labels = file, fields, rejects, require_labels
         self.pick = _picker(fields.values)
@@ -174,7 +175,7 @@ class _Rows:
         self.breaks: set[int] = set()
 
     def add(self, record: Record) -> None:
-        """Take a record in, or reject it."""
+        """Add a record, or reject it."""
         if record.problem:
             self.rejects.add(record.line, record.problem)
             return
@@ -196,13 +197,13 @@ class _Rows:
                 self.groups.append(self.names.setdefault(group, group))
 
     def spelled(self, label: str) -> str:
-        """Return a label as its class is written, the same object for the same label."""
+        """Return a label in its class's spelling, always the same object for the same label."""
         if label not in self.words:
             self.words[label] = self.spell(label)
         return self.words[label]
 
     def cut(self, layout: Layout) -> tuple[int, int] | None:
-        """Return how many rows can go into a table of their own, and the first row to keep; None: none yet."""
+        """Return how many rows can become a table, and the first row to keep; None if there are none yet."""
         count = len(self.lines)
         if layout.windows == "row":
             return count, count
@@ -214,13 +215,13 @@ class _Rows:
         return ((windows - 1) * hop + layout.window, windows * hop) if windows else None
 
     def begins(self, i: int) -> bool:
-        """Whether a recording begins with row ``i``, not the first."""
+        """Whether a recording begins with row ``i``, which is not the first."""
         if self.labels[i] != self.labels[i - 1] or i in self.breaks:
             return True
         return bool(self.groups) and self.groups[i] != self.groups[i - 1]
 
     def take(self, end: int, keep: int) -> Table:
-        """Return the rows before ``end``, and forget those before ``keep``."""
+        """Return the rows before ``end``, and drop those before ``keep``."""
         width = len(self.fields.values)
         table = Table(
             columns=tuple(self.file.header[i] for i in self.fields.values),
@@ -237,7 +238,7 @@ class _Rows:
         return table
 
     def _bad_value(self, cells: tuple[str, ...]) -> str:
-        """Name the first value that cannot be used."""
+        """Describe the first value that cannot be used."""
         for index, cell in zip(self.fields.values, cells, strict=True):
             if _numbers((cell,)) is None:
                 return f"column {self.file.header[index]!r} {_complaint(cell)}"
@@ -245,8 +246,8 @@ class _Rows:
 
 
 def _picker(indices: tuple[int, ...]) -> Callable[[list[str]], tuple[str, ...]]:
-    """Return a fast function from a record's fields to those at ``indices``."""
-    if len(indices) == 1:  # itemgetter would return the field itself
+    """Return a fast function that picks the fields at ``indices`` from a record."""
+    if len(indices) == 1:  # with one index, itemgetter would return the field itself
         only = indices[0]
         return lambda fields: (fields[only],)
     pick: Callable[[list[str]], tuple[str, ...]] = itemgetter(*indices)
@@ -261,14 +262,14 @@ def _numbers(cells: tuple[str, ...]) -> list[float] | None:
         return None
     if "_" in "".join(cells):
         return None
-    # One sum finds NaN, infinity and what is too large; only a sum that is itself too large needs the second look.
+    # One sum finds NaN, infinity and overlarge values; only a sum that is itself too large needs a second look.
     if sum(map(abs, values)) <= LARGEST or all(abs(value) <= LARGEST for value in values):
         return values
     return None
 
 
 def _complaint(cell: str) -> str:
-    """Say what is wrong with a cell."""
+    """Describe what is wrong with a cell."""
     if not cell.strip():
         return "is empty"
     if not is_number(cell):
@@ -279,7 +280,7 @@ def _complaint(cell: str) -> str:
 
 
 def _comma_hint(cells: tuple[str, ...]) -> str:
-    """Recognise decimal commas, as spreadsheets write them in half of Europe."""
+    """Return a hint about decimal commas, as spreadsheets write them in half of Europe."""
     return (
         "Write decimals with a point."
         if any(is_number(cell.replace(",", ".")) and "," in cell for cell in cells)

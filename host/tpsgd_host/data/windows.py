@@ -1,4 +1,4 @@
-"""Recordings, windows, and how a window's readings become the steps of a sample (SPEC 1.6).
+"""Find recordings, cut them into windows, and resample a window's readings to the steps of a sample (SPEC 1.6).
 
 Shapes: M readings in all, C channels, S samples, R readings in a window, T steps.
 """
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tpsgd_host.data.layout import Layout, Resampling
 from tpsgd_host.errors import DataError
 
-#: Bytes of all samples together, as they are computed with.
+#: Maximum bytes of all samples together, as float64.
 MAX_BYTES = 4 << 30
 
 Readings = npt.NDArray[np.float64]
@@ -22,7 +22,7 @@ Readings = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Recording:
-    """The readings from ``start`` to ``stop`` (exclusive), which belong together."""
+    """The readings from ``start`` to ``stop`` (exclusive)."""
 
     start: int
     stop: int
@@ -43,16 +43,16 @@ def find_recordings(
     labels : sequence of str
         Label of each of the M readings.
     groups : sequence of str
-        Group of each reading; empty where the table has no groups, and then recordings are numbered.
+        Group of each reading; empty where the table has no groups, so that recordings are numbered.
     breaks : collection of int
-        Readings that begin a new recording in any case.
+        Readings that always begin a new recording.
     first : int
         Number of the first recording.
 
     Returns
     -------
     list of Recording
-        In order, without a gap.
+        In order, without gaps.
     """
     keys = list(zip(groups, labels, strict=True)) if groups else [("", label) for label in labels]
     starts = [i for i in range(len(keys)) if i == 0 or keys[i] != keys[i - 1] or i in breaks]
@@ -64,16 +64,16 @@ def find_recordings(
 
 
 def window_starts(length: int, window: int, hop: int) -> range:
-    """Return where the windows of a recording begin; what is left over at its end is dropped.
+    """Return where the windows of a recording begin; an incomplete one at its end is dropped.
 
     Parameters
     ----------
     length : int
         Readings in the recording.
     window : int
-        Readings in a window; 0 takes the recording whole.
+        Readings in a window; 0 for the whole recording.
     hop : int
-        Readings between two starts; 0 as ``window``.
+        Readings from one start to the next; 0 for the length of a window.
     """
     if window == 0:
         return range(1 if length else 0)
@@ -95,7 +95,7 @@ def resample(
     steps : int
         T.
     method : {"linear", "mean"}
-        Interpolate between two neighbouring readings, or average those that fall into a step.
+        Interpolate between neighbouring readings, or average those in a step.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def resample(
 
 
 def _linear(readings: Readings, starts: npt.NDArray[np.int64], length: int, steps: int) -> Readings:
-    # Positions are kept as fractions of integers: a float quotient could fall just below a whole reading.
+    # Positions are fractions of integers, because a float quotient could fall just below a whole reading.
     divisor = steps - 1 if steps > 1 else 2
     position = np.arange(steps) * (length - 1) if steps > 1 else np.array([length - 1])
     left, part = position // divisor, position % divisor / divisor
@@ -121,7 +121,7 @@ def _mean(readings: Readings, starts: npt.NDArray[np.int64], length: int, steps:
     for t in range(steps):
         first = t * length // steps
         last = max(first + 1, (t + 1) * length // steps)
-        # Added one after the other, so that a sample does not depend on how many are cut with it.
+        # Added one by one, so that a sample does not depend on how many are cut with it.
         total = readings[starts + first]
         for k in range(first + 1, last):
             total = total + readings[starts + k]
@@ -139,9 +139,9 @@ class Windows:
     starts : ndarray of int64, shape (S,)
         First reading of each sample.
     recordings : tuple of Recording
-        The S recordings the samples came from.
+        The recording of each of the S samples.
     short : tuple of Recording
-        Recordings with fewer readings than a window: they gave no sample.
+        Recordings shorter than a window, which gave no sample.
     """
 
     values: Readings
@@ -151,7 +151,7 @@ class Windows:
 
 
 def cut(readings: Readings, recordings: Sequence[Recording], layout: Layout) -> Windows:
-    """Cut recordings into windows and resample these.
+    """Cut recordings into windows and resample them.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def cut(readings: Readings, recordings: Sequence[Recording], layout: Layout) -> 
     recordings : sequence of Recording
         See :func:`find_recordings`.
     layout : Layout
-        ``window``, ``hop``, ``steps`` and ``resampling`` count here.
+        Its ``window``, ``hop``, ``steps`` and ``resampling`` are used.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def cut(readings: Readings, recordings: Sequence[Recording], layout: Layout) -> 
     Raises
     ------
     DataError
-        When there are more samples than this computer should hold.
+        When the samples take more than ``MAX_BYTES``.
     """
     origin: list[Recording] = []
     first: list[int] = []
@@ -180,9 +180,9 @@ def cut(readings: Readings, recordings: Sequence[Recording], layout: Layout) -> 
     size = len(starts) * layout.steps * readings.shape[1]
     if 8 * size > MAX_BYTES:
         raise DataError(
-            f"{len(starts)} windows of {layout.steps} steps and {readings.shape[1]} channels take {8 * size} bytes, "
-            f"{MAX_BYTES} are the most.",
-            f"A larger hop than {layout.hop or layout.window} makes fewer windows.",
+            f"{len(starts)} windows of {layout.steps} steps and {readings.shape[1]} channels take {8 * size} bytes; "
+            f"the maximum is {MAX_BYTES}.",
+            f"A hop larger than {layout.hop or layout.window} makes fewer windows.",
         )
     if layout.window and len(starts):
         values = resample(readings, starts, layout.window, layout.steps, layout.resampling)

@@ -1,4 +1,4 @@
-"""Many strings in little memory: few that differ, or names that follow from a number."""
+"""Many strings in little memory: few different ones, or names made from a number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 
 class Words(Sequence[str]):
-    """Strings of which few differ: a number for each, and each different one once."""
+    """Strings of which few differ: a number for each string, and each different string once."""
 
     def __init__(self, words: Iterable[str] = ()) -> None:
         self._numbers: dict[str, int] = {}
@@ -45,7 +45,7 @@ class Words(Sequence[str]):
 
 
 class RowNames(Sequence[str]):
-    """A name for each row that belongs to no recording: a word and the row's number.
+    """Names for rows that belong to no recording: a word and the row's number.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class RowNames(Sequence[str]):
 
 
 class Picked(Sequence[str]):
-    """Those strings of a sequence that an index names, in its order.
+    """The strings of a sequence at the positions of an index, in its order.
 
     Parameters
     ----------

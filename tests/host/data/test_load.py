@@ -53,14 +53,14 @@ def test_label_unknown_to_the_model(write):
     assert "--bad-rows skip" in caught.value.hint
     with pytest.raises(DataError) as caught:
         load_samples(path, XY, classes=("left", "up"))
-    assert "one more: tpsgd-host adapt --add-class NAME." in caught.value.hint
+    assert "tpsgd-host adapt --add-class NAME gives a trained model one more class." in caught.value.hint
     samples = load_samples(path, XY, classes=("down", "up"), bad_rows="skip")
     assert samples.labels.tolist() == [1]
     assert [row.line for row in samples.bad_rows] == [3]
 
 
 def test_nothing_left(write):
-    with pytest.raises(DataError, match="no sample is left") as caught:
+    with pytest.raises(DataError, match="no samples are left") as caught:
         load_samples(write("x,y,label\n1,,up\n,2,up\n"), XY, bad_rows="skip")
     assert "line 2" in caught.value.hint
 
@@ -115,11 +115,11 @@ def test_a_short_recording_is_a_bad_row(write):
     layout = RECORDED.named(group="who")
     with pytest.raises(DataError) as caught:
         load_samples(path, layout)
-    assert "line 4: recording 'bob' has 1 reading, the window needs 2." in caught.value.message
+    assert "line 4: recording 'bob' has 1 reading, but a window needs 2." in caught.value.message
     samples = load_samples(path, layout, bad_rows="skip")
     assert samples.groups == ("ann", "cyd")
     assert [(row.line, row.reason) for row in samples.bad_rows] == [
-        (4, "recording 'bob' has 1 reading, the window needs 2")
+        (4, "recording 'bob' has 1 reading, but a window needs 2")
     ]
 
 

@@ -129,5 +129,5 @@ def test_what_cannot_be_fitted():
         fit(np.array([[[1e39]]]))
     with pytest.raises(ConfigError):
         fit(np.ones((1, 1, 1)), sigmas=0)
-    with pytest.raises(ValueError, match="one length"):
+    with pytest.raises(ValueError, match="equal length"):
         Scaling(vector(0, 1), vector(1))

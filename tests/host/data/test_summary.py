@@ -90,7 +90,7 @@ def test_a_file_without_a_header_is_refused(table, rows):
 def test_a_measurement_is_no_class(table):
     dice = np.random.default_rng(1)
     cells = [(f"{a:.3f}", f"{b:.1f}") for a, b in dice.normal(size=(300, 2))]
-    with pytest.raises(DataError, match="a measurement, and no class"):
+    with pytest.raises(DataError, match="a measurement, not a class"):
         table("a,target", cells)
     whole = table("a,target", [(a, f"{i % 30}.0") for i, (a, _) in enumerate(cells)])
     assert len(whole.label_counts) == 30, "whole numbers with a point are classes"
@@ -130,7 +130,7 @@ def test_cells_without_numbers_are_counted(table, rows):
 def test_long_recordings_and_uneven_classes(table):
     cells = [("anna" if i < 2000 else f"r{i // 20}", i % 7, "rest" if i < 2400 else "tap") for i in range(2420)]
     said = facts(table("who_or_what,x,label", cells, group="who_or_what"))
-    assert "'anna' has 2,000 readings, and makes one sample" in said and "--leave-out who_or_what=NAME" in said
+    assert "'anna' has 2,000 readings, but makes only one sample" in said and "--leave-out who_or_what=NAME" in said
     assert "fewer than 3 recordings of tap" in said
     assert "21 recordings of 'rest' and 1 of 'tap': always answering 'rest' is right for 95%" in said
 
@@ -150,5 +150,5 @@ def test_a_long_table_is_not_kept_as_text(table):
     found = table("recording,x,label", cells)
     assert (found.group, found.value_columns) == ("recording", ("x",))
     assert sum(found.recordings.values()) == 2500 and found.readings == (10, 10)
-    with pytest.raises(DataError, match="a measurement, and no class"):
+    with pytest.raises(DataError, match="a measurement, not a class"):
         table("recording,x,label", cells, label="x")

@@ -165,7 +165,7 @@ def test_label_among_the_values(write):
 
 def test_wrong_number_of_value_columns(write):
     message = refusal(write("t,x,y,z,label\n0,1,2,3,up\n"))
-    assert "4 value columns found, the model wants 3" in message and "t, x, y, z" in message
+    assert "4 value columns found, but the model needs 3" in message and "t, x, y, z" in message
 
 
 def test_labels_may_be_absent_where_they_are_not_required(write):
