@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pytest
 from networks import conv_model
 
-from tpsgd_host.comparison.integer import with_targets
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import ConfigError, ModelError
+from tpsgd_host.model.config import label_targets
 from tpsgd_host.model.modelfile import OFFSET, Layer, Model, initial_weights, memory, parse_model, stored
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.native.binding import library
@@ -271,7 +271,7 @@ def test_what_a_description_says() -> None:
     for settings, target in (('target = "label"', "feedback"), ("", "label")):
         labelled = parse_config(TOML.format(settings=settings, target=target), "c.toml").layers[0]
         assert (labelled.amplitude, labelled.loss, labelled.l1, labelled.regions) == (127, "l1", 64, 3)
-        assert labelled == with_targets(layer)
+        assert labelled == replace(layer, **label_targets("conv"))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tpsgd_host.comparison.results import Setting, Trained
 from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.model.build import build_model
-from tpsgd_host.model.config import AMPLITUDES, L1, LABEL_LOSSES, REGIONS, Config, LayerConfig
+from tpsgd_host.model.config import Config, LayerConfig, label_targets
 from tpsgd_host.model.modelfile import Model, memory
 from tpsgd_host.training.executor import TEST, TRAIN, Bytes, Records
 from tpsgd_host.training.simulator import Simulator
@@ -110,19 +110,10 @@ class IntegerMethod:
         if self._still(layer):
             return replace(layer, frozen=True)
         layer = replace(layer, shifts=_shifted(layer, offset))
-        return with_targets(layer) if self.labels and _feedback(layer) else layer
+        return replace(layer, **label_targets(layer.kind)) if self.labels and _feedback(layer) else layer
 
     def _still(self, layer: LayerConfig) -> bool:
         return self.frozen or layer.frozen
-
-
-def with_targets(layer: LayerConfig) -> LayerConfig:
-    """Return a layer that learned from feedback with the label targets that a description gives by default."""
-    loss = LABEL_LOSSES[layer.kind]
-    return replace(
-        layer, amplitude=AMPLITUDES[layer.kind], loss=loss, l1=L1 if loss == "l1" else 0,
-        regions=REGIONS if layer.kind == "conv" else 0,
-    )  # fmt: skip
 
 
 def learn(simulator: Simulator, model: Model, train: Samples, epochs: int, shuffle_seed: int) -> Iterator[float]:

@@ -6,6 +6,7 @@ Shapes: T steps, C channels, N classes, K readout steps, P phases, n inputs of a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import SIGMAS
@@ -79,6 +80,15 @@ class LayerConfig:
     regions: int = 0
     segments: int = 0
     padded: bool = False
+
+
+def label_targets(kind: str) -> dict[str, Any]:
+    """Return the fields that label targets of a kind of layer have where nobody says otherwise."""
+    loss = LABEL_LOSSES[kind]
+    return {
+        "amplitude": AMPLITUDES[kind], "loss": loss, "l1": L1 if loss == "l1" else 0,
+        "regions": REGIONS if kind == "conv" else 0,
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from typing import Any, Literal, TypeAlias
 import tomlkit
 
 from tpsgd_host.errors import ConfigError
-from tpsgd_host.model.config import AMPLITUDES
+from tpsgd_host.model.config import label_targets
 from tpsgd_host.model.modelfile import Layer, Model
 
 Target: TypeAlias = Literal["feedback", "label"]
 
 #: Kinds of layers that learn from either.
-EITHER = ("dense", "recurrent")
+EITHER = ("dense", "recurrent", "conv")
 
 #: Settings of label targets, and of temporal layers, which have none.
-LABEL_KEYS = ("amplitude", "loss", "l1")
+LABEL_KEYS = ("amplitude", "loss", "l1", "regions")
 TEMPORAL_KEYS = ("kernel", "segments")
 
 
@@ -75,5 +75,5 @@ def _aimed(layer: Layer, target: Target) -> Layer:
     if layer.kind not in EITHER:
         return layer
     if target == "feedback":
-        return replace(layer, amplitude=0, loss="l2", l1=0)
-    return layer if layer.amplitude else replace(layer, amplitude=AMPLITUDES[layer.kind])
+        return replace(layer, amplitude=0, loss="l2", l1=0, regions=0)
+    return layer if layer.amplitude else replace(layer, **label_targets(layer.kind))
