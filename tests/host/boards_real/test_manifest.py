@@ -15,6 +15,7 @@ from tpsgd_host.flashing.mpy import mpy_cross
 
 ROOT = Path(__file__).resolve().parents[3]
 DEVICE = ROOT / "device"
+FIRMWARE = ROOT / "firmware"
 MODULES = {f"tpsgd/{path.name}" for path in (DEVICE / "tpsgd").glob("*.py")}
 ENGINES = {"tpsgd/kernels_viper.py", "tpsgd/kernels_thumb.py", "tpsgd/logmel_viper.py"}
 
@@ -48,12 +49,12 @@ class Manifest:
 
     def package(self, name, files=None, base_path=".", opt=None):
         for file in files:
-            assert (DEVICE / base_path / name / file).is_file(), file
+            assert (FIRMWARE / base_path / name / file).is_file(), file
             assert f"{name}/{file}" not in self.files, f"{file} is listed twice"
             self.files.add(f"{name}/{file}")
 
     def run(self):
-        code = compile((DEVICE / "manifest.py").read_text(), "manifest.py", "exec")
+        code = compile((FIRMWARE / "manifest.py").read_text(), "manifest.py", "exec")
         exec(code, {"package": self.package, "metadata": lambda **f: self.facts.update(f), "options": self})
         return self
 

@@ -5,7 +5,7 @@
 # where your manifest.py has
 #
 #   include("$(PORT_DIR)/boards/manifest.py")
-#   include("/path/to/tpsgd/device/manifest.py", thumb=True)
+#   include("/path/to/tpsgd/firmware/manifest.py", thumb=True)
 #
 # viper   the port has the native emitter (ESP32, RP2, STM32, nRF, SAMD)
 # thumb   the port has the inline assembler for Cortex-M (RP2040, RP2350 on ARM, STM32, nRF, SAMD)
@@ -49,4 +49,8 @@ MODULES = (
 )
 VIPER = ("kernels_viper.py", "logmel_viper.py")
 THUMB = ("kernels_thumb.py",)
-package("tpsgd", MODULES + (VIPER if options.viper else ()) + (THUMB if options.thumb else ()))
+package(
+    "tpsgd",
+    MODULES + (VIPER if options.viper else ()) + (THUMB if options.thumb else ()),
+    base_path="../device",
+)
