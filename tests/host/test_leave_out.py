@@ -103,7 +103,7 @@ def test_wrong_use(worn, arguments, text):
 def test_whom_there_is_not(worn):
     call("quantize", "motion.toml", "--data", "worn.csv")
     simulate = ("simulate", "worn.csv", "--model", "motion.tpsgd")
-    assert "There are a, b, c" in fails(4, *simulate, "--leave-out", "wearer=d")
+    assert "a, b, c" in fails(4, *simulate, "--leave-out", "wearer=d")
     assert "no column 'who'" in fails(4, *simulate, "--leave-out", "who=a")
     assert "both name held-out samples" in fails(3, *simulate, "--leave-out", "wearer=a", "--test-split", "0.2")
 

@@ -126,7 +126,9 @@ def _interval(gap: Difference) -> str:
     text = f"{gap.points:+.1f} points, between {low:+.1f} and {high:+.1f}"
     if gap.needed is None:
         return text
-    return f"{text}; some {_rounded(gap.needed):,} recordings to test on would decide it ({gap.recordings:,} were tested)"
+    return (
+        f"{text}; some {_rounded(gap.needed):,} recordings to test on would decide it ({gap.recordings:,} were tested)"
+    )
 
 
 def _rounded(count: int) -> int:
