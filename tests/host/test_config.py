@@ -77,25 +77,25 @@ LABEL_AFTER = '[[layer]]\nkind = "dense"\nunits = 3\ntarget = "label"\n[[layer]]
         ("channels = 6", 'channels = 6\nlabel = "a"\ncolumns = ["a"]', 9, "which is the label"),
         ("channels = 6", "channels = 6\nhop = 3", 8, "only with a window"),
         ("channels = 6", "channels = 6\ngain = 2.0", 8, 'only with scale = "fixed"'),
-        ("channels = 6", 'channels = 6\nscale = "fixed"\ngain = [1, 2]', 9, "holds 2 numbers, there are 6 channels"),
+        ("channels = 6", 'channels = 6\nscale = "fixed"\ngain = [1, 2]', 9, "has 2 numbers, but there are 6 channels"),
         ("channels = 6", "channels = 6\nsigmas = inf", 8, "inf"),
         ('"output"', '"ouput"', 19, "Did you mean 'output'?"),
         ("units = 32", "units = 2000", 15, "1 to 1024"),
         ("units = 32", "units = 1034", 15, "1 to 1024"),
-        ("units = 32", "units = 300", 18, "1200 inputs, 1039 are the most"),
+        ("units = 32", "units = 300", 18, "1200 inputs; the maximum is 1039"),
         ("leak = 1", "leak = 8", 16, "0 to 7"),
         ("leak = 1", 'target = "label"\nl1 = 5', 17, 'only with loss = "l1"'),
         ("leak = 1", "amplitude = 50", 16, "this one learns from feedback"),
         ("leak = 1", 'target = "labels"', 16, "Did you mean 'label'?"),
-        ('[[layer]]\nkind = "output"', LABEL_AFTER, 21, "after one that learns from feedback"),
-        ('kind = "output"', 'kind = "output"\nfrozen = true', 20, "the one before learns from its feedback"),
-        ("leak = 1", "shifts = [8]", 16, "1 phases, [training] 2"),
+        ('[[layer]]\nkind = "output"', LABEL_AFTER, 21, "but the layer before it learns from feedback"),
+        ('kind = "output"', 'kind = "output"\nfrozen = true', 20, "the layer before it learns from its feedback"),
+        ("leak = 1", "shifts = [8]", 16, "1 phases, but [training] has 2"),
         ("seed = 3", "seed = 0", 3, "4294967295"),
         ("seed = 3", 'classes = ["a"]', 3, "2 to 255"),
         ("seed = 3", "seed = 3\n[dat]", 4, "Did you mean 'data'?"),
         ("shifts = [8, 9]", "shifts = [8, 16]", 11, "0 to 15"),
         ("shifts = [8, 9]", 'target = "label"\nupdate_at = "all"', 12, '"every"'),
-        ("shifts = [8, 9]", 'update_at = "last"', 11, "from feedback they learn at every readout step"),
+        ("shifts = [8, 9]", 'update_at = "last"', 11, "with feedback they learn at every readout step"),
         ("shifts = [8, 9]", "readout_steps = 17", 11, "1 to 16"),
         ('"recurrent"\nunits = 32\nleak = 1', '"dense"\nunits = 3\nleak = 1', 16, "recurrent layers"),
         ('kind = "output"', 'kind = "output"\nunits = 2\namplitude = 3', 21, "hidden layers"),
@@ -167,7 +167,7 @@ def test_stacked_recurrent_layers() -> None:
     ("old", "new", "line", "said"),
     [
         ("[3, 3]", "[9, 1]", 7, "number 1 has a kernel of 9 x 1: there are too few positions in a map of 8 x 8"),
-        ("[2, 2]", "3", 12, "kernel = 3, one number, and a map of 3 x 3"),
+        ("[2, 2]", "3", 12, "kernel = 3, a single number, but reads a map of 3 x 3"),
         ("pool = 2", "pool = 7", 8, "pools by 7"),
         ("[3, 3]", "[3, 3, 1]", 7, "a list of 1 to 2"),
         ("kernel = [2, 2]\n", "", 0, "kernel in [[layer]] number 2 is missing"),
@@ -251,7 +251,7 @@ def test_fixed_scaling_is_taken_as_it_is() -> None:
 def test_classes_come_from_the_data_and_must_be_as_many_as_said() -> None:
     """Classes come from the data and must be as many as said."""
     assert build_model(parse_config(ROWS, "x"), samples()).classes == ("rest", "wave", "tap")
-    with pytest.raises(ConfigError, match="2 units and there are 3 classes"):
+    with pytest.raises(ConfigError, match="2 units, but there are 3 classes"):
         build_model(parse_config(ROWS.replace('"output"', '"output"\nunits = 2'), "x"), samples())
     single = samples()
     with pytest.raises(DataError, match="1 class,"):
@@ -260,6 +260,6 @@ def test_classes_come_from_the_data_and_must_be_as_many_as_said() -> None:
 
 @pytest.mark.parametrize(("old", "new"), [("rule", "update_at"), ("checkpoints", "readout_steps")])
 def test_a_setting_that_was_renamed_names_the_new_word(old, new):
-    with pytest.raises(ConfigError, match=f"{old} in .training. is no setting") as caught:
+    with pytest.raises(ConfigError, match=f"{old} in .training. is not a setting") as caught:
         parse_config(TEXT.replace("[training]\n", f"[training]\n{old} = 4\n"), "x")
     assert new in caught.value.hint

@@ -302,7 +302,7 @@ def test_a_stack_has_one_target() -> None:
     text = TOML.format(settings="", target="feedback")
     second = '[[layer]]\nkind = "conv"\nunits = 4\nkernel = [3, 3]\ntarget = "label"\n[[layer]]\nkind = "output"'
     both = text.replace('[[layer]]\nkind = "output"', second)
-    with pytest.raises(ConfigError, match="after one that learns from feedback"):
+    with pytest.raises(ConfigError, match="the layer before it learns from feedback"):
         parse_config(both, "c.toml")
     first = both.index("kernel")
     swapped = both.replace('target = "label"\n[[layer]]', "[[layer]]")

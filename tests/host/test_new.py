@@ -125,7 +125,7 @@ def test_rows_of_several_steps(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="more than one step") as caught:
         new_model("d", tmp_path / "e.toml", network="rnn", data=data)
     assert "--steps 2, 4" in caught.value.hint
-    with pytest.raises(ConfigError, match="do not divide"):
+    with pytest.raises(ConfigError, match="cannot be divided"):
         new_model("d", tmp_path / "e.toml", data=data, steps=3)
 
 

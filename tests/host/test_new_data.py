@@ -72,7 +72,7 @@ def test_arrays_that_are_no_samples_are_told(here, arrays, options, text):
 
 def test_options_that_arrays_have_no_use_for_are_refused(here):
     np.savez("good.npz", x=np.zeros((4, 3)), y=np.arange(4) % 2)
-    assert "they have no columns" in fails(3, "new", "m", "--data", "good.npz", "--label", "y")
-    assert "3 values do not divide into 2 steps" in fails(3, "new", "m", "--data", "good.npz", "--steps", "2")
+    assert "which have no columns" in fails(3, "new", "m", "--data", "good.npz", "--label", "y")
+    assert "3 values cannot be divided into 2 steps" in fails(3, "new", "m", "--data", "good.npz", "--steps", "2")
     np.savez("cut.npz", x=np.zeros((4, 3, 2)), y=np.arange(4) % 2)
     assert "have 3" in fails(3, "new", "m", "--data", "cut.npz", "--steps", "5")

@@ -229,8 +229,8 @@ def test_what_a_description_says() -> None:
 @pytest.mark.parametrize(
     ("settings", "said", "hint"),
     [
-        ("kernel = 13", "a kernel of 13 steps, a sample has 12", "smaller"),
-        ("segments = 13", "12 steps into 13 segments", "one step or more"),
+        ("kernel = 13", "a kernel of 13 steps, but a sample has only 12", "smaller"),
+        ("segments = 13", "12 steps into 13 segments", "at least one step"),
         ("segments = 17", "from 1 to 16", ""),
         ("kernel = [3, 3]", "kernel", ""),
         ('target = "label"', "learns from feedback", "recurrent"),

@@ -1,1 +1,1 @@
-"""The network before and after training: its TOML, its model file, its readout_steps, and surgery on them."""
+"""The network before and after training: its TOML, its model file, its checkpoints, and surgery on trained models."""

@@ -1,4 +1,4 @@
-"""From a model's description and calibration data to a model with initial weights.
+"""Build a model with initial weights from its description and calibration data.
 
 Shapes: S samples, T steps, C channels, N classes, n inputs and m units of a layer.
 """
@@ -21,18 +21,18 @@ LARGEST_SPAN = 32639  # R, the largest weight
 
 
 def build_model(config: Config, samples: Samples) -> Model:
-    """Return the model that ``config`` describes, its weights drawn from its seed.
+    """Return the model that ``config`` describes, with weights drawn from its seed.
 
     Parameters
     ----------
     config : Config
     samples : Samples
-        Calibration data: fits the input scaling, and names the classes where the configuration does not.
+        Calibration data, which determine the input scaling, and the classes where the configuration names none.
 
     Raises
     ------
     ConfigError
-        When the data do not go with the configuration.
+        When the data do not fit the configuration.
     """
     classes = model_classes(config, samples.classes)
     layers = build_layers(config, classes)
@@ -52,18 +52,19 @@ def build_model(config: Config, samples: Samples) -> Model:
 
 
 def model_classes(config: Config, found: Sequence[str]) -> tuple[str, ...]:
-    """Return the model's classes: its own, else those found in the data."""
+    """Return the classes of the configuration, else those in the data."""
     classes = config.classes or tuple(found)
     if len(classes) < 2:
         count = "1 class" if len(classes) == 1 else f"{len(classes)} classes"
         raise DataError(
-            f"the calibration data hold {count}, a model needs 2 to 255",
+            f"the calibration data hold {count}, but a model needs 2 to 255",
             f"Record more than one class, or check that label = {config.layout.label!r} is the right column.",
         )
     units = config.layers[-1].units if config.layers else 0
     if units not in (0, len(classes)):
         raise ConfigError(
-            f"the output layer has {units} units and there are {len(classes)} classes", "Leave units of the output out."
+            f"the output layer has {units} units, but there are {len(classes)} classes",
+            "Leave out units in the output layer.",
         )
     return classes
 
@@ -99,7 +100,7 @@ def build_layer(given: LayerConfig, inputs: int, classes: int) -> Layer:
 
 
 def build_scaling(config: Config, samples: Samples) -> Scaling:
-    """Return the input scaling: fixed numbers, or fitted to the samples."""
+    """Return the input scaling: the configuration's numbers, or fitted to the samples."""
     scale = config.scale
     if scale.method == "fixed":
         pairs = max(len(scale.offset), len(scale.gain))
@@ -122,5 +123,5 @@ def _weights(config: Config, index: int, layer: Layer) -> Weights:
 
 
 def freeze(weights: Weights) -> Weights:
-    """Return trained weights (uint16) as a frozen layer keeps them: the high byte alone."""
+    """Return trained weights (uint16) as a frozen layer stores them: only the high byte."""
     return (weights >> 8).astype(np.uint8)

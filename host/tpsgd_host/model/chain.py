@@ -1,4 +1,4 @@
-"""How the layers of a description follow each other: the inputs of each, and why one does not fit.
+"""Check that the layers of a description fit together, and compute each one's inputs.
 
 Shapes: T steps, C channels, K readout steps, D depth of a map, n inputs and m units of a layer.
 """
@@ -18,14 +18,14 @@ FRONT = ("recurrent", "conv", "temporal")
 
 
 class MisfitError(ValueError):
-    """A layer that cannot stand where it does.
+    """A layer does not fit where it is.
 
     Attributes
     ----------
     index : int
         Of the layer, from 0.
     key : str
-        The setting to blame, "" for the layer as a whole.
+        The setting at fault; "" for the whole layer.
     hint : str
     """
 
@@ -47,7 +47,7 @@ def layer_inputs(layers: Sequence[LayerConfig], steps: int, channels: int, reado
     Raises
     ------
     MisfitError
-        Names the first layer that does not fit.
+        When a layer does not fit; names the first one.
     """
     found: list[int] = []
     inputs, below = steps * channels, channels
@@ -55,14 +55,14 @@ def layer_inputs(layers: Sequence[LayerConfig], steps: int, channels: int, reado
     for index, layer in enumerate(layers):
         before = layers[index - 1].kind if index else layer.kind
         if (layer.kind == "output") != (index == len(layers) - 1):
-            hint = 'The last [[layer]] has kind = "output", and no other.'
+            hint = 'The last [[layer]], and only the last, has kind = "output".'
             raise MisfitError(index, "kind", f"of {len(layers)} has kind {layer.kind!r}", hint)
         if layer.kind in FRONT and before != layer.kind:
-            hint = f"Layers of kind {layer.kind!r} come first, and nothing but them before a dense layer."
+            hint = f"Layers of kind {layer.kind!r} come first, with no other kind before the dense layers."
             raise MisfitError(index, "kind", f"is {layer.kind} after a {before} one", hint)
         if layer.kind == "temporal" and index:
-            hint = 'Give it kind = "dense", or take the layers before it out.'
-            raise MisfitError(index, "kind", "is temporal, and only the first layer can be", hint)
+            hint = 'Give it kind = "dense", or remove the layers before it.'
+            raise MisfitError(index, "kind", "is temporal; only the first layer can be", hint)
         if index:
             _check_feedback(index, layers[index - 1], layer)
         if layer.kind == "recurrent":
@@ -72,10 +72,10 @@ def layer_inputs(layers: Sequence[LayerConfig], steps: int, channels: int, reado
         elif layer.kind == "temporal":
             inputs = _temporal(index, layer, steps, channels)
         if inputs > MAX_INPUTS:
-            hint = "Fewer steps, channels or units before it bring it down."
+            hint = "Use fewer steps, channels or units before it."
             if layer.kind in ("conv", "temporal"):
-                hint = "A smaller kernel or fewer filters before it bring it down."
-            raise MisfitError(index, "", f"has {inputs} inputs, {MAX_INPUTS} are the most", hint)
+                hint = "Use a smaller kernel, or fewer filters before it."
+            raise MisfitError(index, "", f"has {inputs} inputs; the maximum is {MAX_INPUTS}", hint)
         found.append(inputs)
         inputs = below = layer.units
         if layer.kind == "recurrent":
@@ -88,37 +88,39 @@ def layer_inputs(layers: Sequence[LayerConfig], steps: int, channels: int, reado
 
 
 def _check_feedback(index: int, before: LayerConfig, layer: LayerConfig) -> None:
-    """Refuse targets where feedback cannot pass, or where a stack would learn in two ways."""
+    """Raise where feedback cannot pass, or where layers of one stack would learn in two ways."""
     if layer.frozen and not before.frozen and not before.amplitude:
         hint = f'Freeze number {index} as well, or give it target = "label".'
-        raise MisfitError(index, "frozen", "is frozen, and the one before learns from its feedback", hint)
+        raise MisfitError(index, "frozen", "is frozen, but the layer before it learns from its feedback", hint)
     if not before.amplitude and layer.amplitude:
         hint = f'Give number {index} target = "label" as well, or this one target = "feedback".'
-        raise MisfitError(index, "target", 'has target = "label" after one that learns from feedback', hint)
+        raise MisfitError(index, "target", 'has target = "label", but the layer before it learns from feedback', hint)
     if before.kind == layer.kind != "dense" and before.amplitude and not layer.amplitude:
-        message = f"learns from feedback on top of a {layer.kind} one that does not"
-        raise MisfitError(index, "target", message, "Give both one target.")
+        message = f"learns from feedback, but the {layer.kind} layer before it does not"
+        raise MisfitError(index, "target", message, "Give both the same target.")
 
 
 def _temporal(index: int, layer: LayerConfig, steps: int, channels: int) -> int:
     """Return n of a temporal layer."""
     taps, segments = layer.kernel[0], layer.segments
     if taps > steps:
-        raise MisfitError(index, "kernel", f"has a kernel of {taps} steps, a sample has {steps}", "Make it smaller.")
+        raise MisfitError(
+            index, "kernel", f"has a kernel of {taps} steps, but a sample has only {steps}", "Make it smaller."
+        )
     if segments > steps:
         message = f"cuts a sample of {steps} steps into {segments} segments"
-        raise MisfitError(index, "segments", message, "A segment has one step or more.")
+        raise MisfitError(index, "segments", message, "Each segment needs at least one step.")
     longest = -(-steps // segments)
     if longest > MAX_SEGMENT_STEPS:
-        message = f"has segments of {longest} steps, {MAX_SEGMENT_STEPS} are the most"
-        raise MisfitError(index, "segments", message, "More segments or fewer steps make them shorter.")
+        message = f"has segments of {longest} steps; the maximum is {MAX_SEGMENT_STEPS}"
+        raise MisfitError(index, "segments", message, "Use more segments or fewer steps.")
     return taps * channels
 
 
 def _conv(
     index: int, layer: LayerConfig, steps: int, channels: int, before: Map | None, filters: int
 ) -> tuple[int, Map]:
-    """Return n of a conv layer, and its map; ``before`` is that of the one in front, of depth ``filters``."""
+    """Return n of a conv layer, and its map; ``before`` is the map that it reads, of depth ``filters``."""
     rows, columns = layer.kernel
     if before:
         high, depth = before.rows, filters
@@ -128,13 +130,13 @@ def _conv(
         high, wide = steps, channels // depth
         if channels % depth:
             message = f"has depth = {depth}, which does not divide the {channels} channels"
-            raise MisfitError(index, "depth", message, "A step is one row of the image: columns*depth values.")
+            raise MisfitError(index, "depth", message, "Each step is a row of the image: columns*depth values.")
     if not columns and wide > 1:
-        message = f"has kernel = {rows}, one number, and a map of {high} x {wide} before it"
-        raise MisfitError(index, "kernel", message, f"Give two: kernel = [{rows}, {rows}].")
+        message = f"has kernel = {rows}, a single number, but reads a map of {high} x {wide}"
+        raise MisfitError(index, "kernel", message, f"Give two numbers: kernel = [{rows}, {rows}].")
     if high * wide * depth > MAX_MAP:
-        message = f"reads a map of {high * wide * depth} values, {MAX_MAP} are the most"
-        raise MisfitError(index, "", message, "Fewer steps or channels bring it down.")
+        message = f"reads a map of {high * wide * depth} values; the maximum is {MAX_MAP}"
+        raise MisfitError(index, "", message, "Use fewer steps or channels.")
     inputs = rows * (columns or 1) * depth
     spec = Layer("conv", layer.units, inputs, (), rows=rows, columns=columns or 1, stride=layer.stride, pool=layer.pool,
                  padded=layer.padded)  # fmt: skip
@@ -146,6 +148,6 @@ def _conv(
         raise MisfitError(index, "pool" if plain else "kernel", f"{what}: there are too few {over}", "Make it smaller.")
     pooled = layer.pool * fits[0].together
     if pooled > MAX_POOLED and not layer.amplitude:
-        message = f"pools {pooled} positions, {MAX_POOLED} are the most in a layer that learns from feedback"
+        message = f"pools {pooled} positions; the maximum in a layer that learns from feedback is {MAX_POOLED}"
         raise MisfitError(index, "pool", message, "Make it smaller.")
     return inputs, fits[0]

@@ -1,4 +1,4 @@
-"""Checkpoints as boards keep them (SPEC 3), read on the host."""
+"""Read the checkpoints that boards write (SPEC 3)."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ VERSION = 1
 HEADER = "<4sB3sIIIIIIII"
 HEADER_SIZE = struct.calcsize(HEADER)
 
-#: What a board's model may leave beside its file: all that goes when another model comes.
+#: Files that a model may leave beside its own on a board; they are deleted when another model comes.
 BESIDE = (serve.MODEL + NEW, *checkpoint.SLOTS)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One checkpoint; fields as in SPEC 3.
+    """A checkpoint; its fields are those of SPEC 3.
 
     Attributes
     ----------
     model_crc : int
-        CRC-32 that ends the model file it belongs to.
+        CRC-32 at the end of the model file to which it belongs.
     generation : int
-        The higher the newer.
+        Higher is newer.
     weights : bytes
-        Of the layers that train, as stored.
+        Weights of the layers that learn, as stored.
     """
 
     model_crc: int
@@ -58,16 +58,16 @@ def parse_checkpoint(data: bytes, source: str) -> Checkpoint:
     ModelError
         When it is damaged, cut short or of another version.
     """
-    hint = "A write that was cut short leaves such a file; the other slot holds the one before."
+    hint = "An interrupted write leaves such a file; the other slot holds the previous checkpoint."
     if len(data) < HEADER_SIZE + 4 or data[:4] != MAGIC:
-        raise ModelError(f"{source}: no checkpoint, or cut short ({len(data)} bytes)", hint)
+        raise ModelError(f"{source}: not a checkpoint, or cut short ({len(data)} bytes)", hint)
     _, version, zeros, length, model_crc, generation, run_id, seen, total, generator, applied = struct.unpack_from(
         HEADER, data
     )
     if version != VERSION or zeros != b"\0\0\0":
-        raise ModelError(f"{source}: checkpoint of format version {version}, this tool reads {VERSION}")
+        raise ModelError(f"{source}: the checkpoint has format version {version}, but this tool reads {VERSION}")
     if length != len(data):
-        raise ModelError(f"{source}: the file has {len(data)} bytes and says {length}", hint)
+        raise ModelError(f"{source}: the file has {len(data)} bytes, but its header says {length}", hint)
     if crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
-        raise ModelError(f"{source}: CRC: the file is damaged", hint)
+        raise ModelError(f"{source}: wrong CRC: the file is damaged", hint)
     return Checkpoint(model_crc, generation, run_id, seen, total, generator, applied, data[HEADER_SIZE:-4])

@@ -1,4 +1,4 @@
-"""What a model's TOML describes: what data it reads, how it trains, which layers it has.
+"""The contents of a model's TOML: its data, how it trains, and its layers.
 
 Shapes: T steps, C channels, N classes, K readout steps, P phases, n inputs of a layer.
 """
@@ -11,28 +11,28 @@ from typing import Any
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import SIGMAS
 
-READOUT_STEPS = 4  # where a recurrent model does not say
+READOUT_STEPS = 4  # default for recurrent models
 SHIFTS = (6, 7, 8)
-LEAK = 2  # these two as docs/ACCURACY.md found them best
-AMPLITUDES = {"recurrent": 80, "dense": 127, "conv": 127}  # label targets lie at plus and minus this
-REGIONS = 3  # of a conv layer with label targets, in each direction
+LEAK = 2  # these two were best in docs/ACCURACY.md
+AMPLITUDES = {"recurrent": 80, "dense": 127, "conv": 127}  # label targets are plus or minus this
+REGIONS = 3  # for a conv layer with label targets, in each direction
 L1 = 64  # with label targets: the push of loss "l1"
 LABEL_LOSSES = {"recurrent": "l2", "dense": "l2", "conv": "l1"}
-TAPS = 5  # steps that a temporal layer's kernel sees
-SEGMENTS = 4  # of a temporal layer
+TAPS = 5  # steps that a temporal layer's kernel covers
+SEGMENTS = 4  # for a temporal layer
 
 
 @dataclass(frozen=True)
 class ScaleConfig:
-    """How readings become activations: a method to fit to calibration data, or fixed numbers.
+    """How readings become activations: a method that is fitted to calibration data, or fixed numbers.
 
     Attributes
     ----------
     method : {"std", "minmax", "fixed"}
     per_channel : bool
-        One offset and gain a channel, rather than one for all.
+        Whether each channel has its own offset and gain, rather than one pair for all.
     sigmas : float
-        Standard deviations that fill the range, for ``std``.
+        For ``std``: standard deviations that fill the range.
     offset, gain : tuple of float, length 1 or C
         For ``fixed``: ``x = (reading - offset)*gain``, x in -127..127.
     """
@@ -46,21 +46,21 @@ class ScaleConfig:
 
 @dataclass(frozen=True)
 class LayerConfig:
-    """One layer as a user asks for it; fields as in :class:`tpsgd_host.model.modelfile.Layer`.
+    """One layer as a user describes it; fields as in :class:`tpsgd_host.model.modelfile.Layer`.
 
     Attributes
     ----------
     units : int
-        0 for the output layer, which has one unit a class.
+        0 for the output layer, which has one unit per class.
     amplitude : int
-        0 for a layer that learns from feedback (a temporal layer always does), and for the output layer.
+        0 for a layer that learns from feedback (temporal layers always do), and for the output layer.
     init : float
-        Initial range of the weights, a multiple of ``sqrt(3/n)`` (which gives z the spread of the inputs).
+        Initial range of the weights, as a multiple of ``sqrt(3/n)``, which gives z the spread of the inputs.
     kernel : tuple of int
-        Rows and columns of a conv layer's kernel; 0 columns where the kernel is one number, over steps of all channels,
-        as a temporal layer's always is.
+        Rows and columns of a conv layer's kernel; 0 columns where the kernel is one number, which spans steps of all
+        channels, as in temporal layers.
     depth : int
-        D of the sample, for a first conv layer whose kernel has columns.
+        For a first conv layer whose kernel has columns: D of the sample.
     """
 
     kind: str
@@ -98,16 +98,15 @@ class TrainingConfig:
     Attributes
     ----------
     shifts : tuple of int, length P
-        Update shifts, one a phase, of every layer that names none of its own.
+        Update shifts, one per phase, of every layer that has none of its own.
     target : {"feedback", "label"}
-        What hidden layers learn from that do not say themselves: the error of the next layer, or targets of
-        their own.
+        The default for hidden layers: they learn from the error of the next layer, or from targets of their own.
     update_at : {"last", "readout", "random", "every"}
-        Steps that train a recurrent layer towards targets of its own.
+        The steps at which a recurrent layer learns towards targets of its own.
     readout_steps : int
         K; 0 without a recurrent layer.
     total : int
-        Training samples that the phases divide where a run announces none.
+        Training samples that the phases divide, for runs that announce no number.
     """
 
     shifts: tuple[int, ...] = SHIFTS
@@ -124,9 +123,9 @@ class Config:
     Attributes
     ----------
     classes : tuple of str
-        Empty: those of the calibration data.
+        If empty, those of the calibration data.
     layers : tuple of LayerConfig
-        Empty only where the layers come from elsewhere (``parse_config(..., layers=False)``).
+        Empty only where a trained network has the layers (``parse_config(..., layers=False)``).
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""The model file as the host writes and reads it (SPEC 2).
+"""Write and read the model file on the host (SPEC 2).
 
-Reading goes through the device's own parser, :class:`tpsgd.modelfile.Model`: there is one set of rules. Shapes:
+The device's own parser, :class:`tpsgd.modelfile.Model`, does the reading, so there is one set of rules. Shapes:
 m units, n inputs without the bias, T steps, C channels, N classes, P phases.
 """
 
@@ -36,7 +36,7 @@ RESAMPLINGS = ("linear", "mean")
 #: v = u - OFFSET: trained weights are stored as uint16 u (SPEC 1.1).
 OFFSET = 32896
 
-#: Bytes of the largest model file there can be: the header, and its layers with the most weights (SPEC 1.1, 2).
+#: Bytes of the largest possible model file: the header, and its layers with the most weights (SPEC 1.1, 2).
 MAX_FILE = 0xFFFF + MAX_LAYERS * 1024 * 1040 * 2 + 4
 
 Weights = npt.NDArray[np.unsignedinteger[Any]]
@@ -46,9 +46,9 @@ Weights = npt.NDArray[np.unsignedinteger[Any]]
 class Layer:
     """One layer; fields as in SPEC 2. ``shifts`` holds the P update shifts.
 
-    ``rows``, ``columns`` (of the kernel), ``stride`` and ``pool`` are 0 but for a conv layer, ``regions`` but for one
-    with targets of its own; ``padded``: zeros lie around the map that it reads. A temporal layer has ``rows``, the
-    steps of its kernel, and ``segments``.
+    ``rows`` and ``columns`` (of the kernel), ``stride`` and ``pool`` are 0 except for conv layers, and ``regions`` is 0
+    except for those with targets of their own; ``padded``: zeros surround the map that it reads. A temporal layer has
+    ``rows``, the steps of its kernel, and ``segments``.
     """
 
     kind: str
@@ -83,7 +83,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Map:
-    """What a conv layer reads and makes (SPEC 1.2).
+    """The input and output of a conv layer (SPEC 1.2).
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Map:
     depth : int
         D of that map.
     together : int
-        Columns of positions that pooling takes together.
+        Columns of positions that pooling combines.
     rows, columns : int
         Of its own map, after pooling; its depth is the layer's m.
     """
@@ -106,7 +106,7 @@ class Map:
 
 
 def maps(steps: int, channels: int, layers: Sequence[Any]) -> tuple[Map, ...]:
-    """Return the maps of the conv layers in front, up to the first whose kernel does not fit; empty without any.
+    """Return the maps of the first conv layers, up to one whose kernel does not fit; empty without any.
 
     ``layers`` has objects with ``kind``, ``units``, ``inputs``, ``rows``, ``columns``, ``stride``, ``pool`` and
     ``padded``.
@@ -124,14 +124,14 @@ def maps(steps: int, channels: int, layers: Sequence[Any]) -> tuple[Map, ...]:
 
 @dataclass(frozen=True, repr=False)
 class Model:
-    """A network with all that a board or a host needs to use it.
+    """A network, with everything that a board or host needs to use it.
 
     Attributes
     ----------
     weights : tuple of ndarray, one a layer, shape (m, n + 1)
         As stored: uint16 ``v + 32896``, or uint8 ``hi + 128`` for a frozen layer; the last column is the bias.
     total : int
-        Training samples that the learning-rate schedule spans where a run names none.
+        Training samples that the learning-rate schedule spans, for runs that announce no number.
     """
 
     name: str
@@ -160,7 +160,7 @@ class Model:
 
     @property
     def maps(self) -> tuple[Map, ...]:
-        """What each of the conv layers in front reads and makes."""
+        """The input and output of each conv layer."""
         return maps(self.layout.steps, self.layout.channels, self.layers)
 
     @property
@@ -170,7 +170,7 @@ class Model:
 
     @property
     def shape(self) -> str:
-        """The network in a word: ``MLP 60-32-16-6``, ``RNN 6-32-4 K=4``, ``CNN 28x28-8@5x5/2-10`` (``/2``: pooled).
+        """The network in short: ``MLP 60-32-16-6``, ``RNN 6-32-4 K=4``, ``CNN 28x28-8@5x5/2-10`` (``/2``: pooled).
 
         A temporal layer makes it a TDNN, a time-delay neural network: ``TDNN 6-32@5-4 K=4``, ``@5`` the kernel's steps.
         """
@@ -187,7 +187,7 @@ class Model:
 
     @property
     def crc(self) -> int:
-        """CRC-32 that ends the model file, which names this model to a board."""
+        """CRC-32 at the end of the model file; boards identify the model by it."""
         return int.from_bytes(self.to_bytes()[-4:], "little")
 
     @property
@@ -204,7 +204,7 @@ class Model:
         Raises
         ------
         ModelError
-            When the model cannot be one, in the words of the device's parser.
+            When the model is not valid, in the words of the device's parser.
         """
         layout = self.layout
         body = b"".join(layer.pack() for layer in self.layers)
@@ -215,8 +215,8 @@ class Model:
         header = modelfile.HEADER_SIZE + len(body)
         if header > 0xFFFF:
             raise ModelError(
-                f"the names and scales of {self.name!r} take {header} bytes, a model file has room for 65535",
-                "leave the column names out (columns = []), or scale all channels alike (per_channel = false)",
+                f"the names and scales of {self.name!r} take {header} bytes, but a model file has room for 65535",
+                "leave out the column names (columns = []), or scale all channels alike (per_channel = false)",
             )
         weights = b"".join(stored(w) for w in self.weights)
         head = struct.pack(
@@ -232,12 +232,12 @@ class Model:
         return bytes(data)
 
     def save(self, path: Path) -> None:
-        """Write the model file, whole or not at all.
+        """Write the model file, completely or not at all.
 
         Raises
         ------
         DataError
-            The file cannot be written.
+            When the file cannot be written.
         """
         write_atomic(path, self.to_bytes())
 
@@ -247,7 +247,7 @@ class Model:
         Raises
         ------
         ModelError
-            There are more or fewer bytes than the network has.
+            When the number of bytes is not the network's.
         """
         wanted = sum(w.nbytes for w in self.weights)
         if len(data) != wanted:
@@ -262,22 +262,22 @@ class Model:
 
 @dataclass(frozen=True)
 class Memory:
-    """What a model takes on a board while it trains, in bytes."""
+    """Memory in bytes that a model needs on a board while it trains."""
 
     buffers: tuple[tuple[str, int], ...] = field(default=())
 
     @property
     def total(self) -> int:
-        """Sum of all buffers, those of the link included."""
+        """The sum of all buffers, the link's included."""
         return sum(size for _, size in self.buffers)
 
     def allocated(self, block: int) -> int:
-        """Return the bytes a heap of ``block``-byte blocks gives for the buffers, one header block a buffer."""
+        """Return the heap bytes of the buffers in blocks of ``block`` bytes, with one header block per buffer."""
         return sum((-(-size // block) + 1) * block for _, size in self.buffers)
 
 
 def memory(model: Model, engine: str = "viper") -> Memory:
-    """Return the plan of ``model``'s memory on an engine of the device, made by its own planner."""
+    """Return the plan of ``model``'s memory on an engine, made by the device's own planner."""
     parsed = _parse(model.to_bytes(), model.name)
     return Memory(tuple(plan.buffers(parsed, plan.WORDS[engine]) + plan.link_buffers()))
 
@@ -329,18 +329,18 @@ def parse_model(data: bytes, source: str) -> Model:
 
 
 def stored(w: Weights) -> bytes:
-    """Return the bytes of a weight matrix as files and boards keep them."""
+    """Return the bytes of a weight matrix as files and boards store them."""
     data: bytes = w.astype("<u2" if w.dtype.itemsize == 2 else np.uint8).tobytes()
     return data
 
 
 def initial_weights(seed: int, index: int, units: int, inputs: int, span: int) -> Weights:
-    """Return the weights a layer begins with, drawn by the seeded generator (SPEC 1.4).
+    """Return a layer's initial weights, drawn by the seeded generator (SPEC 1.4).
 
     Parameters
     ----------
     span : int
-        R: weights are uniform in -R..R; 0 leaves all at 0.
+        R: weights are uniform in -R..R; with 0, all are 0.
 
     Returns
     -------
@@ -380,18 +380,16 @@ def _strings(data: bytes, raw: Any) -> tuple[list[str], list[str]]:
     except UnicodeDecodeError as error:
         raise ModelError(f"model file: a name is not UTF-8: {error}") from error
     if bad := next((name for name in names + columns if has_control(name)), ""):
-        raise ModelError(
-            f"model file: the name {bad!r} holds control characters", "name it anew, and quantize it again"
-        )
+        raise ModelError(f"model file: the name {bad!r} holds control characters", "rename it, and quantize it again")
     if len(set(names[3:])) != raw.classes:
-        raise ModelError("model file: two classes have one name")
+        raise ModelError("model file: two classes have the same name")
     return names, columns
 
 
 def _string(text: str) -> bytes:
     raw = text.encode()
     if len(raw) > 255:
-        raise ModelError(f"the name {text[:20]!r}... takes {len(raw)} bytes; 255 is the most")
+        raise ModelError(f"the name {text[:20]!r}... takes {len(raw)} bytes; the maximum is 255")
     return bytes([len(raw)]) + raw
 
 
@@ -404,7 +402,7 @@ def _layer(spec: Any) -> Layer:
 
 
 def _window(layer: Layer) -> str:
-    """Return a kernel in a word, such as ``@5x5ps2/2``: padded, stride 2, pooled by 2; ``@5``: 5 steps."""
+    """Return a kernel in short, such as ``@5x5ps2/2``: padded, stride 2, pooled by 2; ``@5``: 5 steps."""
     if layer.kind == "temporal":
         return f"@{layer.rows}"
     if layer.kind != "conv":

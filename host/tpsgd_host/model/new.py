@@ -1,4 +1,4 @@
-"""Begin a model: the TOML that fits a data file."""
+"""Start a model: write the TOML for a data file."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from tpsgd_host.names import file_name, listing
 
 Network: TypeAlias = Literal["tdnn", "rnn", "mlp", "cnn"]
 
-STEPS = 16  # of a recording, where the user does not say
+STEPS = 16  # per recording, by default
 HIDDEN = {"mlp": (32, 16), "tdnn": (32,), "rnn": (32,), "cnn": (8, 16)}
-CNN_SHIFTS = (8, 9, 10)  # of the output layer, which has more inputs than elsewhere
+CNN_SHIFTS = (8, 9, 10)  # of the output layer, which has more inputs than in other networks
 KERNEL = 3
 
-#: Networks for samples of one step make no sense: why, in the words of an error.
+#: Why a network makes no sense for samples of one step, for an error message.
 SEVERAL_STEPS = {
     "tdnn": "a TDNN needs more than one step",
     "rnn": "an RNN needs more than one step",
-    "cnn": "a CNN needs the rows of an image as steps",
+    "cnn": "a CNN needs images, whose rows are the steps",
 }
 
-#: Why a network was chosen, and what else there is.
+#: Why a network was chosen, and the alternatives.
 REASONS = {
-    "tdnn": "a TDNN, filters over a few steps: each sample is a time series, and on those it knew as much as an RNN of"
-    " the same memory or more, in less time (docs/ACCURACY.md); --network rnn, mlp or cnn makes another",
-    "mlp": "an MLP: each row is a whole sample; --network cnn takes rows of --steps for images, tdnn and rnn for time",
+    "tdnn": "a TDNN, filters over a few steps: each sample is a time series, for which it was as accurate as an RNN of"
+    " the same memory or better, in less time (docs/ACCURACY.md); --network rnn, mlp or cnn makes another",
+    "mlp": "an MLP: each row is a whole sample; --network cnn reads rows of --steps as images, tdnn and rnn as series",
 }
 
-EXAMPLE = ("x", "y", "z")  # columns where no data are given
+EXAMPLE = ("x", "y", "z")  # columns, where there are no data
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class NewModel:
     Attributes
     ----------
     next : str
-        The command that comes next.
+        The next command to run.
     why : str
-        Why it has the network that it has; empty where the user named one.
+        Why this network was chosen; empty where the user chose it.
     found : TableSummary, optional
         What the data seem to hold; None without data.
     """
@@ -88,42 +88,42 @@ def new_model(
     Parameters
     ----------
     name : str
-        Name of the model, and of the file unless ``out`` is given.
+        Name of the model, and of the file unless ``out`` names one.
     out : Path, optional
     network : {"tdnn", "rnn", "mlp", "cnn"}, optional
-        A TDNN has a temporal layer in front, an RNN a recurrent one. A CNN looks along the steps; where each row of the
-        data is a sample of several steps it takes these for the rows of an image. By default a TDNN where a row is one
-        reading of many, else an MLP.
+        A TDNN begins with a temporal layer, an RNN with a recurrent one. A CNN convolves along the steps; where each
+        row of the data is a sample of several steps, these are the rows of an image. By default a TDNN where each row
+        is a reading, else an MLP.
     data : Path, optional
-        A table to take columns, classes, label and group from, or ``.npz`` arrays.
+        A table from which to take columns, classes, label and group, or ``.npz`` arrays.
     hidden : tuple of int
-        Units of the hidden layers; empty takes a default for the network.
+        Units of the hidden layers; if empty, the network's defaults.
     steps : int, optional
         T.
     seed : int
     window, hop : int
-        Readings in a window, and between the starts of two.
+        Readings in a window, and from the start of one window to the next.
     label, group : str
-        Columns of the class and of the recording; empty to guess.
+        Columns of the class and the recording; empty to guess.
     columns : tuple of str
-        Columns of the values; empty takes the numeric ones that are nothing else.
+        Columns of the values; if empty, the numeric columns that serve no other purpose.
     target : {"feedback", "label"}
         What hidden layers learn from.
     force : bool
-        Whether an existing file may be replaced.
+        Whether to replace an existing file.
 
     Raises
     ------
     ConfigError
-        The file exists, or the options contradict each other or the data.
+        When the file exists, or the options contradict each other or the data.
     DataError
-        The data cannot be read or have no label column, or the file cannot be written.
+        When the data cannot be read or have no label column, or the file cannot be written.
     """
     path = out or Path(f"{file_name(name, 'model')}.toml")
     if path.exists() and not force:
-        raise ConfigError(f"{path} is there already", "Choose another file with -o, or replace it with --force.")
+        raise ConfigError(f"{path} already exists", "Choose another file with -o, or replace it with --force.")
     if hop and not window:
-        raise ConfigError(f"--hop {hop} has a meaning only with a window", "Add --window.")
+        raise ConfigError(f"--hop {hop} needs a window", "Add --window.")
     summary = None
     if data is not None and data.suffix.lower() == ".npz":
         layout, classes = _arrays(data, steps, bool(label or group or columns or window))
@@ -133,7 +133,7 @@ def new_model(
     why = ""
     if network == "tdnn" and target == "label":
         raise ConfigError(
-            "a TDNN's temporal layer learns from feedback: it has no label targets", "Take --network rnn or mlp."
+            "a TDNN's temporal layer always learns from feedback: it has no label targets", "Use --network rnn or mlp."
         )
     if network is None and target == "label" and layout.windows == "recording" and layout.steps > 1:
         network, why = "rnn", "an RNN: each sample is a time series, and a TDNN has no label targets"
@@ -157,26 +157,26 @@ def new_model(
         segments=max(min(SEGMENTS, layout.steps), -(-layout.steps // MAX_SEGMENT_STEPS)),
     )
     text = render(draft) if target == "feedback" else retarget(render(draft), target)
-    parse_config(text, str(path))  # what could not be read back is not written
+    parse_config(text, str(path))  # write nothing that could not be read back
     write_atomic(path, text.encode())
     return NewModel(path, f"tpsgd-host quantize {draft.file} --data {draft.data}", why, summary)
 
 
 def _arrays(data: Path, steps: int | None, named: bool) -> tuple[Layout, tuple[str, ...]]:
-    """Return the layout and the classes of samples that are arrays; ``named``: whether columns or windows were."""
+    """Return layout and classes of samples stored as arrays; ``named``: whether options name columns or windows."""
     if named:
         raise ConfigError(
-            f"{data} holds samples as arrays: they have no columns, and are cut already",
-            "Leave --label, --group, --columns and --window out.",
+            f"{data} holds samples as arrays, which have no columns and are already cut",
+            "Leave out --label, --group, --columns and --window.",
         )
     shape, classes = describe_npz(data)
     _check_classes(classes, data)
     count, (rows, values) = len(shape), ((1, shape[1]) if len(shape) == 2 else shape[1:])
     if count == 3 and steps not in (None, rows):
-        raise ConfigError(f"--steps is {steps}, the samples in {data} have {rows}", "Leave --steps out.")
+        raise ConfigError(f"--steps is {steps}, but the samples in {data} have {rows}", "Leave out --steps.")
     if count == 2 and values % (steps or 1):
         raise ConfigError(
-            f"{values} values do not divide into {steps} steps", "A row must hold every channel of every step."
+            f"{values} values cannot be divided into {steps} steps", "Each row must hold all channels of all steps."
         )
     windows: Windows = "row" if count == 2 else "recording"
     steps = steps or rows
@@ -196,7 +196,7 @@ def _summary(data: Path, label: str, group: str, columns: tuple[str, ...]) -> Ta
     if data.suffix.lower() not in TABLES:
         raise ConfigError(
             f"--data reads tables ({', '.join(TABLES)}) and .npz, not {data.name}",
-            "Leave --data out, then set channels, steps and windows in the file that is written.",
+            "Leave out --data, then set channels, steps and windows in the new file.",
         )
     summary = summarize(data, label, group, columns)
     if not summary.label:
@@ -216,7 +216,7 @@ def _layout(
     label: str,
     group: str,
 ) -> tuple[Layout, tuple[str, ...]]:
-    """Return the layout and the classes that options and data make."""
+    """Return the layout and classes that follow from options and data."""
     if summary is None:
         return Layout(steps or STEPS, len(EXAMPLE), "recording", USUAL["recording"], window, hop).named(
             label or "label", group or "recording", EXAMPLE
@@ -224,19 +224,19 @@ def _layout(
     group, columns = summary.group, summary.value_columns
     if not columns:
         raise DataError(
-            "the data have no column of numbers besides label and group", "Check the delimiter and --label."
+            "the data have no column of numbers other than label and group", "Check the delimiter and --label."
         )
     windows: Windows = "recording" if group or window else "row"
     if windows == "row":
         steps = steps or 1
         if len(columns) % steps:
-            message = f"{len(columns)} columns do not divide into {steps} steps"
-            raise ConfigError(message, "A row must hold every channel of every step.")
+            message = f"{len(columns)} columns cannot be divided into {steps} steps"
+            raise ConfigError(message, "Each row must hold all channels of all steps.")
         if network in SEVERAL_STEPS and steps == 1:
             divisors = [str(n) for n in range(2, len(columns) + 1) if len(columns) % n == 0]
             raise ConfigError(
-                f"{SEVERAL_STEPS[network]}, and each row of these data is a sample",
-                f"Say how many steps a row holds, --steps {listing(divisors)}; where a row is one reading, "
+                f"{SEVERAL_STEPS[network]}, but each row of these data is a sample",
+                f"Give the number of steps in a row, --steps {listing(divisors)}; or, where each row is a reading, "
                 "name the column of the recording with --group, or cut windows with --window.",
             )
     steps = steps or STEPS
@@ -246,7 +246,7 @@ def _layout(
 
 
 def _kernels(layout: Layout, count: int) -> tuple[tuple[int | list[int], int], ...]:
-    """Return kernel and pooling of each of ``count`` conv layers, as large as the map before it allows."""
+    """Return kernel and pooling of ``count`` conv layers, each as large as the map that it reads allows."""
     image = layout.windows == "row"
     rows, columns = layout.steps, layout.channels if image else 1
     found: list[tuple[int | list[int], int]] = []

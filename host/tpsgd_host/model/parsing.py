@@ -1,4 +1,4 @@
-"""From a model's TOML text to its :class:`~tpsgd_host.model.config.Config`, every setting checked.
+"""Parse a model's TOML into its :class:`~tpsgd_host.model.config.Config`, and check every setting.
 
 Shapes: T steps, C channels, P phases.
 """
@@ -41,7 +41,7 @@ DATA_KEYS = (
 )  # fmt: skip
 TARGETS = ("feedback", "label")
 TRAINING_KEYS = ("shifts", "target", "update_at", "readout_steps", "total")
-RENAMED = {"rule": "update_at", "checkpoints": "readout_steps"}  # in [training]: settings that had another name
+RENAMED = {"rule": "update_at", "checkpoints": "readout_steps"}  # in [training]: old names of settings
 CONV_KEYS = ("depth", "stride", "pool", "padding", "regions")
 PADDINGS = ("none", "same")
 LAYER_KEYS = (
@@ -51,26 +51,26 @@ LAYER_KEYS = (
 
 
 def load_config(path: str | Path, layers: bool = True) -> Config:
-    """Read a model's TOML file; parameters and errors as for :func:`parse_config`."""
+    """Read a model's TOML file; see :func:`parse_config` for parameters and errors."""
     return _config(read_document(path), layers)
 
 
 def parse_config(text: str, source: str, layers: bool = True) -> Config:
-    """Return the model that a TOML text describes.
+    """Return the description in a TOML text.
 
     Parameters
     ----------
     text : str
     source : str
-        Names the text in errors.
+        Name of the text, for errors.
     layers : bool
-        False where the layers come from a trained network: the text then needs none, and those it has are kept
-        unchecked against each other.
+        False where the layers come from a trained network. The text then needs no layers, and is not checked for layers
+        that fit together.
 
     Raises
     ------
     ConfigError
-        Names the line, the value and what is allowed.
+        When a setting is not valid; names the line, the value and what is allowed.
     """
     return _config(Document(text, source), layers)
 
@@ -89,7 +89,7 @@ def _config(document: Document, chained: bool) -> Config:
     layers = tuple(_layer(table, shifts, target) for table in tables)
     recurrent = bool(layers) and layers[0].kind == "recurrent"
     if recurrent and not layers[0].amplitude:
-        why = 'is for recurrent layers with target = "label": from feedback they learn at every readout step'
+        why = 'is for recurrent layers with target = "label"; with feedback they learn at every readout step'
         training.refuse(("update_at",), why)
     config = Config(
         name=model.text("name", Path(document.source).stem, empty=False),
@@ -116,39 +116,43 @@ def _layout(data: Table) -> Layout:
     columns = data.texts("columns", 0, MAX_INPUTS * 4)
     for name, key in ((label, "label"), (group, "group")):
         if name and name in columns:
-            raise data.error("columns", f"columns in [data] holds {name!r}, which is the {key}", "Take it out of one.")
+            raise data.error(
+                "columns", f"columns in [data] contains {name!r}, which is the {key}", "Remove it from one of the two."
+            )
     steps = data.integer("steps", 1 if windows == "row" else None, 1, 4096)
     channels = _channels(data, windows, columns, steps)
     if windows == "row":
-        data.refuse(("window", "hop", "resample"), 'has a meaning only with windows = "recording"')
+        data.refuse(("window", "hop", "resample"), 'applies only with windows = "recording"')
     window = data.integer("window", 0, 0, 2**32 - 1)
     if not window:
-        data.refuse(("hop",), "has a meaning only with a window: without one each recording is one sample")
+        data.refuse(("hop",), "applies only with a window; without one, each recording is one sample")
     hop = data.integer("hop", 0, 0, 2**32 - 1)
     rate = data.real("rate", 0.0, 0.0, LARGEST)
     return Layout(steps, channels, windows, resampling, window, hop, rate, label, group, columns)
 
 
 def _channels(data: Table, windows: str, columns: tuple[str, ...], steps: int) -> int:
-    """Return C, and see that the columns agree."""
+    """Return C, and check the columns against it."""
     groups, rest = divmod(len(columns), steps) if windows == "row" else (len(columns), 0)
     if rest:
-        message = f"columns in [data] holds {len(columns)} names, which is no multiple of steps = {steps}"
-        raise data.error("columns", message, "A row holds the channels of step 1, then of step 2, and so on.")
+        message = f"columns in [data] has {len(columns)} names, which is not a multiple of steps = {steps}"
+        raise data.error("columns", message, "A row holds the channels of step 1, then those of step 2, and so on.")
     channels = data.integer("channels", groups or None, 1, MAX_INPUTS)
     if columns and channels != groups:
-        raise data.error("channels", f"channels in [data] is {channels}, the columns make {groups}", "Remove the line.")
+        raise data.error(
+            "channels", f"channels in [data] is {channels}, but the columns make {groups}", "Remove the line."
+        )
     return channels
 
 
 def _scale(data: Table, channels: int) -> ScaleConfig:
     method = data.choice("scale", "std", SCALES)
     if method != "std":
-        data.refuse(("sigmas",), 'has a meaning only with scale = "std"')
+        data.refuse(("sigmas",), 'applies only with scale = "std"')
     if method == "fixed":
-        data.refuse(("per_channel",), 'has no meaning with scale = "fixed": give offset and gain as lists, or not')
+        data.refuse(("per_channel",), 'does not apply with scale = "fixed", where offset and gain may be lists')
     else:
-        data.refuse(("offset", "gain"), 'has a meaning only with scale = "fixed"')
+        data.refuse(("offset", "gain"), 'applies only with scale = "fixed"')
     scale = ScaleConfig(
         method=method,
         per_channel=data.flag("per_channel", True),
@@ -158,14 +162,14 @@ def _scale(data: Table, channels: int) -> ScaleConfig:
     )
     for key, numbers in (("offset", scale.offset), ("gain", scale.gain)):
         if len(numbers) not in (1, channels):
-            message = f"{key} in [data] holds {len(numbers)} numbers, there are {channels} channels"
-            raise data.error(key, message, "Give one number, or one a channel.")
+            message = f"{key} in [data] has {len(numbers)} numbers, but there are {channels} channels"
+            raise data.error(key, message, "Give one number, or one per channel.")
     return scale
 
 
 def _training(table: Table, shifts: tuple[int, ...], target: str, recurrent: bool, steps: int) -> TrainingConfig:
     if not recurrent:
-        table.refuse(("update_at", "readout_steps"), "has a meaning only with a recurrent layer")
+        table.refuse(("update_at", "readout_steps"), "applies only with a recurrent layer")
     most = min(16, steps)
     return TrainingConfig(
         shifts=shifts,
@@ -180,15 +184,15 @@ def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:
     kind = table.choice("kind", None, KINDS)
     output = kind == "output"
     if output:
-        why = "is a setting of hidden layers: the output learns from its softmax"
+        why = "is a setting of hidden layers; the output layer learns from its softmax"
         table.refuse(("target", "amplitude", "loss", "l1"), why)
     target = table.choice("target", target, TARGETS)
     if kind == "temporal" and target == "label":
         message = f'target = "label" for [[layer]] number {table.index + 1}: a temporal layer learns from feedback'
-        hint = 'Take target = "feedback", or kind = "recurrent" or "conv", which have targets of their own.'
+        hint = 'Use target = "feedback", or kind = "recurrent" or "conv", which have targets of their own.'
         raise table.error("target", message, hint)
     if target == "feedback" and not output:
-        why = 'is a setting of layers with target = "label", and this one learns from feedback'
+        why = 'is a setting of layers with target = "label", but this one learns from feedback'
         table.refuse(("amplitude", "loss", "l1", "regions"), why)
     if kind != "recurrent":
         table.refuse(("leak",), "is a setting of recurrent layers")
@@ -201,11 +205,13 @@ def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:
     label = target == "label" and not output
     loss = table.choice("loss", LABEL_LOSSES[kind] if label else "l2", LOSSES)
     if loss == "l2":
-        table.refuse(("l1",), 'has a meaning only with loss = "l1"')
+        table.refuse(("l1",), 'applies only with loss = "l1"')
     own = table.integers("shifts", shifts, 0, 15, MAX_PHASES)
     if len(own) != len(shifts):
-        message = f"shifts in [[layer]] number {table.index + 1} names {len(own)} phases, [training] {len(shifts)}"
-        raise table.error("shifts", message, "Give as many shifts as there are phases.")
+        message = (
+            f"shifts in [[layer]] number {table.index + 1} has {len(own)} phases, but [training] has {len(shifts)}"
+        )
+        raise table.error("shifts", message, "Give one shift for each phase.")
     layer = LayerConfig(
         kind=kind,
         units=table.integer("units", 0 if output else None, 0 if output else 1, 255 if output else 1024),
@@ -225,20 +231,22 @@ def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:
 
 
 def _window(table: Table, layer: LayerConfig) -> LayerConfig:
-    """Return a conv layer with its kernel, and how that moves."""
+    """Return a conv layer with its kernel and how the kernel moves."""
     if isinstance(table.values.get("kernel"), list):
         kernel = (*table.integers("kernel", (), 1, 255, 2), 0)[:2]
     else:
         kernel = (table.integer("kernel", None, 1, 255), 0)
     if not kernel[1]:
-        table.refuse(("depth",), "has a meaning only with a kernel of two numbers")
+        table.refuse(("depth",), "applies only with a kernel of two numbers")
     if table.index:
-        table.refuse(("depth",), "is a setting of the first layer: later layers take the number of filters before them")
+        table.refuse(
+            ("depth",), "is a setting of the first layer; later ones take the number of filters of the layer before"
+        )
     padded = table.choice("padding", "none", PADDINGS) == "same"
     even = next((side for side in kernel if side and not side % 2), 0)
     if padded and even:
-        message = f'padding = "same" in [[layer]] number {table.index + 1} goes with a kernel of {even}'
-        raise table.error("padding", message, "Only a kernel of an odd size has a middle: take an odd one.")
+        message = f'padding = "same" in [[layer]] number {table.index + 1} does not fit a kernel of {even}'
+        raise table.error("padding", message, "Use an odd size: only an odd kernel has a middle.")
     return replace(
         layer,
         kernel=(kernel[0], kernel[1]),
@@ -251,12 +259,12 @@ def _window(table: Table, layer: LayerConfig) -> LayerConfig:
 
 
 def _check_chain(document: Document, tables: list[Table], config: Config) -> None:
-    """Refuse layers that cannot follow each other."""
+    """Raise for layers that do not fit together."""
     layers = config.layers
     if not layers:
-        raise document.error("", 0, "layer", "there is no [[layer]]", 'The last one must have kind = "output".')
+        raise document.error("", 0, "layer", "there is no [[layer]]", 'Add at least one, with kind = "output".')
     if len(layers) > MAX_LAYERS:
-        raise tables[MAX_LAYERS].error("", f"there are {len(layers)} layers, {MAX_LAYERS} are the most")
+        raise tables[MAX_LAYERS].error("", f"there are {len(layers)} layers; the maximum is {MAX_LAYERS}")
     layout = config.layout
     try:
         layer_inputs(layers, layout.steps, layout.channels, config.training.readout_steps)
@@ -264,5 +272,5 @@ def _check_chain(document: Document, tables: list[Table], config: Config) -> Non
         raise tables[misfit.index].error(misfit.key, str(misfit), misfit.hint) from None
     named = layers[-1].units
     if config.classes and named not in (0, len(config.classes)):
-        message = f"the output layer has {named} units and there are {len(config.classes)} classes"
-        raise tables[-1].error("units", message, "Leave units out.")
+        message = f"the output layer has {named} units, but there are {len(config.classes)} classes"
+        raise tables[-1].error("units", message, "Leave out units.")

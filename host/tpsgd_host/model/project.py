@@ -1,4 +1,4 @@
-"""A folder as a project: which descriptions, models and data files lie in it."""
+"""Find the descriptions, models and data files in a folder, which is a project."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tpsgd_host.model.settings import read_document
 
 MODEL, DESCRIPTION = ".tpsgd", ".toml"
 
-#: Tables that are taken for data where nobody names a file; a .txt is as likely something else.
+#: Tables that count as data where the user names no file; a .txt may well be something else.
 DATA = tuple(suffix for suffix in TABLES if suffix != ".txt")
 
 
 def descriptions(folders: Iterable[Path]) -> list[Path]:
-    """Return the TOML files in ``folders`` that describe a model; other tools' are left out."""
+    """Return the TOML files in ``folders`` that describe a model; leave out those of other tools."""
     return [path for path in _files(folders, (DESCRIPTION,)) if _describes_model(path)]
 
 
@@ -32,7 +32,7 @@ def data_files(folder: Path) -> list[Path]:
 
 
 def outdated(model: Path) -> Path | None:
-    """Return the description beside a model that is newer than it, or that it was never made from; else None."""
+    """Return the description beside a model if it is newer or the model was not made from it; else None."""
     source = model.with_suffix(DESCRIPTION)
     if source not in descriptions([model.parent]):
         return None
@@ -42,7 +42,7 @@ def outdated(model: Path) -> Path | None:
 
 
 def set_aside(path: Path) -> Path:
-    """Move a file out of the way of a new one, which may not be worth what it holds; return its new name."""
+    """Move a file aside for a new one, which may be worth less; return its new name."""
     kept = path.with_name(path.name + ".old")
     number = 2
     while kept.exists():
@@ -53,7 +53,7 @@ def set_aside(path: Path) -> Path:
 
 
 def _files(folders: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
-    """Return the files of some kinds, folder by folder, each once; hidden ones are left out."""
+    """Return the files with some suffixes, folder by folder and each once, without hidden ones."""
     unique = {folder.resolve(): folder for folder in reversed(list(folders))}
     return [
         path

@@ -1,4 +1,4 @@
-"""Strict reading of TOML tables: every complaint names the line, the value and what is allowed."""
+"""Read TOML tables strictly: every error names the line, the value and what is allowed."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _KEY = re.compile(r"""\s*["']?([\w-]+)["']?\s*[=.]""")
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
-LONGEST = 255  # bytes of a name in the model file
+LONGEST = 255  # maximum bytes of a name in the model file
 
-#: Bytes of a TOML: with a name of 255 bytes for each of the most columns there can be it takes half of it.
+#: Maximum bytes of a TOML, twice those of one with the most columns and 255 bytes for each name.
 MAX_TOML = 2 << 20
 
-#: A key of more parts than these takes the reader time with their square; a model's TOML has keys of two.
+#: The parser's time grows with the square of a key's parts; in a model's TOML, keys have at most two.
 _MANY_PARTS = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){40}""")
 
 
 class Document:
-    """A TOML text and where it came from.
+    """A TOML text and its origin.
 
     Parameters
     ----------
     text : str
     source : str
-        Names the text in errors.
+        Name of the text, for errors.
     """
 
     def __init__(self, text: str, source: str) -> None:
@@ -48,17 +48,19 @@ class Document:
         self.source = source
         if long := _MANY_PARTS.search(text):
             line = text.count("\n", 0, long.start()) + 1
-            raise ConfigError(f"{source}, line {line}: a key of more than 40 parts", "A key is one word: name = value.")
+            raise ConfigError(
+                f"{source}, line {line}: the key has more than 40 parts", "Each key is one word: name = value."
+            )
         try:
             self.values: dict[str, Any] = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:  # ValueError: a number or a date that Python does not take
+        except (ValueError, RecursionError) as error:  # ValueError: a number or a date that Python cannot represent
             raise ConfigError(
                 f"{source} is not TOML: {error}",
                 "Compare it with what tpsgd-host new writes: name = value, text in quotes.",
             ) from None
 
     def line(self, table: str, index: int, key: str) -> int:
-        """Return the line of a key in the ``index``-th table of a name (0 where not found); no key: of the table."""
+        """Return the line of a key in the ``index``-th table of a name, or of the table itself; 0 where not found."""
         inside, seen = table == "", 0
         for number, line in enumerate(self.text.splitlines(), 1):
             header = _HEADER.match(line)
@@ -75,27 +77,27 @@ class Document:
         return 0
 
     def table(self, name: str, known: Sequence[str], renamed: Mapping[str, str] = NOTHING) -> Table:
-        """Return the table ``[name]``, empty where there is none; ``renamed`` has the new name of each old setting."""
+        """Return the table ``[name]``, empty if missing; ``renamed`` maps old names of settings to new ones."""
         values = self.values.get(name, {})
         if not isinstance(values, dict):
             raise self.error("", 0, name, f"{name} must be a table, [{name}]")
         return Table(self, name, 0, values, known, renamed)
 
     def tables(self, name: str, known: Sequence[str]) -> list[Table]:
-        """Return the tables ``[[name]]`` in their order."""
+        """Return the tables ``[[name]]`` in order."""
         found = self.values.get(name, [])
         if not isinstance(found, list) or not all(isinstance(values, dict) for values in found):
             raise self.error("", 0, name, f"{name} must be a list of tables, each headed [[{name}]]")
         return [Table(self, name, index, values, known) for index, values in enumerate(found)]
 
     def error(self, table: str, index: int, key: str, message: str, hint: str = "") -> ConfigError:
-        """Return the error to raise about a key."""
+        """Return the error to raise for a key."""
         line = self.line(table, index, key)
         return ConfigError(f"{self.source}{f', line {line}' if line else ''}: {message}", hint)
 
 
 class Table:
-    """One table; every method reads a key, checks it, and gives the default where it is missing."""
+    """One table; every method reads a key, checks it, and returns the default where it is missing."""
 
     def __init__(
         self,
@@ -112,16 +114,16 @@ class Table:
         self.values = values
         for key in values:
             if key not in known:
-                hint = f"Known here: {', '.join(known)}.{suggestion(key, known)}"
+                hint = f"Settings here: {', '.join(known)}.{suggestion(key, known)}"
                 if key in renamed:
-                    hint = f"It is called {renamed[key]} now."
-                raise self.error(key, f"{self._where(key)} is no setting", hint)
+                    hint = f"Its name is now {renamed[key]}."
+                raise self.error(key, f"{self._where(key)} is not a setting", hint)
 
     def __contains__(self, key: str) -> bool:
         return key in self.values
 
     def error(self, key: str, message: str, hint: str = "") -> ConfigError:
-        """Return the error to raise about ``key``."""
+        """Return the error to raise for ``key``."""
         return self.document.error(self.name, self.index, key, message, hint)
 
     def refuse(self, keys: Sequence[str], why: str) -> None:
@@ -145,11 +147,11 @@ class Table:
         return float(value)
 
     def reals(self, key: str, default: float, low: float, high: float) -> tuple[float, ...]:
-        """Return one number or a list of them, each in low..high."""
+        """Return one number, or a list of numbers, in low..high."""
         value = self.values.get(key, default)
         listed = value if isinstance(value, list) else [value]
         if not listed or not all(_is_number(item) and low <= item <= high for item in listed):
-            raise self._bad(key, value, f"a number from {low:g} to {high:g}, or a list of them, one a channel")
+            raise self._bad(key, value, f"a number from {low:g} to {high:g}, or a list of them, one per channel")
         return tuple(float(item) for item in listed)
 
     def integers(self, key: str, default: tuple[int, ...], low: int, high: int, most: int) -> tuple[int, ...]:
@@ -168,7 +170,7 @@ class Table:
         return value
 
     def choice(self, key: str, default: str | None, allowed: Sequence[str]) -> str:
-        """Return one of a few words; a default of None makes the key required."""
+        """Return one of some words; a default of None makes the key required."""
         words = " or ".join(f'"{word}"' for word in allowed)
         value = self._get(key, default, words)
         if value not in allowed:
@@ -176,14 +178,14 @@ class Table:
         return str(value)
 
     def text(self, key: str, default: str, empty: bool = True) -> str:
-        """Return a text that a model file can hold."""
+        """Return a text that fits into a model file."""
         value = self.values.get(key, default)
         if not _is_name(value) or not (value or empty):
             raise self._bad(key, value, f"a text of {'at most' if empty else '1 to'} {LONGEST} bytes on one line")
         return str(value)
 
     def texts(self, key: str, low: int, high: int) -> tuple[str, ...]:
-        """Return a list of different names (numbers become names), empty where the key is missing."""
+        """Return a list of different names (numbers become names); empty where the key is missing."""
         value = self.values.get(key)
         if value is None:
             return ()
@@ -195,7 +197,7 @@ class Table:
             raise self._bad(key, value, allowed)
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise self.error(key, f"{self._where(key)} holds {twice!r} twice", "Each name must stand once.")
+            raise self.error(key, f"{self._where(key)} contains {twice!r} twice", "Give each name only once.")
         return names
 
     def _get(self, key: str, default: object, allowed: str) -> Any:
@@ -207,7 +209,7 @@ class Table:
     def _bad(self, key: str, value: object, allowed: str, hint: str = "") -> ConfigError:
         shown = str(value).lower() if isinstance(value, bool) else repr(value)
         shown = shown if len(shown) <= 60 else shown[:57] + "..."
-        return self.error(key, f"{self._where(key)} is {shown}, it must be {allowed}", hint)
+        return self.error(key, f"{self._where(key)} is {shown}, but must be {allowed}", hint)
 
     def _where(self, key: str) -> str:
         if not self.name:
@@ -225,12 +227,12 @@ def read_document(path: str | Path) -> Document:
     Raises
     ------
     ConfigError
-        If it cannot be read or is not TOML.
+        When it cannot be read or is not TOML.
     """
     try:
         text = read_file(path, MAX_TOML).decode("utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(f"There is no file {str(path)!r}.", "Begin one with: tpsgd-host new NAME") from None
+        raise ConfigError(f"There is no file {str(path)!r}.", "Create one with: tpsgd-host new NAME") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from None
     except (OSError, ValueError) as error:

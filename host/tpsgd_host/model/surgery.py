@@ -1,4 +1,4 @@
-"""Trained networks made ready to learn on: layers frozen or set free, an adaptor put in, a class added.
+"""Prepare trained networks to learn more: freeze or unfreeze layers, insert an adaptor, add a class.
 
 Shapes: m units and n inputs of a layer (the bias counted), N classes.
 """
@@ -21,15 +21,15 @@ from tpsgd_host.model.modelfile import OFFSET, Layer, Model, Weights, initial_we
 LARGEST_SHIFT = 15
 ADAPTOR_UNITS = 32
 PASSED_SHIFT = 6
-PASSED = 1 << (PASSED_SHIFT + 8)  # a weight of 1 at this forward shift, half of the largest
-LARGEST_SUM = 4  # of a trained output, in lengths of its weights times 127: few go beyond
-SLOWER = 3  # layers before the output learn by update shifts so much larger
+PASSED = 1 << (PASSED_SHIFT + 8)  # a weight of 1 at this forward shift, which is half of the largest weight
+LARGEST_SUM = 4  # of a trained output, in lengths of its weights times 127; few are larger
+SLOWER = 3  # the update shifts of layers before the output are larger by this
 
 
 def with_learning(model: Model, count: int) -> Model:
-    """Return a network whose last ``count`` layers learn; those before keep one byte a weight, and do not.
+    """Return a network whose last ``count`` layers learn; the others are frozen, with one byte per weight.
 
-    A frozen layer that is to learn goes on from its weights.
+    A frozen layer that becomes able to learn starts from its weights.
     """
     layers: list[Layer] = []
     weights: list[Weights] = []
@@ -41,17 +41,17 @@ def with_learning(model: Model, count: int) -> Model:
 
 
 def thaw(weights: Weights) -> Weights:
-    """Return the weights of a frozen layer (uint8) as one that learns keeps them: the forward pass reads the same."""
+    """Return the weights of a frozen layer (uint8) in the form for learning; the forward pass reads the same."""
     return ((weights.astype("<u2") << 8) | 128).astype("<u2")
 
 
 def own_shift(model: Model) -> int:
-    """Return the update shift at which a network's output learned fastest; the usual one if it learned at none."""
+    """Return the update shift at which a network's output learned fastest; the default if it never learned."""
     return min((shift for shift in model.layers[-1].shifts if shift), default=SHIFTS[0])
 
 
 def with_shifts(model: Model, shifts: tuple[int, ...]) -> Model:
-    """Return a network with the update shifts of its output, one a phase; layers before it learn slower."""
+    """Return a network with these update shifts for its output, one per phase; layers before it learn more slowly."""
     slower = tuple(min(LARGEST_SHIFT, s + SLOWER) if s else 0 for s in shifts)
     last = len(model.layers) - 1
     layers = (replace(layer, shifts=shifts if i == last else slower) for i, layer in enumerate(model.layers))
@@ -59,26 +59,26 @@ def with_shifts(model: Model, shifts: tuple[int, ...]) -> Model:
 
 
 def with_adaptor(model: Model, units: int) -> Model:
-    """Return a network with a dense layer before its output that learns from the output's feedback.
+    """Return a network with one more dense layer before its output, which learns from the output's feedback.
 
-    The predictions hardly change: the first N units have the weights of the present output, their sums halved so often
-    that they stay below 127, and the new output passes them on, doubled as often. The other units are drawn by the
-    seed, and ask for no class yet.
+    The predictions hardly change. The first N units have the weights of the present output, with their sums halved
+    until they stay below 127; the new output doubles them as often and passes them on. The other units get weights from
+    the seed, and do not affect any class yet.
 
     Raises
     ------
     ConfigError
-        When there are fewer units than classes, or there is no room for a layer.
+        When there are fewer units than classes, or no room for another layer.
     """
     output, classes = model.layers[-1], len(model.classes)
     if units < classes:
         raise ConfigError(
-            f"an adaptor of {units} units is too narrow for {classes} classes: each needs a unit to begin with",
-            f"Give it {classes} or more, such as --adaptor {max(ADAPTOR_UNITS, classes)}.",
+            f"an adaptor of {units} units is too narrow for {classes} classes: each class needs a unit",
+            f"Give it at least {classes}, such as --adaptor {max(ADAPTOR_UNITS, classes)}.",
         )
     if len(model.layers) == MAX_LAYERS:
         raise ConfigError(
-            f"{model.name} has {MAX_LAYERS} layers, the most that a model has: there is no room for an adaptor",
+            f"{model.name} has {MAX_LAYERS} layers, the maximum, so there is no room for an adaptor",
             "Train its last layer instead: --train output.",
         )
     old = thaw(model.weights[-1]) if output.frozen else model.weights[-1]
@@ -95,7 +95,7 @@ def with_adaptor(model: Model, units: int) -> Model:
 
 
 def _halvings(output: Layer, weights: Weights) -> int:
-    """Return how often the sums of an output layer are to be halved so that hardly one is beyond 127."""
+    """Return how often to halve the sums of an output layer so that hardly any is larger than 127."""
     v = weights.astype(np.float64) - OFFSET
     spread = float(np.sqrt((v**2).sum(axis=1)).mean()) * 127 / 2 ** (output.shift + 8)
     wanted = max(1, math.ceil(math.log2(max(1.0, spread * LARGEST_SUM / 128))))
@@ -103,22 +103,24 @@ def _halvings(output: Layer, weights: Weights) -> int:
 
 
 def with_class(model: Model, name: str) -> Model:
-    """Return a network with one class more, as SPEC 1.8 has it: the file that ``Learner.add_class`` writes.
+    """Return a network with one more class (SPEC 1.8), equal to the file that ``Learner.add_class`` writes.
 
     Raises
     ------
     ConfigError
-        When there can be no such class, or the output layer is frozen.
+        When the class is not possible, or the output layer is frozen.
     """
     if name in model.classes:
-        raise ConfigError(f"{model.name} has a class {name!r} already", "Give the new class another name.")
+        raise ConfigError(f"{model.name} already has a class {name!r}", "Choose another name for the new class.")
     if not 0 < len(name.encode()) <= 255:
-        raise ConfigError(f"a class name of {len(name.encode())} bytes: it has 1 to 255", "Give it another name.")
+        raise ConfigError(
+            f"the class name has {len(name.encode())} bytes; 1 to 255 are possible", "Choose another name."
+        )
     if len(model.classes) == MAX_CLASSES:
-        raise ConfigError(f"{model.name} has {MAX_CLASSES} classes, the most that a model has")
+        raise ConfigError(f"{model.name} has {MAX_CLASSES} classes, which is the maximum")
     output, w = model.layers[-1], model.weights[-1]
     if output.frozen:
-        raise ConfigError(f"the output layer of {model.name} is frozen: it cannot learn a new class")
+        raise ConfigError(f"the output layer of {model.name} is frozen, so it cannot learn a new class")
     return replace(
         model, classes=(*model.classes, name), layers=(*model.layers[:-1], replace(output, units=output.units + 1)),
         weights=(*model.weights[:-1], np.vstack([w, mean_row(w.astype(np.int64)).astype("<u2")])),
@@ -126,13 +128,13 @@ def with_class(model: Model, name: str) -> Model:
 
 
 def mean_row(weights: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the row that a new class begins with, shape (n,), of those of the others, shape (N, n)."""
+    """Return the initial row of a new class, shape (n,), made from the rows of the others, shape (N, n)."""
     mean: npt.NDArray[np.int64] = weights.sum(axis=0) // len(weights)
     return mean
 
 
 def redrawn(model: Model) -> tuple[str, ...]:
-    """Return the layers that learn towards targets which change with the number of classes (SPEC 1.8)."""
+    """Return the layers whose targets change with the number of classes (SPEC 1.8)."""
     return tuple(
         f"{layer.kind} {i}"
         for i, layer in enumerate(model.layers)

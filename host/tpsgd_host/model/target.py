@@ -1,4 +1,4 @@
-"""What the hidden layers of a network learn from, changed in its TOML or in a model: feedback, or label targets.
+"""Change what the hidden layers learn from, in a TOML or in a model: feedback, or label targets.
 
 Label targets are the rule of Lomnitz et al., arXiv:2208.08503.
 """
@@ -16,7 +16,7 @@ from tpsgd_host.model.modelfile import Layer, Model
 
 Target: TypeAlias = Literal["feedback", "label"]
 
-#: Kinds of layers that learn from either.
+#: Kinds of layers that can learn from either.
 EITHER = ("dense", "recurrent", "conv")
 
 #: Settings of label targets, and of temporal layers, which have none.
@@ -25,10 +25,10 @@ TEMPORAL_KEYS = ("kernel", "segments")
 
 
 def retarget(toml: str, target: Target) -> str:
-    """Return the text of a model's TOML, its remarks kept, with hidden layers that learn from ``target``.
+    """Return a model's TOML, remarks included, with hidden layers that learn from ``target``.
 
-    With label targets a recurrent layer takes the place of a temporal one, which has no such targets, and recurrent
-    layers learn at the readout steps where the TOML says nothing else.
+    With label targets a recurrent layer replaces a temporal one, which has no such targets; and recurrent layers learn
+    at the readout steps, unless the TOML says otherwise.
     """
     document = tomlkit.parse(toml)
     training, layers = document.setdefault("training", tomlkit.table()), document["layer"]
@@ -44,7 +44,7 @@ def retarget(toml: str, target: Target) -> str:
         training.setdefault("update_at", "readout")
     elif target == "feedback":
         _drop(training, ("update_at",))
-    _drop(training, ("target",))  # each layer says it now
+    _drop(training, ("target",))  # each layer now has its own
     return tomlkit.dumps(document)
 
 
@@ -54,17 +54,17 @@ def _drop(table: Any, keys: tuple[str, ...]) -> None:
 
 
 def with_target(model: Model, target: Target) -> Model:
-    """Return a model with its weights, whose hidden layers learn from ``target``.
+    """Return the model, weights included, with hidden layers that learn from ``target``.
 
     Raises
     ------
     ConfigError
-        When it has a temporal layer, and is to have label targets.
+        When label targets are asked for and it has a temporal layer.
     """
     if target == "label" and any(layer.kind == "temporal" for layer in model.layers):
         raise ConfigError(
-            f"{model.name} has a temporal layer, which learns from feedback: it can have no label targets",
-            "Make another network: tpsgd-host new NAME --data DATA --target label",
+            f"{model.name} has a temporal layer, which always learns from feedback: it has no label targets",
+            "Create another network: tpsgd-host new NAME --data DATA --target label",
         )
     layers = tuple(_aimed(layer, target) for layer in model.layers)
     update_at = "readout" if target == "label" and model.recurrent else model.update_at

@@ -86,7 +86,7 @@ def test_class_name_too_long_for_a_model(write):
 
 def test_suffixes(write):
     assert len(load_samples(write("x\ty\tlabel\n1\t2\tup\n", "data.TSV"), XY)) == 1
-    with pytest.raises(DataError, match=r"'\.xlsx' are not read"):
+    with pytest.raises(DataError, match=r"does not read files that end in '\.xlsx'"):
         load_samples(write("", "data.xlsx"), XY)
 
 

@@ -133,5 +133,5 @@ def test_folds_of_recordings_with_several_classes_may_be_impossible():
     assert len(folds(make([0, 1, 0, 2, 1, 2], ["a", "a", "b", "b", "c", "c"]), 3, 1)) == 3
     pairs = make([0, 1, 0, 1, 2, 2], ["a", "a", "b", "b", "a", "b"])
     assert len(folds(pairs, 2, 1)) == 2
-    with pytest.raises(DataError, match="nothing is left to learn"):
+    with pytest.raises(DataError, match="leaves nothing to learn"):
         folds(make([0, 1, 1, 0, 2, 2, 3, 3], ["a", "a", "b", "c", "b", "c", "a", "c"]), 2, 1)

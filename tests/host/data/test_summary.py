@@ -116,7 +116,7 @@ def test_readings_that_would_be_samples(table, rows):
 def test_a_slip_is_shown_with_its_line(table, rows):
     cells = [[name, *xy, y] for _, name, xy, y in rows]
     cells[500][1] = "1e9"
-    assert "column 'ax' says 1e+09 on line 502" in facts(table("recording,ax,ay,label", cells))
+    assert "column 'ax' has 1e+09 on line 502" in facts(table("recording,ax,ay,label", cells))
 
 
 def test_cells_without_numbers_are_counted(table, rows):

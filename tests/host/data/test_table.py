@@ -139,7 +139,7 @@ def test_not_text(write):
 
 
 def test_column_twice(write):
-    assert "more than one column 'x'" in refusal(write("x,x,z,label\n1,2,3,up\n"))
+    assert "more than one column named 'x'" in refusal(write("x,x,z,label\n1,2,3,up\n"))
 
 
 def test_missing_label_column_lists_the_columns_and_a_near_miss(write):
