@@ -175,7 +175,7 @@ def test_whom_a_row_is_from(digits, tmp_path):
         subjects_of(tmp_path / "rows.npz", "when", lined)
     rest, apart = leave_out(lined, path, "who", ("bob",))
     assert (rest.lines.tolist(), apart.lines.tolist()) == ([2, 2], [3])
-    with pytest.raises(DataError, match="nothing is from who 'bobb'") as caught:
+    with pytest.raises(DataError, match="no row is from who 'bobb'") as caught:
         leave_out(lined, path, "who", ("bobb",))
     assert "'bob'" in caught.value.hint
     with pytest.raises(DataError, match="every who is left out"):
