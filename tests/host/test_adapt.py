@@ -16,6 +16,7 @@ from networks import model, samples
 from tpsgd.learner import Learner
 from tpsgd_host.adaptation.adapt import adapt
 from tpsgd_host.errors import ConfigError
+from tpsgd_host.model.config import MAX_LAYERS
 from tpsgd_host.model.modelfile import Model, load_model, memory, parse_model
 from tpsgd_host.model.surgery import mean_row, thaw, with_adaptor, with_class, with_learning, with_shifts
 from tpsgd_host.training.executor import TEST, TRAIN, Records
@@ -74,9 +75,9 @@ def test_no_data_and_no_room_for_an_adaptor():
     one = taught()
     with pytest.raises(ConfigError, match="2 units is too narrow for 3 classes"):
         with_adaptor(one, 2)
-    for _ in range(5):
+    for _ in range(MAX_LAYERS - len(one.layers)):
         one = with_adaptor(one, 3)
-    with pytest.raises(ConfigError, match="8 layers"):
+    with pytest.raises(ConfigError, match=f"{MAX_LAYERS} layers"):
         with_adaptor(one, 3)
 
 
