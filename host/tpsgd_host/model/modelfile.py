@@ -282,7 +282,7 @@ def memory(model: Model, engine: str = "viper") -> Memory:
     return Memory(tuple(plan.buffers(parsed, plan.WORDS[engine]) + plan.link_buffers()))
 
 
-def load_model(path: Path) -> Model:
+def load_model(path: str | Path) -> Model:
     """Read a model file.
 
     Raises
@@ -291,7 +291,7 @@ def load_model(path: Path) -> Model:
         When the file is missing, damaged, or of another version.
     """
     try:
-        data = read_file(path, MAX_FILE)
+        data = read_file(Path(path), MAX_FILE)
     except OSError as error:
         raise ModelError(
             f"cannot read the model {path}: {error.strerror}", "make one with: tpsgd-host new, then tpsgd-host quantize"
