@@ -13,10 +13,10 @@ from commands import call, fails
 from motions import write_motions
 from networks import model, samples
 
+from tpsgd.format import MAX_LAYERS
 from tpsgd.learner import Learner
 from tpsgd_host.adaptation.adapt import adapt
 from tpsgd_host.errors import ConfigError
-from tpsgd_host.model.config import MAX_LAYERS
 from tpsgd_host.model.modelfile import Model, load_model, memory, parse_model
 from tpsgd_host.model.surgery import mean_row, thaw, with_adaptor, with_class, with_learning, with_shifts
 from tpsgd_host.training.executor import TEST, TRAIN, Records
