@@ -43,6 +43,20 @@ def build(model, k, sample, rate=0):
     return LogMel(spec, model, kernels, sample, rate == 2 * spec.rate)
 
 
+def buffers(model):
+    """Return [(purpose, bytes), ...] of a model's front end, as ``plan.buffers`` does; the sample is the network's."""
+    spec = model.front
+    c = model.channels
+    sizes = [("frames", (spec.before + spec.longest + 1) * c), ("quiet level", 2 * c), ("front end", 12)]
+    if spec.kind != LOGMEL:
+        from tpsgd.motion import READINGS
+
+        return [*sizes, ("readings", 2 * c * READINGS), ("multipliers", 4 * c)]
+    n = spec.window
+    sizes += [("samples", 2 * spec.hop), ("window", 2 * n), ("spectrum", 2 * n), ("rotations", 2 * n)]
+    return [*sizes, ("triangles", n + 2), ("bands", 4 * (c + 3)), ("exponent and mean", 20)]
+
+
 def _kernels(k):
     """Return the kernels that go with the engine ``k``."""
     from tpsgd import logmel as kernels

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sounds import speech
 
 from tpsgd import frontend, kernels_plain, logmel
 from tpsgd_host.data import sound
@@ -13,17 +14,6 @@ from tpsgd_host.data.frontend import LogMel, Motion, device_spec, mel_edges, pac
 EIGHT = LogMel(8000, 256, 128, mel_edges(16, 100, 4000))
 SIXTEEN = LogMel(16000, 512, 320, mel_edges(20, 100, 8000))
 STEPS = 20
-
-
-def speech(rate, words, seed=1):
-    """Return noise with bursts of a few harmonics, each half a second long, a second from onset to onset."""
-    rng = np.random.default_rng(seed)
-    x = rng.normal(0, 60, rate * (words + 1))
-    t = np.arange(rate // 2)
-    for i in range(words):
-        burst = sum(np.sin(2 * np.pi * t * h * (150 + 40 * i) / rate) for h in (1, 3, 7)) * 4000
-        x[rate * i + rate // 2 : rate * i + rate] += burst * np.hanning(len(t))
-    return np.clip(x, -32768, 32767).astype(np.int16)
 
 
 def device(front, rate=0):

@@ -82,9 +82,18 @@ class LogMel:
     segmenting: Segmenting = Segmenting()
 
     @property
-    def bands(self) -> int:
-        """C."""
+    def channels(self) -> int:
+        """C, the number of bands."""
         return len(self.edges) - 2
+
+    @property
+    def empty_band(self) -> int | None:
+        """The first band, from 0, that no bin of the window falls into; None where there is none."""
+        bin_width = self.rate * EDGE / self.window
+        for c in range(self.channels):
+            if (self.edges[c] // bin_width + 1) * bin_width >= self.edges[c + 2]:
+                return c
+        return None
 
     @property
     def frame_rate(self) -> float:
@@ -112,6 +121,11 @@ class Motion:
     segmenting: Segmenting = GESTURES
 
     @property
+    def channels(self) -> int:
+        """C."""
+        return len(self.multipliers)
+
+    @property
     def frame_rate(self) -> float:
         """Readings per second."""
         return float(self.rate)
@@ -125,16 +139,6 @@ def mel_edges(bands: int, low: float, high: float) -> tuple[int, ...]:
     ends = 2595 * np.log10(1 + np.array((low, high)) / 700)
     hertz = 700 * (10 ** (np.linspace(ends[0], ends[1], bands + 2) / 2595) - 1)
     return tuple(int(edge) for edge in np.round(hertz * EDGE))
-
-
-def narrow_band(front: LogMel) -> int | None:
-    """Return the first band, counted from 0, that contains no bin of the window; None if every band has one."""
-    width = front.rate * EDGE / front.window
-    for c in range(front.bands):
-        first = int(front.edges[c] // width) + 1
-        if first * width >= front.edges[c + 2]:
-            return c
-    return None
 
 
 def pack(front: FrontEnd) -> bytes:
@@ -170,6 +174,4 @@ def device_spec(front: FrontEnd) -> Any:
     ValueError
         When a number is out of its range, in the words of the device's parser.
     """
-    table = front.edges if isinstance(front, LogMel) else front.multipliers
-    channels = front.bands if isinstance(front, LogMel) else len(table)
-    return frontspec.FrontSpec(pack(front), channels)
+    return frontspec.FrontSpec(pack(front), front.channels)

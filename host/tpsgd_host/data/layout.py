@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tpsgd_host.data.frontend import FrontEnd, LogMel
+
 Windows = Literal["row", "recording"]
 Resampling = Literal["linear", "mean"]
 
@@ -45,6 +47,9 @@ class Layout:
         Column that tells recordings apart; empty where there is none.
     columns : tuple of str
         The value columns: T*C of them for ``row``, else C. If empty, every column but label and group, in file order.
+    front : FrontEnd, optional
+        What makes samples of sound or of a motion sensor's readings. With log-mel, ``group`` may be a pattern of the
+        names of WAV files, such as ``{label}_{speaker}_{take}``.
     """
 
     steps: int
@@ -57,6 +62,12 @@ class Layout:
     label: str = "label"
     group: str = ""
     columns: tuple[str, ...] = ()
+    front: FrontEnd | None = None
+
+    @property
+    def hears(self) -> bool:
+        """Whether samples are made of sound."""
+        return isinstance(self.front, LogMel)
 
     @property
     def width(self) -> int:

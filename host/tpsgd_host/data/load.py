@@ -18,6 +18,7 @@ from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.data.summary import TableSummary, summarize
 from tpsgd_host.data.table import BLOCK, Table, read_table, read_tables
+from tpsgd_host.data.wav import is_sound, load_words
 from tpsgd_host.data.windows import Recording, cut, find_recordings
 from tpsgd_host.data.words import RowNames, Words
 from tpsgd_host.errors import DataError
@@ -39,7 +40,7 @@ def load_samples(
     Parameters
     ----------
     path : str or Path
-        A ``.csv``, ``.tsv`` or ``.txt`` table, or ``.npz`` arrays.
+        A ``.csv``, ``.tsv`` or ``.txt`` table, ``.npz`` arrays, or a folder of WAV files.
     layout : Layout
         The meaning of the file's columns, and how its rows become samples.
     classes : sequence of str, optional
@@ -115,6 +116,11 @@ def _pieces(
 ) -> Iterator[NamedSamples]:
     """Yield the samples of a file; a table with known classes is read in pieces."""
     suffix = Path(path).suffix.lower()
+    if is_sound(path):
+        yield load_words(Path(path), layout, rejects, classes, layout.group)
+        return
+    if layout.hears and "{" in layout.group:  # a pattern of file names; a table's rows are samples of their own
+        layout = replace(layout, group="")
     if suffix == ".npz":
         named = read_npz(path, layout, rejects, require_labels)
         yield replace(named, labels=unify(named.labels, classes if classes is not None else named.classes or None))

@@ -166,7 +166,7 @@ def _rotations(n: int) -> tuple[Ints, Ints]:
 def _weights(front: LogMel) -> Ints:
     """Return the weight of each bin in each band, shape (m + 1, C)."""
     table: Any = logmel.triangles(front.window, front.rate, front.edges)
-    weights = np.zeros((front.window // 2 + 1, front.bands + 2), np.int64)
+    weights = np.zeros((front.window // 2 + 1, front.channels + 2), np.int64)
     for k in range(len(weights)):
         u, weight = table[2 * k], table[2 * k + 1]
         if u:

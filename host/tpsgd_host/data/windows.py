@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd_host.data.frontend import Motion
 from tpsgd_host.data.layout import Layout, Resampling
+from tpsgd_host.data.motion import as_read, gesture
 from tpsgd_host.errors import DataError
 
 #: Maximum bytes of all samples together, as float64.
@@ -189,6 +191,10 @@ def cut(readings: Readings, recordings: Sequence[Recording], layout: Layout) -> 
     else:
         values = np.empty((len(starts), layout.steps, readings.shape[1]))
         for i, recording in enumerate(origin):
+            if isinstance(layout.front, Motion):
+                counts = as_read(readings[recording.start : recording.stop], layout.front)
+                values[i] = gesture(counts, layout.front, layout.steps).astype(np.float64) - 128
+                continue
             values[i] = resample(readings, starts[i : i + 1], len(recording), layout.steps, layout.resampling)[0]
     short = tuple(recording for recording in recordings if len(recording) < layout.window)
     return Windows(values, starts, tuple(origin), short)

@@ -17,10 +17,12 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from tpsgd import modelfile, plan
+from tpsgd import frontend, modelfile, plan
 from tpsgd.format import FROZEN, MAX_LAYERS, PADDED
 from tpsgd.generator import mix, step
 from tpsgd.patches import geometry
+from tpsgd_host.data.frontend import pack as pack_front
+from tpsgd_host.data.frontend import unpack as unpack_front
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import ModelError
@@ -208,6 +210,10 @@ class Model:
         """
         layout = self.layout
         body = b"".join(layer.pack() for layer in self.layers)
+        version = modelfile.VERSION
+        if layout.front is not None:
+            version = modelfile.FRONT_VERSION
+            body += pack_front(layout.front)
         body += np.column_stack([self.scaling.offset, self.scaling.gain]).astype("<f4").tobytes()
         body += b"".join(_string(s) for s in (self.name, layout.label, layout.group, *self.classes))
         body += struct.pack("<H", len(layout.columns)) + b"".join(_string(s) for s in layout.columns)
@@ -220,7 +226,7 @@ class Model:
             )
         weights = b"".join(stored(w) for w in self.weights)
         head = struct.pack(
-            modelfile.HEADER, modelfile.MAGIC, modelfile.VERSION, len(self.layers), header, header + len(weights) + 4,
+            modelfile.HEADER, modelfile.MAGIC, version, len(self.layers), header, header + len(weights) + 4,
             self.seed, layout.steps, layout.channels, len(self.classes), self.readout_steps,
             UPDATE_AT.index(self.update_at),
             len(self.layers[0].shifts), WINDOWS.index(layout.windows), RESAMPLINGS.index(layout.resampling),
@@ -279,7 +285,8 @@ class Memory:
 def memory(model: Model, engine: str = "viper") -> Memory:
     """Return the plan of ``model``'s memory on an engine, made by the device's own planner."""
     parsed = _parse(model.to_bytes(), model.name)
-    return Memory(tuple(plan.buffers(parsed, plan.WORDS[engine]) + plan.link_buffers()))
+    front = [] if parsed.front is None else frontend.buffers(parsed)
+    return Memory(tuple(plan.buffers(parsed, plan.WORDS[engine]) + front + plan.link_buffers()))
 
 
 def load_model(path: str | Path) -> Model:
@@ -319,7 +326,7 @@ def parse_model(data: bytes, source: str) -> Model:
         at += w.nbytes
     layout = Layout(
         raw.steps, raw.channels, _windows(raw.windows), _resampling(raw.resampling), raw.window, raw.hop,
-        float(raw.rate), strings[1], strings[2], tuple(columns),
+        float(raw.rate), strings[1], strings[2], tuple(columns), None if raw.front is None else unpack_front(raw.front),
     )  # fmt: skip
     return Model(
         strings[0], raw.seed, layout, tuple(strings[3:]), tuple(layers),

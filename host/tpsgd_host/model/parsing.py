@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tpsgd.format import MAX_LAYERS, MAX_PHASES
+from tpsgd.frontspec import MAX_CHANNELS
 from tpsgd_host.data.layout import USUAL, Layout
 from tpsgd_host.data.scaling import SIGMAS
 from tpsgd_host.model.chain import MAX_INPUTS, MisfitError, layer_inputs
@@ -28,6 +29,9 @@ from tpsgd_host.model.config import (
     ScaleConfig,
     TrainingConfig,
 )
+from tpsgd_host.model.front import KEYS as FRONT_KEYS
+from tpsgd_host.model.front import KINDS as FRONT_KINDS
+from tpsgd_host.model.front import parse_front
 from tpsgd_host.model.modelfile import KINDS, LOSSES, RESAMPLINGS, UPDATE_AT, WINDOWS
 from tpsgd_host.model.settings import Document, Table, read_document
 
@@ -76,14 +80,14 @@ def parse_config(text: str, source: str, layers: bool = True) -> Config:
 
 
 def _config(document: Document, chained: bool) -> Config:
-    document_keys = ("model", "data", "training", "layer")
+    document_keys = ("model", "data", "frontend", "training", "layer")
     Table(document, "", 0, document.values, document_keys)
     model = document.table("model", MODEL_KEYS)
     data = document.table("data", DATA_KEYS)
     training = document.table("training", TRAINING_KEYS, RENAMED)
     tables = document.tables("layer", LAYER_KEYS)
     classes = model.texts("classes", 2, 255)
-    layout = _layout(data)
+    layout = _layout(data, document.table("frontend", FRONT_KEYS) if "frontend" in document.values else None)
     shifts = training.integers("shifts", SHIFTS, 0, 15, MAX_PHASES)
     target = training.choice("target", "feedback", TARGETS)
     layers = tuple(_layer(table, shifts, target) for table in tables)
@@ -96,7 +100,7 @@ def _config(document: Document, chained: bool) -> Config:
         seed=model.integer("seed", 1, 1, 2**32 - 1),
         classes=classes,
         layout=layout,
-        scale=_scale(data, layout.channels),
+        scale=_scale(data, layout),
         training=_training(training, shifts, target, recurrent or not chained, layout.steps),
         layers=layers,
         source=document.source,
@@ -108,8 +112,10 @@ def _config(document: Document, chained: bool) -> Config:
     return config
 
 
-def _layout(data: Table) -> Layout:
-    """Return the data's layout; C follows from the columns where it is not given."""
+def _layout(data: Table, front: Table | None) -> Layout:
+    """Return the data's layout; C follows from the columns where it is not given, or from the front end."""
+    if front is not None:
+        return _front_layout(data, front)
     windows: Any = data.choice("windows", "row", WINDOWS)
     resampling: Any = data.choice("resample", USUAL[windows], RESAMPLINGS)
     label, group = data.text("label", "label", empty=False), data.text("group", "")
@@ -131,6 +137,28 @@ def _layout(data: Table) -> Layout:
     return Layout(steps, channels, windows, resampling, window, hop, rate, label, group, columns)
 
 
+def _front_layout(data: Table, table: Table) -> Layout:
+    """Return the layout of a model with a front end, which says how samples are made."""
+    data.refuse(("windows", "window", "hop", "resample", "rate"), "has no meaning with a front end, which says it")
+    kind = table.choice("kind", None, FRONT_KINDS)
+    label, group = data.text("label", "label", empty=False), data.text("group", "")
+    columns = data.texts("columns", 0, MAX_INPUTS * 4)
+    steps = data.integer("steps", None, 1, 4096)
+    if kind == "logmel":
+        data.refuse(("channels", "columns"), "has no meaning with sound: the channels are the bands of the front end")
+        front = parse_front(table, 0)
+        return Layout(steps, front.channels, label=label, group=group, front=front)
+    channels = data.integer("channels", len(columns) or None, 1, MAX_CHANNELS)
+    if columns and channels != len(columns):
+        message = f"channels in [data] is {channels}, there are {len(columns)} columns"
+        raise data.error("channels", message, "Remove the line.")
+    front = parse_front(table, channels)
+    return Layout(
+        steps, channels, "recording", USUAL["recording"], rate=float(front.rate), label=label, group=group,
+        columns=columns, front=front,
+    )  # fmt: skip
+
+
 def _channels(data: Table, windows: str, columns: tuple[str, ...], steps: int) -> int:
     """Return C, and check the columns against it."""
     groups, rest = divmod(len(columns), steps) if windows == "row" else (len(columns), 0)
@@ -145,7 +173,11 @@ def _channels(data: Table, windows: str, columns: tuple[str, ...], steps: int) -
     return channels
 
 
-def _scale(data: Table, channels: int) -> ScaleConfig:
+def _scale(data: Table, layout: Layout) -> ScaleConfig:
+    channels = layout.channels
+    if layout.front is not None:
+        data.refuse(("scale", "per_channel", "sigmas", "offset", "gain"), "has no meaning with a front end")
+        return ScaleConfig("fixed")
     method = data.choice("scale", "std", SCALES)
     if method != "std":
         data.refuse(("sigmas",), 'applies only with scale = "std"')

@@ -1,0 +1,29 @@
+"""Gestures of a motion sensor on a fixed scale: the device's integers (SPEC 1.9) in NumPy.
+
+Shapes: R readings of a gesture, C channels, T steps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.data.frontend import Motion
+
+
+def as_read(values: npt.NDArray[np.float64], front: Motion) -> npt.NDArray[np.int16]:
+    """Return the readings, 16-bit integers, that a board's sensor would give for the numbers of a data file."""
+    counts: npt.NDArray[np.int16] = np.clip(np.floor(values * front.counts + 0.5), -32768, 32767).astype(np.int16)
+    return counts
+
+
+def gesture(readings: npt.NDArray[np.int16], front: Motion, steps: int) -> npt.NDArray[np.uint8]:
+    """Return the sample of a gesture's readings, shape (R, C): stored activations, shape (T, C)."""
+    x = (readings.astype(np.int64) * np.array(front.multipliers, np.int64) + 32768) >> 16
+    x = np.clip(x, -127, 127) + 128
+    count = len(x)
+    first = np.arange(steps) * count // steps
+    last = np.maximum(first + 1, np.arange(1, steps + 1) * count // steps)
+    sums = np.concatenate([np.zeros((1, x.shape[1]), np.int64), x.cumsum(axis=0)])
+    stored: npt.NDArray[np.uint8] = ((sums[last] - sums[first]) // (last - first)[:, None]).astype(np.uint8)
+    return stored
