@@ -74,12 +74,15 @@ KERNELS = """def kernels(number, m, n):
 
 #: Runs on the host and on the board: a network with deterministic weights and samples.
 STEP = """class Spec:
-    frozen = l1 = loss = 0
-    shift = 5
-    def __init__(self, kind, units, inputs, leak, amplitude, s, rows=0, segments=0):
+    frozen = l1 = loss = padded = 0
+    shift, stride = 5, 1
+    def __init__(self, kind, units, inputs, leak, amplitude, s, rows=0, segments=0, columns=0, pool=0, regions=0):
         self.kind, self.units, self.inputs, self.leak, self.amplitude = kind, units, inputs, leak, amplitude
         self.rows, self.segments = rows, segments
+        self.columns, self.pool, self.regions = columns, pool, regions
         self.shifts = bytes([s])
+    def learns(self):
+        return True
     def nbytes(self):
         return 2 * self.units * (self.inputs + 1)
 class Model:
@@ -106,14 +109,18 @@ NETS = {
     "RNN 16-32 readout": "Model(20, 16, 4, 1, (1, 32, 48, 1, 100, 9), (2, 6, 128, 0, 0, 8))",
     "60-32-16-6 feedback": "Model(1, 60, 0, 0, (0, 32, 60, 0, 0, 8), (0, 16, 32, 0, 0, 8), (2, 6, 16, 0, 0, 8))",
     "RNN 16-32 feedback": "Model(20, 16, 4, 1, (1, 32, 48, 1, 0, 9), (2, 6, 128, 0, 0, 8))",
+    "CNN 8x8-12@3x3/2-16@2x2 label": "Model(8, 8, 0, 0, (3, 12, 9, 0, 127, 9, 3, 0, 3, 2, 3),"
+    " (3, 16, 48, 0, 127, 9, 2, 0, 2, 1, 2), (2, 10, 64, 0, 0, 8))",
+    "CNN 8x8-12@3x3/2-16@2x2 feedback": "Model(8, 8, 0, 0, (3, 12, 9, 0, 0, 9, 3, 0, 3, 2),"
+    " (3, 16, 48, 0, 0, 9, 2, 0, 2, 1), (2, 10, 64, 0, 0, 8))",
     "TDNN 16-23 feedback": "Model(20, 16, 0, 0, (4, 23, 80, 0, 0, 9, 5, 4), (2, 6, 92, 0, 0, 8))",
 }
 
 #: Most cycles allowed: (forward per weight, update per weight, a training step of each net). The interpreter's part of
 #: a step varies by a tenth with the names that are loaded, so the limits leave room.
 LIMITS = {
-    "viper": (29, 64, (330e3, 1500e3, 1850e3, 370e3, 3250e3, 2500e3)),
-    "thumb": (8, 15, (100e3, 490e3, 580e3, 117e3, 1120e3, 900e3)),
+    "viper": (29, 64, (330e3, 1500e3, 1850e3, 370e3, 3250e3, 5900e3, 4000e3, 2500e3)),
+    "thumb": (8, 15, (100e3, 490e3, 580e3, 117e3, 1120e3, 4800e3, 2950e3, 900e3)),
 }
 
 
