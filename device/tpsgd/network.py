@@ -198,6 +198,9 @@ def modules(model):
         from tpsgd import recurrent as front
     elif kind == CONV:
         from tpsgd import convolution as front
+
+        if not model.layers[0].amplitude:
+            from tpsgd import convfeedback  # noqa: F401 - convolution takes it from there
     elif kind == TEMPORAL:
         from tpsgd import temporal as front
     if len(model.layers) > 1 and not model.layers[-2].amplitude:
