@@ -17,6 +17,8 @@ from tpsgd_host.model.config import label_targets
 from tpsgd_host.model.modelfile import OFFSET, Layer, Model, initial_weights, memory, parse_model, stored
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.native.binding import library
+from tpsgd_host.rules import Architecture, shuffled, train
+from tpsgd_host.rules.draws import drawn_weights
 from tpsgd_host.training.executor import Records
 from tpsgd_host.training.simulator import Engine, Simulator
 
@@ -205,6 +207,21 @@ def test_memory_of_feedback() -> None:
         model = network(*NETS[name])
         assert dict(memory(model).buffers)["feedback rows"] == rows * width, name
     assert "feedback rows" not in dict(memory(network(*NETS["one layer"])).buffers)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_float_rules_see_the_same_maps(name: str) -> None:
+    """What ``compare`` trains by backprop has the shapes of the integer network, padding and all."""
+    model = network(*NETS[name])
+    architecture = Architecture.from_model(model)
+    architecture.check()
+    maps = [(one.rows, one.columns, layer.units) for one, layer in zip(model.maps, model.layers, strict=False)]
+    assert list(architecture.images()[1:]) == maps
+    x, y = noise(model, 30)
+    course = shuffled((x / 127).astype(np.float32), y, 1, 1)
+    result = train("bp", architecture, course, [], rates=[0.01], seeds=[1])
+    before = drawn_weights(architecture, 1)
+    assert all(np.abs(w[0] - v).max() > 0 for w, v in zip(result.weights, before, strict=True))
 
 
 def test_a_model_file_keeps_it() -> None:
