@@ -68,7 +68,7 @@ LABEL_AFTER = '[[layer]]\nkind = "dense"\nunits = 3\ntarget = "label"\n[[layer]]
     ("old", "new", "line", "said"),
     [
         ("steps = 16", "step = 16", 6, "Did you mean 'steps'?"),
-        ("steps = 16", "steps = 0", 6, "steps in [data] is 0, it must be a whole number from 1 to 4096"),
+        ("steps = 16", "steps = 0", 6, "steps in [data] is 0, but must be a whole number from 1 to 4096"),
         ("steps = 16", "steps = true", 6, "is true"),
         ("steps = 16", 'steps = "16"', 6, "'16'"),
         ("channels = 6", "", 5, "channels in [data] is missing"),

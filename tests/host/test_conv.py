@@ -324,7 +324,7 @@ def test_a_stack_has_one_target() -> None:
     first = both.index("kernel")
     swapped = both.replace('target = "label"\n[[layer]]', "[[layer]]")
     swapped = swapped[:first] + 'target = "label"\n' + swapped[first:]
-    with pytest.raises(ConfigError, match="on top of a conv one"):
+    with pytest.raises(ConfigError, match="the conv layer before it does not"):
         parse_config(swapped, "c.toml")
 
 

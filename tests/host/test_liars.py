@@ -131,6 +131,6 @@ def test_text_without_end_ends():
 
 def test_an_echo_is_told_as_one():
     begun = time.monotonic()
-    with pytest.raises(BoardError, match="sends back what it gets"):
+    with pytest.raises(BoardError, match="echoes what it receives"):
         Session(EchoPort(), patience=0.5).hello()
     assert time.monotonic() - begun < 3

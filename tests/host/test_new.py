@@ -142,7 +142,7 @@ def test_rows_as_images(tmp_path: Path) -> None:
     found = load_samples(data, config.layout, config.classes)
     assert build_model(config, found).shape == "CNN 8x8-8@3x3/2-16@3x3-3"
     new_model("d", tmp_path / "d.toml", network="cnn", data=data, steps=8, hidden=(3, 4, 5, 6, 7), force=True)
-    with pytest.raises(ConfigError, match="the rows of an image"):
+    with pytest.raises(ConfigError, match="a CNN needs images"):
         new_model("d", tmp_path / "e.toml", network="cnn", data=data)
 
 
@@ -157,7 +157,7 @@ def test_recordings_for_a_cnn(tmp_path: Path) -> None:
 def test_an_existing_file_is_kept(tmp_path: Path) -> None:
     """An existing file is kept."""
     (tmp_path / "g.toml").write_text("mine")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         new_model("g", tmp_path / "g.toml")
     assert (tmp_path / "g.toml").read_text() == "mine"
     new_model("g", tmp_path / "g.toml", force=True)

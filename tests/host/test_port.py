@@ -118,7 +118,7 @@ def test_of_eight_hosts_on_a_port_one_gets_it(tmp_path):
 def test_a_repl_that_answers_is_told_once_and_by_name():
     shown = []
     text = BoardText(shown.append, hold=True)
-    with pytest.raises(BoardGoneError, match="its REPL answers, not the device program"):
+    with pytest.raises(BoardGoneError, match="its REPL answers instead of the device program"):
         _greet(Session(FloodPort(b"raw REPL; CTRL-B to exit\r\n>"), text, patience=0.5), "auto", 0, text)
     assert not shown
     with pytest.raises(BoardGoneError, match="it says 'segmentation fault'"):

@@ -117,5 +117,5 @@ def test_going_on_from_weights_that_a_reset_has_lost_is_refused(flashed):
         weights = line.board.weights()
         learned = line.board.model().with_weights(bytes([weights[0] ^ 1]) + weights[1:])
         line.follow(learned)
-        with pytest.raises(MismatchError, match="reset before it had written"):
+        with pytest.raises(MismatchError, match="reset before it had saved"):
             line.begin(5, OneEpoch(1), False)

@@ -1,1 +1,1 @@
-"""Boards: what is known of them before one is connected, and the one that needs no hardware."""
+"""Boards: profiles, connections to real ones, and the virtual board, which needs no hardware."""

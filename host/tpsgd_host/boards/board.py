@@ -1,4 +1,4 @@
-"""A board as an executor: what a run's driver drives."""
+"""A board as an executor, which a run's driver can drive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tpsgd_host.link.session import Session
 from tpsgd_host.model.modelfile import Model, parse_model
 from tpsgd_host.training.executor import Bytes, Outcome, RecordExecutor, Records
 
-#: Engines by the names that options take, and the numbers that the link gives them.
+#: Engines: their names in options, and their numbers on the link.
 ENGINES = {"auto": 0, **{name: number for number, name in runtime.ENGINES.items()}}
 
 
@@ -23,16 +23,16 @@ class Board(RecordExecutor):
     ----------
     session : Session
     engine : str
-        The engine wanted: ``auto`` for the best one that the board has.
+        The wanted engine; ``auto`` for the board's best.
     every : int
-        Training samples between two checkpoints that the board writes; 0 for one at the end only.
+        Training samples between two checkpoints; 0 for a checkpoint only at the end.
     receive_buffer : int, optional
-        Keep no more bytes under way than this, where the board would take more.
+        Maximum bytes under way, where the board would take more.
 
     Attributes
     ----------
     info : Info
-        What the board said when the session was opened.
+        The board's description of itself when the session was opened.
     """
 
     def __init__(
@@ -40,15 +40,15 @@ class Board(RecordExecutor):
     ) -> None:
         self._session = session
         self._every = every
-        self._classes = 255  # before the model is known
+        self._classes = 255  # until the model is known
         self.info: Info = session.hello(ENGINES[engine], receive_buffer)
 
     def start(self, run_id: int, total: int, fresh: bool) -> None:
-        """Begin a run of ``total`` training samples; ``fresh``: from the board's model file, else from the present."""
+        """Begin a run of ``total`` training samples; ``fresh``: with its model file's weights, else the present."""
         self._session.start(run_id, total, fresh, self._every)
 
     def go_on(self, run_id: int, have: int) -> Info:
-        """Go on with a run of which the host has ``have`` results; see :meth:`Session.go_on`."""
+        """Continue a run of which the host has ``have`` results; see :meth:`Session.go_on`."""
         return self._session.go_on(run_id, have, self._every)
 
     def save(self) -> None:
@@ -56,11 +56,11 @@ class Board(RecordExecutor):
         self._session.sync(save=True)
 
     def stream(self, records: Records) -> Iterator[Bytes]:
-        """Send records; yield their results as they come, arrays (r, 2)."""
+        """Send records; yield results as they arrive, arrays (r, 2)."""
         for results in self._session.stream(records):
             if len(results) and results[:, 0].max() >= self._classes:
                 raise MismatchError(
-                    f"the board says class {results[:, 0].max()}, its model has {self._classes}",
+                    f"the board says class {results[:, 0].max()}, but its model has {self._classes}",
                     "put the model on it again with: tpsgd-host flash MODEL",
                 )
             yield results
@@ -76,24 +76,24 @@ class Board(RecordExecutor):
         return Outcome(done.applied, done.seen, done.weights_crc, details)
 
     def weights(self, progress: Callable[[int], None] = lambda n: None) -> bytes:
-        """Return the live weights, all layers.
+        """Return the live weights of all layers.
 
         Raises
         ------
         MismatchError
-            When what arrived has not the CRC that the board says.
+            When the CRC of the received weights is not the one that the board reports.
         """
         data = self._session.read(1, progress)
         arrived, said = crc32(data), self._session.sync(save=False).weights_crc
         if arrived != said:
             raise MismatchError(
-                f"the weights arrived with CRC {arrived:08x}, the board has {said:08x}",
+                f"the received weights have CRC {arrived:08x}, but the board has {said:08x}",
                 "is another program talking to the board? Close it and try again",
             )
         return data
 
     def model(self, progress: Callable[[int], None] = lambda n: None) -> Model:
-        """Return the model on the board, as its file says: with the weights it had when it was flashed."""
+        """Return the model on the board as in its file, with the weights that were flashed."""
         model = parse_model(self._session.read(0, progress), "the board's model")
         self.require(model)
         return model
@@ -103,14 +103,14 @@ class Board(RecordExecutor):
         return self.model(progress).with_weights(self.weights(progress))
 
     def require(self, model: Model) -> None:
-        """Refuse a board that holds, by its own word, another model than ``model``."""
+        """Raise if the board reports another model than ``model``."""
         if self.info.model_crc != model.crc:
             raise MismatchError(
-                f"the board says that it holds model {self.info.model_crc:08x}, the file is {model.crc:08x}",
-                "put the file on the board with: tpsgd-host flash MODEL, or leave --model out",
+                f"the board reports model {self.info.model_crc:08x}, but the file is {model.crc:08x}",
+                "put the file on the board with: tpsgd-host flash MODEL, or leave out --model",
             )
         self._classes = len(model.classes)
 
     def close(self) -> None:
-        """Say goodbye."""
+        """End the session."""
         self._session.bye()

@@ -1,6 +1,6 @@
-"""What CircuitPython has of its own: a second serial port, which carries the link, and boot.py, which asks for it.
+"""CircuitPython's particulars: a second serial port, which carries the link, and boot.py, which enables that port.
 
-The ports are told apart by the names of their interfaces (Linux), else by their order on the device.
+The names of their interfaces tell the ports apart (on Linux); elsewhere their order on the device does.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from tpsgd_host.errors import ConfigError, PortError
 from tpsgd_host.files import read_file
 from tpsgd_host.link.usb import comports, find_port, siblings
 
-#: Runs before USB starts, at a reset only: it gives the board its second port.
+#: Runs only at a reset, before USB starts; gives the board its second port.
 BOOT = "boot.py"
 ENABLE = "usb_cdc.enable(console=True, data=True)"
 BOOT_PROGRAM = f"import usb_cdc\n\n{ENABLE}\n"
 
-#: The start-up program: it goes before a main.py.
+#: The start-up program, which takes precedence over main.py.
 START_CIRCUITPYTHON = "code.py"
 
-RESET = "press RESET on the board, or unplug it and plug it in again: only then does it read boot.py"
+RESET = "press RESET on the board, or unplug it and plug it in again; only then does it read boot.py"
 
-#: How the interfaces of the two ports are called.
+#: The names of the two ports' interfaces.
 CONSOLE, DATA = "CircuitPython CDC ", "CircuitPython CDC2 "
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The serial ports of a CircuitPython board; ``data`` is empty where boot.py has not switched it on."""
+    """The serial ports of a CircuitPython board; ``data`` is empty unless boot.py enables it."""
 
     console: str
     data: str
 
 
 def board_ports(url: str, drives: Iterable[Drive] | None = None) -> Ports | None:
-    """Return both ports of the CircuitPython board that has the port ``url``; None where it is no such board."""
+    """Return both ports of the CircuitPython board with the port ``url``; None for other boards."""
     ports = comports()
     port = find_port(url, ports)
     if port is None:
@@ -59,14 +59,14 @@ def board_ports(url: str, drives: Iterable[Drive] | None = None) -> Ports | None
 
 
 def _certain(port: Any) -> bool:
-    """Whether a port says that it is CircuitPython's."""
+    """Whether a port belongs to CircuitPython by its own description."""
     mark = f"{port.vid:04x}:{port.pid:04x}"
     known = any(mark in board.usb for board in load_profiles().values() if board.firmware == "circuitpython")
     return known or (port.interface or "").startswith((CONSOLE, DATA))
 
 
 def link_port(url: str) -> str:
-    """Return the port that the link goes over: ``url``, or the data port of the CircuitPython board it belongs to.
+    """Return the port that carries the link: ``url``, or the data port if it belongs to a CircuitPython board.
 
     Raises
     ------
@@ -78,20 +78,20 @@ def link_port(url: str) -> str:
         return url
     if not ports.data:
         raise PortError(
-            f"{url} is CircuitPython's console, and the board shows no second port for data",
-            f"boot.py must have the lines import usb_cdc and {ENABLE} (tpsgd-host flash puts them there); then {RESET}",
+            f"{url} is CircuitPython's console, and the board has no second port for data",
+            f"boot.py needs the lines import usb_cdc and {ENABLE} (tpsgd-host flash adds them); then {RESET}",
         )
     return ports.data
 
 
 def console_port(url: str) -> str:
-    """Return the port that has the REPL: ``url``, or the console of the CircuitPython board it belongs to."""
+    """Return the port with the REPL: ``url``, or the console if it belongs to a CircuitPython board."""
     ports = board_ports(url)
     return ports.console if ports else url
 
 
 def port_of(drive: Drive | None) -> str:
-    """Return the console of the board whose drive this is, by its number; empty where it is not found."""
+    """Return the console of the board with this drive, matched by serial number; empty if not found."""
     if drive is None or not drive.uid:
         return ""
     for port in comports():
@@ -102,7 +102,7 @@ def port_of(drive: Drive | None) -> str:
 
 
 def circuitpy(named: Path | None, drives: Callable[[], list[Drive]] | None = None, *, seconds: float = 0.0) -> Path:
-    """Return CircuitPython's drive: the one named, else the only one there is, waiting so long for it.
+    """Return CircuitPython's drive: the named one, else the only one; wait for it as long as told.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def circuitpy(named: Path | None, drives: Callable[[], list[Drive]] | None = Non
             break
         time.sleep(0.3)
     if named is not None and not found:
-        raise ConfigError(f"there is no drive {named}", "tpsgd-host boards shows the drives there are")
+        raise ConfigError(f"there is no drive {named}", "tpsgd-host boards lists the drives")
     if len(found) != 1:
         what = "there is no CIRCUITPY drive" if not found else f"there are {len(found)} CIRCUITPY drives"
         raise ConfigError(what, "plug the board in and mount its drive, or name the drive with --drive")
@@ -127,7 +127,7 @@ def circuitpy(named: Path | None, drives: Callable[[], list[Drive]] | None = Non
 
 
 def boot_state(drive: Path) -> str:
-    """Return what boot.py on a drive does: ``none`` there, ``ours``, ``enables`` the data port, or does ``not``."""
+    """Classify boot.py on a drive: ``none``, ``ours``, ``enables`` the data port, or does ``not``."""
     try:
         text = read_file(drive / BOOT, 1 << 20).decode(errors="replace")
     except OSError:

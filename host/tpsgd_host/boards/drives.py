@@ -1,4 +1,4 @@
-"""Drives that boards show: the boot ROM's, for UF2 files, and CircuitPython's, which is its flash."""
+"""Drives of boards: the boot ROM's, which takes UF2 files, and CircuitPython's, which is its flash."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from pathlib import Path
 BOOT, FLASH = "boot", "flash"
 INFO, BOOT_OUT = "INFO_UF2.TXT", "boot_out.txt"
 
-#: What is read of a drive's info file: a drive that lies must not fill the memory.
+#: Bytes to read of a drive's info file, so that a hostile drive cannot fill the memory.
 LONGEST = 4096
 
 
 @dataclass(frozen=True)
 class Drive:
-    """A mounted file system that a board shows.
+    """A mounted file system of a board.
 
     Attributes
     ----------
     kind : str
         ``boot``: takes UF2 files. ``flash``: is CircuitPython's file system.
     board_id : str
-        As the drive says it.
+        As the drive reports it.
     text : str
         The first line of its info file.
     uid : str
-        The number of the chip, which is its USB serial number as well; empty where the drive does not say it.
+        The chip's number, which is also its USB serial number; empty if the drive does not report it.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class Drive:
 
 
 def mounted() -> list[Path]:
-    """Return where file systems are mounted, as far as boards' drives could be among them."""
+    """Return the mount points that could be boards' drives."""
     if sys.platform == "win32":
         return [Path(f"{letter}:\\") for letter in string.ascii_uppercase[2:] if Path(f"{letter}:\\").exists()]
     if sys.platform == "darwin":
@@ -56,7 +56,7 @@ def mounted() -> list[Path]:
 
 
 def read_drive(path: Path) -> Drive | None:
-    """Return what a folder says it is, or None where it is no board's drive."""
+    """Return the drive in a folder, or None if it is not a board's."""
     info = _text(path / INFO)
     if info:
         fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
@@ -70,7 +70,7 @@ def read_drive(path: Path) -> Drive | None:
 
 
 def find_drives(among: Iterable[Path] | None = None) -> list[Drive]:
-    """Return the boards' drives among folders; by default among all mounted file systems."""
+    """Return the boards' drives among ``folders``, by default among all mounted file systems."""
     found = [read_drive(path) for path in (mounted() if among is None else among)]
     return [drive for drive in found if drive is not None]
 
@@ -86,15 +86,15 @@ def _text(path: Path) -> str:
 
 
 def flush(path: Path) -> None:
-    """Have the operating system write a file to its drive now, and the folder it is in."""
+    """Have the operating system write a file, and its folder, to the drive now."""
     for target in (path, path.parent):
         try:
             handle = os.open(target, os.O_RDONLY)
         except OSError:
-            continue  # Windows opens no folders; a boot drive may be gone already, which is how it says thanks
+            continue  # Windows cannot open folders; a boot drive vanishes when it has what it wants
         try:
             os.fsync(handle)
         except OSError:
-            pass  # some file systems cannot for a folder
+            pass  # some file systems cannot do this for a folder
         finally:
             os.close(handle)

@@ -1,4 +1,4 @@
-"""The line to a board, whatever program runs there: the port alone, without a session."""
+"""The line to a board, whatever program it runs: only the port, without a session."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tpsgd_host.link.port import Port, SerialPort
 
 @dataclass(frozen=True)
 class Line:
-    """An open port, and the process that it leads to where the board is the virtual one."""
+    """An open port, and the virtual board's process if it leads there."""
 
     port: Port
     machine: VirtualBoard | None = None
 
     def exit_code(self) -> int | None:
-        """Return with what the virtual board's program has ended; None while it runs, or where nobody knows."""
+        """Return the exit code of the virtual board's program; None while it runs, and for real boards."""
         if self.machine is None or not self.machine.ended(within=1.0):
             return None
         return self.machine.wait()
@@ -31,15 +31,15 @@ class Line:
 def open_line(
     port: str, folder: Path | None = None, heap: int | None = None, baud: int = 115200, listen: bool = False
 ) -> Iterator[Line]:
-    """Open the port of a board; close it after the block; parameters as for ``connect``.
+    """Open the port of a board, and close it after the block; parameters as for ``connect``.
 
-    The virtual board's last words arrive however soon after them its program ends. ``listen``: the port that was named
-    and no other, for what a program prints there.
+    The virtual board's last output arrives even if its program ends at once. ``listen``: open exactly the named port,
+    to read what a program prints there.
 
     Raises
     ------
     PortError, BoardError
-        The port does not open; the virtual board is bare.
+        When the port does not open, or the virtual board is bare.
     """
     if port != VIRTUAL:
         serial = SerialPort(port if listen else link_port(port), baud)

@@ -1,4 +1,4 @@
-"""The host computes a run beside the board: a board that errs, or lies, is noticed (docs/DESIGN.md)."""
+"""Compute a run on the host along with the board, to notice a board that errs or lies (docs/DESIGN.md)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tpsgd_host.training.simulator import Simulator
 
 
 class Lockstep:
-    """The simulation of a run, as far as the board has come.
+    """The simulation of a run, up to where the board is.
 
     Parameters
     ----------
     start : Model
-        With the weights that the run begins from.
+        The model, with the weights at the start of the run.
     source : RecordSource
         The run's records.
     """
@@ -29,11 +29,11 @@ class Lockstep:
 
     @staticmethod
     def affordable() -> bool:
-        """Whether the trainer in C is there. Without it the host could be slower than the board."""
+        """Whether the trainer in C is available. Without it the host could be slower than the board."""
         return library() is not None
 
     def follow(self, results: bytes | bytearray) -> None:
-        """Compute what the board has computed, and compare.
+        """Compute the same results as the board, and compare.
 
         Parameters
         ----------
@@ -56,20 +56,20 @@ class Lockstep:
             self._done += len(computed)
 
     def require(self, said: Outcome) -> None:
-        """Refuse an end other than the one computed here: records, training samples, weights."""
+        """Raise if the run's end differs from the one computed here, in records, training samples or weights."""
         computed = self._simulator.finish()
         if (computed.applied, computed.seen, computed.weights_crc) != (said.applied, said.seen, said.weights_crc):
             raise MismatchError(
-                f"the board says that it has applied {said.applied} records, {said.seen} of them learned, and that its "
+                f"the board reports {said.applied} records applied, {said.seen} of them learned, and that its "
                 f"weights have CRC {said.weights_crc:08x}; the host computed {computed.applied}, {computed.seen} and "
                 f"{computed.weights_crc:08x}",
-                "the board's memory or the program on it is at fault: flash it again; its results were right so far",
+                "the board's memory or program is faulty: flash it again; its results were right until then",
             )
 
 
 def _mismatch(record: int, said: list[int], computed: list[int]) -> MismatchError:
     return MismatchError(
-        f"record {record}: the board says class {said[0]} with {said[1]}/127, the host computed class {computed[0]} "
+        f"record {record}: the board gave class {said[0]} with {said[1]}/127; the host computed class {computed[0]} "
         f"with {computed[1]}/127",
-        "the board's memory or the program on it is at fault: flash it again, and begin a new run",
+        "the board's memory or program is faulty: flash it again, and begin a new run",
     )

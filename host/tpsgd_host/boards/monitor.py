@@ -1,4 +1,4 @@
-"""A board that is being watched: what it prints, how it stands, what it makes of samples."""
+"""Watch a board: its output, its state, and its predictions for samples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tpsgd_host.link.wire import Decoder
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.executor import TEST, Records, checked
 
-#: Seconds that a board has to answer as the device program; a board that was reset by opening its port needs some.
+#: Seconds in which the device program must answer; opening its port may reset a board, which then needs some time.
 PATIENCE = 5.0
 
 _SILENT = "the board has not answered"
@@ -34,12 +34,12 @@ class Said:
 
 @dataclass(frozen=True)
 class Stands:
-    """How the device program stands; heap in bytes.
+    """The state of the device program; heap in bytes.
 
     Attributes
     ----------
     applied, seen : int
-        Samples applied in its present run; those learned in the run whose weights it has.
+        Samples applied in its present run, and samples learned in the run that gave its weights.
     weights_crc : int
         CRC-32 over the weights.
     """
@@ -55,17 +55,17 @@ class Stands:
 
 @dataclass(frozen=True)
 class Guess:
-    """What the board makes of a sample.
+    """The board's prediction for a sample.
 
     Attributes
     ----------
     line : int
-        Of the data file.
+        Line of the data file.
     label : str or None
-        What the file says it is.
+        The class in the file.
     predicted : str
     probability : float
-        Of the predicted class, 0 to 1.
+        Probability of the predicted class, 0 to 1.
     """
 
     line: int
@@ -75,7 +75,7 @@ class Guess:
 
     @property
     def right(self) -> bool | None:
-        """Whether the prediction is the label; None without one."""
+        """Whether the prediction is right; None without a label."""
         return None if self.label is None else self.label == self.predicted
 
 
@@ -83,7 +83,7 @@ Event: TypeAlias = Said | Stands | Guess
 
 
 class Watch:
-    """A line that is being watched; ``board`` is None where the device program does not answer."""
+    """The line to a watched board; ``board`` is None if the device program does not answer."""
 
     def __init__(
         self, line: Line, text: BoardText, show: Callable[[Event], None], every: float, deadline: float
@@ -92,7 +92,7 @@ class Watch:
         self._every, self._deadline = every, deadline
         self._session = Session(line.port, text, patience=min(PATIENCE, max(0.2, deadline - time.monotonic())))
         self._decoder = Decoder()
-        self._learned = 0  # before classify() began a run of its own, which learns nothing
+        self._learned = 0  # from before classify() began its own run, which learns nothing
         self.board: Board | None = None
 
     def greet(self, needed: bool) -> bool:
@@ -107,13 +107,13 @@ class Watch:
         return True
 
     def idle(self) -> None:
-        """Show what comes until the deadline."""
+        """Show what arrives until the deadline."""
         while self._listen(self._every):
             if self.board:
                 self._ask()
 
     def classify(self, load: Callable[[Model], Samples], pause: float) -> None:
-        """Show what the board makes of the samples that ``load`` returns for its model."""
+        """Show the board's predictions for the samples that ``load`` returns for its model."""
         assert self.board is not None
         model = self.board.model()
         samples = load(model)
@@ -126,22 +126,22 @@ class Watch:
         self._ask()
 
     def settle(self) -> None:
-        """Hear the answer to what was under way when the user broke in, so that the goodbye is understood."""
+        """Read the answer to the frame under way when the user interrupted, so that the board understands the end."""
         if self.board:
             try:
                 self.board.finish(save=False)
             except (BoardError, PortError):
-                pass  # it may be the silence of the board that made the user break in
+                pass  # the board's silence may be why the user interrupted
 
     def part(self) -> None:
-        """Say goodbye to the device program."""
+        """End the session with the device program."""
         try:
             self._session.bye()
         except PortError:
-            pass  # nobody is there any more
+            pass  # the board is gone
 
     def _ask(self) -> None:
-        """Ask how the board stands and show it."""
+        """Ask for the board's state and show it."""
         assert self.board is not None
         outcome, info = self.board.finish(save=False), self.board.info
         used, free = (int(str(outcome.details[key])) for key in ("heap_used", "heap_free"))
@@ -149,19 +149,19 @@ class Watch:
         self._show(Stands(outcome.applied, seen, outcome.weights_crc, used, free, info.engine, info.machine))
 
     def _listen(self, seconds: float) -> bool:
-        """Show what the board prints for so many seconds; return whether there is time left."""
+        """Show the board's output for some seconds; return whether there is time left."""
         until = min(time.monotonic() + seconds, self._deadline)
         while (left := until - time.monotonic()) > 0:
             for item in self._decoder.feed(self._port.read(min(left, 0.1))):
-                if isinstance(item, bytes):  # a frame is an answer that came twice
+                if isinstance(item, bytes):  # a frame here is a repeated answer
                     self._text(item.decode(errors="replace"))
         return time.monotonic() < self._deadline
 
 
 def _guesses(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
-    """Have the board classify samples, each sent when the one before has been answered."""
+    """Have the board classify samples; send each after the answer to the previous one."""
     stored = model.scaling.encode(samples.values)
-    op, unknown = np.array([TEST], np.uint8), np.array([UNKNOWN], np.uint8)  # unknown: the probability of its own guess
+    op, unknown = np.array([TEST], np.uint8), np.array([UNKNOWN], np.uint8)  # unknown: p_y is that of its guess
     for i, label in enumerate(samples.labels.tolist()):
         for results in board.stream(Records(op, unknown, stored[i : i + 1])):
             for predicted, p_true in checked(results, len(model.classes)).tolist():

@@ -1,4 +1,4 @@
-"""What is plugged in: serial ports by their USB ids, drives by the file that says what they are."""
+"""Find what is plugged in: serial ports by their USB ids, drives by their info files."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Plugged:
     kind : str
         ``port``, ``boot`` (a drive that takes UF2 files, or a loader's port) or ``flash`` (CircuitPython's drive).
     boards : tuple of str
-        Names of the profiles it can be.
+        Names of the profiles that match.
     sure : bool
-        Whether it is a board for certain; a USB-UART chip may lead to anything.
+        Whether it is certainly a board; a USB-UART chip may lead to anything.
     text : str
-        What it says of itself.
+        Its own description.
     """
 
     where: str
@@ -39,14 +39,14 @@ class Plugged:
     text: str
 
     def as_dict(self) -> dict[str, object]:
-        """Return it for JSON."""
+        """Return it as a dict for JSON."""
         return {
             "where": self.where, "kind": self.kind, "boards": list(self.boards), "sure": self.sure, "text": self.text,
         }  # fmt: skip
 
 
 def plugged(ports: Iterable[Any] | None = None, drives: Iterable[Drive] | None = None) -> list[Plugged]:
-    """Return what is plugged in; ports without a USB id are no boards."""
+    """Return what is plugged in, without ports that have no USB id."""
     boards = load_profiles().values()
     found = [_port(port, boards) for port in (list_ports.comports() if ports is None else ports)]
     found += [_drive(drive, boards) for drive in (find_drives() if drives is None else drives)]
@@ -54,7 +54,7 @@ def plugged(ports: Iterable[Any] | None = None, drives: Iterable[Drive] | None =
 
 
 def only_port(board: BoardProfile) -> str:
-    """Return the port of the only board of its kind that is plugged in; empty where it is not certain."""
+    """Return the port of a board if it is the only plugged-in one of its kind; empty if that is not certain."""
     fitting = [item for item in plugged() if item.kind == "port" and board.name in item.boards]
     sure = [item for item in fitting if item.sure] or fitting
     return sure[0].where if len(sure) == 1 else ""
@@ -65,7 +65,7 @@ def _port(port: Any, boards: Iterable[BoardProfile]) -> Plugged | None:
         return None
     mark = f"{port.vid:04x}:{port.pid:04x}"
     text = f"{mark} {port.product or port.description or ''}".strip()
-    if getattr(port, "interface", None):  # a board with several ports says here what each is for
+    if getattr(port, "interface", None):  # a board with several ports describes each of them here
         text += f", {port.interface}"
     for kind, sure, key in (("port", True, "usb"), ("boot", True, "usb_boot"), ("port", False, "bridges")):
         names = tuple(board.name for board in boards if mark in getattr(board, key))
@@ -84,5 +84,5 @@ def _drive(drive: Drive, boards: Iterable[BoardProfile]) -> Plugged:
 
 
 def _plain(name: str) -> str:
-    """Return a chip's name as everybody would spell it."""
+    """Return a chip's name in one spelling."""
     return name.lower().replace("-", "")

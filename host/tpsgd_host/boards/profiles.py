@@ -1,4 +1,4 @@
-"""What is known of boards: the data are in ``boards.toml``, beside this file."""
+"""The known boards; their data are in ``boards.toml``, beside this file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYS = (
     "offset", "families", "drive", "bootsel", "usb", "bridges", "usb_boot", "baud", "rx", "notes", "source",
 )  # fmt: skip
 
-#: As mpy-cross names them (py/persistentcode.h has their numbers).
+#: Named as in mpy-cross (py/persistentcode.h has their numbers).
 ARCHITECTURES = (
     "", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa", "xtensawin",
     "rv32imc", "rv64imc",
@@ -27,42 +27,42 @@ ARCHITECTURES = (
 
 @dataclass(frozen=True)
 class BoardProfile:
-    """A board, or a group of boards that do not differ in what matters here.
+    """A board, or a group of boards that are the same for this purpose.
 
     Attributes
     ----------
     name : str
-        As options name it.
+        Its name in options.
     title : str
     chip : str
     heap : int
-        Bytes free for a program right after start.
+        Bytes free for a program after the start.
     block : int
-        Bytes of a heap block.
+        Bytes in a heap block.
     program : int
-        Bytes of heap that the trainer's own code takes.
+        Heap bytes that the trainer's own code needs.
     notes, source : str
-        What a user should know, and where ``heap`` comes from.
+        What a user should know, and the source of ``heap``.
     heap_ulab : int
-        As ``heap``, with ulab in the firmware; 0 unknown.
+        The same with ulab in the firmware; 0 if unknown.
     aliases : tuple of str
-        Other names that options take.
+        Its other names in options.
     firmware : str
         ``micropython`` or ``circuitpython``.
     arch : str
-        As mpy-cross names it; empty where the firmware has no native emitter.
+        Its name in mpy-cross; empty where the firmware has no native emitter.
     loader : str
-        How firmware gets there: ``esptool``, ``uf2`` or ``none``.
+        How to install firmware: ``esptool``, ``uf2`` or ``none``.
     chip_id, offset : int
-        With esptool: the chip's number in an image, where firmware goes.
+        With esptool: the chip's number in an image, and the address of the firmware.
     families, drive : tuple of int, str
-        With UF2: family ids, how the boot drive's Board-ID begins.
+        With UF2: family ids, and the beginning of the boot drive's Board-ID.
     bootsel : str
-        How a user brings the board into its loader.
+        How a user starts the board's loader.
     usb, bridges, usb_boot : tuple of str
-        vendor:product of its serial port, of chips that may stand before it, of its loader.
+        vendor:product of its serial port, of USB-UART chips that it may have, and of its loader.
     baud, rx : int
-        Speed of the serial port (0 on native USB), bytes of the console's receive buffer (0 unknown).
+        Speed of the serial port (0 on native USB), and bytes of the console's receive buffer (0 if unknown).
     """
 
     name: str
@@ -97,7 +97,7 @@ class Fit:
     Attributes
     ----------
     need : int
-        Bytes of heap that its buffers take, in whole blocks, and the trainer's code.
+        Heap bytes for its buffers, in whole blocks, and for the trainer's code.
     """
 
     board: BoardProfile
@@ -105,22 +105,22 @@ class Fit:
 
     @property
     def fits(self) -> bool:
-        """Whether that is less than the board's heap."""
+        """Whether it fits into the board's heap."""
         return self.need < self.board.heap
 
     @property
     def left(self) -> int:
-        """Bytes of the heap that are left, below 0 where the model does not fit."""
+        """Bytes of the heap that are left; negative if the model does not fit."""
         return self.board.heap - self.need
 
 
 def load_profiles() -> dict[str, BoardProfile]:
-    """Return the boards that are known, by name, in the order of the file."""
+    """Return the known boards by name, in file order."""
     return dict(_profiles())
 
 
 def load_profile(name: str) -> BoardProfile:
-    """Return one board, by its name or an alias.
+    """Return a board by its name or an alias.
 
     Raises
     ------
@@ -137,9 +137,9 @@ def load_profile(name: str) -> BoardProfile:
 
 
 def fits(model: Model, plan: Memory | None = None) -> list[Fit]:
-    """Return how a model fits on each known board; ``plan`` spares planning its memory again."""
+    """Return how a model fits on each known board; with ``plan``, its memory is not planned again."""
     plan = plan or memory(model)
-    words = memory(model, "thumb")  # the engine of every Cortex-M keeps words where others keep bytes
+    words = memory(model, "thumb")  # the engine of Cortex-M boards stores words where others store bytes
     return [
         Fit(board, (words if board.arch.startswith("arm") else plan).allocated(board.block) + board.program)
         for board in _profiles().values()

@@ -1,4 +1,4 @@
-"""A board that may vanish and come back: each record is applied and each result handed on exactly once (SPEC 4).
+"""A board that may vanish and come back: each record is applied, and each result passed on, exactly once (SPEC 4).
 
 Shapes: R records, r results of one answer.
 """
@@ -23,27 +23,27 @@ from tpsgd_host.training.simulator import Simulator
 
 T = TypeVar("T")
 
-#: Errors after which the board may be found again.
+#: Errors after which the board may come back.
 GONE = (PortError, BoardGoneError)
 
-#: Seconds between two looks for the board.
+#: Seconds between attempts to find the board.
 PAUSE = 0.25
 
-#: Times that a board may vanish without one result in between.
+#: Times that a board may vanish without giving a result in between.
 FRUITLESS = 8
 
 
 class ReconnectingBoard:
-    """An :class:`~tpsgd_host.training.executor.Executor` that finds its board again; a context manager.
+    """An :class:`~tpsgd_host.training.executor.Executor` that reconnects to its board; a context manager.
 
     Parameters
     ----------
     opener : callable
         Opens a session with the board: a context manager, such as :func:`~tpsgd_host.boards.connect.connect` returns.
     patience : float
-        Seconds to wait for a board that vanished; 0: not at all.
+        Seconds to wait for a board that vanished; 0 for no wait.
     note : callable
-        Gets what the user should know.
+        Called with notes for the user.
 
     Attributes
     ----------
@@ -65,9 +65,9 @@ class ReconnectingBoard:
         self._model_crc = 0
         self._resuming = False
         self._run_id, self._fresh = 0, True
-        self._history = bytearray()  # two bytes a result
-        self._given = 0  # results handed on
-        self._next = self._place = 0  # numbers of the record that the board takes next, of the result that comes next
+        self._history = bytearray()  # two bytes per result
+        self._given = 0  # results passed on
+        self._next = self._place = 0  # numbers of the next record that the board takes, and of the next result
         self._fruitless = 0
         self._lockstep: Lockstep | None = None
 
@@ -83,26 +83,26 @@ class ReconnectingBoard:
             context.__exit__(kind, error, trace)
 
     def follow(self, start: Model, history: bytes | None = None, model_crc: int | None = None) -> None:
-        """Say what the run begins from, and how far it has come.
+        """Set the run's starting point, and how far it has come.
 
         Parameters
         ----------
         start : Model
             With the weights that the run begins from.
         history : bytes, optional
-            Results of a run that goes on, two bytes each: class, p_y. None: the run begins.
+            Results so far of a run to continue, two bytes each: class, p_y. None for a new run.
         model_crc : int, optional
-            What names the board's model; by default that of the board that is there.
+            Identifies the board's model; by default that of the present board.
         """
         self._start, self._resuming = start, history is not None
         self._history = bytearray(history or b"")
         self._given = self._known
         self._model_crc = self.board.info.model_crc if model_crc is None else model_crc
 
-    # -- what an executor does
+    # -- the executor's interface
 
     def begin(self, run_id: int, source: RecordSource, fresh: bool) -> None:
-        """Begin a run, or go on with it where :meth:`follow` named a history."""
+        """Begin a run, or continue it if :meth:`follow` named a history."""
         self._run_id, self._source, self._fresh = run_id, source, fresh
         if self._start is not None and Lockstep.affordable():
             self._lockstep = Lockstep(self._start, source)
@@ -115,7 +115,7 @@ class ReconnectingBoard:
             self._recover(error)
 
     def apply(self, first: int, end: int) -> Iterator[Bytes]:
-        """Have the run's records number ``first`` to ``end`` applied; yield their results as they come."""
+        """Have the run's records ``first`` to ``end`` applied; yield their results as they arrive."""
         if first != self._given:
             raise ValueError(f"records {first} to {end - 1}: the next one is {self._given}")
         while self._given < end or self._next < end:
@@ -125,7 +125,7 @@ class ReconnectingBoard:
                 self._recover(error)
 
     def finish(self) -> Outcome:
-        """End the run and have the board write a checkpoint; compare its weights with those computed here."""
+        """End the run, have the board write a checkpoint, and compare its weights with those computed here."""
         outcome = self._steadily(lambda: self.board.finish())
         if self._lockstep is None:
             return replace(outcome, details={**outcome.details, "compared": False})
@@ -134,11 +134,11 @@ class ReconnectingBoard:
         return replace(outcome, details={**outcome.details, "compared": True})
 
     def weights(self) -> bytes:
-        """Return the live weights, all layers."""
+        """Return the live weights of all layers."""
         return self._steadily(lambda: self.board.weights())
 
     def _steadily(self, job: Callable[[], T]) -> T:
-        """Do a job after the last record applied; repeat it if the board vanishes meanwhile."""
+        """Do a job after the last record was applied; repeat it if the board vanishes meanwhile."""
         while True:
             try:
                 for _ in self._feed(self._given):
@@ -154,7 +154,7 @@ class ReconnectingBoard:
         return len(self._history) // 2
 
     def _feed(self, end: int) -> Iterator[Bytes]:
-        """Send records up to number ``end``; yield results that nobody has had."""
+        """Send records up to number ``end``; yield the results that are new."""
         yield from self._hand_on(end)
         while self._next < end or self._given < end:
             assert self._source is not None
@@ -172,14 +172,14 @@ class ReconnectingBoard:
             yield np.frombuffer(bytes(self._history[2 * first : 2 * self._given]), np.uint8).reshape(-1, 2)
 
     def _take(self, results: Bytes) -> None:
-        """Keep results; those that come a second time must be what they were."""
+        """Store results; those that come again must be the same as before."""
         raw = results.tobytes()
         again = self._history[2 * self._place : 2 * self._place + len(raw)]
         if raw[: len(again)] != again:
             wrong = next(i for i, pair in enumerate(zip(raw, again, strict=False)) if pair[0] != pair[1]) // 2
             raise MismatchError(
-                f"the board came to another result for record {self._place + wrong} than before it was reset",
-                "was its model or its flash changed meanwhile? Begin a new run",
+                f"the board's result for record {self._place + wrong} differs from the one before its reset",
+                "did its model or flash change meanwhile? Begin a new run",
             )
         self._history += raw[len(again) :]
         self._place += len(results)
@@ -196,17 +196,17 @@ class ReconnectingBoard:
         try:
             self.__exit__(None, None, None)
         except TpsgdError:
-            pass  # it is gone anyway
+            pass  # it is already gone
 
     def _recover(self, error: TpsgdError) -> None:
-        """Wait for the board, and go on where it stands; raise ``error`` where that is not wanted or in vain."""
+        """Wait for the board and continue where it is; raise ``error`` if that is not wanted or fails."""
         if self._patience <= 0 or self._source is None:
             raise error
         self._fruitless += 1
         if self._fruitless > FRUITLESS:
             raise type(error)(
                 f"the board vanishes again and again at record {self._given}: {error.message}",
-                "is its power supply weak, its flash full? What was learned is kept: tpsgd-host stream --resume",
+                "is its power supply weak, or its flash full? What it learned is kept: tpsgd-host stream --resume",
             ) from error
         self._note(f"{error.message}; waiting up to {self._patience:.0f} s for the board")
         begun = time.monotonic()
@@ -219,7 +219,7 @@ class ReconnectingBoard:
                 if time.monotonic() - begun > self._patience:
                     raise type(again)(
                         f"the board did not come back within {self._patience:.0f} s: {again.message}",
-                        "plug it in or reset it, then go on with: tpsgd-host stream --resume",
+                        "plug it in or reset it, then continue with: tpsgd-host stream --resume",
                     ) from error
                 time.sleep(PAUSE)
             else:
@@ -227,10 +227,10 @@ class ReconnectingBoard:
                 return
 
     def _find_place(self) -> None:
-        """Have the board go on with the run, and find out where."""
+        """Have the board continue the run, and find out where it is."""
         if self.board.info.model_crc != self._model_crc:
             raise MismatchError(
-                f"the board that came back holds model {self.board.info.model_crc:08x}, the run is of "
+                f"the board that came back has model {self.board.info.model_crc:08x}, but the run is of "
                 f"{self._model_crc:08x}",
                 "connect the board that the run began on, then: tpsgd-host stream --resume",
             )
@@ -238,9 +238,9 @@ class ReconnectingBoard:
         if info.run_id != self._run_id:
             if not self._fresh and self._known:
                 raise MismatchError(
-                    f"the board has lost run {self._run_id:08x}: it holds run {info.run_id:08x}, and this one did not "
+                    f"the board has lost run {self._run_id:08x}: it has run {info.run_id:08x}, and this one did not "
                     "begin from the model file",
-                    "its first weights are start.tpsgd in the run's folder: flash that, and stream anew",
+                    "its initial weights are in start.tpsgd in the run's folder: flash that file, and stream again",
                 )
             self._begin_anew()
             return
@@ -253,20 +253,20 @@ class ReconnectingBoard:
         has, start = self.board.info.weights_crc, self._start
         if not self._fresh and start is not None and has != start.weights_crc:
             raise MismatchError(
-                f"the board's weights have CRC {has:08x}, the run begins from {start.weights_crc:08x}: was the board "
-                "reset before it had written these down?",
-                "begin a new run; without --continue where the board cannot write checkpoints",
+                f"the board's weights have CRC {has:08x}, but the run begins at {start.weights_crc:08x}: was the board "
+                "reset before it had saved these?",
+                "begin a new run; without --continue if the board cannot write checkpoints",
             )
         self.board.start(self._run_id, self._source.total, self._fresh)
         self._next = self._place = 0
         if not self._fresh:
-            self.board.save()  # a reset must find the weights that the run began with
+            self.board.save()  # the weights at the start of the run must survive a reset
 
     def _compute(self, end: int, weights_crc: int) -> None:
-        """Compute the results before record ``end`` that the board had and nobody kept; compare all others."""
+        """Compute the results before record ``end`` that only the board had; compare all others."""
         assert self._source is not None
         assert self._start is not None
-        self._note(f"results {self._known} to {end - 1} were lost with host and board; they are computed here")
+        self._note(f"results {self._known} to {end - 1} were lost by host and board; the host computes them")
         self._place = 0
         simulator = Simulator(self._start)
         simulator.begin(self._run_id, self._source, fresh=True)
@@ -274,7 +274,7 @@ class ReconnectingBoard:
             self._take(part)
         if simulator.finish().weights_crc != weights_crc:
             raise MismatchError(
-                f"after {end} records the board's weights have CRC {weights_crc:08x}, the simulation's "
+                f"after {end} records the board's weights have CRC {weights_crc:08x}, but the simulation's are "
                 f"{simulator.finish().weights_crc:08x}",
-                "this must not happen: please report it with the run's folder",
+                "this is a bug: please report it with the run's folder",
             )

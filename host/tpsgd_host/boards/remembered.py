@@ -1,4 +1,4 @@
-"""The board that a folder was flashed to last: what commands talk to there, where the user names no port."""
+"""The board that was last flashed from a folder; commands there use it unless the user names a port."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE = ".tpsgd.json"
 
 @dataclass(frozen=True)
 class Remembered:
-    """A board; ``usb`` names its USB device for good, empty where it is none."""
+    """A board; ``usb`` is the lasting identity of its USB device, empty if it has none."""
 
     board: str
     port: str
@@ -24,30 +24,30 @@ class Remembered:
 
     @property
     def present_port(self) -> str:
-        """The name that its port has now.
+        """The present name of its port.
 
         Raises
         ------
         PortError
-            When it is not plugged in, and another device has its name.
+            When it is not plugged in and another device has its name.
         """
         return locate(self.port, self.usb)
 
 
 def remember(folder: Path, board: str, port: str) -> bool:
-    """Note the board that was flashed from a folder, the virtual one by no note; return whether there is one now."""
+    """Save the board that was flashed from a folder (nothing for the virtual one); return whether a note exists now."""
     if port in ("", VIRTUAL):
         (folder / FILE).unlink(missing_ok=True)
         return False
     try:
         write_atomic(folder / FILE, (json.dumps(asdict(Remembered(board, port, identity(port)))) + "\n").encode())
     except DataError:
-        return False  # a folder that cannot be written: the port must be named then
+        return False  # the folder cannot be written, so the user must name the port
     return True
 
 
 def remembered(folder: Path) -> Remembered | None:
-    """Return the board that was flashed from a folder last; None for the virtual one, or where the note is damaged."""
+    """Return the board that was last flashed from a folder; None for the virtual one, or if the note is damaged."""
     try:
         said = json.loads((folder / FILE).read_text(encoding="utf-8"))
         note = Remembered(**{key: str(said[key]) for key in ("board", "port", "usb")})

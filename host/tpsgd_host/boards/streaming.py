@@ -1,4 +1,4 @@
-"""Runs on a board: one that begins, one that goes on, and the proof that board and host agree."""
+"""Start and resume runs on a board, and verify that board and host agree."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def stream(
     view: Sink | None = None,
     names: Names = NO_NAMES,
 ) -> RunReport:
-    """Send the samples of a run to a board and keep what it answers.
+    """Send the samples of a run to a board, and keep its answers.
 
     Parameters
     ----------
@@ -58,15 +58,15 @@ def stream(
     port, folder, heap, baud, engine, every
         See :func:`tpsgd_host.boards.connect.connect`.
     model_path : Path, optional
-        File of the model on the board; without it the model is read from the board.
+        File of the model on the board; by default the model is read from the board.
     fresh : bool
-        Begin from the weights that were flashed, else from the present ones.
+        Whether to begin with the weights that were flashed, rather than the present ones.
     reconnect : float
-        Seconds to wait for a board that vanishes in the middle; 0: not at all.
+        Seconds to wait for a board that vanishes during the run; 0 for no wait.
     view : Sink, optional
         Shows the run; by default the terminal does.
     names : tuple
-        Names of label, group and value columns (with commas) where they are not the model's.
+        Names of label, group and value columns (with commas) that replace the model's.
 
     Raises
     ------
@@ -104,14 +104,14 @@ def resume(
     changes: dict[str, Any] | None = None,
     view: Sink | None = None,
 ) -> RunReport:
-    """Go on with a run that was stopped, killed, or lost its board; return the report of all of it.
+    """Resume a run that was stopped, was killed, or lost its board; return the report of the whole run.
 
     Parameters
     ----------
     path : Path, optional
         The run's folder; by default the newest unfinished one in ``root``.
     changes : dict, optional
-        Fields of :class:`~tpsgd_host.runs.resume.Connection` that changed, such as the port.
+        Changed fields of :class:`~tpsgd_host.runs.resume.Connection`, such as the port.
     view : Sink, optional
         Shows the run; by default the terminal does.
 
@@ -132,7 +132,7 @@ def resume(
         past, history = Metrics(), History(folder.path / "log.jsonl", schedule.results)
         folder.go_on([past, history, Only(view, RunStarted, SampleResult, EpochEnded)])
         line.follow(start, bytes(history.results), config["model_crc"])
-        note = f"the run in {folder.path} goes on at record {past.results} of {schedule.results}"
+        note = f"the run in {folder.path} continues at record {past.results} of {schedule.results}"
         return run(
             line, course, folder, view, config["run_id"], fresh=config["fresh"], text=text,
             past=past, notes=[note],
@@ -140,7 +140,7 @@ def resume(
 
 
 def _reconnecting(connection: Connection, text: TextRelay) -> ReconnectingBoard:
-    """Return the way to a board, under whatever name its port has then; what it has to say it says only once."""
+    """Return a function that opens a board under the present name of its port, and gives each note only once."""
     told: set[str] = set()
 
     def note(fact: str) -> None:
@@ -151,7 +151,7 @@ def _reconnecting(connection: Connection, text: TextRelay) -> ReconnectingBoard:
     def opener() -> AbstractContextManager[Board]:
         port = locate(connection.port, connection.usb)
         if port != connection.port:
-            note(f"the board is at {port} now, it was at {connection.port}")
+            note(f"the board is now at {port}; it was at {connection.port}")
         return connect(
             port, folder=connection.folder, heap=connection.heap, baud=connection.baud,
             engine=connection.engine, every=connection.every, on_text=text, on_note=note,
@@ -166,7 +166,7 @@ def verify(report: RunReport, plan: RunPlan, model: Model) -> int:
     Parameters
     ----------
     report : RunReport
-        Of a run that began fresh from ``model``.
+        Report of a run that began fresh from ``model``.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def verify(report: RunReport, plan: RunPlan, model: Model) -> int:
     _, outcome = drive(Simulator(model), Course(model, load_schedule(plan, model)), [], 0)
     if outcome.weights_crc != report.outcome.weights_crc:
         raise MismatchError(
-            f"the board's weights have CRC {report.outcome.weights_crc:08x}, the host's {outcome.weights_crc:08x}",
-            "this must not happen: please report it with the run's folder",
+            f"the board's weights have CRC {report.outcome.weights_crc:08x}, the host's have {outcome.weights_crc:08x}",
+            "this is a bug: please report it with the run's folder",
         )
     return outcome.weights_crc

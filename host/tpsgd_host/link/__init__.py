@@ -1,1 +1,1 @@
-"""The link to a board: ports, frames, a session that loses and doubles nothing (SPEC 4)."""
+"""The link to a board: ports, frames, and a session that neither loses nor repeats anything (SPEC 4)."""

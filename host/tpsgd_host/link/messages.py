@@ -1,4 +1,4 @@
-"""What the payloads of the link say (SPEC 4)."""
+"""Read the payloads of the link (SPEC 4)."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from tpsgd_host.terminal import clean, one_line
 
 ERROR_CLASSES: dict[int, type[TpsgdError]] = {1: ModelError, 2: ModelError, 3: FitError, 9: BoardGoneError}
 
-#: How the payload of an ERROR begins where the board has no session.
+#: Start of an ERROR's payload where the board has no session.
 NO_SESSION = b"\x09"
 
 HINTS = {
     1: "put a model on it with: tpsgd-host flash MODEL",
-    2: "make the model again with tpsgd-host quantize, then tpsgd-host flash",
+    2: "create the model again with tpsgd-host quantize, then tpsgd-host flash",
     3: "make the network smaller, freeze a layer, or give the virtual board more with --heap",
-    4: "leave --engine out: the board takes the best it has",
-    5: "board and host may be of different versions: flash the board again",
-    6: "the data does not fit the board's model: tpsgd-host inspect shows what it wants",
+    4: "leave out --engine: the board takes its best engine",
+    5: "board and host may have different versions: flash the board again",
+    6: "the data do not fit the board's model: tpsgd-host inspect shows what it needs",
     7: "the board's file system is full or damaged",
-    8: "this is a fault in the device program: please report it with the text above",
-    9: "the board was reset: go on with tpsgd-host stream --resume",
+    8: "this is a bug in the device program: please report it with the text above",
+    9: "the board was reset: continue with tpsgd-host stream --resume",
 }
 
 
 @dataclass(frozen=True)
 class Info:
-    """What a board says of itself; sizes in bytes. ``kept``: results of the run that it has and the host has not."""
+    """A board's description of itself; sizes in bytes. ``kept``: results of the run that the host does not have yet."""
 
     protocol: int
     engine_number: int
@@ -66,7 +66,7 @@ class Info:
         info = cls(*numbers, *texts)
         if not info.results or info.kept > min(info.results, info.applied):
             raise BoardError(
-                f"the board's INFO cannot be: it keeps {info.results} results, has {info.kept} that the host lacks, "
+                f"the board's INFO is not possible: it has room for {info.results} results, keeps {info.kept} "
                 f"and has applied {info.applied} records",
                 "flash the board again; is this tpsgd's device program?",
             )
@@ -75,7 +75,7 @@ class Info:
 
 @dataclass(frozen=True)
 class Done:
-    """What a board says at a SYNC; ``failed``: the errno with which its last checkpoint was not written, or 0."""
+    """A board's answer to a SYNC; ``failed``: the errno of its last checkpoint, 0 if it was written."""
 
     applied: int
     seen: int
@@ -95,19 +95,19 @@ class Done:
             raise BoardError("the board's DONE is cut short", "flash the board again") from error
 
 
-#: Errors of a file system as a user would say them, and what to do; CircuitPython's numbers are these as well.
+#: Errors of a file system in a user's words, and what to do; CircuitPython has the same numbers.
 _UNSAVED = {
     errno.EROFS: (
         "programs cannot write to its file system",
-        "on CircuitPython eject the drive CIRCUITPY on this computer, or put the lines import storage and "
-        'storage.remount("/", readonly=False) into its boot.py and reset the board',
+        "on CircuitPython, eject the drive CIRCUITPY on this computer, or add the lines import storage and "
+        'storage.remount("/", readonly=False) to its boot.py and reset the board',
     ),
-    errno.ENOSPC: ("its flash is full", "remove files from the board"),
+    errno.ENOSPC: ("its flash is full", "delete files on the board"),
 }
 
 
 def unsaved(number: int) -> tuple[str, str]:
-    """Return why a board could not write a checkpoint, and what to do about it, by the errno that it said."""
+    """Return why a board could not write a checkpoint, and what to do about it, for the errno that it sent."""
     why, todo = _UNSAVED.get(number, (os.strerror(number), "its flash may be damaged: flash the board again"))
     return f"{why} (errno {number})", todo
 

@@ -1,6 +1,6 @@
-"""A wire of a given speed in front of a port: what a UART would do to a link, without one.
+"""A wire of a given speed in front of a port, which acts on a link like a UART.
 
-Each direction is a thread that passes bytes on no faster than ten bit times each (start, eight data, stop).
+Each direction is a thread that passes on a byte in no less than ten bit times (start, eight data, stop).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable
 from tpsgd_host.errors import PortError
 from tpsgd_host.link.port import Port
 
-#: Seconds of bytes that a thread passes on at once: short beside a frame, long beside the system's timer.
+#: A thread passes on this many seconds of bytes at once: short compared to a frame, long compared to a timer tick.
 SLICE = 0.001
 
 
 class PacedPort:
-    """A port at the end of a wire of ``baud`` bits a second, both ways at once; what is written waits in its buffer.
+    """A port at the end of a full-duplex wire of ``baud`` bits per second; writes wait in its buffer.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class PacedPort:
             thread.start()
 
     def read(self, timeout: float) -> bytes:
-        """Return what has come over the wire, waiting at most ``timeout`` seconds for the first bytes."""
+        """Return the bytes that have come over the wire; wait at most ``timeout`` seconds for the first."""
         try:
             data = self._up.get(timeout=timeout)
         except queue.Empty:
@@ -87,7 +87,7 @@ class PacedPort:
             self._pass_on(data, self._up.put)
 
     def _pass_on(self, data: bytes, to: Callable[[bytes], None]) -> None:
-        """Hand bytes over in slices, each when its last bit would have come."""
+        """Pass on bytes in slices, each when its last bit would have arrived."""
         size = max(1, round(SLICE * self._rate))
         due = time.perf_counter()
         for at in range(0, len(data), size):

@@ -11,19 +11,19 @@ from serial.tools import list_ports
 
 from tpsgd_host.errors import PortError
 
-#: Seconds after which a port that takes no more bytes counts as gone: the board at its end reads nothing.
+#: A port that takes no bytes for this many seconds counts as gone: its board is not reading.
 WRITE_TIMEOUT = 10.0
 
-#: pyserial's RFC 2217 client knows no timeout for writing, and settles all settings with its server anew whenever one
-#: changes, the timeout for reading among them: that one stays as it is, and reads are repeated.
+#: pyserial's RFC 2217 client has no timeout for writing. It negotiates all settings with its server whenever one
+#: changes, the timeout for reading included; so that one stays as it is, and reads are repeated.
 RFC2217, RFC2217_READ = "rfc2217://", 0.02
 
 
 class Port(Protocol):
-    """What a session needs of a port."""
+    """What a session needs from a port."""
 
     def read(self, timeout: float) -> bytes:
-        """Return what has arrived, waiting at most ``timeout`` seconds for the first byte."""
+        """Return the bytes that have arrived; wait at most ``timeout`` seconds for the first."""
 
     def write(self, data: bytes) -> None:
         """Send all of ``data``."""
@@ -38,14 +38,14 @@ class SerialPort:
     Raises
     ------
     PortError
-        When the port is not there, busy, not ours to open, or vanishes.
+        When the port does not exist, is busy, may not be opened, or vanishes.
     """
 
     def __init__(self, url: str, baud: int = 115200) -> None:
         self.url = url
         self._steady = url.lower().startswith(RFC2217)
         limits = (RFC2217_READ, None) if self._steady else (0, WRITE_TIMEOUT)
-        # Two hosts on one port would each take half of what the board says.
+        # If two hosts shared a port, each would get half of the board's output.
         alone = {} if "://" in url else {"exclusive": True}
         try:
             self._serial = serial.serial_for_url(
@@ -55,7 +55,7 @@ class SerialPort:
             raise _explain(url, error) from error
 
     def read(self, timeout: float) -> bytes:
-        """Return what has arrived, waiting at most ``timeout`` seconds for the first byte."""
+        """Return the bytes that have arrived; wait at most ``timeout`` seconds for the first."""
         try:
             if self._steady:
                 return self._read_steadily(timeout)
@@ -67,11 +67,11 @@ class SerialPort:
             return bytes(first + self._serial.read(4096))
         except (serial.SerialException, OSError, TypeError) as error:
             raise PortError(
-                f"the port {self.url} is gone: {error}", "was the board unplugged or reset? Plug it in, try again"
+                f"the port {self.url} is gone: {error}", "was the board unplugged or reset? Plug it in and try again"
             ) from error
 
     def _read_steadily(self, timeout: float) -> bytes:
-        """Return what has arrived, without a change of the port's own timeout."""
+        """Return the bytes that have arrived, without changing the port's own timeout."""
         until = time.monotonic() + timeout
         while not (first := self._serial.read(1)) and time.monotonic() < until:
             pass
@@ -83,7 +83,7 @@ class SerialPort:
             self._serial.write(data)
         except (serial.SerialException, OSError, TypeError) as error:
             raise PortError(
-                f"the port {self.url} is gone: {error}", "was the board unplugged or reset? Plug it in, try again"
+                f"the port {self.url} is gone: {error}", "was the board unplugged or reset? Plug it in and try again"
             ) from error
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class SerialPort:
 
 
 def _explain(url: str, error: Exception) -> PortError:
-    """Say why a port does not open, and what would help."""
+    """Explain why a port does not open, and what would help."""
     number = getattr(error, "errno", None)
     ports = ", ".join(port.device for port in list_ports.comports()) or "none"
     if number == errno.ENOENT or "No such file" in str(error):
@@ -103,7 +103,7 @@ def _explain(url: str, error: Exception) -> PortError:
     if number == errno.EACCES or "Permission" in str(error):
         return PortError(
             f"no permission to open {url}",
-            "add yourself to the port's group: sudo usermod -aG dialout $USER; log in again",
+            "join the port's group: sudo usermod -aG dialout $USER; then log in again",
         )
     if number in (errno.EBUSY, errno.EAGAIN) or "busy" in str(error) or "exclusively" in str(error):
         return PortError(f"the port {url} is in use", "close the other program (a serial monitor, mpremote, an IDE)")

@@ -1,4 +1,4 @@
-"""A session with a board: requests one at a time, records in a receive buffer (SPEC 4, go-back-N).
+"""A session with a board: one request at a time, and records that never exceed its receive buffer (SPEC 4, go-back-N).
 
 Shapes: R records, r results of one answer.
 """
@@ -24,49 +24,49 @@ from tpsgd_host.link.wire import Decoder, Frame
 from tpsgd_host.model.modelfile import MAX_FILE
 from tpsgd_host.training.executor import Bytes, Records
 
-#: Seconds without an answer after which a frame is sent again, before the board's pace is known; doubled each time.
+#: Seconds to wait for an answer before sending a frame again, while the board's pace is unknown; doubled each time.
 RETRY = 0.5
 MIN_RETRY, MAX_RETRY = 0.05, 4.0
 
-#: As long at most for a request: the answer to HELLO is long, and on a bad wire seldom arrives whole.
+#: The same limit for a request: the answer to HELLO is long, and on a bad wire seldom arrives complete.
 MAX_REQUEST = 1.0
 
-#: Bytes of a DATA payload that are not records; bytes of a DATA frame that are not.
+#: Bytes of a DATA payload, and of a whole DATA frame, that are not records.
 HEAD = 4
 OVERHEAD = HEAD + 8
 
-#: Bytes of the receive buffer kept free for two DATA frames without records, which ask a silent board how things stand.
+#: Bytes kept free in the receive buffer for two DATA frames without records, which ask a silent board for its state.
 RESERVE = 2 * OVERHEAD
 
-#: Ends whatever frame the board believes to be in. Where the board is busy after all and its buffer full, zeros are
-#: what is lost.
+#: Ends any frame that the board may think is open. If the board is only busy and its buffer is full, only zeros are
+#: lost.
 PADDING = bytes(FRAME)
 
-#: Bytes of the model file or of the weights that one READ brings at most.
+#: Maximum bytes of the model file or the weights that one READ returns.
 CHUNK = ANSWER - 4
 
-#: Results that an ACK has room for: a board that says it keeps more is not believed.
+#: Results for which an ACK has room; a board that claims to keep more is not believed.
 MAX_RESULTS = (ANSWER - 6) // 2
 
-#: Times its patience that a session waits for a board that answers, and takes no record and gives no result.
+#: A session waits this many times its patience for a board that answers but takes no record and gives no result.
 STUCK = 4
 
-#: Fewest bytes of records in a frame, however bad the wire is.
+#: Minimum bytes of records in a frame, on however bad a wire.
 SMALLEST = 24
 
 
 class Session:
-    """A conversation with the device program at the other end of a port.
+    """A session with the device program at the other end of a port.
 
     Parameters
     ----------
     port : Port
     on_text : callable
-        Gets what the board prints, as text.
+        Called with text that the board prints.
     on_note : callable
-        Gets what the user should know of the board, once for each reason.
+        Called with notes about the board for the user, once for each reason.
     patience : float
-        Seconds of silence after which the board is given up.
+        Seconds of silence before giving up on the board.
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class Session:
         self._decoder = Decoder()
         self._inbox: deque[Frame] = deque()
         self._next = self._serial = 0
-        self._index = self._streamed = 0  # where the next record stands in the run, and in the stream
+        self._index = self._streamed = 0  # position of the next record in the run, and in the stream
         self._size = self._largest = PAYLOAD - HEAD
         self._mean, self._retry = RETRY / 6, RETRY
-        self._gap = 0.0  # seconds between two answers of a board that trains; 0 before it is known
+        self._gap = 0.0  # seconds between two answers of a training board; 0 while unknown
         self.resent = 0
         self.received_results = 0
         self.info: Info | None = None
@@ -95,17 +95,17 @@ class Session:
     # -- requests
 
     def hello(self, engine: int = 0, receive_buffer: int | None = None) -> Info:
-        """Open the session and return what the board says of itself.
+        """Open the session and return the board's description of itself.
 
         Parameters
         ----------
         engine : int
-            The engine wanted, by its number; 0 for the board's best.
+            The number of the wanted engine; 0 for the board's best.
         receive_buffer : int, optional
-            Keep no more bytes under way than this, where the board would take more.
+            Maximum bytes under way, where the board would take more.
         """
         while True:
-            # A number of its own tells the answers of this session from those that an earlier one left on the way.
+            # A session number tells this session's answers from those of an earlier one that are still on the way.
             frame = Frame(frames.HELLO, secrets.randbits(8), struct.pack("<BBI", 1, engine, secrets.randbits(32)))
             if 0x03 not in frame.encode():
                 break
@@ -117,25 +117,25 @@ class Session:
             receive_buffer=min(info.receive_buffer, receive_buffer or info.receive_buffer),
             results=min(info.results, MAX_RESULTS),
         )
-        # Two frames at least: one travels while the answer to the other does.
+        # At least two frames: one travels while the answer to the other does.
         fits = (self.info.receive_buffer - RESERVE) // 2 - OVERHEAD
         self._size = self._largest = max(SMALLEST, min(PAYLOAD - HEAD, fits))
         return self.info
 
     def start(self, run_id: int, total: int, fresh: bool, every: int = 0) -> Info:
-        """Begin a run of ``total`` training samples; ``fresh``: from the weights in the board's model file."""
+        """Begin a run of ``total`` training samples; ``fresh``: with the weights in the board's model file."""
         payload = struct.pack("<BIIII", int(fresh), run_id, total, every, 0)
         answer = self._request(frames.START, payload, frames.INFO)
         self.received_results = self._index = self._streamed = 0
         info = Info.parse(answer.payload)
-        if info.run_id != run_id or info.applied:  # an ERROR that got lost: asked again, it says how things stand
+        if info.run_id != run_id or info.applied:  # an ERROR got lost: asked again, the board reports its state
             raise BoardError("the board could not begin the run", "flash it again with: tpsgd-host flash MODEL")
         return info
 
     def go_on(self, run_id: int, have: int, every: int = 0) -> Info:
-        """Go on with run ``run_id``, of which the host has ``have`` results; INFO says where, if the board has it.
+        """Continue run ``run_id``, of which the host has ``have`` results; INFO says where, if the board has that run.
 
-        The next record to stream is number ``applied``; the next result to come is number ``applied - kept``.
+        The next record to send is number ``applied``; the next result to arrive is number ``applied - kept``.
         """
         payload = struct.pack("<BIIII", 2, run_id, 0, every, have)
         info = Info.parse(self._request(frames.START, payload, frames.INFO).payload)
@@ -143,27 +143,27 @@ class Session:
         return info
 
     def sync(self, save: bool) -> Done:
-        """Wait until all is applied; ``save``: have the board write a checkpoint."""
+        """Wait until all records are applied; ``save``: have the board write a checkpoint."""
         payload = struct.pack("<BH", int(save), self.received_results & 0xFFFF)
         done = Done.parse(self._request(frames.SYNC_UP, payload, frames.DONE).payload)
         self._tell_unsaved(done.failed)
         return done
 
     def read(self, what: int, progress: Callable[[int], None] = lambda n: None) -> bytes:
-        """Return the board's model file (0) or its live weights (1): as many bytes as that file's header says.
+        """Return the board's model file (0) or its live weights (1), in the size that the file's header gives.
 
         Raises
         ------
         ModelError
-            When the header is none, or names more bytes than a model file can have.
+            When the header is not valid, or names more bytes than a model file can have.
         BoardError
-            When the board gives other bytes than those it was asked for.
+            When the board sends other bytes than requested.
         """
         magic, header, length = struct.unpack("<4s2xHI", self._chunk(0, 0, 12))
         if magic != modelfile.MAGIC or not header + 4 < length <= MAX_FILE:
             raise ModelError(
-                f"the board's model file begins with {magic!r} and is to have {length} bytes, {header} before its "
-                f"weights; {MAX_FILE} are the most",
+                f"the board's model file begins with {magic!r} and claims {length} bytes, {header} of them before its "
+                f"weights; the maximum is {MAX_FILE}",
                 "put it on the board again with: tpsgd-host flash MODEL",
             )
         end = length if what == 0 else length - header - 4
@@ -174,18 +174,18 @@ class Session:
         return bytes(data)
 
     def _chunk(self, what: int, offset: int, count: int) -> bytes:
-        """Return ``count`` bytes from ``offset`` on, no more and no fewer."""
+        """Return exactly ``count`` bytes from ``offset`` on."""
         payload = self._request(frames.READ, struct.pack("<BIB", what, offset, count), frames.CHUNK).payload
         place = int.from_bytes(payload[:4], "little")
         if place != offset or len(payload) != 4 + count:
             raise BoardError(
-                f"asked for {count} bytes from {offset} on, the board gave {max(0, len(payload) - 4)} from {place} on",
+                f"asked for {count} bytes from {offset} on, the board sent {max(0, len(payload) - 4)} from {place} on",
                 "flash the board again with: tpsgd-host flash MODEL",
             )
         return payload[4:]
 
     def bye(self) -> None:
-        """End the session; a board that does not answer any more is left alone."""
+        """End the session; do not insist if the board no longer answers."""
         if self.info is None:
             return
         try:
@@ -201,7 +201,7 @@ class Session:
         return reply
 
     def _exchange(self, frame: Frame, kind: int, patience: float) -> Frame:
-        """Send a request until its answer comes; whatever else comes meanwhile does not prolong the wait."""
+        """Send a request until its answer arrives; anything else that arrives does not prolong the wait."""
         wait = self._retry
         first = sent = time.monotonic()
         padding, echoed = b"", False
@@ -214,7 +214,7 @@ class Session:
                 if reply.number != frame.number or reply.kind not in (kind, frames.ERROR) or stale:
                     if now - first > patience:
                         break
-                    continue  # stale: the answer to a frame from before the session
+                    continue  # stale: it answers a frame from before the session
                 if sent == first:
                     self._pace(now - sent)
                 if reply.kind == frames.ERROR:
@@ -225,22 +225,22 @@ class Session:
                 raise self._silent(time.monotonic() - first, echoed)
             self.resent += 1
             wait = min(self._longer(wait), MAX_REQUEST)
-            padding = PADDING if sent > first else b""  # one loss alone seldom leaves the board in a frame
+            padding = PADDING if sent > first else b""  # a single loss seldom leaves the board inside a frame
             sent = time.monotonic()
 
     # -- records
 
     def stream(self, records: Records) -> Iterator[Bytes]:
-        """Send records; yield their results as they come, arrays (r, 2) of predicted class and p_y.
+        """Send records; yield results as they arrive, arrays (r, 2) of predicted class and p_y.
 
-        The receive buffer is never exceeded, and no record is sent that the board could not keep the result of.
+        Never exceeds the receive buffer, and sends no record for whose result the board has no room.
         """
         assert self.info is not None
         source = _Source(records, self._index, self._streamed)
         flight = _Flight(source.begin)
         if self.received_results < self._index and not len(records):
             self._ask(flight)
-        heard = moved = time.monotonic()  # the last answer that was awaited; the last that brought the run on
+        heard = moved = time.monotonic()  # times of the last awaited answer, and of the last that advanced the run
         wait, tries = self._patience_of_frame(), 0
         while self.received_results < source.end_index:
             self._fill_buffer(source, flight)
@@ -277,7 +277,7 @@ class Session:
         self._index += len(records)
 
     def _fill_buffer(self, source: _Source, flight: _Flight) -> None:
-        """Send as much as receive_buffer, results and records allow."""
+        """Send as much as the receive buffer, the results and the records allow."""
         assert self.info is not None
         limit = source.limit(self.received_results + self.info.results)
         while flight.next < limit:
@@ -289,10 +289,10 @@ class Session:
             self._data(flight, source.piece(flight.next, n))
 
     def _ask(self, flight: _Flight, padding: bytes = b"") -> None:
-        """Ask how far the board has come: its answer shows what was lost, and brings the results that are missing.
+        """Ask for the board's state: the answer shows what was lost, and brings the missing results.
 
-        Nothing is sent again on silence alone. A board that is merely slow has all of it in its receive buffer yet, and
-        there is no room for more.
+        Silence alone does not make the host send anything again. A board that is just slow still has everything in its
+        receive buffer, which has no room for more.
         """
         if padding:
             self._port.write(padding)
@@ -307,52 +307,52 @@ class Session:
         flight.add(self._serial, len(piece))
 
     def _results(self, payload: bytes, end: int) -> Bytes:
-        """Return the results in an ACK that are new, shape (r, 2), of records before number ``end``."""
+        """Return the new results in an ACK, shape (r, 2), for records before number ``end``."""
         first = int.from_bytes(payload[:4], "little")
         if first > self.received_results or first + len(payload) // 2 - 2 > end or len(payload) % 2:
             raise BoardError(
-                f"the board has results {first} to {first + len(payload) // 2 - 3}, number {self.received_results} is "
+                f"the board sent results {first} to {first + len(payload) // 2 - 3}; number {self.received_results} is "
                 f"expected, of {end}",
-                "this is a fault of the link: please report it",
+                "this is a bug in the link: please report it",
             )
         pairs = np.frombuffer(payload[4:], np.uint8).reshape(-1, 2)
         if len(pairs) and pairs[:, 1].max() > 127:
             raise BoardError(
                 f"the board gave a class the probability {pairs[:, 1].max()}/127",
-                "this is a fault of the link: please report it",
+                "this is a bug in the link: please report it",
             )
         new = pairs[self.received_results - first :]
         self.received_results += len(new)
         return new
 
     def _longer(self, wait: float) -> float:
-        """Return the time to wait after ``wait`` was too short: double, to a limit that the board's pace sets."""
+        """Return the next wait after ``wait`` was too short: doubled, up to a limit set by the board's pace."""
         return min(2 * wait, 20 * self._retry, MAX_RETRY)
 
     def _patience_of_frame(self) -> float:
-        """Return the seconds after which a DATA frame without an answer is asked about."""
+        """Return the seconds to wait for the answer to a DATA frame before asking."""
         return min(max(self._retry, 3 * self._gap), MAX_RETRY)
 
     def _learn_gap(self, seconds: float) -> None:
-        """Learn how long the board lets one wait between two answers: the longest, slowly forgotten."""
+        """Update the longest time between two answers of the board, which decays slowly."""
         self._gap = max(seconds, self._gap + (seconds - self._gap) / 16)
 
     def _pace(self, seconds: float) -> None:
-        """Learn how long the board takes to answer."""
+        """Update the board's time to answer."""
         self._mean += (seconds - self._mean) / 4
         self._retry = min(max(MIN_RETRY, 6 * self._mean), MAX_RETRY)
 
     # -- receiving
 
     def _receive(self, deadline: float) -> Frame | None:
-        """Return the next frame, or None at the deadline; text goes where the user sees it."""
+        """Return the next frame, or None at the deadline; show text to the user."""
         while not self._inbox:
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
             data = self._port.read(left)
             if not data:
-                self._decoder.give_up()  # what looks like half a frame is none: no more of it came
+                self._decoder.give_up()  # what looks like the start of a frame is not one: nothing followed
             for item in self._decoder.feed(data):
                 if isinstance(item, Frame) and item.kind == frames.UNSAVED:
                     self._tell_unsaved(int.from_bytes(item.payload[:2], "little"))
@@ -363,20 +363,20 @@ class Session:
         return self._inbox.popleft()
 
     def _tell_unsaved(self, number: int) -> None:
-        """Say that a checkpoint could not be written, the first time for each reason; 0 stands for none."""
+        """Note that a checkpoint could not be written, once for each reason; 0 means that it was."""
         if number and number not in self._told:
             self._told.add(number)
             why, todo = unsaved(number)
             self._on_note(
-                f"the board could not write a checkpoint: {why}. The run goes on; what it has learned since its last "
-                f"checkpoint is in its RAM alone, and a reset costs that time, but no sample. What to do: {todo}"
+                f"the board could not write a checkpoint: {why}. The run continues; what it has learned since its last "
+                f"checkpoint is only in its RAM: a reset would cost that time, but no sample. What to do: {todo}"
             )
 
     def _silent(self, seconds: float, echoed: bool = False) -> BoardGoneError:
         if echoed:
             return BoardGoneError(
-                f"the board has not answered for {seconds:.0f} s: what is at this port sends back what it gets",
-                "is it the right port (tpsgd-host boards), and does the device program run there?",
+                f"the board has not answered for {seconds:.0f} s: this port echoes what it receives",
+                "is it the right port (tpsgd-host boards), and does the board run the device program?",
             )
         return BoardGoneError(
             f"the board has not answered for {seconds:.0f} s",
@@ -386,7 +386,7 @@ class Session:
     def _stuck(self, seconds: float) -> BoardGoneError:
         return BoardGoneError(
             f"the board answers, but has taken no record and given no result for {seconds:.0f} s",
-            "a bad cable, or another program than tpsgd's? Reset the board, then: tpsgd-host stream --resume",
+            "is the cable bad, or is the program not tpsgd's? Reset the board, then: tpsgd-host stream --resume",
         )
 
 
@@ -398,7 +398,7 @@ class _Source:
     first : int
         Index of the first record in the run.
     begin : int
-        Its place in the stream.
+        Its position in the stream.
     """
 
     def __init__(self, records: Records, first: int, begin: int) -> None:
@@ -411,33 +411,33 @@ class _Source:
         self.end_index = first + len(records)
 
     def limit(self, index: int) -> int:
-        """Return the place after the last record whose index is below ``index``."""
+        """Return the position after the last record whose index is below ``index``."""
         return int(self.begin + min((index - self._first) * self._size, self.length))
 
     def piece(self, at: int, n: int) -> bytes:
-        """Return ``n`` bytes of the stream from place ``at``."""
+        """Return ``n`` bytes of the stream from position ``at``."""
         return self._bytes[at - self.begin : at - self.begin + n]
 
 
 class _Sent(NamedTuple):
-    """A DATA frame whose answer has not come."""
+    """A DATA frame without an answer so far."""
 
     number: int
-    end: int  # the place after it in the stream
-    mark: int  # and in all that was written
-    turn: int  # how often the sender had gone back
+    end: int  # the position after it in the stream
+    mark: int  # and in everything written
+    turn: int  # how often the sender had gone back until then
     full: bool  # whether it carries records
 
 
 class _Flight:
-    """What is under way: from the first byte not acknowledged, ``base``, to the next to be sent.
+    """The bytes under way: from ``base``, the first one not acknowledged, to the next one to send.
 
     Attributes
     ----------
     frames : deque of _Sent
-        Frames without an answer. The answer to a frame says that nothing before it is in the receive buffer any more.
+        Frames without an answer. The answer to a frame shows that the receive buffer holds nothing from before it.
     written : int
-        Bytes written so far, padding and what was lost included.
+        Bytes written so far, including padding and lost bytes.
     lost : bool
         Whether the last acknowledgement showed a loss.
     """
@@ -450,11 +450,11 @@ class _Flight:
 
     @property
     def unread(self) -> int:
-        """Bytes that may lie in the board's receive buffer or on the way to it."""
+        """Bytes that may be in the board's receive buffer or on the way to it."""
         return self.written - self._read
 
     def add(self, number: int, n: int) -> None:
-        """Note a frame with the next ``n`` bytes."""
+        """Record a frame with the next ``n`` bytes."""
         self.next += n
         self.written += n + OVERHEAD
         self.highest = max(self.highest, self.next)
@@ -465,10 +465,10 @@ class _Flight:
         return any(frame.number == number for frame in self.frames)
 
     def acknowledge(self, number: int, taken: int) -> bool:
-        """Note the answer to frame ``number``: the board has the stream up to ``taken`` (modulo 65536).
+        """Record the answer to frame ``number``: the board has the stream up to ``taken`` (modulo 65536).
 
-        What it misses before the frame is lost: the next to be sent is the first byte missing. Frames that were under
-        way when a loss was seen say the same once more, and change nothing. Return whether the frame brought news.
+        Bytes before the frame that the board misses are lost, so the first of them is sent next. Answers to frames that
+        were under way when a loss was seen repeat it, and change nothing. Return whether the answer brought news.
         """
         step = (taken - self.base) & 0xFFFF
         news = 0 < step <= self.highest - self.base

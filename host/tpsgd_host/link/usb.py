@@ -1,4 +1,4 @@
-"""The USB device of a serial port: a board keeps its number when its port gets another name."""
+"""The USB device of a serial port, which identifies a board even when its port gets another name."""
 
 from __future__ import annotations
 
@@ -18,49 +18,49 @@ def comports() -> list[Any]:
 
 
 def find_port(url: str, ports: Iterable[Any]) -> Any | None:
-    """Return the port that ``url`` names, by whatever link it does so; None where it is no USB device."""
-    wanted = os.path.realpath(url.replace("/dev/tty.", "/dev/cu."))  # macOS has two names for each
+    """Return the port that ``url`` names, also through a symbolic link; None where it is not a USB device."""
+    wanted = os.path.realpath(url.replace("/dev/tty.", "/dev/cu."))  # macOS has two names for each port
     return next((port for port in ports if url == port.device or wanted == os.path.realpath(port.device)), None)
 
 
 def device(port: Any) -> str:
-    """Return what names a USB device: vendor, product and its serial number, or the socket where it has none."""
+    """Return the identity of a USB device: vendor, product, and its serial number, or its socket if it has none."""
     number = port.serial_number or "@" + (port.location or "").partition(":")[0]
     return f"{port.vid:04x}:{port.pid:04x}:{number}"
 
 
 def siblings(port: Any, ports: Iterable[Any]) -> list[Any]:
-    """Return all ports of the device that ``port`` belongs to, in the order of its interfaces."""
+    """Return all ports of the device of ``port``, in the order of its interfaces."""
     return sorted((other for other in ports if device(other) == device(port)), key=_interface)
 
 
 def _interface(port: Any) -> tuple[int, tuple[int, ...], str]:
-    """Return what orders the ports of a device: its interface number, else the numbers in its name (macOS)."""
+    """Return the sort key of a device's ports: the interface number, else the numbers in the name (macOS)."""
     told = re.search(r":\w+\.(\d+)$", port.location or "")
     return int(told[1]) if told else 0, tuple(map(int, re.findall(r"\d+", port.device))), port.device
 
 
 def identity(url: str) -> str:
-    """Return what names a port for good: its device, and which of the device's ports it is. Empty: no USB device."""
+    """Return a port's lasting identity: its device, and which of that device's ports; empty without a USB device."""
     ports = comports()
     port = find_port(url, ports)
     return f"{device(port)}:{siblings(port, ports).index(port)}" if port else ""
 
 
 def locate(url: str, known: str) -> str:
-    """Return the name that the port called ``known`` has now, else ``url``.
+    """Return the present name of the port with identity ``known``, else ``url``.
 
     Parameters
     ----------
     url : str
-        Its name when it was seen last.
+        Its last known name.
     known : str
-        Its :func:`identity`; empty where it has none.
+        Its :func:`identity`; empty if it has none.
 
     Raises
     ------
     PortError
-        When the port is not there and another device has its name.
+        When the port is missing, and another device has its name.
     """
     if not known:
         return url

@@ -1,4 +1,4 @@
-"""Frames on the wire, host side: made in one place, found among whatever else the board prints."""
+"""Frames on the wire: encode them, and find them among the other output of a board."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from tpsgd.plan import PAYLOAD
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame (SPEC 4): its type, its sequence number, its payload of at most 200 bytes."""
+    """A frame (SPEC 4): type, sequence number, and payload of at most 200 bytes."""
 
     kind: int
     number: int
     payload: bytes
 
     def encode(self) -> bytes:
-        """Return the frame as it travels."""
+        """Return the bytes of the frame on the wire."""
         body = bytes([len(self.payload), self.kind, self.number]) + self.payload
         return bytes([SYNC]) + body + struct.pack("<I", crc32(body))
 
 
 class Decoder:
-    """Splits what a board sends into frames and text.
+    """Splits a board's output into frames and text.
 
-    Feed it bytes as they come; every byte ends up in a frame, in the text, or is dropped as part of a damaged frame's
-    sync byte.
+    Feed it bytes as they arrive. Each byte ends up in a frame or in the text, or is dropped as a damaged frame's sync
+    byte.
     """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame | bytes]:
-        """Yield frames, and bytes between them that are text, in the order of their arrival."""
+        """Yield frames, and the text between them, in order of arrival."""
         self._buffer += data
         text = bytearray()
         while self._buffer:
@@ -60,11 +60,11 @@ class Decoder:
             yield bytes(text)
 
     def give_up(self) -> None:
-        """Stop waiting for the rest of a frame: the next bytes are looked at from after its sync byte."""
+        """Stop waiting for the rest of a frame, and continue after its sync byte."""
         del self._buffer[:1]
 
     def _frame(self) -> Frame | bool | None:
-        """Return the frame at the buffer's start, False where there is none, None where more bytes must come."""
+        """Return the frame at the start of the buffer, False if there is none, None if more bytes are needed."""
         if len(self._buffer) < 2:
             return None
         size = self._buffer[1]
