@@ -78,7 +78,7 @@ def test_the_first_result_that_differs_is_named(record):
     honest = np.concatenate(list(simulator.apply(0, cases.SAMPLES))).tobytes()
     wrong = bytearray(honest)
     wrong[2 * record + 1] ^= 1
-    with pytest.raises(MismatchError, match=rf"record {record}: the board says class \d+ with"):
+    with pytest.raises(MismatchError, match=rf"record {record}: the board gave class \d+ with"):
         Lockstep(model, source).follow(wrong)
     lockstep = Lockstep(model, source)
     lockstep.follow(honest[: 2 * record])

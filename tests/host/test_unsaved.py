@@ -45,7 +45,7 @@ FULL = 'try:\n    with open("/ram/full", "wb") as out:\n        while out.write(
 
 DRIVES = {
     "read-only": (READ_ONLY, errno.EROFS, "storage.remount"),
-    "full": (FULL, errno.ENOSPC, "remove files"),
+    "full": (FULL, errno.ENOSPC, "delete files"),
 }
 
 

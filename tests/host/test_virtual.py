@@ -51,7 +51,7 @@ def test_a_bare_board_says_what_to_do(tmp_path, interpreter):
 
 def test_a_heap_too_small_for_the_program_is_told_so(board_dir):
     with (
-        pytest.raises(FitError, match="ran out of its 16384 bytes") as caught,
+        pytest.raises(FitError, match="ran out of heap, which has 16384 bytes") as caught,
         connect("virtual", folder=board_dir, heap=16 * 1024),
     ):
         pass
