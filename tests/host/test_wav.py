@@ -15,7 +15,8 @@ from tpsgd_host.data.wav import find_recordings, read_wav
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import memory, parse_model
-from tpsgd_host.model.parsing import parse_config
+from tpsgd_host.model.new import new_model
+from tpsgd_host.model.parsing import load_config, parse_config
 
 SOUND = """
 [data]
@@ -199,3 +200,31 @@ def test_settings_that_cannot_be_are_refused(more, says):
 def test_a_front_end_leaves_no_scale():
     with pytest.raises(ConfigError, match="front end"):
         config(SOUND.replace("steps = 20", 'steps = 20\nscale = "std"'))
+
+
+def test_new_makes_a_model_that_hears(tmp_path):
+    for label in ("yes", "no"):
+        write(tmp_path / "data" / label / "1.wav", one(len(label)))
+    made = new_model("words", tmp_path / "words.toml", data=tmp_path / "data")
+    found = load_config(made.path)
+    assert found.classes == ("no", "yes")
+    assert found.layout.front == config().layout.front
+    assert [layer.kind for layer in found.layers] == ["temporal", "output"]
+    assert str(tmp_path / "data") in made.next
+
+
+@pytest.mark.parametrize(("unit", "counts"), [(1.0, 10000.0), (16384.0, 1.0)])
+def test_new_makes_a_model_that_finds_gestures(tmp_path, unit, counts):
+    rows = ["x,y,label,take"]
+    for take in range(4):
+        turns = [i * 5 % 21 / 20 for i in range(21)]  # what rises evenly is taken for a clock
+        rows += [f"{round(unit * i, 4)},{-round(unit * 2 * i, 4)},{'ab'[take % 2]},t{take}" for i in turns]
+    (tmp_path / "g.csv").write_text("\n".join(rows) + "\n")
+    made = new_model("g", tmp_path / "g.toml", data=tmp_path / "g.csv", motion=True, group="take", label="label")
+    layout = load_config(made.path).layout
+    assert isinstance(layout.front, Motion)
+    assert layout.front.counts == counts
+    largest = np.array([1, 2]) * unit * counts
+    reach = np.array(layout.front.multipliers) * largest / 65536
+    assert (reach > 127).all() and (reach < 300).all()
+    assert load_samples(tmp_path / "g.csv", layout).values.shape == (4, 16, 2)

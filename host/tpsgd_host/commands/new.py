@@ -91,7 +91,7 @@ def _reading(data: Path | None) -> Iterator[None]:
     type=click.Choice(["tdnn", "rnn", "mlp", "cnn"]),
     help="tdnn: convolution over time.  [default: tdnn for recordings, mlp for single rows]",
 )
-@click.option("--data", type=click.Path(path_type=Path), help="CSV or .npz to take columns and classes from.")
+@click.option("--data", type=click.Path(path_type=Path), help="CSV, .npz or folder of WAV files to begin from.")
 @click.option(
     "--hidden", callback=_units, help="Units of the hidden layers. [default: tdnn, rnn 32; mlp 32,16; cnn 8,16]"
 )
@@ -108,6 +108,7 @@ def _reading(data: Path | None) -> Iterator[None]:
 )
 @epochs_option
 @leave_out_option("The samples of NAME have no say in the rates: a speaker or wearer to test on")
+@click.option("--motion", is_flag=True, help="The model finds gestures by itself in a stream of a sensor's readings.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def command(
     name: str,
@@ -126,6 +127,7 @@ def command(
     tune: bool,
     epochs: int,
     leave_out: LeaveOut | None,
+    motion: bool,
     force: bool,
 ) -> None:
     """Begin a model: write a TOML file that explains itself.
@@ -139,11 +141,12 @@ def command(
       tpsgd-host new digits --network mlp --hidden 64,32 --data digits.csv
       tpsgd-host new gestures --target label --data recordings.csv
       tpsgd-host new digits --network cnn --steps 8 --data digits.csv
+      tpsgd-host new words --data recordings/
     """
     with _reading(data):
         made = new_model(
             name, out, network, data, hidden, steps, seed, window, hop, label, group, column_names(columns) or (),
-            target or "feedback", force,
+            target or "feedback", force, motion,
         )  # fmt: skip
     if made.found is not None:
         show(made.found)

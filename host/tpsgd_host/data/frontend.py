@@ -49,7 +49,7 @@ class Segmenting:
 
 
 #: For readings: activity is in activations (127: full scale), and there are about a hundred readings a second.
-GESTURES = Segmenting(on=8, off=4, hold=20, before=5, after=5, shortest=10, settle=32, follow=6, longest=300)
+GESTURES = Segmenting(on=8, off=4, hold=20, before=5, after=5, shortest=10, settle=32, follow=6, longest=384)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -14,10 +14,12 @@ from tpsgd_host.data.layout import USUAL, Layout, Windows
 from tpsgd_host.data.load import TABLES
 from tpsgd_host.data.npz import describe_npz
 from tpsgd_host.data.summary import TableSummary, summarize
+from tpsgd_host.data.wav import find_recordings, is_sound
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.files import write_atomic
 from tpsgd_host.model.chain import MAX_INPUTS
 from tpsgd_host.model.config import READOUT_STEPS, SEGMENTS, SHIFTS, TAPS
+from tpsgd_host.model.front import motion_front, sound_front
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.model.target import Target, retarget
 from tpsgd_host.model.template import Draft, render
@@ -25,6 +27,7 @@ from tpsgd_host.names import file_name, listing
 
 Network: TypeAlias = Literal["tdnn", "rnn", "mlp", "cnn"]
 
+WORD_STEPS = 20
 STEPS = 16  # per recording, by default
 HIDDEN = {"mlp": (32, 16), "tdnn": (32,), "rnn": (32,), "cnn": (8, 16)}
 CNN_SHIFTS = (8, 9, 10)  # of the output layer, which has more inputs than in other networks
@@ -82,6 +85,7 @@ def new_model(
     columns: tuple[str, ...] = (),
     target: Target = "feedback",
     force: bool = False,
+    motion: bool = False,
 ) -> NewModel:
     """Write the commented TOML of a new model.
 
@@ -95,7 +99,8 @@ def new_model(
         row of the data is a sample of several steps, these are the rows of an image. By default a TDNN where each row
         is a reading, else an MLP.
     data : Path, optional
-        A table from which to take columns, classes, label and group, or ``.npz`` arrays.
+        A table from which to take columns, classes, label and group, ``.npz`` arrays, or a folder of WAV
+        files, whose model hears.
     hidden : tuple of int
         Units of the hidden layers; if empty, the network's defaults.
     steps : int, optional
@@ -109,6 +114,8 @@ def new_model(
         Columns of the values; if empty, the numeric columns that serve no other purpose.
     target : {"feedback", "label"}
         What hidden layers learn from.
+    motion : bool
+        Whether the model finds gestures by itself, in a stream of a sensor's readings.
     force : bool
         Whether to replace an existing file.
 
@@ -125,20 +132,25 @@ def new_model(
     if hop and not window:
         raise ConfigError(f"--hop {hop} needs a window", "Add --window.")
     summary = None
-    if data is not None and data.suffix.lower() == ".npz":
+    if data is not None and is_sound(data):
+        layout, classes = _sound(data, steps, group)
+    elif data is not None and data.suffix.lower() == ".npz":
         layout, classes = _arrays(data, steps, bool(label or group or columns or window))
     else:
         summary = _summary(data, label, group, columns) if data else None
         layout, classes = _layout(summary, network, steps, window, hop, label, group)
+    if motion:
+        layout = _moving(layout, summary)
+    series = layout.steps > 1 and (layout.windows == "recording" or layout.hears)
     why = ""
     if network == "tdnn" and target == "label":
         raise ConfigError(
             "a TDNN's temporal layer always learns from feedback: it has no label targets", "Use --network rnn or mlp."
         )
-    if network is None and target == "label" and layout.windows == "recording" and layout.steps > 1:
+    if network is None and target == "label" and series:
         network, why = "rnn", "an RNN: each sample is a time series, and a TDNN has no label targets"
     if network is None:
-        network = "tdnn" if layout.windows == "recording" and layout.steps > 1 else "mlp"
+        network = "tdnn" if series else "mlp"
         why = REASONS[network]
     units = hidden or HIDDEN[network]
     draft = Draft(
@@ -160,6 +172,31 @@ def new_model(
     parse_config(text, str(path))  # write nothing that could not be read back
     write_atomic(path, text.encode())
     return NewModel(path, f"tpsgd-host quantize {draft.file} --data {draft.data}", why, summary)
+
+
+def _sound(data: Path, steps: int | None, pattern: str) -> tuple[Layout, tuple[str, ...]]:
+    """Return the layout and the classes of a folder of WAV files."""
+    classes = class_names([recording.label for recording in find_recordings(data, pattern)], str(data))
+    _check_classes(classes, data)
+    front = sound_front()
+    return Layout(steps or WORD_STEPS, front.channels, group=pattern, front=front), classes
+
+
+def _moving(layout: Layout, summary: TableSummary | None) -> Layout:
+    """Return a layout of recordings with a front end for a motion sensor."""
+    if layout.windows != "recording" or layout.window or layout.hears:
+        raise ConfigError(
+            "--motion is for recordings of gestures: a row is a reading, a column names the recording",
+            "Name that column with --group, and leave --window out.",
+        )
+    if summary is None:
+        front = motion_front([32767.0] * layout.channels, True, layout.rate)
+    else:
+        ends = [summary.ranges[name] for name in layout.columns]
+        largest = [max(abs(low), abs(high)) for low, high in ends]
+        whole = max(largest) >= 1000 and all(float(end).is_integer() for pair in ends for end in pair)
+        front = motion_front(largest, whole, layout.rate)
+    return replace(layout, rate=float(front.rate), front=front)
 
 
 def _arrays(data: Path, steps: int | None, named: bool) -> tuple[Layout, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import SIGMAS
+from tpsgd_host.model.front import render_front
 
 _HEAD = """\
 # {name}: a neural network that learns on a microcontroller.
@@ -46,10 +47,24 @@ rate = {rate}  # readings a second (Hz), a note for whoever samples the sensor; 
 _HOP = "hop = {hop}  # readings between the starts of two windows; 0: window after window, smaller: they overlap\n"
 _NO_HOP = "# hop = 0  # readings between the starts of two windows, where there is a window; 0: window after window\n"
 
+_SOUND = """\
+label = {label}  # column that holds the class, in a table of samples; of WAV files their names and folders say it
+# "": a folder for each label, or names that begin with it, as yes_1.wav; or a pattern, "{{label}}_{{speaker}}_{{take}}"
+group = {group}
+steps = {steps}  # T: each word, long or short, becomes so many steps
+"""
+
+_GESTURES = """\
+steps = {steps}  # T: each gesture, long or short, becomes so many steps
+"""
+
 _SCALE = """\
 scale = "std"  # readings to -127..127: "std": mean and spread; "minmax": the extremes; "fixed": offset and gain
 per_channel = true  # an offset and a gain for each channel; false: one pair, where channels are alike (pixels, audio)
 sigmas = {sigmas}  # with "std": so many standard deviations fill the range, what is beyond is clamped
+"""
+
+_TRAINING = """\
 
 [training]
 shifts = {shifts}  # learning rate 2**-shift for each phase of training, 1..15: one more halves it; 0: no learning then
@@ -180,9 +195,14 @@ def render(draft: Draft) -> str:
             seed=draft.seed,
             classes=classes,
         ),
-        _NAMES.format(label=quote(layout.label), group=quote(layout.group), columns=_columns(layout)),
     ]
-    if layout.windows == "row":
+    if not layout.hears:
+        parts.append(_NAMES.format(label=quote(layout.label), group=quote(layout.group), columns=_columns(layout)))
+    if layout.hears:
+        parts.append(_SOUND.format(label=quote(layout.label), group=quote(layout.group), steps=layout.steps))
+    elif layout.front is not None:
+        parts.append(_GESTURES.format(steps=layout.steps))
+    elif layout.windows == "row":
         parts.append(_ROW.format(steps=layout.steps))
     else:
         hop = _HOP.format(hop=layout.hop) if layout.window else _NO_HOP
@@ -191,7 +211,8 @@ def render(draft: Draft) -> str:
                 steps=layout.steps, resample=quote(layout.resampling), window=layout.window, hop=hop, rate=layout.rate
             )
         )
-    parts.append(_SCALE.format(shifts=list(draft.shifts), sigmas=SIGMAS))
+    parts.append(_SCALE.format(sigmas=SIGMAS) if layout.front is None else render_front(layout.front))
+    parts.append(_TRAINING.format(shifts=list(draft.shifts)))
     if draft.network == "rnn":
         parts.append(_RECURRENT_RULE.format(readout_steps=draft.readout_steps))
     for index, units in enumerate(draft.hidden):
