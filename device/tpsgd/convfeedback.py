@@ -10,14 +10,6 @@ from tpsgd.parameters import FEEDBACK
 from tpsgd.patches import gather, scatter
 
 
-def silence(stage):
-    """Set the ring's rows to activations of 0."""
-    ring = stage[3]
-    if ring:
-        for i in range(len(ring)):
-            ring[i] = 128
-
-
 def learn(stage, rates):
     """Update the layers that learn; the last map holds feedback."""
     i = len(stage[1])

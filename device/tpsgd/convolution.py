@@ -38,24 +38,27 @@ def _silent(shapes):
     return max([spec.columns * shape[0] if spec.padded else 0 for spec, _, _, shape in shapes])
 
 
+def _ring_bytes(shapes):
+    """Return the bytes of the largest ring of rows."""
+    return max([_ring(shapes, i) * shapes[i][2] for i in range(len(shapes))])
+
+
 def buffers(model, word):
     """Return what the conv layers take besides weights, parameters and inputs, as ``plan.buffers`` does."""
-    sizes = []
     shapes = _shapes(model)
+    last = shapes[-1][0]
+    sizes = []
     for i, (spec, _, _, shape) in enumerate(shapes):
-        last = i == len(shapes) - 1
-        sizes.append(("map %d" % i, shape[2] * shape[3] * spec.units + last))
-    most = max([spec.units for spec, _, _, _ in shapes])
-    silent = _silent(shapes)
-    if silent:
-        sizes.append(("padding", silent))
-    if shapes[0][0].amplitude:
+        sizes.append(("map %d" % i, shape[2] * shape[3] * spec.units + (spec is last)))
+    most = _most(shapes)
+    if _silent(shapes):
+        sizes.append(("padding", _silent(shapes)))
+    if last.amplitude:
         sizes.append(("filters", 2 * word * (most + 1) + 2 * most + 4 * most))
-    elif spec.learns():
+    elif last.learns():
         sizes.append(("filters", 2 * word * (most + 1) + 2 * most))
-        ring = max([_ring(shapes, i) * shapes[i][2] for i in range(len(shapes))])
-        if ring:
-            sizes.append(("feedback rows", ring))
+        if _ring_bytes(shapes):
+            sizes.append(("feedback rows", _ring_bytes(shapes)))
     else:
         sizes.append(("filters", word * (most + 1)))
     return sizes
@@ -68,19 +71,55 @@ def stack(network, model, z):
     """
     k = network.k
     shapes = _shapes(model)
-    most = max([spec.units for spec, _, _, _ in shapes])
-    silent = _silent(shapes)
-    silence = bytearray(silent) if silent else None
-    for i in range(silent):
-        silence[i] = 128
+    last = shapes[-1][0]
+    most = _most(shapes)
+    layers = _layers(network, shapes, z)
+    a = k.activations(most + 1)
+    label = learn = None
+    if last.amplitude:
+        label = k.activations(most + 1), k.positions(most)  # largest activations, and where they are
+    elif last.learns():
+        from tpsgd import convfeedback
+
+        rings = tuple([_ring(shapes, i) for i in range(len(shapes))])
+        learn = (convfeedback.learn,
+                 (k, layers, rings, _zeros(_ring_bytes(shapes)), a, k.activations(most + 1), bytearray(most),
+                  bytearray(most)))  # fmt: skip
+    tools = (k.load, k.forward, k.clamp, k.max_pool, a)
+    return len(shapes), layers[-1][7], (k, model.classes, tools, layers, label, learn)
+
+
+def _most(shapes):
+    """Return the number of filters of the layer that has most."""
+    return max([spec.units for spec, _, _, _ in shapes])
+
+
+def _zeros(n):
+    """Return ``n`` stored activations of 0, or None."""
+    if not n:
+        return None
+    x = bytearray(n)
+    for i in range(n):
+        x[i] = 128
+    return x
+
+
+def _layers(network, shapes, z):
+    """Return a tuple of what each layer needs.
+
+    (weights, x, packed, z, parameters, patch, (m, rows and columns of a window, rows and columns of the map), the map,
+    regions in both directions, errors of which all but one are 0).
+    """
+    k = network.k
+    silence = _zeros(_silent(shapes))
+    last = shapes[-1][0]
+    only = k.accumulators(_most(shapes)) if last.amplitude else None  # with targets, filters learn one at a time
     layers = []
-    # errors of which all but one are 0: with targets of their own, filters learn one at a time
-    only = k.accumulators(most) if shapes[0][0].amplitude else None
     source = network.sample
     for i, (spec, height, width, (depth, together, rows, columns)) in enumerate(shapes):
         layer = network.layers[i]
         m, n = layer.p[M], layer.p[N]
-        target = bytearray(rows * columns * m + (i == len(shapes) - 1))  # the last one has room for a bias
+        target = bytearray(rows * columns * m + (spec is last))  # the last one has room for a bias
         lines, span = spec.rows, spec.columns * depth
         above, left = border(spec)
         if span == width and not spec.padded and not _ring(shapes, i):  # the patch lies in one piece
@@ -94,21 +133,7 @@ def stack(network, model, z):
              min(spec.regions, columns) or 1, None if only is None else k.view(only, m))
         )  # fmt: skip
         source = target
-    a = k.activations(most + 1)
-    label = learn = None
-    if shapes[0][0].amplitude:
-        label = k.activations(most + 1), k.positions(most)  # largest activations, and where they are
-    elif spec.learns():
-        from tpsgd import convfeedback
-
-        rings = [_ring(shapes, i) for i in range(len(shapes))]
-        ring = max([rings[i] * shapes[i][2] for i in range(len(shapes))])
-        learn = (convfeedback.learn,
-                 (k, layers, tuple(rings), bytearray(ring) if ring else None, a, k.activations(most + 1),
-                  bytearray(most), bytearray(most)))  # fmt: skip
-        convfeedback.silence(learn[1])
-    tools = (k.load, k.forward, k.clamp, k.max_pool, a)
-    return len(shapes), target, (k, model.classes, tools, tuple(layers), label, learn)
+    return tuple(layers)
 
 
 def run(stage, y, rates, again=False):
