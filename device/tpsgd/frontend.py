@@ -51,10 +51,10 @@ def buffers(model):
     if spec.kind != LOGMEL:
         from tpsgd.motion import READINGS
 
-        return [*sizes, ("readings", 2 * c * READINGS), ("multipliers", 4 * c)]
+        return sizes + [("readings", 2 * c * READINGS), ("multipliers", 4 * c)]  # noqa: RUF005 - MicroPython
     n = spec.window
     sizes += [("samples", 2 * spec.hop), ("window", 2 * n), ("spectrum", 2 * n), ("rotations", 2 * n)]
-    return [*sizes, ("triangles", n + 2), ("bands", 4 * (c + 3)), ("exponent and mean", 20)]
+    return sizes + [("triangles", n + 2), ("bands", 4 * (c + 3)), ("exponent and mean", 20)]  # noqa: RUF005 - MicroPython
 
 
 def _kernels(k):
