@@ -72,7 +72,7 @@ def test_recordings_make_a_tdnn(tmp_path: Path) -> None:
     data = recordings(tmp_path / "r.csv")
     made = new_model("r", tmp_path / "r.toml", data=data, window=8, hop=4, steps=4)
     assert "time series" in made.why
-    assert "--network rnn" in made.why
+    assert "--network rnn" in made.why and "compare --networks" in made.why
     config = load_config(made.path)
     layout = config.layout
     assert (layout.windows, layout.group, layout.label, layout.columns) == (

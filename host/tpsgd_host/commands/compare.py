@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from tpsgd_host.adaptation.new_class import study_new_class
 from tpsgd_host.adaptation.new_subject import study_new_subject
@@ -15,7 +16,7 @@ from tpsgd_host.adaptation.output import show_study
 from tpsgd_host.adaptation.sources import source_subjects
 from tpsgd_host.commands.options import FILE, data_options, json_option, parse_leave_out, renamed, target_option
 from tpsgd_host.commands.project import data_here
-from tpsgd_host.comparison import METHOD_NAMES, compare, cross_validate, file_problem, fold_problems
+from tpsgd_host.comparison import METHOD_NAMES, compare, compare_networks, cross_validate, file_problem, fold_problems
 from tpsgd_host.comparison.board import run_on_board
 from tpsgd_host.comparison.folder import kept_folder
 from tpsgd_host.comparison.jobs import cores
@@ -85,6 +86,14 @@ def _source_options(function: F) -> F:
     "--methods", "--rules", "methods", callback=_methods, metavar="A,B,...",
     help="What takes part, as listed above.  [default: all]",
 )  # fmt: skip
+@click.option(
+    "--networks", is_flag=True,
+    help="Compare networks instead: convolution over time, RNN and MLP of equal RAM, all trained by tpsgd.",
+)  # fmt: skip
+@click.option(
+    "--ram", type=click.IntRange(1), metavar="BYTES",
+    help="With --networks: what training may take.  [default: what the network of the TOML takes]",
+)  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Networks of each method.")
 @click.option(
     "--board", "on_board", is_flag=True, help="Train the first seed on the virtual board too, and compare the weights."
@@ -131,11 +140,15 @@ def command(
     bp          backprop (through time)  tpsgd-l2, tpsgd-l1  tpSGD in floats
     dfa, fa, drtp                        rivals of backprop
 
+    With --networks the training is the same and the networks differ: convolution over time (TDNN), RNN and MLP, each as
+    large as the RAM allows. The one that is best on the validation parts is kept in --out.
+
     \b
     Examples:
       tpsgd-host compare data.csv --out compared
       tpsgd-host compare data.csv --model gestures.toml --methods int-tpsgd,int-frozen,bp
       tpsgd-host compare data.csv --folds 5
+      tpsgd-host compare data.csv --networks --out compared
       tpsgd-host compare data.csv --leave-out wearer
       tpsgd-host compare --suite --data DIR --markdown
     """
@@ -153,7 +166,10 @@ def command(
     workers = jobs or cores()
     if not column and not new_class:
         folded = [_problems(source, named["folds"], named["split_seed"]) for source in sources]
-        _compare(sources, folded, methods, seeds, on_board, workers, output)
+        if named["networks"]:
+            _compare_networks(sources, folded, named["ram"], seeds, workers, output)
+        else:
+            _compare(sources, folded, methods, seeds, on_board, workers, output)
         return
     (source,) = sources
     with ProgressView(source.problem.name, quiet=output.as_json) as view:
@@ -190,8 +206,25 @@ def _check(
             raise click.UsageError("--folds does not go with --leave-out or --new-class.")
         if named["test"] is not None or named["test_split"] is not None:
             raise click.UsageError("--folds tests on all of DATA: leave out --test and --test-split.")
+    if named["networks"]:
+        _check_networks(on_board, bool(column) or new_class, named)
+    elif named["ram"] is not None:
+        raise click.UsageError("--ram goes with --networks.")
     if named["test"] is not None and named["test_split"] is not None:
         raise ConfigError("--test and --test-split both name test samples", "Use one of them.")
+
+
+def _check_networks(on_board: bool, adapting: bool, named: dict[str, Any]) -> None:
+    """Refuse options that ``--networks`` leaves no room for."""
+    source = click.get_current_context().get_parameter_source("methods")
+    if source is not ParameterSource.DEFAULT:
+        raise click.UsageError("--networks and --methods exclude each other: tpsgd trains every network.")
+    if adapting:
+        raise click.UsageError("--networks does not go with --leave-out or --new-class.")
+    if on_board:
+        raise click.UsageError("--networks does not go with --board: quantize and flash the network that it finds.")
+    if named["target"] == "label":
+        raise click.UsageError("--networks does not go with --target label: a temporal layer learns from feedback.")
 
 
 def _sources(data: Path | None, column: str, output: Output, named: dict[str, Any]) -> list[Source]:
@@ -237,5 +270,18 @@ def _compare(
                 view.report(1, 1, "training on the virtual board")
                 one = replace(one, board=run_on_board(problems[0], one))
         done.append((problems, source.toml, one))
+        output.add(done)
+    output.close([one for _, _, one in done])
+
+
+def _compare_networks(
+    sources: list[Source], folded: list[tuple[Problem, ...]], ram: int | None, seeds: int, jobs: int, output: Output
+) -> None:
+    """Compare networks on every source."""
+    done: list[Kept] = []
+    for source, problems in zip(sources, folded, strict=True):
+        with ProgressView(problems[0].name, quiet=output.as_json) as view:
+            found = compare_networks(problems, source.toml, ram=ram, seeds=seeds, jobs=jobs, progress=view.report)
+        done.append((found.problems, found.toml, found.comparison))
         output.add(done)
     output.close([one for _, _, one in done])

@@ -13,9 +13,10 @@ from tpsgd_host.commands.tuning import epochs_option, tune_rates
 from tpsgd_host.data.subjects import LeaveOut, load_divided
 from tpsgd_host.data.summary import TableSummary
 from tpsgd_host.errors import ConfigError, DataError
-from tpsgd_host.model.new import STEPS, Network, new_model
+from tpsgd_host.model.new import STEPS, new_model
 from tpsgd_host.model.parsing import load_config
 from tpsgd_host.model.target import Target
+from tpsgd_host.model.template import Network
 from tpsgd_host.names import listing
 from tpsgd_host.native.binding import library
 from tpsgd_host.terminal import echo, paragraph

@@ -7,6 +7,7 @@
 from tpsgd_host.comparison.cross_validation import cross_validate, fold_problems
 from tpsgd_host.comparison.floats import FloatMethod
 from tpsgd_host.comparison.methods import METHOD_NAMES
+from tpsgd_host.comparison.networks import compare_networks
 from tpsgd_host.comparison.problem import Problem, file_problem, task_problem
 from tpsgd_host.comparison.results import Comparison
 from tpsgd_host.comparison.study import compare
@@ -17,6 +18,7 @@ __all__ = [
     "FloatMethod",
     "Problem",
     "compare",
+    "compare_networks",
     "cross_validate",
     "file_problem",
     "fold_problems",

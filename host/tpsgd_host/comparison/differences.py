@@ -26,9 +26,9 @@ _T = (
 )  # fmt: skip
 
 
-def differences(entries: Sequence[Entry], test_samples: int) -> tuple[Difference, ...]:
-    """Return how far the network as it is, or else the first method, is above each of the others."""
-    ours = next((entry for entry in entries if entry.name == OURS), entries[0])
+def differences(entries: Sequence[Entry], test_samples: int, name: str = OURS) -> tuple[Difference, ...]:
+    """Return how far the method of that name, or else the first one, is above each of the others."""
+    ours = next((entry for entry in entries if entry.name == name), entries[0])
     return tuple(difference(ours, other, test_samples) for other in entries if other is not ours)
 
 

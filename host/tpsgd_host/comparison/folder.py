@@ -25,7 +25,8 @@ What `tpsgd-host compare` found, and how to find it again:
 - `result.json`: everything, with every setting that was tried and how it did on the validation parts
 - `tables.md`: tables and verdicts
 - `accuracies.csv`: one row a network that was tested
-- `NAME.toml`: the network; `NAME-tuned.toml`: the same with the rates chosen for tpsgd, for `tpsgd-host quantize`
+- `NAME.toml`: the network, or the best of several; `NAME-tuned.toml`: the same with the rates chosen for tpsgd, for
+  `tpsgd-host quantize`
 - `NAME-split.csv`: which recordings were trained, validated and tested on, or in which fold
   they were tested
 - `NAME-ram.png`, `NAME-curves.png`: accuracy against RAM; how the networks learned

@@ -15,9 +15,10 @@ from tpsgd_host.comparison.problem import Part
 from tpsgd_host.comparison.results import Setting, Trained
 from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
+from tpsgd_host.model.alternatives import training_bytes
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.config import Config, LayerConfig, label_targets
-from tpsgd_host.model.modelfile import Model, memory
+from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.executor import TEST, TRAIN, Bytes, Records
 from tpsgd_host.training.simulator import Simulator
 
@@ -104,7 +105,7 @@ class IntegerMethod:
 
     def bytes(self, config: Config, samples: Samples) -> int:
         """Return what training takes on a board, the buffers of the link among them."""
-        return memory(build_model(self.configure(config, (0, 0), config.seed), samples)).total
+        return training_bytes(self.configure(config, (0, 0), config.seed), samples)
 
     def _layer(self, layer: LayerConfig, offset: int | float) -> LayerConfig:
         if self._still(layer):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tpsgd_host.comparison import folder as comparison_folder
 from tpsgd_host.comparison.problem import Problem
-from tpsgd_host.comparison.results import Comparison, document
+from tpsgd_host.comparison.results import OURS, Comparison, document
 from tpsgd_host.comparison.tables import heading, how_chosen, legend, markdown, sentences, terminal_table
 from tpsgd_host.comparison.tuned import has_tuned
 from tpsgd_host.console import Console
@@ -69,7 +69,9 @@ class Output:
         """Say what to do next with the rates that were chosen."""
         if self.folder is not None and has_tuned(one):
             path = self.folder / f"{one.stem}{comparison_folder.TUNED}"
-            echo(f"the rates chosen for tpsgd are in {path}: tpsgd-host quantize {path} --data FILE")
+            entry = one.entry(one.chosen)
+            what = "the rates chosen for tpsgd are" if entry is None or entry.name == OURS else f"{entry.title} is"
+            echo(f"{what} in {path}: tpsgd-host quantize {path} --data FILE")
 
 
 def _show(console: Console, one: Comparison) -> None:

@@ -29,6 +29,10 @@ _STYLES: dict[str, tuple[str, str, Dash]] = {
     "fa": (COLOURS[3], "X", _DASHED),
     "drtp": (COLOURS[5], "p", _DOTTED),
     "frozen": (COLOURS[1], "h", _DOTTED),
+    "tdnn": (COLOURS[0], "o", _SOLID),
+    "rnn": (COLOURS[1], "s", _SOLID),
+    "mlp": (COLOURS[2], "D", _SOLID),
+    "cnn": (COLOURS[3], "v", _SOLID),
 }
 _OWN: tuple[str, str, Dash] = ("#777777", "*", _DASHED)
 

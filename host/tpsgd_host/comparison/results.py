@@ -188,6 +188,8 @@ class Comparison:
         A run on the virtual board, which gave the same weights.
     crossed : tuple of Comparison
         What each fold of a cross-validation gave; empty where there was one test part.
+    chosen : str
+        Name of the entry whose network and rates are kept for use.
     """
 
     problem: str
@@ -207,6 +209,7 @@ class Comparison:
     notes: tuple[str, ...] = ()
     board: BoardRun | None = None
     crossed: tuple[Comparison, ...] = ()
+    chosen: str = OURS
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{entry.name} {entry.mean:.1%}" for entry in self.entries)

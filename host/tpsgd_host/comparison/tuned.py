@@ -16,15 +16,15 @@ _REMARK = 26  # column of remarks in the templates
 
 
 def has_tuned(one: Comparison) -> bool:
-    """Whether there are chosen shifts: the network as it is took part."""
-    return one.entry(OURS) is not None
+    """Whether there are chosen shifts: the network as it is took part, or several networks did."""
+    return one.entry(one.chosen) is not None
 
 
 def tuned_toml(problem: Problem, toml: str, one: Comparison) -> str:
     """Return the network's TOML with the shifts that a comparison chose; of several folds, the commonest choice."""
     ours = method(OURS)
     assert isinstance(ours, IntegerMethod)
-    entries = [entry for part in one.crossed or (one,) if (entry := part.entry(OURS)) is not None]
+    entries = [entry for part in one.crossed or (one,) if (entry := part.entry(one.chosen)) is not None]
     ((setting, _),) = Counter(entry.setting for entry in entries).most_common(1)
     return with_rates(toml, ours.configure(problem.config, setting, problem.config.seed), "chosen by compare")
 

@@ -31,11 +31,7 @@ def verdict(entries: Sequence[Entry], test_samples: int) -> tuple[str, ...]:
         best = max(rivals, key=lambda rival: rival.mean)
         name = best.title if len(rivals) == 1 else f"{best.title}, the best of its rivals"
         sentences.append(_against(ours, best, name, test_samples))
-    sentences += _unfinished(ours)
-    if len(ours.accuracies) == 1:
-        sentences.append("One seed cannot tell a difference from chance: --seeds 5 can.")
-    elif len(ours.accuracies) < 4:
-        sentences.append(f"{len(ours.accuracies)} seeds leave much to chance: --seeds 5 leaves less.")
+    sentences += [*_unfinished(ours), *_few_seeds(ours)]
     sentences += [
         f"{entry.title} diverged with {entry.diverged} of {len(entry.accuracies)} seeds."
         for entry in entries
@@ -44,15 +40,31 @@ def verdict(entries: Sequence[Entry], test_samples: int) -> tuple[str, ...]:
     return tuple(sentences)
 
 
+def network_verdict(best: Entry, entries: Sequence[Entry], test_samples: int) -> tuple[str, ...]:
+    """Return what a user should know of networks: which one was chosen, and what it gains on each of the others."""
+    first = f"{best.title} was the best on the validation parts: {100 * best.validation:.1f}%."
+    others = [_against(best, other, other.title, test_samples) for other in entries if other is not best]
+    return (first, *others, *_unfinished(best), *_few_seeds(best))
+
+
+def _few_seeds(ours: Entry) -> list[str]:
+    """Say that a few networks tell little."""
+    count = len(ours.accuracies)
+    if count == 1:
+        return ["One seed cannot tell a difference from chance: --seeds 5 can."]
+    return [f"{count} seeds leave much to chance: --seeds 5 leaves less."] if count < 4 else []
+
+
 def _against(ours: Entry, other: Entry, name: str, test_samples: int) -> str:
+    subject = _subject(ours)
     gap = difference(ours, other, test_samples)
     ram = _ram(ours.bytes, other.bytes)
     if gap.noise is None or gap.decided:
         if gap.points < 0:
-            return f"tpsgd costs you {_points(gap)} against {name}{ram}."
+            return f"{subject} costs you {_points(gap)} against {name}{ram}."
         if gap.points > 0:
-            return f"tpsgd gains {_points(gap)} on {name}{ram}."
-    return f"tpsgd is undecided against {name}{ram}: {_interval(gap)}."
+            return f"{subject} gains {_points(gap)} on {name}{ram}."
+    return f"{subject} is undecided against {name}{ram}: {_interval(gap)}."
 
 
 def _hidden(ours: Entry, still: Entry, test_samples: int) -> str:
@@ -95,9 +107,13 @@ def _unfinished(ours: Entry) -> list[str]:
         return []
     epochs = len(ours.curve)
     return [
-        f"tpsgd was still learning when its {epochs} epochs were over ({100 * before:.0f}% right before it was "
-        f"learned, in the last quarter {100 * last:.0f}%): try --epochs {4 * epochs}."
+        f"{_subject(ours)} was still learning when its {epochs} epochs were over ({100 * before:.0f}% right before it "
+        f"was learned, in the last quarter {100 * last:.0f}%): try --epochs {4 * epochs}."
     ]
+
+
+def _subject(ours: Entry) -> str:
+    return "tpsgd" if ours.name == OURS else ours.title
 
 
 def _ram(ours: int, other: int) -> str:

@@ -6,9 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
 
-from tpsgd.format import MAX_SEGMENT_STEPS
 from tpsgd_host.data.labels import class_names
 from tpsgd_host.data.layout import USUAL, Layout, Windows
 from tpsgd_host.data.load import TABLES
@@ -17,15 +15,12 @@ from tpsgd_host.data.summary import TableSummary, summarize
 from tpsgd_host.data.wav import find_recordings, is_sound
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.files import write_atomic
-from tpsgd_host.model.chain import MAX_INPUTS
-from tpsgd_host.model.config import READOUT_STEPS, SEGMENTS, SHIFTS, TAPS
+from tpsgd_host.model.config import READOUT_STEPS, SHIFTS
 from tpsgd_host.model.front import motion_front, sound_front
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.model.target import Target, retarget
-from tpsgd_host.model.template import Draft, render
+from tpsgd_host.model.template import Draft, Network, render, segments, taps
 from tpsgd_host.names import file_name, listing
-
-Network: TypeAlias = Literal["tdnn", "rnn", "mlp", "cnn"]
 
 WORD_STEPS = 20
 STEPS = 16  # per recording, by default
@@ -43,7 +38,8 @@ SEVERAL_STEPS = {
 #: Why a network was chosen, and the alternatives.
 REASONS = {
     "tdnn": "a TDNN, filters over a few steps: each sample is a time series, for which it was as accurate as an RNN of"
-    " the same memory or better, in less time (docs/ACCURACY.md); --network rnn, mlp or cnn makes another",
+    " the same memory or better, in less time (docs/ACCURACY.md); tpsgd-host compare --networks measures both on your"
+    " data, --network rnn, mlp or cnn makes another",
     "mlp": "an MLP: each row is a whole sample; --network cnn reads rows of --steps as images, tdnn and rnn as series",
 }
 
@@ -165,8 +161,8 @@ def new_model(
         file=shlex.quote(str(path)),
         data=shlex.quote(str(data)) if data else "RECORDINGS.csv",
         kernels=_kernels(layout, len(units)) if network == "cnn" else (),
-        taps=max(1, min(TAPS, layout.steps, MAX_INPUTS // layout.channels)),
-        segments=max(min(SEGMENTS, layout.steps), -(-layout.steps // MAX_SEGMENT_STEPS)),
+        taps=taps(layout),
+        segments=segments(layout),
     )
     text = render(draft) if target == "feedback" else retarget(render(draft), target)
     parse_config(text, str(path))  # write nothing that could not be read back

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
+from tpsgd.format import MAX_SEGMENT_STEPS
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import SIGMAS
+from tpsgd_host.model.chain import MAX_INPUTS
+from tpsgd_host.model.config import SEGMENTS, TAPS
 from tpsgd_host.model.front import render_front
+
+Network: TypeAlias = Literal["tdnn", "rnn", "mlp", "cnn"]
 
 _HEAD = """\
 # {name}: a neural network that learns on a microcontroller.
@@ -182,6 +188,16 @@ class Draft:
     segments: int = 0
 
 
+def taps(layout: Layout) -> int:
+    """Return the steps that a filter of a temporal layer sees, where the user does not say."""
+    return max(1, min(TAPS, layout.steps, MAX_INPUTS // layout.channels))
+
+
+def segments(layout: Layout) -> int:
+    """Return the segments of a temporal layer where the user does not say."""
+    return max(min(SEGMENTS, layout.steps), int(-(-layout.steps // MAX_SEGMENT_STEPS)))
+
+
 def render(draft: Draft) -> str:
     """Return the commented TOML."""
     layout = draft.layout
@@ -215,6 +231,12 @@ def render(draft: Draft) -> str:
     parts.append(_TRAINING.format(shifts=list(draft.shifts)))
     if draft.network == "rnn":
         parts.append(_RECURRENT_RULE.format(readout_steps=draft.readout_steps))
+    return "".join([*parts, render_layers(draft)])
+
+
+def render_layers(draft: Draft) -> str:
+    """Return the tables of the layers alone, which end the TOML."""
+    parts = []
     for index, units in enumerate(draft.hidden):
         if draft.network == "cnn":
             parts.append(_conv(draft, index, units))

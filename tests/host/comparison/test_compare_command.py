@@ -102,7 +102,7 @@ def test_folds_test_every_recording(place, interpreter):
     assert sorted(row["tested in fold"] for row in rows) == [str(i) for i in (1, 2, 3, 4) for _ in range(10)]
     (one,) = json.loads((place / "found" / "result.json").read_text())["comparisons"]
     assert len(one["crossed"]) == 4 and one["test_samples"] == 40
-    assert "Use 40 folds at most" in call("train.csv", "--folds", "41", *QUICK, code=4)
+    assert "Use at most 40 folds" in call("train.csv", "--folds", "41", *QUICK, code=4)
 
 
 def test_the_virtual_board_gives_the_same_weights(place, interpreter):
