@@ -15,7 +15,6 @@ from tpsgd_host.model.parsing import load_config, parse_config
 from tpsgd_host.runs.course import Course, Schedule
 from tpsgd_host.runs.driver import drive
 from tpsgd_host.tasks import NAMES, Task, load_task, shipped, write_csv
-from tpsgd_host.tasks.speech import BANDS, features
 from tpsgd_host.training.simulator import Simulator
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -201,22 +200,3 @@ def test_series_of_unequal_length(tmp_path: Path) -> None:
     assert table.values.tolist() == [[1, 3], [2, 4], [5, 6]]
     assert table.labels == ("a", "a", "b")
     assert table.groups == ("series 1", "series 1", "series 2")
-
-
-def test_bands_rise_with_pitch_and_ignore_loudness() -> None:
-    """A higher tone is strongest in a higher band; loudness does not count."""
-    t = np.arange(4000) / 8000
-    strongest = [
-        int(features(9000 * np.sin(2 * np.pi * hz * t), 8000).mean(axis=0).argmax()) for hz in (300, 1000, 3000)
-    ]
-    assert strongest == sorted(set(strongest))
-    noise = np.random.default_rng(1).normal(0, 500, 4000)
-    assert np.allclose(features(noise, 8000), features(noise * 7, 8000), atol=0.002)
-
-
-def test_silence_and_clicks_have_features() -> None:
-    """Recordings of nothing, or shorter than a window, give finite frames."""
-    for audio in (np.zeros(4000), np.ones(3), np.zeros(0)):
-        frames = features(audio, 8000)
-        assert frames.shape[1] == BANDS and len(frames) >= 1
-        assert np.isfinite(frames).all()

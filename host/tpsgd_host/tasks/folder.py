@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.data.arrays import load_arrays
+from tpsgd_host.data.frontend import LogMel
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.npz import MAX_UNPACKED
 from tpsgd_host.data.rejects import Rejects
+from tpsgd_host.data.sound import frames, word
 from tpsgd_host.data.table import Table, read_table
 from tpsgd_host.errors import DataError
-from tpsgd_host.tasks.speech import BANDS, features
 from tpsgd_host.tasks.tables import pixels, select, table
 
 WAND_CLASSES = ("flippendo", "negative", "wingardium")
@@ -47,20 +48,25 @@ def data_file(folder: Path | None, name: str) -> Path:
     return path
 
 
-def spoken_digits(folder: Path | None) -> tuple[Table, Table]:
-    """Return training and test part of the Free Spoken Digit Dataset as log-mel frames."""
+def spoken_digits(folder: Path | None, layout: Layout) -> tuple[Table, Table]:
+    """Return training and test part of the Free Spoken Digit Dataset as samples that a front end makes."""
     path = data_file(folder, "fsdd-4speakers.npz")
-    names = ("audio", "offsets", "digit", "speaker", "take", "speaker_names", "sample_rate")
-    audio, offsets, digit, speaker, take, speaker_names, rate = _arrays(path, names)
+    arrays = ("audio", "offsets", "digit", "speaker", "take", "speaker_names", "sample_rate")
+    audio, offsets, digit, speaker, take, speaker_names, rate = _arrays(path, arrays)
+    front = layout.front
+    assert isinstance(front, LogMel)
     values, labels, groups = [], [], []
     try:
+        if front.rate != int(rate):
+            raise ValueError(f"{rate} samples a second")
         for i, (start, stop) in enumerate(pairwise(offsets)):
-            frames = features(audio[start:stop], int(rate))
-            values.append(frames)
-            labels += [str(digit[i])] * len(frames)
-            groups += [f"{digit[i]}_{speaker_names[speaker[i]]}_{take[i]}"] * len(frames)
-        test = np.repeat(take < FSDD_TEST_TAKES, [len(frames) for frames in values])
-        rows = table([f"mel{band}" for band in range(1, BANDS + 1)], np.concatenate(values), labels, groups)
+            sample = word(frames(audio[start:stop], front), layout.steps, front.reach)
+            values.append(sample.ravel().astype(np.float64) - 128)
+            labels.append(str(digit[i]))
+            groups.append(f"{digit[i]}_{speaker_names[speaker[i]]}_{take[i]}")
+        test = take < FSDD_TEST_TAKES
+        names = [f"t{t}_mel{band}" for t in range(1, layout.steps + 1) for band in range(1, front.channels + 1)]
+        rows = table(names, np.stack(values), labels, groups)
     except (IndexError, TypeError, ValueError) as error:
         raise DataError(f"{path}: its arrays do not fit together: {error}.", "Create the file again.") from None
     return select(rows, ~test), select(rows, test)

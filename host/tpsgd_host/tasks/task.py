@@ -91,7 +91,7 @@ TASKS = {
     ),
     "fsdd": _Entry(
         "Ten spoken digits of four speakers",
-        lambda data, _layout: folder.spoken_digits(data),
+        lambda data, layout: folder.spoken_digits(data, layout),
         epochs=40,
         source="fsdd-4speakers.npz, Free Spoken Digit Dataset (CC BY-SA 4.0), takes 0 to 4 held out",
         goal=0.93,
