@@ -11,8 +11,8 @@ import numpy as np
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import memory
 from tpsgd_host.model.parsing import load_config
-from tpsgd_host.runs.course import Course, Schedule
 from tpsgd_host.runs.driver import drive
+from tpsgd_host.runs.records import Presentation, RunRecords
 from tpsgd_host.tasks.task import Task, load_task
 from tpsgd_host.training.simulator import Simulator
 
@@ -46,8 +46,8 @@ def measure(path: Path, task: Task, seeds: int, epochs: int) -> Result:
     accuracies = []
     for seed in range(1, seeds + 1):
         model = build_model(replace(config, seed=seed), task.train)
-        schedule = Schedule(task.train, task.test, epochs, task.shuffle_seed, test_every=epochs)
-        ended, _ = drive(Simulator(model), Course(model, schedule), [], run_id=0)
+        presentation = Presentation(task.train, task.test, epochs, task.shuffle_seed, test_every=epochs)
+        ended, _ = drive(Simulator(model), RunRecords(model, presentation), [], run_id=0)
         accuracies.append(ended.test_accuracy or 0.0)
     learns = sum(w.size for w, layer in zip(model.weights, model.layers, strict=True) if not layer.frozen)
     return Result(config.name, learns, len(model.to_bytes()), memory(model).total, tuple(accuracies))

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.parsing import parse_config
-from tpsgd_host.runs.course import Course, Schedule
 from tpsgd_host.runs.driver import drive
+from tpsgd_host.runs.records import Presentation, RunRecords
 from tpsgd_host.tasks.task import Task, load_task
 from tpsgd_host.training.simulator import Simulator
 
@@ -32,8 +32,8 @@ def accuracy(task: Task, seed: int, leak: int, epochs: int) -> float:
     config = parse_config(task.toml, task.name)
     layers = tuple(replace(layer, leak=leak) if layer.kind == "recurrent" else layer for layer in config.layers)
     model = build_model(replace(config, seed=seed, layers=layers), task.train)
-    schedule = Schedule(task.train, task.test, epochs, task.shuffle_seed, test_every=epochs)
-    ended, _ = drive(Simulator(model), Course(model, schedule), [], run_id=0)
+    presentation = Presentation(task.train, task.test, epochs, task.shuffle_seed, test_every=epochs)
+    ended, _ = drive(Simulator(model), RunRecords(model, presentation), [], run_id=0)
     return ended.test_accuracy or 0.0
 
 

@@ -124,11 +124,11 @@ def one_run(place: Path, seed: int, tally: Tally) -> tuple[bool, str]:
     for slot in folder.glob("*.ckpt"):
         slot.unlink()
     bench = Bench(folder, seed)
-    course = OneEpoch(case, RECORDS)
+    records = OneEpoch(case, RECORDS)
     try:
         with ReconnectingBoard(bench, 60.0, lambda text: None) as line:
             line.follow(parse_model(cases.model_bytes(case), "case"))
-            line.begin(1 + seed, course, True)
+            line.begin(1 + seed, records, True)
             results = np.concatenate(list(line.apply(0, RECORDS)))
             said = line.finish().weights_crc, crc32(results.tobytes())
     except TpsgdError as error:

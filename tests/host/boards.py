@@ -18,7 +18,7 @@ from tpsgd.serve import Server
 from tpsgd_host.boards.virtual import MAIN
 from tpsgd_host.flashing.ownership import SUMS, sums_of
 from tpsgd_host.link.port import Port
-from tpsgd_host.runs.course import cut
+from tpsgd_host.runs.records import cut
 from tpsgd_host.training.executor import Records
 
 DEVICE = Path(frames.__file__).parent
@@ -55,7 +55,7 @@ def case_records(case: int, count: int = cases.SAMPLES) -> Records:
 
 
 class OneEpoch:
-    """A course of a case's records."""
+    """The source of a case's records."""
 
     def __init__(self, case, count=cases.SAMPLES):
         self.all = case_records(case, count)

@@ -105,7 +105,7 @@ def test_whom_there_is_not(worn):
     simulate = ("simulate", "worn.csv", "--model", "motion.tpsgd")
     assert "a, b, c" in fails(4, *simulate, "--leave-out", "wearer=d")
     assert "no column 'who'" in fails(4, *simulate, "--leave-out", "who=a")
-    assert "both name held-out samples" in fails(3, *simulate, "--leave-out", "wearer=a", "--test-split", "0.2")
+    assert "both choose held-out samples" in fails(3, *simulate, "--leave-out", "wearer=a", "--test-split", "0.2")
 
 
 def test_rows_that_are_split_alone_are_noted(place):

@@ -26,8 +26,8 @@ from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.errors import BoardError, BoardGoneError, DataError, MismatchError, PortError
 from tpsgd_host.link.session import Session
 from tpsgd_host.model.modelfile import parse_model
-from tpsgd_host.runs.course import cut
 from tpsgd_host.runs.folder import RunFolder
+from tpsgd_host.runs.records import cut
 from tpsgd_host.runs.resume import newest_unfinished
 
 RUN = 0xABCDE
@@ -412,7 +412,7 @@ def test_a_damaged_run_beside_it_blocks_no_run(tmp_path, config):
     (good / "config.json").write_text("{}")
     with pytest.raises(DataError, match="no unfinished run") as caught:
         newest_unfinished(tmp_path)
-    assert "Passed over" in caught.value.hint and "bad" in caught.value.hint
+    assert "Ignored" in caught.value.hint and "bad" in caught.value.hint
 
 
 def test_the_wear_of_the_flash_is_told(flashed):

@@ -12,8 +12,8 @@ from tpsgd_host.data.load import load_samples
 from tpsgd_host.errors import ConfigError, DataError, DependencyError
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.parsing import load_config, parse_config
-from tpsgd_host.runs.course import Course, Schedule
 from tpsgd_host.runs.driver import drive
+from tpsgd_host.runs.records import Presentation, RunRecords
 from tpsgd_host.tasks import NAMES, Task, load_task, shipped, write_csv
 from tpsgd_host.training.simulator import Simulator
 
@@ -37,8 +37,8 @@ def accuracy(task: Task) -> float:
     """Return the test accuracy of the task's own run, simulated."""
     config = parse_config(task.toml, task.name)
     model = build_model(config, task.train)
-    schedule = Schedule(task.train, task.test, task.epochs, task.shuffle_seed, test_every=task.epochs)
-    ended, _ = drive(Simulator(model), Course(model, schedule), [], 0)
+    presentation = Presentation(task.train, task.test, task.epochs, task.shuffle_seed, test_every=task.epochs)
+    ended, _ = drive(Simulator(model), RunRecords(model, presentation), [], 0)
     assert ended.test_accuracy is not None
     return ended.test_accuracy
 

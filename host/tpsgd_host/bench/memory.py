@@ -13,8 +13,8 @@ from tpsgd_host.flashing.flash import flash
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import Model, memory
 from tpsgd_host.model.parsing import parse_config
-from tpsgd_host.runs.course import Course, Schedule
 from tpsgd_host.runs.driver import drive
+from tpsgd_host.runs.records import Presentation, RunRecords
 from tpsgd_host.tasks.task import Task, load_task
 
 
@@ -65,10 +65,10 @@ def measure_memory(name: str, data_dir: Path | None) -> MemoryResult:
 
 def _train(task: Task, model: Model, board_dir: Path, heap: int) -> int | None:
     """Train an epoch; return the bytes of training state, or None where the heap is too small."""
-    schedule = Schedule(task.train, None, 1, task.shuffle_seed)
+    presentation = Presentation(task.train, None, 1, task.shuffle_seed)
     try:
         with connect("virtual", folder=board_dir, heap=heap) as board:
-            _, outcome = drive(board, Course(model, schedule), [], 0)
+            _, outcome = drive(board, RunRecords(model, presentation), [], 0)
     except (FitError, BoardError, PortError):
         return None
     return int(str(outcome.details["state_bytes"]))

@@ -14,10 +14,10 @@ from tpsgd_host.data.layout import NO_NAMES, Names, layout_of
 from tpsgd_host.errors import MismatchError
 from tpsgd_host.link.usb import identity, locate
 from tpsgd_host.model.modelfile import Model, load_model
-from tpsgd_host.runs.course import Course
 from tpsgd_host.runs.driver import drive
 from tpsgd_host.runs.events import EpochEnded, RunStarted, SampleResult
 from tpsgd_host.runs.metrics import Metrics
+from tpsgd_host.runs.records import RunRecords
 from tpsgd_host.runs.resume import KEY, Connection, History, newest_unfinished, read_recipe, recipe
 from tpsgd_host.runs.run import (
     RunPlan,
@@ -25,7 +25,7 @@ from tpsgd_host.runs.run import (
     TextRelay,
     begin_folder,
     data_notes,
-    load_schedule,
+    load_presentation,
     new_run_id,
     run,
 )
@@ -79,21 +79,21 @@ def stream(
         model = load_model(model_path) if model_path else board.model()
         board.require(model)
         plan = plan.reading(layout_of(model.layout, *names))
-        schedule = load_schedule(plan, model)
-        course = Course(model, schedule)
+        presentation = load_presentation(plan, model)
+        records = RunRecords(model, presentation)
         start = model if fresh else model.with_weights(board.weights())
         line.follow(start)
         run_folder, config = begin_folder(
-            plan, course,
+            plan, records,
             {
                 "executor": "board", "port": port, "engine": board.info.engine, "machine": board.info.machine,
-                KEY: recipe(plan, connection, names, course),
+                KEY: recipe(plan, connection, names, records),
             },
             start,
         )  # fmt: skip
         return run(
-            line, course, run_folder, view or LiveView(), new_run_id(), fresh=fresh, config=config, text=text,
-            notes=[*data_notes(plan, schedule), wear_note(model, every, schedule.total)],
+            line, records, run_folder, view or LiveView(), new_run_id(), fresh=fresh, config=config, text=text,
+            notes=[*data_notes(plan, presentation), wear_note(model, every, presentation.total)],
         )  # fmt: skip
 
 
@@ -124,17 +124,17 @@ def resume(
     if "port" in (changes or {}):
         connection = replace(connection, usb=identity(connection.port))
     folder, start, config, view = unfinished.folder, unfinished.start, unfinished.config, view or LiveView()
-    schedule = load_schedule(unfinished.plan.reading(layout_of(start.layout, *unfinished.names)), start)
-    course = Course(start, schedule)
-    unfinished.check(course)
+    presentation = load_presentation(unfinished.plan.reading(layout_of(start.layout, *unfinished.names)), start)
+    records = RunRecords(start, presentation)
+    unfinished.check(records)
     text = TextRelay()
     with _reconnecting(connection, text) as line:
-        past, history = Metrics(), History(folder.path / "log.jsonl", schedule.results)
+        past, history = Metrics(), History(folder.path / "log.jsonl", presentation.results)
         folder.go_on([past, history, Only(view, RunStarted, SampleResult, EpochEnded)])
         line.follow(start, bytes(history.results), config["model_crc"])
-        note = f"the run in {folder.path} continues at record {past.results} of {schedule.results}"
+        note = f"the run in {folder.path} continues at record {past.results} of {presentation.results}"
         return run(
-            line, course, folder, view, config["run_id"], fresh=config["fresh"], text=text,
+            line, records, folder, view, config["run_id"], fresh=config["fresh"], text=text,
             past=past, notes=[note],
         )  # fmt: skip
 
@@ -174,7 +174,7 @@ def verify(report: RunReport, plan: RunPlan, model: Model) -> int:
         When board and host differ.
     """
     plan = plan.reading(plan.layout or model.layout)
-    _, outcome = drive(Simulator(model), Course(model, load_schedule(plan, model)), [], 0)
+    _, outcome = drive(Simulator(model), RunRecords(model, load_presentation(plan, model)), [], 0)
     if outcome.weights_crc != report.outcome.weights_crc:
         raise MismatchError(
             f"the board's weights have CRC {report.outcome.weights_crc:08x}, the host's have {outcome.weights_crc:08x}",

@@ -24,9 +24,9 @@ from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import UNKNOWN
 from tpsgd_host.files import writing_text
 from tpsgd_host.model.modelfile import Model, load_model
-from tpsgd_host.runs.course import Course, Schedule
 from tpsgd_host.runs.events import SampleResult
 from tpsgd_host.runs.metrics import Metrics, recall
+from tpsgd_host.runs.records import Presentation, RunRecords
 from tpsgd_host.runs.view.report import confusion_report, percent
 from tpsgd_host.terminal import echo
 from tpsgd_host.training.executor import RecordExecutor, checked
@@ -123,7 +123,7 @@ def evaluate(
 
 def _classify(executor: RecordExecutor, model: Model, samples: EncodedSamples) -> npt.NDArray[np.uint8]:
     """Return predicted class and p_y, shape (S, 2): y is the label, or the prediction where there is none."""
-    executor.begin(0, Course(model, Schedule(samples, samples, 0, 0)), fresh=False)
+    executor.begin(0, RunRecords(model, Presentation(samples, samples, 0, 0)), fresh=False)
     results = np.concatenate([np.empty((0, 2), np.uint8), *executor.apply(0, len(samples))])
     return checked(results, len(model.classes))
 

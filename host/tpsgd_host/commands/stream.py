@@ -14,7 +14,7 @@ from tpsgd_host.boards.streaming import resume, stream
 from tpsgd_host.commands.options import FILE, Seconds, board_options, data_options, json_option, run_options
 from tpsgd_host.commands.project import data_here
 from tpsgd_host.errors import ConfigError
-from tpsgd_host.runs.course import MAX_RECORDS
+from tpsgd_host.runs.records import MAX_RECORDS
 from tpsgd_host.runs.resume import Connection
 from tpsgd_host.runs.run import RunPlan, RunReport
 from tpsgd_host.runs.view.live import LiveView

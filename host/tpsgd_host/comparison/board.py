@@ -15,8 +15,8 @@ from tpsgd_host.errors import ConfigError, MismatchError
 from tpsgd_host.flashing.flash import flash
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import Model
-from tpsgd_host.runs.course import Course, Schedule
 from tpsgd_host.runs.driver import drive
+from tpsgd_host.runs.records import Presentation, RunRecords
 from tpsgd_host.training.simulator import Simulator
 
 #: How much heap the virtual board gets: this is about the weights, not about memory.
@@ -59,12 +59,12 @@ def run_on_board(problem: Problem, one: Comparison) -> BoardRun:
 def _on_board(problem: Problem, model: Model, name: str) -> BoardRun:
     """Train on the virtual board, in a folder that is gone afterwards."""
     epochs = problem.epochs
-    schedule = Schedule(problem.train, problem.test, epochs, problem.shuffle_seed, test_every=epochs)
+    presentation = Presentation(problem.train, problem.test, epochs, problem.shuffle_seed, test_every=epochs)
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
         folder = Path(place)
         model.save(folder / "model.tpsgd")
         flash(folder / "model.tpsgd", folder=folder / "board", heap=HEAP)
         with connect("virtual", folder=folder / "board", heap=HEAP) as board:
-            ended, outcome = drive(board, Course(model, schedule), [], 0)
+            ended, outcome = drive(board, RunRecords(model, presentation), [], 0)
     state = int(str(outcome.details["state_bytes"]))
     return BoardRun(name, model.seed, ended.test_accuracy or 0.0, outcome.weights_crc, state, ended.seconds)

@@ -1,1 +1,1 @@
-"""What a run leaves and shows: its events, its folder, its figures, the live view and the plots."""
+"""Runs: the records, the driver, events, log and folder; ``view`` shows them live and as pictures."""

@@ -1,4 +1,4 @@
-"""What a value read from JSON may be: checks that say yes or no."""
+"""Checks of values read from JSON; each returns whether a value is allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def whole(end: int, first: int = 0) -> Check:
 
 
 def number(highest: float) -> Check:
-    """Return a check for numbers from 0 to ``highest``; integers too long for a float and NaN fail it."""
+    """Return a check for numbers from 0 to ``highest``; NaN and integers too large for a float fail."""
     return lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= highest
 
 
@@ -39,7 +39,7 @@ def table(value: object) -> bool:
 
 
 def one_of(*words: str) -> Check:
-    """Return a check for some words."""
+    """Return a check for one of some words."""
     return lambda value: isinstance(value, str) and value in words
 
 
@@ -52,5 +52,5 @@ def matrix(value: object) -> bool:
 
 
 def optional(check: Check) -> Check:
-    """Return a check that null passes too."""
+    """Return a check that also accepts null."""
     return lambda value: value is None or check(value)

@@ -1,4 +1,4 @@
-"""What happens in a run, in order, and the same as JSON.
+"""The events of a run, also as JSON.
 
 A run is one :class:`RunStarted`, then sample results in the order in which the samples were applied, one
 :class:`EpochEnded` after each epoch, text and notes anywhere between, and one :class:`RunEnded`.
@@ -25,8 +25,8 @@ class RunStarted:
     Attributes
     ----------
     config : dict
-        Everything that decides the run, fit for JSON. Read here, all optional: ``name``, ``classes`` (list of N names),
-        ``epochs``, ``total`` (results to expect, training and test).
+        Everything that determines the run, ready for JSON. These are read here, all optional: ``name``, ``classes``
+        (list of N names), ``epochs``, ``total`` (results to expect, training and test).
     """
 
     config: dict[str, Any]
@@ -34,18 +34,18 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class SampleResult:
-    """One sample was applied: predicted, and then learned if ``kind`` is ``train``.
+    """A sample was applied: predicted, and then learned if ``kind`` is ``train``.
 
     Attributes
     ----------
     index : int
-        Position in the run, from 0, training and test together.
+        Position in the run, from 0; training and test samples count together.
     epoch : int
         From 1.
     label, predicted : int
         Classes; the label is 255 where unknown.
     p_true : int
-        Probability of the label before learning, 0..127 (127 stands for 1).
+        Probability of the label before learning, 0..127 (127 means 1).
     line : int
         Line of the data file where the sample begins.
     """
@@ -60,7 +60,7 @@ class SampleResult:
 
     @property
     def correct(self) -> bool:
-        """Whether the prediction was the label."""
+        """Whether the prediction was right."""
         return self.label == self.predicted
 
     @property
@@ -71,7 +71,7 @@ class SampleResult:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """An epoch ended; ``samples`` is its training samples, None stands for "no such samples"."""
+    """An epoch ended; ``samples`` is its number of training samples, None means "no such samples"."""
 
     epoch: int
     train_accuracy: float | None
@@ -91,7 +91,7 @@ class BoardText:
 
 @dataclass(frozen=True)
 class Note:
-    """Something the user should know, said by the host."""
+    """A note from the host for the user."""
 
     text: str
 
@@ -103,17 +103,17 @@ class RunEnded:
     Attributes
     ----------
     weights_crc : int or None
-        CRC-32 of the weights; None where nobody could ask the board any more.
+        CRC-32 of the weights; None if the board could no longer be asked.
     samples : int
         Training samples learned in the run.
     test_accuracy : float or None
-        Of the last complete held-out pass.
+        Accuracy of the last complete held-out pass.
     train_accuracy : float or None
-        Prequential, of the last epoch.
+        Prequential accuracy of the last epoch.
     confusion : list of list of int, shape (N, N), or None
-        Rows are labels, columns predictions: held-out where there is a ``test_accuracy``, else prequential.
+        Rows are labels, columns predictions; held-out if there is a ``test_accuracy``, else prequential.
     details : dict
-        Whatever else is worth keeping, fit for JSON.
+        Anything else worth keeping, ready for JSON.
     """
 
     status: Status
@@ -142,7 +142,7 @@ _NAMES: dict[type, str] = {
 }
 _TYPES: dict[str, type[Event]] = {name: cls for cls, name in _NAMES.items()}
 
-# What each field of each event may hold; a field of several events holds the same in all of them.
+# What each field may hold; a field that several events have is the same in all of them.
 _FIELDS: dict[str, Check] = {
     "config": table,
     "index": _COUNT,
@@ -172,12 +172,12 @@ def to_dict(event: Event) -> dict[str, Any]:
 
 
 def from_dict(raw: object) -> Event:
-    """Return the event that :func:`to_dict` described; keys nobody knows are passed over.
+    """Return the event that :func:`to_dict` encoded; unknown keys are ignored.
 
     Raises
     ------
     ValueError
-        A field is missing or out of range, or the kind of event is not known.
+        When a field is missing or out of range, or the kind of event is unknown.
     """
     if not isinstance(raw, dict):
         raise ValueError("not an object")
@@ -188,7 +188,7 @@ def from_dict(raw: object) -> Event:
     values = {}
     for key in (f.name for f in fields(cls)):
         if key not in raw:
-            raise ValueError(f"{name}: no {key}")
+            raise ValueError(f"{name}: {key} is missing")
         if not _FIELDS[key](raw[key]):
             raise ValueError(f"{name}: {key} is {_brief(raw[key])}")
         values[key] = raw[key]
@@ -201,7 +201,7 @@ def _brief(value: object) -> str:
 
 
 def class_names(config: dict[str, Any], n: int = 0) -> tuple[str, ...]:
-    """Return the class names of a run's config, numbers standing in for missing ones up to ``n``."""
+    """Return the class names of a run's config, with numbers in place of missing ones up to ``n``."""
     given = config.get("classes")
     names = tuple(str(name) for name in given) if isinstance(given, (list, tuple)) else ()
     return names + tuple(str(i) for i in range(len(names), n))

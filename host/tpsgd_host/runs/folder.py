@@ -1,4 +1,4 @@
-"""The folder that a run leaves: config, log, table, picture, model, result (docs/RUNS.md has the format)."""
+"""The folder of a run: config, log, table, picture, model, result (docs/RUNS.md has the format)."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from tpsgd_host.runs.sinks import Sink
 
 __all__ = ["RunFolder", "read_log"]
 
-#: The model that a run began from, in its folder.
+#: The model at the start of a run, in its folder.
 START = "start.tpsgd"
 
-#: The one that it ended with.
+#: The model at its end.
 MODEL = "model.tpsgd"
 
-#: Keeps room on the disk for what the end of a run writes; bytes of that besides the model.
+#: Reserves disk space for what the end of a run writes; bytes of it in addition to the model.
 RESERVE = ".reserve"
 RESULT_ROOM = 16384
 
-#: Bytes of a JSON file in the folder: a confusion matrix of 255 classes takes a hundredth of it.
+#: Maximum bytes of a JSON file in the folder; a confusion matrix of 255 classes takes a hundredth of it.
 MAX_JSON = 16 << 20
 
 
 class RunFolder:
-    """One run's folder: a sink while the run lasts, a reader afterwards.
+    """The folder of one run: a sink while the run lasts, a reader afterwards.
 
-    As a context manager it ends a run that nobody ended: left by Ctrl-C it is ``interrupted``, by another error
+    As a context manager it ends a run that was cut off: after Ctrl-C as ``interrupted``, after another error as
     ``failed``.
 
     Attributes
     ----------
     has_results : bool
-        Whether a sample's result was logged.
+        Whether the result of any sample was logged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,12 +54,12 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, name: str) -> RunFolder:
-        """Make ``root/<name>-<YYYYmmdd-HHMMSS>``, with a number added where that exists.
+        """Create ``root/<name>-<YYYYmmdd-HHMMSS>``, with a number appended if that exists.
 
         Raises
         ------
         DataError
-            The folder cannot be made.
+            When the folder cannot be created.
         """
         stem = f"{file_name(name, 'run')}-{time.strftime('%Y%m%d-%H%M%S')}"
         number = 1
@@ -76,24 +76,24 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """Return the folder of a run that began before.
+        """Return the folder of an existing run.
 
         Raises
         ------
         DataError
-            There is no run in ``path``.
+            When there is no run in ``path``.
         """
         if (path / "config.json").is_file() and (path / "log.jsonl").is_file():
             return cls(path)
         if not path.is_dir():
-            raise DataError(f"{path} is not a folder", "Name the folder of a run, as in runs/wand-20250131-120000.")
+            raise DataError(f"{path} is not a folder", "Name the folder of a run, such as runs/wand-20250131-120000.")
         inside = sorted(path.glob("*/config.json"), key=lambda file: file.stat().st_mtime)
         hint = f"Did you mean {inside[-1].parent}?" if inside else "A run's folder holds config.json and log.jsonl."
         raise DataError(f"{path} is not the folder of a run", hint)
 
     @property
     def name(self) -> str:
-        """The run's name: its folder's."""
+        """The run's name, which is its folder's."""
         return self.path.name or self.path.resolve().name
 
     @property
@@ -103,7 +103,7 @@ class RunFolder:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """What ``result.json`` says, None while there is none."""
+        """The contents of ``result.json``; None while there is none."""
         return self._read("result.json") if (self.path / "result.json").is_file() else None
 
     def _read(self, name: str) -> dict[str, Any]:
@@ -119,28 +119,28 @@ class RunFolder:
         return value
 
     def events(self) -> Iterator[Event]:
-        """Yield what the log holds so far."""
+        """Yield the events in the log so far."""
         return read_log(self.path / "log.jsonl")
 
     @property
     def complete(self) -> bool:
-        """Whether the run came to its end, and all that it leaves is there."""
+        """Whether the run has ended and its folder is complete."""
         if not all((self.path / name).is_file() for name in ("result.json", MODEL)):
             return False
         return any(isinstance(event, RunEnded) and event.status == "complete" for event in self.events())
 
     def write_start(self, data: bytes) -> None:
-        """Keep the model that the run begins from, and room for the one that it ends with."""
+        """Save the model at the start of the run, and reserve space for the one at its end."""
         write_atomic(self.path / START, data)
         self._reserve()
 
     def write_model(self, data: bytes) -> None:
-        """Keep the model that the run ended with."""
+        """Save the model at the end of the run."""
         self._release()
         write_atomic(self.path / MODEL, data)
 
     def _reserve(self) -> None:
-        """Take what the end of the run needs on the disk now: a log that fills the disk costs no trained model."""
+        """Reserve disk space for the end of the run, so that a full disk does not cost the trained model."""
         size = (self.path / START).stat().st_size + RESULT_ROOM
         write_atomic(self.path / RESERVE, bytes(size))
 
@@ -148,12 +148,12 @@ class RunFolder:
         (self.path / RESERVE).unlink(missing_ok=True)
 
     def go_on(self, sinks: Sequence[Sink]) -> None:
-        """Open the log of a run that is to go on, for this process alone; hand what it holds to ``sinks``.
+        """Open the log of a run to continue, for this process only; pass its events to ``sinks``.
 
         Raises
         ------
         DataError
-            Another process writes to it.
+            When another process is writing to it.
         """
         self._writer = LogWriter(self.path)
         self._under_way = True
@@ -180,7 +180,7 @@ class RunFolder:
         if isinstance(event, RunEnded):
             self._under_way = False
             try:
-                self._write_result(event)  # first: a log that says "ended" has its result
+                self._write_result(event)  # first, so that a log that says "ended" always has its result
             finally:
                 self._writer.write(event)
                 self._writer.sync()
@@ -205,7 +205,7 @@ class RunFolder:
                 self._release()
                 self._end("interrupted" if issubclass(kind, KeyboardInterrupt) else "failed", error)
         except DataError:
-            pass  # the error that is under way says more
+            pass  # the error being raised says more
         finally:
             self._release()
             self.close()

@@ -1,7 +1,7 @@
-"""The run's log: one event a line (``log.jsonl``), and a table of the sample results (``log.csv``).
+"""The run's log: one event per line (``log.jsonl``), and a table of the sample results (``log.csv``).
 
-Each line is handed to the operating system in one piece as soon as it is known, so a killed process loses none, and at
-worst leaves its last line torn.
+Each line is passed to the operating system at once and in one piece, so a killed process loses no line, and at worst
+leaves the last one incomplete.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from tpsgd_host.errors import DataError
 from tpsgd_host.files import cannot_write, open_file, replacing, write_atomic
 from tpsgd_host.runs.events import Event, RunStarted, SampleResult, class_names, from_dict, to_dict
 
-#: Bytes of a line: the config of a run of 255 classes takes a hundredth of it.
+#: Maximum bytes of a line; the config of a run of 255 classes takes a hundredth of it.
 MAX_LINE = 16 << 20
 
 CSV_HEADER = ("index", "epoch", "kind", "line", "label", "predicted", "p_true", "correct", "loss")
 
 
-# Half a character in a board's text (a lone surrogate) is written as its escape, which JSON reads back.
+# A lone surrogate in a board's text is written as an escape, which JSON can read back.
 ENCODING_ERRORS = "backslashreplace"
 
 
 def dump_json(value: object, indent: int | None = None) -> str:
-    """Return ``value`` as one line of JSON, or indented; takes paths and NumPy's numbers too, refuses NaN."""
+    """Return ``value`` as one line of JSON, or indented; accepts paths and NumPy's numbers, refuses NaN."""
     separators = None if indent else (",", ":")
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators, default=_plain)
 
@@ -46,22 +46,22 @@ def _plain(value: object) -> object:
         return value.tolist()
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    raise TypeError(f"{type(value).__name__} does not go into JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def read_log(path: Path) -> Iterator[Event]:
-    """Yield the events of a ``log.jsonl``; a torn last line is passed over.
+    """Yield the events of a ``log.jsonl``; an incomplete last line is ignored.
 
     Raises
     ------
     DataError
-        The file cannot be read, or a line other than the last is damaged.
+        When the file cannot be read, or a line other than the last is damaged.
     """
     return (event for event, _ in _lines(path))
 
 
 def _lines(path: Path) -> Iterator[tuple[Event, int]]:
-    """Yield each event and the offset where its line ends, newline included."""
+    """Yield each event, and the offset after its line and newline."""
     try:
         with open_file(path) as file:
             yield from _parsed(file, path)
@@ -74,7 +74,7 @@ def _parsed(file: IO[bytes], path: Path) -> Iterator[tuple[Event, int]]:
     for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
         end += len(line)
         if len(line) > MAX_LINE:
-            raise DataError(f"{path}, line {number}: more than {MAX_LINE} bytes", "This is no log of a run.")
+            raise DataError(f"{path}, line {number}: more than {MAX_LINE} bytes", "This is not the log of a run.")
         try:
             event = _parse(line)
         except ValueError as error:
@@ -103,7 +103,7 @@ def _refuse(word: str) -> None:
 class LogWriter:
     """Appends events to ``log.jsonl`` and their table to ``log.csv``.
 
-    A log that is there already is carried on: a torn last line is cut off, and the table is made again from the log.
+    It continues an existing log: an incomplete last line is cut off, and the table is written again from the log.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -117,22 +117,22 @@ class LogWriter:
             raise cannot_write(folder, error) from error
 
     def _open(self) -> None:
-        # Unbuffered: every line reaches the operating system before the next event, and nothing is left to write later.
+        # Unbuffered, so every line reaches the operating system before the next event, and none waits to be written.
         self._files.append(self._log.open("ab", 0))
         self._lock()
         end = 0
         with replacing(self._table) as table:
             table.write(_row(CSV_HEADER).encode())
-            for event, end in _lines(self._log):  # noqa: B007  (the last one is wanted)
+            for event, end in _lines(self._log):  # noqa: B007  (only the last one is used)
                 table.write(self._csv(event).encode("utf-8", ENCODING_ERRORS))
         _cut(self._log, end)
         self._files.append(self._table.open("ab", 0))
 
     def _lock(self) -> None:
-        """Keep the log for this process; the operating system opens it again when the process ends, however it does."""
+        """Lock the log for this process; the operating system unlocks it when the process ends, in whatever way."""
         try:
             from fcntl import LOCK_EX, LOCK_NB, flock
-        except ImportError:  # no POSIX
+        except ImportError:  # not POSIX
             return
         try:
             flock(self._files[0].fileno(), LOCK_EX | LOCK_NB)
@@ -151,7 +151,7 @@ class LogWriter:
             raise cannot_write(self._log, error) from error
 
     def sync(self) -> None:
-        """Have everything on the disk itself."""
+        """Make sure that everything is on the disk."""
         try:
             for file in self._files:
                 os.fsync(file.fileno())
@@ -164,7 +164,7 @@ class LogWriter:
             file.close()
 
     def _csv(self, event: Event) -> str:
-        """Return the event's line of the table, empty where it has none; a config brings the class names."""
+        """Return the event's line in the table, empty if it has none; take the class names from a config."""
         if isinstance(event, RunStarted):
             self._names = class_names(event.config)
         if not isinstance(event, SampleResult):
@@ -178,7 +178,7 @@ class LogWriter:
 
 
 def _write(file: io.FileIO, line: str) -> None:
-    """Append a line, whole or not at all: a disk that is nearly full takes a part of it before it says so."""
+    """Append a line, completely or not at all: a nearly full disk accepts a part of it before it reports an error."""
     data = line.encode("utf-8", ENCODING_ERRORS)
     written = 0
     try:
@@ -196,7 +196,7 @@ def _row(values: tuple[Any, ...]) -> str:
 
 
 def _cut(path: Path, end: int) -> None:
-    """Drop what follows the last whole event, and see that it ends with a newline."""
+    """Cut the log after the last complete event, and make sure that it ends with a newline."""
     with path.open("rb+") as file:
         file.truncate(end)
         file.seek(max(end - 1, 0))

@@ -1,7 +1,7 @@
-"""How good a run is: prequential and held-out accuracy, loss, confusion.
+"""Measure how good a run is: prequential and held-out accuracy, loss, confusion.
 
-Each training sample is predicted before it is learned, so the training stream is a test of its own ("prequential"):
-the mean over the epoch, and the mean of the last 100 samples.
+Each training sample is predicted before it is learned, so the training stream is itself a test ("prequential"), with a
+mean over the epoch and one over the last 100 samples.
 
 Shapes: N classes.
 """
@@ -54,30 +54,30 @@ class Tally:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of right predictions, None without samples."""
+        """Share of right predictions; None without samples."""
         return self.correct / self.count if self.count else None
 
     @property
     def loss(self) -> float | None:
-        """Mean loss, None without samples."""
+        """Mean loss; None without samples."""
         return self.loss_sum / self.count if self.count else None
 
 
 class Metrics:
-    """Sink that keeps the figures of a run.
+    """Sink that collects the figures of a run.
 
     Attributes
     ----------
     classes : tuple of str
-        Names from the run's config, may be fewer than the classes seen.
+        Names from the run's config; there may be fewer than the classes seen.
     train, test : Tally
-        The present (or last) epoch's training samples, and the present (or last) held-out pass.
+        The training samples of the present (or last) epoch, and the present (or last) held-out pass.
     held_out : Tally
-        The last complete held-out pass: one whose epoch ended. Empty before the first.
+        The last complete held-out pass, whose epoch has ended. Empty before the first.
     samples, results : int
-        Training samples learned, and samples applied of both kinds.
+        Numbers of training samples learned, and of all samples applied.
     epochs : list of EpochEnded
-        Those that have ended.
+        The epochs that have ended.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class Metrics:
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Metrics:
-        """Return the figures of recorded events."""
+        """Return the figures for recorded events."""
         metrics = cls()
         for event in events:
             metrics.handle(event)
@@ -131,7 +131,7 @@ class Metrics:
 
     @property
     def judge(self) -> Tally:
-        """The pass that judges the run: held-out where there is one, else the last epoch's training samples."""
+        """The pass that counts for the run: the held-out one, else the last epoch's training samples."""
         return self.held_out if self.held_out.count else self.train
 
     @property

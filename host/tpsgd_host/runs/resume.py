@@ -1,4 +1,4 @@
-"""What a run's folder must hold so that the run can go on, and the way back from there to a plan.
+"""Save in a run's folder what it needs to be resumed, and restore the plan from there.
 
 Shapes: H results in the log.
 """
@@ -17,27 +17,28 @@ from tpsgd_host.data.subjects import LeaveOut
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.modelfile import Model, load_model
 from tpsgd_host.runs.checks import Check, boolean, file_path, number, one_of, optional, text, whole
-from tpsgd_host.runs.course import MAX_RECORDS, Course
 from tpsgd_host.runs.events import Event, SampleResult
 from tpsgd_host.runs.folder import START, RunFolder
+from tpsgd_host.runs.records import MAX_RECORDS, RunRecords
 from tpsgd_host.runs.run import RunPlan
 
-#: Key of a run's config under which all this is.
+#: Key of a run's config that holds all this.
 KEY = "resume"
 
 
 @dataclass(frozen=True)
 class Connection:
-    """How a board is reached.
+    """How to reach a board.
 
     Attributes
     ----------
     port, folder, heap, baud, engine, every
         See :func:`tpsgd_host.boards.connect.connect`.
     reconnect : float
-        Seconds to wait for a board that vanishes; 0: not at all.
+        Seconds to wait for a board that vanishes; 0 for no wait.
     usb : str
-        What names the board whatever its port is called (:func:`tpsgd_host.link.usb.identity`); empty: nothing does.
+        The board's identity, which does not depend on its port's name (:func:`tpsgd_host.link.usb.identity`); may be
+        empty.
     """
 
     port: str = "virtual"
@@ -50,11 +51,11 @@ class Connection:
     usb: str = ""
 
 
-def recipe(plan: RunPlan, connection: Connection, names: Names, course: Course) -> dict[str, object]:
-    """Return what :func:`read_recipe` needs, fit for JSON; paths do not depend on the present folder."""
+def recipe(plan: RunPlan, connection: Connection, names: Names, records: RunRecords) -> dict[str, object]:
+    """Return what :func:`read_recipe` needs, ready for JSON; paths do not depend on the current folder."""
     return {
         "data": str(plan.data.resolve()), "test": str(plan.test.resolve()) if plan.test else None,
-        "test_every": plan.test_every, "bad_rows": plan.bad_rows, "names": list(names), "records_crc": course.crc(),
+        "test_every": plan.test_every, "bad_rows": plan.bad_rows, "names": list(names), "records_crc": records.crc(),
         "port": connection.port, "folder": str(connection.folder.resolve()) if connection.folder else None,
         "heap": connection.heap, "baud": connection.baud, "engine": connection.engine, "every": connection.every,
         "reconnect": connection.reconnect,
@@ -64,12 +65,12 @@ def recipe(plan: RunPlan, connection: Connection, names: Names, course: Course) 
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A run that can go on.
+    """A run that can be resumed.
 
     Attributes
     ----------
     start : Model
-        With the weights that the run began with.
+        The model, with the weights at the start of the run.
     """
 
     folder: RunFolder
@@ -79,28 +80,28 @@ class Unfinished:
     connection: Connection
     names: Names
 
-    def check(self, course: Course) -> None:
-        """Refuse data that are not those that the run began with, and a config that says another length."""
-        if self.config["total"] != course.schedule.results:
+    def check(self, records: RunRecords) -> None:
+        """Raise if the data have changed since the run began, or the config names another length."""
+        if self.config["total"] != records.presentation.results:
             raise DataError(
-                f"{self.folder.path / 'config.json'} says {self.config['total']} results in all, its epochs and the "
-                f"data make {course.schedule.results}",
-                "Was it changed since the run began? Bring the old one back, or begin a new run.",
+                f"{self.folder.path / 'config.json'} says {self.config['total']} results, but its epochs and the "
+                f"data make {records.presentation.results}",
+                "Has it changed since the run began? Restore the old one, or begin a new run.",
             )
-        if self.config[KEY]["records_crc"] != course.crc():
+        if self.config[KEY]["records_crc"] != records.crc():
             raise DataError(
                 f"{self.plan.data} has changed since the run in {self.folder.path} began",
-                "Bring the old file back, or begin a new run.",
+                "Restore the old file, or begin a new run.",
             )
 
 
 def newest_unfinished(root: Path) -> Path:
-    """Return the folder in ``root`` of the run that began last among those that can go on.
+    """Return the folder in ``root`` of the newest run that can be resumed.
 
     Raises
     ------
     DataError
-        There is none; folders that cannot be read are named.
+        When there is none; names folders that cannot be read.
     """
     found = [path.parent for path in root.glob("*/config.json") if (path.parent / "log.jsonl").is_file()]
     damaged = []
@@ -111,9 +112,10 @@ def newest_unfinished(root: Path) -> Path:
                 return path
         except DataError as error:
             damaged.append(error.message)
-    also = f" Passed over: {'; '.join(damaged[:3])}." if damaged else ""
+    also = f" Ignored: {'; '.join(damaged[:3])}." if damaged else ""
     raise DataError(
-        f"there is no unfinished run in {root}", f"Runs there: {len(found)}. Name one's folder, or --runs.{also}"
+        f"there is no unfinished run in {root}",
+        f"Runs there: {len(found)}. Name a run's folder, or another place with --runs.{also}",
     )
 
 
@@ -125,7 +127,7 @@ def _left_out(value: object) -> bool:
     return isinstance(value, list) and len(value) >= 2 and all(map(text, value))
 
 
-#: What the keys of a run's config may hold, and those of its recipe, where the run is to go on.
+#: What the keys of a run's config, and of its recipe, may hold for a run to be resumed.
 _COUNT = whole(MAX_RECORDS + 1)
 _CONFIG: dict[str, Check] = {
     "epochs": whole(MAX_RECORDS + 1, 1), "total": _COUNT, "test_split": optional(number(1)),
@@ -142,14 +144,14 @@ _RECIPE: dict[str, Check] = {
 
 
 def _check(values: dict[str, Any], checks: dict[str, Check], source: str) -> None:
-    """Refuse a config that was changed so that it says what cannot be."""
+    """Raise if a config was changed to something impossible."""
     for key, check in checks.items():
         if key not in values:
-            raise DataError(f"{source} does not say how to go on: it has no {key}", "Begin a new run.")
+            raise DataError(f"{source} does not say how to resume: it has no {key}", "Begin a new run.")
         if not check(values[key]):
             raise DataError(
-                f"{source}: {key} is {reprlib.repr(values[key])}, which cannot be",
-                "Was the file changed since the run began? Bring the old one back, or begin a new run.",
+                f"{source}: {key} is {reprlib.repr(values[key])}, which is not possible",
+                "Has the file changed since the run began? Restore the old one, or begin a new run.",
             )
 
 
@@ -159,7 +161,7 @@ def read_recipe(path: Path) -> Unfinished:
     Raises
     ------
     DataError, ConfigError, ModelError
-        There is no run, it is complete, or its folder does not hold what it takes to go on.
+        When there is no run, it is complete, or its folder lacks what it needs to be resumed.
     """
     folder = RunFolder.open(path)
     config = folder.config
@@ -168,7 +170,9 @@ def read_recipe(path: Path) -> Unfinished:
         raise ConfigError(f"the run in {path} is complete", "Begin another with: tpsgd-host stream DATA")
     how = config.get(KEY)
     if not isinstance(how, dict):
-        raise ConfigError(f"the run in {path} is no run of stream", "A simulation begins anew: tpsgd-host simulate")
+        raise ConfigError(
+            f"the run in {path} is not from stream", "A simulation cannot be resumed; run it again: tpsgd-host simulate"
+        )
     _check(config, _CONFIG, source)
     _check(how, _RECIPE, f"{source}, {KEY}")
     plan = RunPlan(
@@ -186,14 +190,14 @@ def read_recipe(path: Path) -> Unfinished:
 
 
 class History:
-    """Sink that keeps the results of a log, two bytes each: class, p_y; shape (H, 2).
+    """Sink that collects the results of a log, two bytes each: class, p_y; shape (H, 2).
 
     Parameters
     ----------
     path : Path
-        The log, as errors name it.
+        The log, for error messages.
     limit : int
-        Results of the whole run.
+        Number of results in the whole run.
     """
 
     def __init__(self, path: Path, limit: int) -> None:
@@ -207,12 +211,12 @@ class History:
         Raises
         ------
         DataError
-            A result is missing before it, or it is one too many.
+            When a result before it is missing, or there are too many.
         """
         if isinstance(event, SampleResult):
             due = len(self.results) // 2
             if event.index != due:
-                raise DataError(f"{self._path}: result {event.index} stands where number {due} is expected")
+                raise DataError(f"{self._path}: result {event.index} comes where number {due} is expected")
             if due == self._limit:
                 raise DataError(f"{self._path} has more results than the {self._limit} of the run")
             self.results += bytes([event.predicted, event.p_true])

@@ -1,4 +1,4 @@
-"""What ``stream`` and ``simulate`` have in common: data in, run folder out, whatever trains."""
+"""What ``stream`` and ``simulate`` share: from data to a run folder, whatever trains."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from tpsgd_host.data.split import rows_alone_note, split
 from tpsgd_host.data.subjects import LeaveOut, leave_out, without_column
 from tpsgd_host.errors import ConfigError, DataError, MismatchError, TpsgdError
 from tpsgd_host.model.modelfile import Model
-from tpsgd_host.runs.course import Course, Schedule
 from tpsgd_host.runs.driver import drive
 from tpsgd_host.runs.events import BoardText, Event, Note, RunEnded, to_dict
 from tpsgd_host.runs.folder import RunFolder
 from tpsgd_host.runs.metrics import Metrics
+from tpsgd_host.runs.records import Presentation, RunRecords
 from tpsgd_host.runs.sinks import Sink
 from tpsgd_host.training.executor import Executor, Outcome
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a user asked of a run.
+    """The options of a run.
 
     Attributes
     ----------
@@ -37,11 +37,11 @@ class RunPlan:
     test : Path or None
         Held-out samples.
     test_split : float or None
-        Share of ``data`` to hold out instead.
+        Share of ``data`` to hold out, in place of ``test``.
     leave_out : LeaveOut or None
-        Whose samples in ``data`` to hold out instead.
+        Subjects in ``data`` whose samples to hold out, in place of ``test``.
     layout : Layout or None
-        How to read the files; None: as the model says.
+        How to read the files; by default as the model says.
     """
 
     data: Path
@@ -61,10 +61,10 @@ class RunPlan:
         given = {"--test": self.test, "--test-split": self.test_split, "--leave-out": self.leave_out}
         named = [option for option, value in given.items() if value is not None]
         if len(named) > 1:
-            raise ConfigError(f"{' and '.join(named)} both name held-out samples", "Use one of them.")
+            raise ConfigError(f"{' and '.join(named)} both choose held-out samples", "Use only one of them.")
 
     def reading(self, layout: Layout) -> RunPlan:
-        """Return this plan with files read as ``layout`` says."""
+        """Return this plan with ``layout`` as the way to read files."""
         return replace(self, layout=layout)
 
 
@@ -103,8 +103,8 @@ class RunReport:
         }  # fmt: skip
 
 
-def load_schedule(plan: RunPlan, model: Model) -> Schedule:
-    """Read the data files of a run as its model wants them."""
+def load_presentation(plan: RunPlan, model: Model) -> Presentation:
+    """Read the data files of a run as its model needs them."""
     layout, left_out = plan.layout or model.layout, plan.leave_out
     if left_out is not None:
         layout = without_column(plan.data, left_out.column, layout)
@@ -117,22 +117,22 @@ def load_schedule(plan: RunPlan, model: Model) -> Schedule:
         samples = replace(train, bad_rows=samples.bad_rows)
     elif left_out is not None:
         samples, test = leave_out(samples, plan.data, left_out.column, left_out.names)
-    return Schedule(samples, test, plan.epochs, plan.shuffle_seed, plan.test_every)
+    return Presentation(samples, test, plan.epochs, plan.shuffle_seed, plan.test_every)
 
 
 class TextRelay:
-    """Takes what a board prints, from before there is a run on, and hands it to the run's sinks."""
+    """Collects a board's output, even before the run begins, and passes it to the run's sinks."""
 
     def __init__(self) -> None:
         self._waiting: list[Event] = []
         self._sinks: list[Sink] = []
 
     def __call__(self, line: str) -> None:
-        """Take a line that the board printed."""
+        """Add a line that the board printed."""
         self._handle(BoardText(line))
 
     def note(self, text: str) -> None:
-        """Take what the host has to say."""
+        """Add a note from the host."""
         self._handle(Note(text))
 
     def _handle(self, event: Event) -> None:
@@ -142,7 +142,7 @@ class TextRelay:
             sink.handle(event)
 
     def attach(self, sinks: list[Sink]) -> None:
-        """Hand on to ``sinks`` from now on, what waited first."""
+        """Pass everything to ``sinks`` from now on, beginning with what has waited."""
         self._sinks = sinks
         waiting, self._waiting = self._waiting, []
         for event in waiting:
@@ -150,34 +150,34 @@ class TextRelay:
 
 
 def begin_folder(
-    plan: RunPlan, course: Course, config: dict[str, object], start: Model | None = None
+    plan: RunPlan, records: RunRecords, config: dict[str, object], start: Model | None = None
 ) -> tuple[RunFolder, dict[str, object]]:
-    """Make the folder of a run that begins; return it, and the run's configuration as far as it is known.
+    """Create the folder of a new run; return it, and the run's configuration as far as it is known.
 
     Parameters
     ----------
     config : dict
         What else to note in the run's configuration.
     start : Model, optional
-        With the weights that the run begins with, where these are not the model's own.
+        The model with the initial weights of the run, if these are not the model's own.
     """
-    folder = RunFolder.create(plan.root, plan.name or course.model.name)
-    folder.write_start((start or course.model).to_bytes())
+    folder = RunFolder.create(plan.root, plan.name or records.model.name)
+    folder.write_start((start or records.model).to_bytes())
     return folder, {
         "data": str(plan.data), "test": str(plan.test) if plan.test else None, "test_split": plan.test_split,
         "leave_out": None if plan.leave_out is None else [plan.leave_out.column, *plan.leave_out.names],
-        "split_seed": plan.split_seed, "bad_rows": len(_bad_rows(course.schedule)), **config,
+        "split_seed": plan.split_seed, "bad_rows": len(_bad_rows(records.presentation)), **config,
     }  # fmt: skip
 
 
 def new_run_id() -> int:
-    """Return what tells a run from all others on a board."""
+    """Return a number that identifies a run on a board."""
     return 1 + secrets.randbelow(0xFFFFFFFF)
 
 
 def run(
     executor: Executor,
-    course: Course,
+    records: RunRecords,
     folder: RunFolder,
     view: Sink,
     run_id: int,
@@ -188,29 +188,29 @@ def run(
     past: Metrics | None = None,
     notes: Sequence[str] = (),
 ) -> RunReport:
-    """Carry a run out, with a folder that keeps all of it.
+    """Carry out a run, and save all of it in a folder.
 
     Parameters
     ----------
     executor : Executor
-        Holds the course's model.
+        A board or a simulator with the model of ``records``.
     view : Sink
         Shows the run.
     fresh : bool
-        Begin from the model's own weights.
+        Whether to begin with the model's own weights.
     config : dict, optional
-        What :func:`begin_folder` knows of a run that begins.
+        What :func:`begin_folder` returned for a new run.
     text : TextRelay, optional
-        Brings what the board prints.
+        Collects the board's output.
     past : Metrics, optional
-        The figures of a run that goes on.
+        The figures of a run to continue.
     notes : sequence of str
-        What the user should know first.
+        Notes for the user before the run.
 
     Raises
     ------
     MismatchError
-        When the weights that were read are not those that the run ended with.
+        When the weights that were read are not those at the end of the run.
     """
     sinks: list[Sink] = [folder, view]
     if text is not None:
@@ -218,10 +218,10 @@ def run(
     trained: list[Model] = []
 
     def keep(outcome: Outcome) -> None:
-        model = course.model.with_weights(executor.weights())
+        model = records.model.with_weights(executor.weights())
         if model.weights_crc != outcome.weights_crc:
             raise MismatchError(
-                f"the weights arrived with CRC {model.weights_crc:08x}, the run ended with {outcome.weights_crc:08x}",
+                f"the received weights have CRC {model.weights_crc:08x}, the run ended with {outcome.weights_crc:08x}",
                 f"read them again with: tpsgd-host stream --resume {folder.path}",
             )
         folder.write_model(model.to_bytes())
@@ -230,23 +230,25 @@ def run(
     with illustrated(folder, view):
         try:
             ended, outcome = drive(
-                executor, course, sinks, run_id, fresh=fresh, config=config, notes=notes, past=past, keep=keep
+                executor, records, sinks, run_id, fresh=fresh, config=config, notes=notes, past=past, keep=keep
             )
         except DataError as error:
             if trained:
                 error.hint = f"The run is over; the trained model is in {folder.path}. {error.hint}"
             raise
-    return RunReport(folder.path, ended, outcome, trained[0], len(_bad_rows(course.schedule)))
+    return RunReport(folder.path, ended, outcome, trained[0], len(_bad_rows(records.presentation)))
 
 
 @contextmanager
 def illustrated(folder: RunFolder, view: Sink) -> Iterator[None]:
-    """Draw the run's accuracy last, however the run ends; a picture that fails takes nothing else with it."""
+    """Draw the run's accuracy, however the run ends; it comes last, so that a failure affects nothing else."""
     try:
         yield
     finally:
         if folder.has_results:
-            from tpsgd_host.runs.view.plots import plot_accuracy  # matplotlib takes a while, and the run is over
+            from tpsgd_host.runs.view.plots import (
+                plot_accuracy,
+            )  # matplotlib is slow to import, and the run is over by now
 
             try:
                 plot_accuracy([folder], folder.path / "accuracy.png")
@@ -254,20 +256,20 @@ def illustrated(folder: RunFolder, view: Sink) -> Iterator[None]:
                 view.handle(Note(f"no picture of the accuracy: {error}"))
 
 
-def _bad_rows(schedule: Schedule) -> tuple[BadRow, ...]:
-    return schedule.train.bad_rows + (schedule.test.bad_rows if schedule.test else ())
+def _bad_rows(presentation: Presentation) -> tuple[BadRow, ...]:
+    return presentation.train.bad_rows + (presentation.test.bad_rows if presentation.test else ())
 
 
-def data_notes(plan: RunPlan, schedule: Schedule) -> list[str]:
-    """Say what a user should know of the data: rows left out, and a split that may divide recordings."""
+def data_notes(plan: RunPlan, presentation: Presentation) -> list[str]:
+    """Return notes about the data: rows left out, and a split that may divide recordings."""
     note = rows_alone_note(plan.layout) if plan.test_split is not None and plan.layout is not None else ""
-    return [*_bad_row_notes(schedule), *([note] if note else [])]
+    return [*_bad_row_notes(presentation), *([note] if note else [])]
 
 
-def _bad_row_notes(schedule: Schedule) -> list[str]:
-    """Say which rows were left out, the first few by line."""
-    skipped = _bad_rows(schedule)
+def _bad_row_notes(presentation: Presentation) -> list[str]:
+    """Return a note on the rows that were left out, with the lines of the first few."""
+    skipped = _bad_rows(presentation)
     if not skipped:
         return []
     shown = "; ".join(f"line {row.line}: {row.reason}" for row in skipped[:3])
-    return [f"{len(skipped)} bad rows left out ({shown}{'; ...' if len(skipped) > 3 else ''})"]
+    return [f"{len(skipped)} bad rows were left out ({shown}{'; ...' if len(skipped) > 3 else ''})"]

@@ -1,4 +1,4 @@
-"""The run that a board would make, on the host: same log, same weights."""
+"""Make the run of a board on the host, with the same log and the same weights."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from tpsgd_host.data.layout import NO_NAMES, Names, layout_of
 from tpsgd_host.model.modelfile import load_model
 from tpsgd_host.model.target import Target, with_target
-from tpsgd_host.runs.course import Course
-from tpsgd_host.runs.run import RunPlan, RunReport, begin_folder, data_notes, load_schedule, new_run_id, run
+from tpsgd_host.runs.records import RunRecords
+from tpsgd_host.runs.run import RunPlan, RunReport, begin_folder, data_notes, load_presentation, new_run_id, run
 from tpsgd_host.runs.sinks import Sink
 from tpsgd_host.runs.view.live import LiveView
 from tpsgd_host.training.simulator import Engine, Simulator
@@ -23,7 +23,7 @@ def simulate(
     names: Names = NO_NAMES,
     target: Target | None = None,
 ) -> RunReport:
-    """Make the run that a board would make; same log, same weights.
+    """Make the run that a board would make, with the same log and the same weights.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ def simulate(
     view : Sink, optional
         Shows the run; by default the terminal does.
     names : tuple
-        Names of label, group and value columns (with commas) where they are not the model's.
+        Names of label, group and value columns (with commas) that replace the model's.
     target : {"feedback", "label"}, optional
-        What hidden layers learn from, where that is not as the model says.
+        What hidden layers learn from; by default as the model says.
 
     Raises
     ------
@@ -46,14 +46,14 @@ def simulate(
         model = with_target(model, target)
     simulator = Simulator(model, engine)
     plan = plan.reading(layout_of(model.layout, *names))
-    course = Course(model, load_schedule(plan, model))
-    folder, config = begin_folder(plan, course, {"executor": "simulator", "engine": simulator.engine})
+    records = RunRecords(model, load_presentation(plan, model))
+    folder, config = begin_folder(plan, records, {"executor": "simulator", "engine": simulator.engine})
     return run(
         simulator,
-        course,
+        records,
         folder,
         view or LiveView(),
         new_run_id(),
         config=config,
-        notes=data_notes(plan, course.schedule),
+        notes=data_notes(plan, records.presentation),
     )

@@ -1,4 +1,4 @@
-"""Where the events of a run go."""
+"""Receivers of a run's events."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tpsgd_host.runs.events import Event
 
 
 class Sink(Protocol):
-    """Takes the events of one run, in order."""
+    """Receives the events of one run, in order."""
 
     def handle(self, event: Event) -> None:
         """Take the next event."""
 
 
 class Fanout:
-    """Hands each event to several sinks, in their order.
+    """Passes each event to several sinks, in order.
 
-    As a context manager it enters those sinks that are context managers, and leaves them in the opposite order whatever
-    happens: put the terminal's view last, so that the terminal is whole before files are finished.
+    As a context manager it enters those sinks that are context managers, and always leaves them in reverse order. Put
+    the terminal's view last, so that the terminal is restored before files are finished.
     """
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
@@ -29,7 +29,7 @@ class Fanout:
         self._stack = ExitStack()
 
     def handle(self, event: Event) -> None:
-        """Hand the event on."""
+        """Pass on the event."""
         for sink in self._sinks:
             sink.handle(event)
 
@@ -48,7 +48,7 @@ class Fanout:
 
 
 class Only:
-    """Hands on the events of some kinds, and keeps the others to itself."""
+    """Passes on the events of some kinds, and drops the others."""
 
     def __init__(self, sink: Sink, *kinds: type[Event]) -> None:
         self._sink = sink

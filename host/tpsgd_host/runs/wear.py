@@ -1,16 +1,16 @@
-"""What checkpoints cost a board's flash."""
+"""Estimate the wear of a board's flash by checkpoints."""
 
 from __future__ import annotations
 
 from tpsgd.checkpoint import HEADER_SIZE
 from tpsgd_host.model.modelfile import Model
 
-#: Bytes that flash erases at once, and how often it does before it may fail, on common boards.
+#: Bytes that flash erases at once, and how many times it can do so before it may fail, on common boards.
 BLOCK, CYCLES = 4096, 100_000
 
 
 def checkpoint_bytes(model: Model) -> int:
-    """Return the size of a checkpoint: header, weights of the layers that train, CRC (SPEC 3)."""
+    """Return the size of a checkpoint: header, weights of the layers that learn, CRC (SPEC 3)."""
     trained = (
         w for layer, w in zip(model.layers, model.weights, strict=True) if not layer.frozen and any(layer.shifts)
     )
@@ -18,7 +18,7 @@ def checkpoint_bytes(model: Model) -> int:
 
 
 def wear_note(model: Model, every: int, total: int) -> str:
-    """Say what a checkpoint every ``every`` of ``total`` training samples means, as if always the same blocks wore."""
+    """Describe the wear by a checkpoint every ``every`` of ``total`` samples, if it always hits the same blocks."""
     size = checkpoint_bytes(model)
     writes = 1 + (total // every if every else 0)
     blocks = -(-size // BLOCK)

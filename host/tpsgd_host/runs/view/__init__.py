@@ -1,1 +1,1 @@
-"""What a run looks like: live in the terminal, as a report, and as pictures."""
+"""Shows a run: live in the terminal, as a report, and as pictures."""

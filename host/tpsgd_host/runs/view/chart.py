@@ -1,4 +1,4 @@
-"""Accuracy over a run as a few lines of text: prequential as a braille curve, held-out as marks."""
+"""Draw a run's accuracy in a few lines of text: prequential as a braille curve, held-out as marks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _AXIS = 5  # columns of "100% "
 
 
 class Curve:
-    """Points of a curve in bounded memory: past ``limit`` of them every second one is dropped."""
+    """Points of a curve in bounded memory: above ``limit``, every second one is dropped."""
 
     def __init__(self, limit: int = 1024) -> None:
         self.points: list[tuple[float, float]] = []
@@ -66,13 +66,13 @@ def chart(curve: Points, marks: Points, end: float, width: int, height: int, asc
 
 
 def _floor(values: Sequence[float]) -> float:
-    """Return where the axis begins: 0, 0.5 or 0.8, so that a good run still shows its differences."""
+    """Return the start of the axis: 0, 0.5 or 0.8, so that differences stay visible in a good run."""
     lowest = min(values, default=0.0)
     return next((low for low in (0.8, 0.5) if lowest >= low), 0.0)
 
 
 def _tick(row: int, height: int, low: float) -> str:
-    """Return the axis label of a line: top, middle and bottom have one."""
+    """Return the axis label of a line; the top, middle and bottom lines have one."""
     share = {0: 1.0, height - 1: low}
     if height % 2:
         share.setdefault(height // 2, (1 + low) / 2)
@@ -87,7 +87,7 @@ def _cell(x: float, y: float, end: float, low: float, columns: int, rows: int) -
 
 
 def _braille(curve: Points, end: float, low: float, columns: int, height: int) -> list[list[int]]:
-    """Return the bits of each cell: the mean of the points over each dot column, neighbours joined."""
+    """Return the bits of each cell: the mean of the points in each dot column, with neighbours joined."""
     sums: dict[int, tuple[float, int]] = {}
     for x, y in curve:
         at = _cell(x, y, end, low, 2 * columns, 4 * height)[1]
@@ -97,7 +97,7 @@ def _braille(curve: Points, end: float, low: float, columns: int, height: int) -
     before: tuple[int, int] | None = None
     for at, (total, count) in sorted(sums.items()):
         row = _cell(0, total / count, end, low, 1, 4 * height)[0]
-        # A run shorter than the chart is wide leaves columns without a sample: they take the earlier height.
+        # A run with fewer samples than columns leaves some empty; these repeat the height to their left.
         since, from_row = before or (at, row)
         for gap in range(since + 1, at):
             _set(cells, gap, from_row)

@@ -1,4 +1,4 @@
-"""The run on the terminal while it lasts: progress, figures, accuracy curve; plain lines where it is no terminal."""
+"""Show a run while it lasts: progress, figures and accuracy curve on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LiveView:
     Parameters
     ----------
     console : Console, optional
-        Where to; standard output by default.
+        The console to use; standard output by default.
     mode : {"auto", "live", "plain", "quiet"}
         ``auto`` is ``live`` on a terminal and ``plain`` elsewhere: one line per epoch. ``quiet`` shows nothing.
     clock : callable
@@ -98,7 +98,7 @@ class LiveView:
             self._print(Text(prefix + line, style))
 
     def _print(self, what: RenderableType) -> None:
-        # A line in a file or a pipe stays one line.
+        # In a file or a pipe, a line stays one line.
         soft = self._mode == "plain" and isinstance(what, Text)
         self._console.print(what, soft_wrap=soft, highlight=False)
 
@@ -112,7 +112,7 @@ class LiveView:
 
 
 class _State:
-    """What the live view shows; drawn by another thread than the one that feeds it."""
+    """The state that the live view shows; one thread feeds it, another draws it."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -152,7 +152,7 @@ class _State:
             self._marks.append((now, self._done))
 
     def _rate(self) -> float:
-        """Samples a second over the last marks; a board that fell silent slows it down."""
+        """Samples per second over the last marks; it falls while a board is silent."""
         if not self._marks:
             return 0.0
         since, done = self._marks[0]
@@ -195,7 +195,7 @@ class _State:
             ("loss ", "-" if m.train.loss is None else f"{m.train.loss:.3f}"),
             ("held out ", percent(test)),
         ]
-        # Facts that do not fit go to a line of their own, whole.
+        # Facts that do not fit move to a line of their own.
         lines: list[Text] = []
         for name, value in facts:
             fact = Text(name, "dim", no_wrap=True).append(value, "not dim bold")

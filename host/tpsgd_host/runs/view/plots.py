@@ -1,6 +1,6 @@
-"""Pictures of runs: accuracy while training, and confusion. Figures only, none of pyplot's global state.
+"""Draw pictures of runs: accuracy during training, and confusion. They use no global state of pyplot.
 
-Colours are those of Okabe and Ito, safe for the colour-blind; marks and dashes tell runs apart in greyscale too.
+The colours are those of Okabe and Ito, safe for the colour-blind; marks and dashes tell runs apart in greyscale.
 
 Shapes: N classes.
 """
@@ -42,14 +42,14 @@ _GREY = "#555555"
 
 
 def plot_accuracy(runs: Sequence[RunFolder], path: Path) -> None:
-    """Draw prequential and held-out accuracy against training samples, PNG or SVG by the suffix of ``path``.
+    """Draw prequential and held-out accuracy against training samples, as PNG or SVG by the suffix of ``path``.
 
     Raises
     ------
     DataError
-        A log is damaged or holds no results, or ``path`` cannot be written.
+        When a log is damaged or holds no results, or ``path`` cannot be written.
     ConfigError
-        The suffix is neither.
+        When the suffix is neither.
     """
     names = [run.name for run in runs]
     traces = [_trace(run, str(run.path) if names.count(run.name) > 1 else run.name) for run in runs]
@@ -69,12 +69,12 @@ def plot_accuracy(runs: Sequence[RunFolder], path: Path) -> None:
 def _trace(run: RunFolder, name: str) -> Trace:
     one = trace(name, run.events())
     if not len(one.samples) and not len(one.held_out):
-        raise DataError(f"{run.path} has no results yet", "Plot it when its first samples are in log.csv.")
+        raise DataError(f"{run.path} has no results yet", "Plot it after its first samples are in log.csv.")
     return one
 
 
 def _draw_trace(axes: Axes, one: Trace, i: int, several: bool) -> None:
-    # The mean of the very first samples jumps between 0 and 1 and says nothing.
+    # The mean of the very first samples jumps between 0 and 1 and means nothing.
     first = int(np.searchsorted(one.samples, one.span // 10, side="right"))
     shown = slice(min(first, len(one.samples) // 2), None, max(1, len(one.samples) // _POINTS))
     colour, mark, dash = _style(i)
@@ -94,7 +94,7 @@ def _style(i: int) -> tuple[str, str, Dash]:
 
 
 def _dress(axes: Axes, traces: Sequence[Trace]) -> None:
-    """Set up axes, grid, title, and epochs above where the runs agree on them."""
+    """Set up axes, grid and title, and show epochs at the top if the runs agree on them."""
     axes.set_xlabel("training samples")
     axes.set_ylabel("accuracy")
     axes.set_ylim(0, 1.02)
@@ -141,21 +141,21 @@ def _keys(traces: Sequence[Trace]) -> list[Line2D]:
 
 
 def plot_confusion(run: RunFolder, path: Path) -> None:
-    """Draw the confusion matrix, rows normalized, counts in the cells; PNG or SVG by the suffix of ``path``.
+    """Draw the confusion matrix with normalized rows and counts in the cells, as PNG or SVG by the suffix of ``path``.
 
-    Held-out samples of the last complete pass, or the last epoch's training samples where none are held out.
+    It counts the held-out samples of the last complete pass, else the last epoch's training samples.
 
     Raises
     ------
     DataError
-        The log is damaged or holds no results, or ``path`` cannot be written.
+        When the log is damaged or holds no results, or ``path`` cannot be written.
     ConfigError
-        The suffix is neither.
+        When the suffix is neither.
     """
     metrics = Metrics.of(run.events())
     counts = metrics.confusion
     if not counts.any():
-        raise DataError(f"{run.path} has no results yet", "Plot it when its first samples are in log.csv.")
+        raise DataError(f"{run.path} has no results yet", "Plot it after its first samples are in log.csv.")
     n = len(counts)
     names = [clip(name, 24) for name in class_names(run.config, n)]
     cell = float(np.clip(12 / n, 0.32, 0.62))
@@ -177,7 +177,7 @@ def plot_confusion(run: RunFolder, path: Path) -> None:
 
 
 def _name_classes(axes: Axes, names: Sequence[str], shares: npt.NDArray[np.float64]) -> None:
-    """Put class names at both axes and each row's recall at the right."""
+    """Write class names on both axes, and each row's recall on the right."""
     n = len(names)
     size = 10 if n <= 12 else 8.5
     ticks = range(n)
@@ -214,10 +214,10 @@ def _write_counts(axes: Axes, counts: Matrix, shares: npt.NDArray[np.float64], c
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture, whole or not at all; PNG or SVG by the suffix of ``path``."""
+    """Write a picture, completely or not at all, as PNG or SVG by the suffix of ``path``."""
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
-        raise ConfigError(f"{path} is neither .png nor .svg", "Give the picture one of these suffixes.")
+        raise ConfigError(f"{path} is neither .png nor .svg", "Use one of these suffixes.")
     data = io.BytesIO()
     metadata = {"Date": None} if kind == "svg" else {}
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The end of a run as text: confusion and recall by class, or the most confused pairs where there are many classes.
+"""Report a run's end as text: confusion and recall per class, or the most confused pairs if there are many classes.
 
 Shapes: N classes.
 """
@@ -22,13 +22,13 @@ from tpsgd_host.runs.metrics import Matrix, most_confused, recall
 MATRIX_CLASSES = 30
 _KEYS = string.ascii_lowercase + string.ascii_uppercase
 _HIT, _MISS = "bold green", "red"
-_NAME = 14  # columns of a class name
-_COUNTS = 32  # columns of the counts beside two names, and what is between
-_FRAME = 12  # columns of the letter, the recall and what is between
+_NAME = 14  # columns for a class name
+_COUNTS = 32  # columns for the counts beside two names, and the gaps
+_FRAME = 12  # columns for the letter, the recall and the gaps
 
 
 def confusion_report(confusion: Matrix, classes: Sequence[str], of: str, width: int) -> RenderableType:
-    """Return the confusion of a run as fits ``width`` columns.
+    """Return the confusion of a run in ``width`` columns.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def confusion_report(confusion: Matrix, classes: Sequence[str], of: str, width: 
 
 
 def clip(name: str, length: int) -> str:
-    """Return ``name`` in at most ``length`` characters, both its ends kept, without control characters."""
+    """Return ``name`` without control characters, shortened in the middle to at most ``length`` characters."""
     clean = "".join(c if c.isprintable() else " " for c in name)
     if len(clean) <= length:
         return clean
@@ -65,12 +65,12 @@ def clip(name: str, length: int) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Return a share as a percentage, or a dash for None and NaN."""
+    """Return a share as a percentage, a dash for None and NaN."""
     return "-" if share is None or math.isnan(share) else f"{share:.1%}"
 
 
 def _tenths(confusion: Matrix) -> Matrix:
-    """Return each row's shares as 0..9, what is there at all at least 1."""
+    """Return each row's shares as 0..9; every count above 0 gives at least 1."""
     totals = np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     return np.where(confusion > 0, np.clip(confusion * 10 // totals, 1, 9), 0)
 
@@ -83,7 +83,7 @@ def _matrix(
     pad: int,
     shares: npt.NDArray[np.float64],
 ) -> Group:
-    """Return the matrix; where the heads are letters, the labels say which letter is theirs."""
+    """Return the matrix; if column heads are letters, each label shows its letter."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, pad))
     lettered = list(heads) != list(names)
     if lettered:
@@ -120,7 +120,7 @@ def _pairs(confusion: Matrix, classes: Sequence[str], of: str, width: int) -> Gr
     for label, guess, count in most_confused(confusion, 15):
         table.add_row(Text(names[label]), Text(names[guess]), str(count), percent(count / totals[label]))
     shares = recall(confusion)
-    order = [int(i) for i in np.argsort(shares, kind="stable")]  # NaN goes last
+    order = [int(i) for i in np.argsort(shares, kind="stable")]  # NaN sorts last
     entries = [Text(f"{names[i]} {percent(float(shares[i]))}", no_wrap=True) for i in order]
     return Group(
         _title(f"Most confused, {of}"), table, _title("Recall by class, lowest first"), Columns(entries, padding=(0, 3))

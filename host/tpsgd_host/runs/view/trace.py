@@ -1,4 +1,4 @@
-"""A run's accuracy against its training samples, as the plots need it.
+"""A run's accuracy against its training samples, for the plots.
 
 Shapes: S labelled training samples, E epochs with a held-out pass.
 """
@@ -17,7 +17,7 @@ from tpsgd_host.data.samples import UNKNOWN
 from tpsgd_host.runs.events import EpochEnded, Event, SampleResult
 from tpsgd_host.runs.metrics import RECENT
 
-#: Points of a curve; a run of more than twice as many samples has one for several samples.
+#: Maximum points of a curve; with more than twice as many samples, a point stands for several.
 LIMIT = 8192
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -30,16 +30,16 @@ class Trace:
     Attributes
     ----------
     name : str
-        What the run is called in a legend.
+        The run's name in a legend.
     samples, prequential : ndarray of float64, shape (S,)
-        Training samples so far, and the mean accuracy of the last ``span`` of them; in a long run, one for several
-        samples.
+        Training samples so far, and the mean accuracy over the last ``span`` of them; in a long run, a point stands for
+        several samples.
     span : int
-        100, or a fiftieth of a long run, so that the curve stays a line.
+        100, or a fiftieth of a long run, which keeps the curve a thin line.
     held_out_samples, held_out : ndarray of float64, shape (E,)
-        Training samples so far and accuracy, at the end of each epoch.
+        Training samples so far, and accuracy, at the end of each epoch.
     epoch_ends : tuple of (int, int)
-        Each epoch and the training samples so far at its end.
+        Each epoch, and the training samples so far at its end.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Trace:
 
 
 class _Blocks:
-    """Right answers in blocks of equally many samples, one each at first; past ``LIMIT`` blocks two become one."""
+    """Right answers in blocks of equal size, at first one sample each; above ``LIMIT`` blocks, pairs are merged."""
 
     def __init__(self) -> None:
         self.size = 1
-        self.right = array("q")  # right answers of each block
+        self.right = array("q")  # right answers in each block
         self.ends = array("q")  # training samples so far at its end
         self._count = self._sum = 0
 
@@ -75,7 +75,7 @@ class _Blocks:
 
 
 def trace(name: str, events: Iterable[Event]) -> Trace:
-    """Return the curves of a run's events."""
+    """Return the curves for a run's events."""
     seen = 0
     blocks = _Blocks()
     ends: list[tuple[int, int]] = []
@@ -97,7 +97,7 @@ def trace(name: str, events: Iterable[Event]) -> Trace:
 
 
 def moving_mean(values: Floats, span: int) -> Floats:
-    """Return the mean of the last ``span`` values at each, of all so far where there are fewer; shape (S,)."""
+    """Return the running mean of the last ``span`` values, or of all so far if there are fewer; shape (S,)."""
     total = np.concatenate(([0.0], np.cumsum(values)))
     stop = np.arange(1, len(values) + 1)
     start = np.maximum(stop - span, 0)

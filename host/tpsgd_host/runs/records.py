@@ -1,4 +1,4 @@
-"""All that a run applies, by its place in the run: the same records however often they are asked for.
+"""The records of a run by number: a number always gives the same record.
 
 Shapes: R records, T steps, C channels.
 """
@@ -20,28 +20,28 @@ from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.executor import STRETCH, TEST, TRAIN, Bytes, Records
 
-#: What is done with the samples of each part.
+#: The operation on the samples of each part.
 OPS = (TRAIN, TEST)
 
 _NO_LINES = np.empty(0, np.int64)
 
-#: Records of a run, which boards count in 32 bits.
+#: Maximum records in a run, because boards count them in 32 bits.
 MAX_RECORDS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """What is applied, and in which order.
+class Presentation:
+    """Which samples a run presents to the network, and in which order.
 
     Attributes
     ----------
     train : Samples or EncodedSamples
     test : Samples, EncodedSamples or None
-        Held-out samples, classified after every ``test_every``-th epoch and after the last.
+        Held-out samples, classified after every ``test_every`` epochs and after the last.
     epochs : int
-        Passes over ``train``; 0 only classifies ``test``.
+        Passes through ``train``; 0 only classifies ``test``.
     shuffle_seed : int
-        Seed of the order of each epoch; 0 keeps the file's order.
+        Seed of the order of each epoch; 0 keeps file order.
     """
 
     train: Samples | EncodedSamples
@@ -55,7 +55,7 @@ class Schedule:
             raise ConfigError(
                 f"{self.epochs:,} epochs over {len(self.train):,} samples are {self.results:,} records; a run has at "
                 f"most {MAX_RECORDS:,}",
-                "Take fewer epochs: --epochs 20 is plenty where the accuracy does not rise any more.",
+                "Use fewer epochs: --epochs 20 is plenty once the accuracy no longer rises.",
             )
 
     def tested(self, epoch: int) -> bool:
@@ -64,54 +64,55 @@ class Schedule:
 
     @property
     def total(self) -> int:
-        """Training samples of the whole run."""
+        """Number of training samples in the whole run."""
         return self.epochs * len(self.train)
 
     @property
     def results(self) -> int:
-        """Results of the whole run, training and test."""
+        """Number of results in the whole run, training and test."""
         passes = -(-self.epochs // self.test_every) or 1
         return self.total + (passes * len(self.test) if self.test else 0)
 
 
-class Course:
-    """The records of a run, numbered from 0, epoch after epoch (from 1).
+class RunRecords:
+    """The records of a run, numbered from 0 across epochs; epochs count from 1.
 
     Attributes
     ----------
     model : Model
-        What they are encoded for.
+        The model for which they are encoded.
     epochs : int
-        How many there are; one where the schedule only classifies.
+        Number of epochs; 1 where the presentation only classifies.
     """
 
-    def __init__(self, model: Model, schedule: Schedule) -> None:
+    def __init__(self, model: Model, presentation: Presentation) -> None:
         self.model = model
-        self.schedule = schedule
-        self.epochs = max(1, schedule.epochs)
-        self._parts = [encoded(part, model.scaling) for part in (schedule.train, schedule.test) if part is not None]
+        self.presentation = presentation
+        self.epochs = max(1, presentation.epochs)
+        parts = presentation.train, presentation.test
+        self._parts = [encoded(part, model.scaling) for part in parts if part is not None]
         self._orders = self._begin()
         self._epoch, self._order = 0, np.arange(0)
 
     @property
     def total(self) -> int:
-        """Training samples of the whole run."""
-        return self.schedule.total
+        """Number of training samples in the whole run."""
+        return self.presentation.total
 
     def bounds(self, epoch: int) -> tuple[int, int]:
-        """Return the number of the epoch's first record, and the one after its last."""
+        """Return the numbers of the epoch's first record, and of the one after its last."""
         train, tests = self._sizes()
-        first = (epoch - 1) * train + (epoch - 1) // self.schedule.test_every * tests
+        first = (epoch - 1) * train + (epoch - 1) // self.presentation.test_every * tests
         return first, first + train + tests * self._tested(epoch)
 
     def records(self, first: int, end: int) -> Records:
-        """Return the records number ``first`` to ``end`` (exclusive), of however many epochs."""
+        """Return records ``first`` to ``end`` (exclusive), which may span epochs."""
         ops, labels, _ = self.facts(first, end)
         data = [self._parts[part].activations(index) for part, index in self._places(first, end)]
         return Records(ops, labels, np.concatenate([self._parts[0].data[:0], *data]))
 
     def facts(self, first: int, end: int) -> tuple[Bytes, Bytes, npt.NDArray[np.int64]]:
-        """Return what the records number ``first`` to ``end`` are: ops, labels, and their lines in the data files."""
+        """Return ops, labels and data file lines of records ``first`` to ``end``."""
         places = list(self._places(first, end))
         ops = [np.full(len(index), OPS[part], np.uint8) for part, index in places]
         labels = [self._parts[part].labels[index] for part, index in places]
@@ -120,7 +121,7 @@ class Course:
         return np.concatenate([none, *ops]), np.concatenate([none, *labels]), np.concatenate([_NO_LINES, *lines])
 
     def crc(self) -> int:
-        """Return a CRC-32 over the activations and labels of both parts, by which changed data are noticed."""
+        """Return a CRC-32 over the activations and labels of both parts, to detect changed data."""
         crc = 0
         for part in self._parts:
             for first in range(0, len(part), STRETCH):
@@ -129,7 +130,7 @@ class Course:
         return crc
 
     def _places(self, first: int, end: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-        """Yield where records stand: the part, 0 for training and 1 for test, and the numbers in it."""
+        """Yield the positions of records: the part, 0 for training and 1 for test, and the indices in it."""
         epoch = 1 + bisect_right(range(1, self.epochs + 1), first, key=lambda epoch: self.bounds(epoch)[1])
         while first < end and epoch <= self.epochs:
             start, stop = self.bounds(epoch)
@@ -142,17 +143,17 @@ class Course:
             epoch += 1
 
     def _sizes(self) -> tuple[int, int]:
-        train = len(self._parts[0]) if self.schedule.epochs else 0
+        train = len(self._parts[0]) if self.presentation.epochs else 0
         return train, len(self._parts[1]) if len(self._parts) > 1 else 0
 
     def _tested(self, epoch: int) -> bool:
-        return len(self._parts) > 1 and (self.schedule.tested(epoch) or not self.schedule.epochs)
+        return len(self._parts) > 1 and (self.presentation.tested(epoch) or not self.presentation.epochs)
 
     def _begin(self) -> Iterator[npt.NDArray[np.int64]]:
-        return epochs(self._sizes()[0], self.epochs, self.schedule.shuffle_seed)
+        return epochs(self._sizes()[0], self.epochs, self.presentation.shuffle_seed)
 
     def _order_of(self, epoch: int) -> npt.NDArray[np.int64]:
-        """Return the order of the training samples; each follows from the one before, so going back begins anew."""
+        """Return the order of an epoch's training samples; each follows from the last, so going back starts over."""
         if epoch < self._epoch:
             self._orders, self._epoch = self._begin(), 0
         while self._epoch < epoch:
