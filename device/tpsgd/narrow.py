@@ -1,0 +1,10 @@
+"""Slots of a digital microphone as int16, readable; ``narrow_viper`` does the same faster."""
+
+import struct
+
+
+def narrow(source, target, count, shift):
+    """Store ``count`` int32 of ``source``, moved right by ``shift`` bits and cut off at int16, in ``target``."""
+    for i in range(count):
+        x = struct.unpack_from("<i", source, 4 * i)[0] >> shift
+        target[i] = max(-32768, min(32767, x))
