@@ -18,6 +18,7 @@ metadata(description="Networks that train themselves, in integers", version="0.1
 MODULES = (
     "__init__.py",
     "buffers.py",
+    "capture.py",
     "cdc.py",
     "checkpoint.py",
     "convfeedback.py",
@@ -28,12 +29,15 @@ MODULES = (
     "frontend.py",
     "frontspec.py",
     "generator.py",
+    "imu.py",
     "kernels_np.py",
     "kernels_plain.py",
     "learner.py",
     "logmel.py",
+    "microphone.py",
     "modelfile.py",
     "motion.py",
+    "narrow.py",
     "network.py",
     "newclass.py",
     "parameters.py",
@@ -47,7 +51,7 @@ MODULES = (
     "softmax.py",
     "temporal.py",
 )
-VIPER = ("kernels_viper.py", "logmel_viper.py")
+VIPER = ("kernels_viper.py", "logmel_viper.py", "narrow_viper.py")
 THUMB = ("kernels_thumb.py",)
 package(
     "tpsgd",

@@ -123,5 +123,5 @@ def find():
     except ImportError as error:
         if "sensor" not in str(error):  # sensor.py is there, and a driver that it wants is not
             raise
-        raise ImportError("the board has no sensor.py: tpsgd-host flash MODEL --sensor NAME --pins ...")
+        raise ImportError("the board has no sensor.py: tpsgd-host flash MODEL --sensor NAME --pins ...") from None
     return sensor.open()

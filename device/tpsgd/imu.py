@@ -72,7 +72,7 @@ def driven(module, name, sda, scl, rate, gyro=False, number=0):
     try:
         driver = getattr(__import__(module), name)(I2C(number, sda=Pin(sda), scl=Pin(scl)))
     except ImportError:
-        raise ImportError("the driver %s is not on the board: mpremote mip install %s" % (module, module))
+        raise ImportError("the driver %s is not on the board: mpremote mip install %s" % (module, module)) from None
 
     def fill(buffer):
         i = 0

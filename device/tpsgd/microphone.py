@@ -41,8 +41,9 @@ class I2SMicrophone:
 
     def start(self):
         """Switch the clock on."""
-        from machine import I2S, Pin
         from select import POLLIN, poll
+
+        from machine import I2S, Pin
 
         sck, ws, sd = [Pin(pin) for pin in self._pins]
         _, ibuf, number = self._setup

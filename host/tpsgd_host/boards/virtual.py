@@ -16,12 +16,14 @@ import subprocess
 import sys
 import time
 import tty
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 
 import click
 
+from tpsgd.capture import PIPE
 from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.errors import BoardError, ConfigError, DependencyError, PortError
 from tpsgd_host.files import read_file
@@ -29,6 +31,9 @@ from tpsgd_host.link.port import Port, SerialPort
 
 #: The board's own settings, stored beside the files of its flash, to which it does not belong.
 SETTINGS = "board.json"
+
+#: What opens the board's sensor, where it has one.
+SENSOR = "sensor.py"
 
 _LOOK = 0.1  # seconds between checks whether a program has ended, for a board that holds its line
 
@@ -134,6 +139,7 @@ class VirtualBoard:
         board_end, self._line = pty.openpty()
         tty.setraw(self._line)
         self.path = os.ttyname(self._line)
+        self._lay_pipe()
         environment = {"PATH": os.defpath, "HOME": str(self.folder), "MICROPYPATH": ":.frozen"}
         try:
             self._process = subprocess.Popen(
@@ -180,6 +186,14 @@ class VirtualBoard:
             if end >= 0:
                 os.close(end)
         self._line = self._held = -1
+        with suppress(OSError):
+            (self.folder / PIPE).unlink()
+
+    def _lay_pipe(self) -> None:
+        """Make the pipe that a board with a sensor hears from; one that is left from a killed board will do."""
+        if (self.folder / SENSOR).is_file():
+            with suppress(FileExistsError):
+                os.mkfifo(self.folder / PIPE)
 
     def __enter__(self) -> VirtualBoard:
         self.start()

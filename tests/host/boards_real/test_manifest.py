@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 DEVICE = ROOT / "device"
 FIRMWARE = ROOT / "firmware"
 MODULES = {f"tpsgd/{path.name}" for path in (DEVICE / "tpsgd").glob("*.py")}
-ENGINES = {"tpsgd/kernels_viper.py", "tpsgd/kernels_thumb.py", "tpsgd/logmel_viper.py"}
+ENGINES = {"tpsgd/kernels_viper.py", "tpsgd/kernels_thumb.py", "tpsgd/logmel_viper.py", "tpsgd/narrow_viper.py"}
 
 
 def package():

@@ -92,7 +92,9 @@ def test_each_architecture_gets_the_engines_it_can_have(arch):
     engines = {name[14:-4] for name in files if name.startswith("tpsgd/kernels_")}
     expected = {"plain", "np"} | ({"viper"} if arch else set()) | ({"thumb"} if arch.startswith("arm") else set())
     assert engines == expected
-    assert len(files) == len(sources()) - 4 + len(engines)
+    left_out = [] if arch else [name for name in sources() if name.endswith("_viper.py")]
+    left_out += [] if arch.startswith("arm") else [name for name in sources() if name.endswith("_thumb.py")]
+    assert {name[:-4] for name in files} == {name[:-3] for name in sources() if name not in left_out}
     assert b"/tmp" not in b"".join(files.values()), "a path of this machine is in a file"
 
 
