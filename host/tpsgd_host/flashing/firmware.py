@@ -1,4 +1,4 @@
-"""Firmware: found, judged, and written by the board's own loader."""
+"""Find firmware, check it, and write it with the board's own loader."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tpsgd_host.flashing.programs import esptool, mpremote, run
 from tpsgd_host.flashing.releases import Release, known_release, releases, where_from
 from tpsgd_host.flashing.uf2 import check_family, read_uf2
 
-#: Bytes of a firmware file; a board's flash has a quarter of it.
+#: Maximum bytes of a firmware file; boards' flash has at most a quarter of it.
 MAX_FIRMWARE = 64 << 20
 
-#: Speed at which esptool writes: the one that MicroPython's own instructions name.
+#: Baud rate for esptool, as in MicroPython's own instructions.
 ESPTOOL_BAUD = 460800
 
 
 def find_firmware(wanted: str, board: BoardProfile, called: str = "") -> Path | Release:
-    """Return what ``--firmware`` means: a file, or a release that can be fetched.
+    """Return the meaning of ``--firmware``: a file, or a release to fetch.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def find_firmware(wanted: str, board: BoardProfile, called: str = "") -> Path | 
     if release is None:
         there = ", ".join(releases().dates)
         raise ConfigError(
-            f"firmware {version} for {board.name} is not known here; known are MicroPython {there}",
+            f"firmware {version} for {board.name} is not known; tpsgd knows MicroPython {there}",
             where_from(board, version),
         )
     return release
@@ -58,12 +58,12 @@ def _read(path: Path) -> bytes:
 
 
 def check_firmware(path: Path, board: BoardProfile) -> str:
-    """Refuse a file that is no whole firmware for the board; return what it is, in a few words."""
+    """Raise if a file is not complete firmware for the board; return a short description of it."""
     return judge_firmware(_read(path), path.name, board)
 
 
 def judge_firmware(data: bytes, name: str, board: BoardProfile) -> str:
-    """Refuse data that are no whole firmware for the board; return what they are, in a few words."""
+    """Raise if data are not complete firmware for the board; return a short description of them."""
     if board.loader == "uf2":
         image = read_uf2(data, name)
         check_family(image, board.families, board.name, name)
@@ -72,7 +72,7 @@ def judge_firmware(data: bytes, name: str, board: BoardProfile) -> str:
         boot = read_image(data, name)
         check_chip(boot, board.chip_id, board.name, name)
         return f"{len(data)} bytes for chip {boot.chip_id} at 0x{board.offset:x}"
-    raise ConfigError(f"{board.name} takes no firmware from here", "leave --firmware out")
+    raise ConfigError(f"tpsgd cannot write firmware to {board.name}", "leave out --firmware")
 
 
 def esptool_commands(path: Path, board: BoardProfile, port: str, erase: bool) -> list[list[str]]:
@@ -84,7 +84,7 @@ def esptool_commands(path: Path, board: BoardProfile, port: str, erase: bool) ->
 
 
 def image_info_command(path: Path) -> list[str]:
-    """Return the command by which esptool judges an image."""
+    """Return the command with which esptool checks an image."""
     return [*esptool(), "image-info", str(path)]
 
 
@@ -110,16 +110,16 @@ def write_uf2(
     drives: Callable[[], list[Drive]] = find_drives,
     gone_within: float = 30.0,
 ) -> None:
-    """Write firmware to a board's boot drive and wait until the drive goes away, which is how the board says thanks.
+    """Write firmware to a board's boot drive, and wait until the drive disappears, which shows success.
 
     Parameters
     ----------
     port : str
-        Where the board's MicroPython answers; empty where only its drive is there.
+        Port of the board's MicroPython; empty if only its drive is present.
     seconds : float
         How long to wait for the drive.
     drives : callable
-        Returns the drives there are.
+        Returns the present drives.
     gone_within : float
         How long the board may take to restart.
     """
@@ -128,7 +128,7 @@ def write_uf2(
         try:
             run(bootloader_command(port), timeout=30)
         except (PortError, BoardError, DependencyError) as error:
-            tell(f"the board does not go into its loader by itself ({error.message})")
+            tell(f"the board does not start its loader by itself ({error.message})")
     drive = drive or _wait_drive(board, tell, seconds, drives)
     data = _read(path)
     target = drive.path / path.name
@@ -143,14 +143,14 @@ def write_uf2(
             raise BoardError(
                 f"cannot write to {drive.path}: {error.strerror}", f"{board.bootsel}, and flash again"
             ) from error
-        # The boot ROM restarts at the last block; the operating system may not have closed the file by then.
+        # The boot ROM restarts at the last block, when the operating system may not have closed the file yet.
     flush(target)
     until = time.monotonic() + gone_within
     while boot_drive(board, drives()) is not None:
         if time.monotonic() > until:
             raise BoardError(
                 f"the drive {drive.path} is still there {gone_within:.0f} s after the firmware was written",
-                "the board took none of it: is it the right board? Plug it in anew, then flash again",
+                "the board did not accept it: is it the right board? Plug it in again, then flash again",
             )
         time.sleep(0.2)
 
@@ -161,12 +161,12 @@ def boot_drive(board: BoardProfile, drives: list[Drive]) -> Drive | None:
     Raises
     ------
     ConfigError
-        When two boards are in their loaders: which one is meant?
+        When several boards are in their loaders.
     """
     fitting = [d for d in drives if d.kind == BOOT and board.drive and d.board_id.startswith(board.drive)]
     if len(fitting) > 1:
         places = ", ".join(str(drive.path) for drive in fitting)
-        raise ConfigError(f"{len(fitting)} boards are in their loaders: {places}", "leave one of them plugged in")
+        raise ConfigError(f"{len(fitting)} boards are in their loaders: {places}", "leave only one of them plugged in")
     return fitting[0] if fitting else None
 
 
@@ -187,5 +187,5 @@ def _no_drive(board: BoardProfile, drives: list[Drive], seconds: float) -> Tpsgd
     there = f"; there is {others}, another kind of board" if others else ""
     return PortError(
         f"no drive {board.drive} within {seconds:.0f} s{there}",
-        f"{board.bootsel}; a drive must appear, and be mounted: tpsgd-host boards shows it",
+        f"{board.bootsel}; a drive must appear and be mounted: tpsgd-host boards shows it",
     )

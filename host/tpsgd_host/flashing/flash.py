@@ -1,7 +1,7 @@
-"""Put the device package and a model on a board, and see that they arrived and run.
+"""Put the device package and a model on a board, and check that they arrived and run.
 
-Every file is written beside its place, read back, compared by hash, and then moved into place: a flash that was
-interrupted can simply be run again.
+Every file is written under another name, read back, compared by hash, and then renamed. After an interruption, just run
+the flash again.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from tpsgd_host.flashing.deploy import Flashed
 from tpsgd_host.flashing.virtual import flash_virtual, virtual_steps
 from tpsgd_host.model.modelfile import Model, load_model
 
-#: Takes a question before something is written over; raises where the answer is no.
+#: Called with a question before anything is overwritten; raises if the answer is no.
 Ask = Callable[[str], None]
 
 
 def refuse(question: str) -> None:
-    """Answer every question with no: what a program gets that has not said how to ask."""
-    raise ConfigError(f"this needs a yes: {question}", "give --yes (in Python: ask=lambda question: None)")
+    """Answer every question with no; the default for programs that do not pass a way to ask."""
+    raise ConfigError(f"this needs your consent: {question}", "add --yes (in Python: ask=lambda question: None)")
 
 
 @dataclass(frozen=True)
 class FlashReport:
-    """What a flash did; sizes in bytes.
+    """The result of a flash; sizes in bytes.
 
     Attributes
     ----------
     compiled : bool
-        Whether the device package went there as .mpy; else ``why_sources`` says why not.
+        Whether the device package was written as .mpy; if not, ``why_sources`` says why.
     firmware : str
-        Name of the firmware file that was written; empty where it was left alone.
+        Name of the firmware file that was written; empty if none was.
     started : bool
-        Whether the board was started and said that it holds the model. Without a port nobody can ask it, and what
-        follows is 0.
+        Whether the board was started and reported the model. Without a port it cannot be asked, and the next fields are
+        0.
     todo : str
-        What the user must do before the board can run: press RESET, say; empty where nothing.
+        What the user must do before the board can run, such as pressing RESET; may be empty.
     """
 
     board: str
@@ -94,24 +94,24 @@ def flash(
     folder : Path, optional
         Flash of the virtual board.
     heap : int, optional
-        Heap of the virtual board in bytes; it keeps it.
+        Heap of the virtual board in bytes, from now on.
     port : str
-        Where a real board is; empty takes the only one of its kind that is plugged in.
+        Port of a real board; by default that of the only plugged-in board of its kind.
     firmware : str
-        Firmware to put there first: a file, or a release of MicroPython that is fetched. Empty leaves it alone, unless
-        no MicroPython answers and ``ask`` agrees to fetch it.
+        Firmware to write first: a file, or a release of MicroPython to fetch. If empty, the firmware stays as it is,
+        unless no MicroPython answers and ``ask`` agrees to fetch it.
     erase : bool
-        Erase the whole flash before firmware is written (ESP32).
+        Whether to erase the whole flash before writing firmware (ESP32).
     deploy_only : bool
-        Leave the firmware alone in any case.
+        Whether to leave the firmware alone in any case.
     drive : Path, optional
-        CircuitPython's drive, where it is not to be looked for.
+        CircuitPython's drive; by default it is searched for.
     ask : callable
-        Gets a question before something is fetched or written over; raises where the answer is no.
+        Called with a question before anything is fetched or overwritten; raises if the answer is no.
     tell : callable
-        Gets what the user should know now.
+        Called with notes for the user.
     progress : callable
-        Gets the step's name, how many of its parts are done, and how many there are.
+        Called with the step's name, the number of its parts that are done, and their total.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def flash(
         flashed = real.flash_real(model, target, ask=ask, tell=tell, progress=progress)
         return _report(model, profile.name, flashed)
     if port not in ("", VIRTUAL) or firmware or erase or drive:
-        raise ConfigError("the virtual board has no port, drive or firmware to write", "name another --board")
+        raise ConfigError("the virtual board has no port, drive or firmware", "name another --board")
     return _report(model, VIRTUAL, flash_virtual(model, folder or default_folder(), heap, ask, progress))
 
 
@@ -140,7 +140,7 @@ def dry_run(
     folder: Path | None = None,
     heap: int | None = None,
 ) -> list[str]:
-    """Return every step that :func:`flash` would take, and touch nothing."""
+    """Return every step that :func:`flash` would take, without taking any."""
     model = load_model(model_path)
     profile = load_profile(board)
     if profile.name != VIRTUAL:

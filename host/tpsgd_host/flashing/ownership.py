@@ -1,8 +1,8 @@
-"""Whose a board's files are: what tpsgd wrote it may replace and remove, what a user wrote is kept.
+"""Tell tpsgd's files on a board from the user's: tpsgd may replace and remove its own, and keeps the user's.
 
-A file is ours by its hash alone. ``flash`` leaves the hashes of what it writes in :data:`SUMS`, as ``sha256sum`` has
-them; start-up programs are known by the hashes of all that were ever written. The same rule holds on the virtual board,
-on CircuitPython's drive and on a board behind its REPL.
+Only its hash makes a file ours. ``flash`` saves the hashes of what it writes in :data:`SUMS`, in the format of
+``sha256sum``; start-up programs are recognized by the hashes of all versions. The same rule holds on the virtual board,
+on CircuitPython's drive and on a board with a REPL.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tpsgd_host.flashing.mpy import PACKAGE, sources
 from tpsgd_host.flashing.probe import START_PROGRAM
 from tpsgd_host.names import listing
 
-#: Where a board keeps the hashes of what was written to it.
+#: File on a board with the hashes of what was written to it.
 SUMS = f"{PACKAGE}.sums"
 
 #: The start-up program on MicroPython.
@@ -30,16 +30,16 @@ START = "main.py"
 #: Files that run when a board starts.
 START_UPS = (BOOT, START_CIRCUITPYTHON, START)
 
-#: What CircuitPython puts on a new board: nobody misses it.
+#: CircuitPython puts this on a new board; it need not be kept.
 _HELLO = 'print("Hello World!")'
 
-#: Suffixes of what a board imports; other files in the package's folder are never touched.
+#: Suffixes of modules; other files in the package's folder are never touched.
 CODE = (".py", ".mpy")
 
-#: A file larger than this is none of ours, and is not read.
+#: Files larger than this are not ours, and are not read.
 MAX_FILE = 1 << 20
 
-#: Runs on the board: prints a line for each file that may be ours, and the sums it was left with.
+#: Runs on the board: prints a line for each file that may be ours, and the saved sums.
 PROGRAM = """
 import os
 try:
@@ -84,11 +84,11 @@ print("end")
 
 
 def digest(data: bytes) -> str:
-    """Return what names a file's content: its SHA-256 in hexadecimal digits."""
+    """Return the SHA-256 of a file's content, in hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
-#: Start-up files that were ever written, the ones that nobody misses among them.
+#: All versions of the start-up files, and the files that need not be kept.
 EVER_WRITTEN = frozenset(
     digest(text.encode())
     for text in (START_PROGRAM, MAIN, BOOT_PROGRAM, "", _HELLO, f"{_HELLO}\n", f"{_HELLO}\r\n")
@@ -107,9 +107,9 @@ class Belongings:
     Attributes
     ----------
     files : dict
-        Path on the board and digest: of start-up files, and of all in the package's folder.
+        Path on the board and digest of start-up files and of all files in the package's folder.
     sums : dict
-        What the board was left with: path and digest.
+        The saved sums: path and digest.
     """
 
     files: Mapping[str, str]
@@ -117,7 +117,7 @@ class Belongings:
 
     @classmethod
     def in_folder(cls, place: Path) -> Belongings:
-        """Look into a folder that is a board's flash.
+        """Read the files in a folder that is a board's flash.
 
         Raises
         ------
@@ -136,18 +136,16 @@ class Belongings:
 
     @classmethod
     def parse(cls, text: str) -> Belongings:
-        """Return what a board says when :func:`program` runs there.
+        """Parse what a board prints when it runs :func:`program`.
 
         Raises
         ------
         BoardError
-            When it did not run to its end.
+            When the output is incomplete.
         """
         lines = text.splitlines()
         if "end" not in lines:
-            raise BoardError(
-                f"the board did not say which files it has: {text.strip()[-200:]!r}", "reset it and try again"
-            )
+            raise BoardError(f"the board did not report its files: {text.strip()[-200:]!r}", "reset it and try again")
         files = {}
         for line in lines:
             word, _, rest = line.partition(" ")
@@ -166,13 +164,13 @@ class Belongings:
         if path == SUMS or self.sums.get(path) == found or found in _shipped():
             return True
         started = [name for name in (START, START_CIRCUITPYTHON) if name in self.files]
-        if self.sums:  # nothing starts: a flash was interrupted, and may have torn a file
+        if self.sums:  # nothing starts: a flash was interrupted, and may have left an incomplete file
             return not started and _whole(path) in self.sums
-        # Before there were sums: a board that runs our program has our package.
+        # From before there were sums: a board that runs our program has our package.
         return any(self.is_ours(name) for name in started) and _whole(path).rpartition(".")[0] in _modules()
 
     def others(self, start: str) -> tuple[str, ...]:
-        """Return what a flash would replace, or what would be imported in its place, and is not ours.
+        """Return files that are not ours and that a flash would replace, or that would be imported in place of ours.
 
         Parameters
         ----------
@@ -183,32 +181,32 @@ class Belongings:
         return tuple(path for path in code if not self.is_ours(path))
 
     def ours(self) -> tuple[str, ...]:
-        """Return all that is ours, start-up programs first: without one a board is bare, not half there."""
+        """Return all our files, start-up programs first, because a board without one is bare rather than broken."""
         return tuple(path for path in self.files if self.is_ours(path))
 
     def kept(self) -> tuple[str, ...]:
-        """Return the programs that are not ours and stay when a board is erased."""
+        """Return the programs that are not ours, which erasing keeps."""
         code = [path for path in self.files if path in START_UPS or path.endswith(CODE)]
         return tuple(path for path in code if not self.is_ours(path))
 
     def stale(self, files: Iterable[str]) -> tuple[str, ...]:
-        """Return what is ours in the package's folder and not among ``files``, which are about to be written."""
+        """Return our files in the package's folder that are not among ``files``, which are about to be written."""
         wanted = set(files)
         return tuple(path for path in self.ours() if path not in START_UPS and path not in wanted)
 
 
 def program() -> str:
-    """Return the program that says a board's files."""
+    """Return the program that prints a board's files."""
     return PROGRAM.format(files=(*START_UPS, SUMS), package=PACKAGE, sums=SUMS)
 
 
 def question(others: Iterable[str], place: str) -> str:
-    """Return what to ask before files that are not ours are set aside."""
+    """Return the question to ask before setting aside files that are not ours."""
     names = list(others)
     one = len(names) == 1
     return (
         f"{place} has {listing(names)} that {'is' if one else 'are'} not tpsgd's. "
-        f"Keep {f'it as {names[0]}.old' if one else 'each as NAME.old'} and go on?"
+        f"Keep {f'it as {names[0]}.old' if one else 'each as NAME.old'} and continue?"
     )
 
 
@@ -231,7 +229,7 @@ def _sums(lines: Iterable[str]) -> dict[str, str]:
 
 
 def _whole(path: str) -> str:
-    """Return the name of the file that a part of it was to become (``.NAME.123.tmp``, ``NAME.part``)."""
+    """Return the name that a temporary file was to get (``.NAME.123.tmp``, ``NAME.part``)."""
     pure = PurePosixPath(path)
     name = pure.name
     if name.startswith(".") and name.endswith(".tmp"):
@@ -254,7 +252,7 @@ def _modules() -> frozenset[str]:
 def _digest_of(path: Path) -> str:
     try:
         return digest(read_file(path, MAX_FILE))
-    except OSError:  # too large, or no file: nothing that we wrote
+    except OSError:  # too large, or not a file: tpsgd did not write it
         return "?"
 
 
@@ -262,4 +260,6 @@ def _read(path: Path) -> bytes:
     try:
         return read_file(path, MAX_FILE)
     except OSError as error:
-        raise BoardError(f"cannot read {path}: {error.strerror}", "may you read it? Is the board mounted?") from error
+        raise BoardError(
+            f"cannot read {path}: {error.strerror}", "do you have permission to read it? Is the board mounted?"
+        ) from error

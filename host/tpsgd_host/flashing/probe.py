@@ -1,7 +1,7 @@
-"""What a board says of itself: a small program that runs in its REPL, and its answer.
+"""Ask a board about itself: a small program that runs in its REPL, and its answer.
 
-The program asks for features and never for names, and prints one ``key=value`` a line. It has no dependency on the
-device package, so that it runs on a board that has none.
+The program tests for features, never for names, and prints one ``key=value`` per line. It does not need the device
+package, so it runs on boards without it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ START_PROGRAM = "from tpsgd import serve\n\nwhile True:\n    serve.main()\n"
 #: The hashes of both start-up programs.
 STARTS = {hashlib.sha256(text.encode()).hexdigest() for text in (START_PROGRAM, MAIN)}
 
-#: Says MicroPython's number of the .mpy format, but takes files of its own mpy-cross alone.
+#: Reports MicroPython's number of the .mpy format, but only takes files from its own mpy-cross.
 CIRCUITPYTHON = "circuitpython"
 
-#: Runs on MicroPython from 1.9 on and on CircuitPython; every question may go wrong on its own.
+#: Runs on MicroPython from 1.9 on and on CircuitPython; each question may fail on its own.
 PROGRAM = """
 import sys, gc
 def say(key, ask):
@@ -83,24 +83,24 @@ say("main", lambda: hashed("code.py" if sys.implementation[0] == "circuitpython"
 
 @dataclass(frozen=True)
 class BoardFacts:
-    """What a board said.
+    """A board's answers.
 
     Attributes
     ----------
     name, version, machine, platform : str
-        Of the interpreter and the hardware.
+        Name and version of the interpreter, and the hardware.
     heap_free, heap_used : int
-        Bytes, with nothing loaded.
+        Bytes of heap with nothing loaded.
     mpy : MpyFormat or None
-        What compiled files it takes; None unknown, or CircuitPython's.
+        The format of compiled files that it takes; None if unknown or CircuitPython's.
     native, thumb, ulab : bool
         Whether it has the native emitter, the inline assembler, and ulab.
     flash_free : int
-        Bytes; -1 unknown.
+        Free bytes of flash; -1 if unknown.
     writable : bool
         Whether programs may write to its file system.
     package, model : bool
-        Whether the device package and a model are there.
+        Whether the board has the device package and a model.
     main : str
         Its start-up program: ``none``, ``ours`` or ``other``.
     """
@@ -128,7 +128,7 @@ class BoardFacts:
 
 
 def parse_facts(text: str) -> BoardFacts:
-    """Return the facts in what the program printed.
+    """Return the facts in the program's output.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def parse_facts(text: str) -> BoardFacts:
         last = (text.strip().splitlines() or ["nothing"])[-1]
         raise BoardError(
             f"the board does not answer like MicroPython: {last[:200]!r}",
-            "is MicroPython on it? Reset the board and try again; tpsgd-host doctor --port PORT looks closer",
+            "does it run MicroPython? Reset the board and try again; tpsgd-host doctor --port PORT tells more",
         )
     mpy = None if answers["name"] == CIRCUITPYTHON else MpyFormat.of(_number(answers.get("mpy", "0")))
     return BoardFacts(

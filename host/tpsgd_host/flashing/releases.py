@@ -1,6 +1,6 @@
-"""MicroPython's official firmware: which file is for a board, fetched once, kept, and compared ever after.
+"""MicroPython's official firmware: find a board's file, fetch it once, keep it, and compare it from then on.
 
-micropython.org publishes no checksums. The SHA-256 of a file is shown, remembered when it is first seen, and compared
+micropython.org publishes no checksums. So the SHA-256 of a file is shown and remembered the first time, and compared
 whenever the file is used or fetched again.
 """
 
@@ -31,13 +31,13 @@ from tpsgd_host.model.settings import Document
 
 TABLE = "releases.toml"
 
-#: Where the files are fetched from instead, and where they are kept instead.
+#: Environment variables for another download address, and another cache folder.
 URL_VARIABLE, CACHE_VARIABLE = "TPSGD_FIRMWARE_URL", "TPSGD_FIRMWARE_CACHE"
 
-#: What remembers the checksums in the cache; `sha256sum --check` reads it.
+#: File in the cache with the checksums; `sha256sum --check` reads it.
 SUMS = "SHA256SUMS"
 
-#: Nothing that is fetched may be larger, or take longer; bytes and seconds.
+#: Maximum bytes and seconds of a download.
 LARGEST = 32 * 1024 * 1024
 LONGEST_FETCH = 900.0
 PIECE = 64 * 1024
@@ -66,13 +66,13 @@ class Release:
 
     @property
     def kept(self) -> Path:
-        """Where the file is kept once it was fetched."""
+        """Where the file is kept after it was fetched."""
         return cache_folder() / self.name
 
 
 @dataclass(frozen=True)
 class Releases:
-    """The table: the address of the files, the release taken where none is named, dates and boards' names."""
+    """The table: the address of the files, the default release, dates and boards' names."""
 
     base: str
     release: str
@@ -91,7 +91,7 @@ def parse_releases(text: str) -> Releases:
     Raises
     ------
     ConfigError
-        When the table is not as it must be.
+        When the table is not valid.
     """
     document = Document(text, TABLE)
     found = {name: document.values.get(name) for name in ("base", "release", "dates", "boards")}
@@ -103,25 +103,25 @@ def parse_releases(text: str) -> Releases:
     if found["release"] not in dates:
         raise document.error("", 0, "release", f"release {found['release']!r} has no date in [dates]")
     if urlsplit(str(found["base"])).scheme != "https":
-        raise document.error("", 0, "base", f"{found['base']!r} is no https address")
+        raise document.error("", 0, "base", f"{found['base']!r} is not an https address")
     return Releases(str(found["base"]), str(found["release"]), dict(dates), dict(boards))
 
 
 @cache
 def releases() -> Releases:
-    """Return the releases that are known."""
+    """Return the known releases."""
     return parse_releases((resources.files("tpsgd_host.flashing") / TABLE).read_text(encoding="utf-8"))
 
 
 def known_release(board: BoardProfile, version: str = "", called: str = "") -> Release | None:
-    """Return the file of a release for a board; None where it is not known.
+    """Return the file of a release for a board; None if it is unknown.
 
     Parameters
     ----------
     version : str
-        Such as ``1.26.1``; empty for the one that the table prefers.
+        Such as ``1.26.1``; empty for the default release.
     called : str
-        What the user calls the board: a Pico W has a file of its own.
+        The user's name for the board, because a Pico W has its own file.
     """
     table = releases()
     version = version.removeprefix("v") or table.release
@@ -134,9 +134,9 @@ def known_release(board: BoardProfile, version: str = "", called: str = "") -> R
 
 
 def where_from(board: BoardProfile, version: str = "") -> str:
-    """Return where a user gets firmware for a board, how its file is called, and how to name it here."""
+    """Tell a user where to get firmware for a board, its file name, and the option for it."""
     if board.loader == "none":
-        return "its firmware is not written from here: leave --firmware out"
+        return "tpsgd cannot write its firmware: leave out --firmware"
     suffix = "uf2" if board.loader == "uf2" else "bin"
     if board.firmware == CIRCUITPYTHON:
         page, name = "https://circuitpython.org/downloads", f"the .{suffix} of your board{version and f', {version}'}"
@@ -148,17 +148,17 @@ def where_from(board: BoardProfile, version: str = "") -> str:
 
 
 def fetch(release: Release, judge: Callable[[bytes], str], *, ask: Ask, tell: Tell, progress: Progress) -> Path:
-    """Return the file of a release: the one that is kept, else fetched once the user has agreed.
+    """Return the file of a release: the one in the cache, else a download after the user has agreed.
 
     Parameters
     ----------
     judge : callable
-        Refuses a file that is no firmware for the board; a server's error page is not remembered.
+        Raises if a file is not firmware for the board, so that a server's error page is not kept.
 
     Raises
     ------
     ConfigError
-        When it cannot be fetched, is no such firmware, or is not the file that was seen first.
+        When it cannot be fetched, is not such firmware, or differs from the file seen first.
     """
     kept = release.kept
     if kept.is_file():
@@ -167,20 +167,20 @@ def fetch(release: Release, judge: Callable[[bytes], str], *, ask: Ask, tell: Te
     else:
         ask(f"Fetch {release.url}?")
         data, where = _download(release, progress), "fetched"
-        what = f"{release.url} is not the file that was there first"
-        todo = f"do not use it; where MicroPython has replaced the file, remove its line from {kept.parent / SUMS}"
+        what = f"{release.url} is not the same file as the first time"
+        todo = f"do not use it; if MicroPython has replaced the file, remove its line from {kept.parent / SUMS}"
     digest, known = hashlib.sha256(data).hexdigest(), _sums().get(release.name)
     if known not in (None, digest):
-        raise ConfigError(f"{what}: its SHA-256 is {digest}, remembered is {known}", todo)
+        raise ConfigError(f"{what}: its SHA-256 is {digest}, but the remembered one is {known}", todo)
     judge(data)
     _keep(release, data, digest, known is not None)
-    seen = "as remembered" if known else f"first seen, and remembered in {kept.parent / SUMS}"
+    seen = "as remembered" if known else f"new, and remembered in {kept.parent / SUMS}"
     tell(f"{release.name}: {len(data):,} bytes, {where}; SHA-256 {digest}, {seen}")
     return kept
 
 
 def _sums() -> dict[str, str]:
-    """Return the checksums that are remembered, by file name."""
+    """Return the remembered checksums by file name."""
     try:
         lines = (cache_folder() / SUMS).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -190,7 +190,7 @@ def _sums() -> dict[str, str]:
 
 
 def _keep(release: Release, data: bytes, digest: str, remembered: bool) -> None:
-    """Put a file into the cache, where it is not there yet, and remember its checksum."""
+    """Put a file into the cache if it is new, and remember its checksum."""
     kept = release.kept
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +208,7 @@ def _keep(release: Release, data: bytes, digest: str, remembered: bool) -> None:
 
 
 def _download(release: Release, progress: Progress) -> bytes:
-    """Return what is at the address: whole, not too large, not for ever."""
+    """Download a release completely, within bounds of size and time."""
     offline = f"download it elsewhere and put it into {release.kept.parent}, or name it: --firmware FILE"
     try:
         with urllib.request.urlopen(release.url, timeout=30) as answer:
@@ -220,7 +220,7 @@ def _download(release: Release, progress: Progress) -> bytes:
         why = getattr(error, "reason", None) or error
         raise ConfigError(f"cannot fetch {release.url}: {why}", f"is the computer online? If not, {offline}") from error
     if len(data) > LARGEST:
-        raise ConfigError(f"{release.url} is larger than {LARGEST >> 20} MB: no firmware is", offline)
+        raise ConfigError(f"{release.url} is larger than {LARGEST >> 20} MB, so it is not firmware", offline)
     if size and len(data) != size:
         raise ConfigError(f"{release.url} ended after {len(data):,} of {size:,} bytes", "run the same command again")
     return data
@@ -233,5 +233,5 @@ def _pieces(answer: Any, size: int, progress: Progress) -> bytes:
         data += piece
         progress("fetch", len(data), size)
         if time.monotonic() > until:
-            raise TimeoutError(f"not whole after {LONGEST_FETCH:.0f} s")
+            raise TimeoutError(f"not complete after {LONGEST_FETCH:.0f} s")
     return bytes(data)

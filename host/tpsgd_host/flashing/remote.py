@@ -1,4 +1,4 @@
-"""A board's REPL and file system, by mpremote. Every access is one command that a user could type."""
+"""Use a board's REPL and file system through mpremote. Every access is a command that a user could type."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tpsgd_host.flashing.programs import mpremote, run
 from tpsgd_host.link.port import SerialPort
 from tpsgd_host.link.session import Session
 
-#: Ctrl-C twice, Ctrl-B for the friendly REPL, Ctrl-D: the board starts anew, boot.py and main.py included.
+#: Ctrl-C twice, Ctrl-B for the friendly REPL, Ctrl-D: the board restarts, boot.py and main.py included.
 RESTART = b"\r\x03\x03\r\x02\r\x04"
 
-#: Seconds within which a device program answers that a host has left in its session: it waits for frames.
+#: Seconds for a device program to answer when a host has left its session open, so that it waits for frames.
 ANSWER = 0.45
 
 
@@ -27,7 +27,7 @@ class Remote:
     Parameters
     ----------
     port : str
-        As pyserial opens it.
+        Its name for pyserial.
     """
 
     def __init__(self, port: str) -> None:
@@ -38,9 +38,10 @@ class Remote:
         return [*mpremote(), "connect", self.port, *words]
 
     def release(self) -> bool:
-        """Have a device program that serves a host let go of the console; return whether there was one.
+        """Make a device program that serves a host release the console; return whether there was one.
 
-        While it serves, the byte that interrupts programs is an ordinary byte: mpremote alone would not get through.
+        While it serves, the byte that interrupts programs is an ordinary byte, so mpremote alone could not interrupt
+        it.
         """
         port = SerialPort(self.port)
         try:
@@ -55,15 +56,15 @@ class Remote:
             port.close()
 
     def facts(self) -> BoardFacts:
-        """Start the board anew without its program and ask what it is."""
+        """Restart the board without its program, and ask what it is."""
         return parse_facts(run(self.command("exec", PROGRAM), timeout=40))
 
     def belongings(self, fresh: bool = False) -> Belongings:
-        """Ask which files the board has, and whose they are; ``fresh``: start it anew first, without its program."""
+        """Ask which files the board has, and whose they are; ``fresh``: first restart it without its program."""
         return Belongings.parse(run(self.command(*([] if fresh else ["resume"]), "exec", program()), timeout=60))
 
     def put_command(self, files: Sequence[tuple[Path, str]], program: str = "") -> list[str]:
-        """Return the command that runs ``program``, copies files, (here, path on the board), and has them hashed."""
+        """Return the command that runs ``program``, copies files (local path, path on the board), and hashes them."""
         words = ["resume", *(["exec", program, "+"] if program else [])]
         for here, there in files:
             words += ["fs", "cp", str(here), f":{there}", "+"]
@@ -75,14 +76,14 @@ class Remote:
         program: str = "",
         on_file: Callable[[str], None] = lambda name: None,
     ) -> None:
-        """Run ``program``, copy files, and compare their hashes on the board with those they must have.
+        """Run ``program``, copy files, and compare their hashes on the board with the expected ones.
 
-        mpremote leaves files alone that are there already.
+        mpremote skips files that are already there.
 
         Raises
         ------
         MismatchError
-            When one differs.
+            When a hash differs.
         """
 
         def line(text: str) -> None:
@@ -96,25 +97,26 @@ class Remote:
         for (here, there), digest in zip(files, digests, strict=True):
             if digest != hashlib.sha256(here.read_bytes()).hexdigest():
                 raise MismatchError(
-                    f"{there} on the board is not what was written", "a bad cable, or worn flash? Run the command again"
+                    f"{there} on the board is not what was written",
+                    "is the cable bad, or the flash worn? Run the command again",
                 )
 
     def restart(self) -> None:
-        """Have the board start anew, its program included."""
+        """Restart the board and its program."""
         port = SerialPort(self.port)
         try:
             port.write(RESTART)
-            time.sleep(0.2)  # closing a port at once can throw away what it has not sent
+            time.sleep(0.2)  # closing a port at once can discard what it has not sent
         finally:
             port.close()
 
     def wait(self, seconds: float) -> None:
-        """Wait until the port is there.
+        """Wait until the port exists.
 
         Raises
         ------
         PortError
-            When it does not come.
+            When it does not appear.
         """
         until = time.monotonic() + seconds
         while True:

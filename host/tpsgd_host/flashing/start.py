@@ -1,4 +1,4 @@
-"""Start a board anew and see that its program runs with the model that was written."""
+"""Restart a board, and check that its program runs with the model that was written."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.link.messages import Info
 from tpsgd_host.model.modelfile import Model
 
-#: Seconds that a board may take to start anew and to load its program and model: a slow chip took twelve.
+#: Seconds for a board to restart and load its program and model; a slow chip took twelve.
 START_WITHIN = 60.0
 
-#: Seconds after which the user is told that the board is still being waited for.
+#: Seconds before the user is told that the board has not answered yet.
 TELL_AFTER = 10.0
 
 
 def start(model: Model, remote: Remote, tell: Callable[[str], None], within: float = START_WITHIN) -> Info:
-    """Start the board anew and return what it says, once it has the model.
+    """Restart the board and return its INFO when it has the model.
 
     Raises
     ------
     BoardError
-        When the program has not answered within so many seconds. All files are on the board then, and verified.
+        When the program has not answered in time. All files are then on the board, and verified.
     MismatchError
-        When the board holds another model.
+        When the board has another model.
     """
     remote.restart()
     tell("the board starts")
@@ -38,7 +38,10 @@ def start(model: Model, remote: Remote, tell: Callable[[str], None], within: flo
             with connect(remote.port, on_text=printed.append) as board:
                 info = board.info
             break
-        except (PortError, BoardGoneError) as error:  # native USB goes away for a moment; a slow chip loads its program
+        except (
+            PortError,
+            BoardGoneError,
+        ) as error:  # native USB disappears for a moment; a slow chip loads its program
             waited = time.monotonic() - begun
             if waited > within and isinstance(error, PortError):
                 raise
@@ -47,7 +50,7 @@ def start(model: Model, remote: Remote, tell: Callable[[str], None], within: flo
                 raise BoardError(
                     "all files are on the board, verified, but its program has not answered within "
                     f"{waited:.0f} s{last}",
-                    f"press RESET (EN) on the board, then look: tpsgd-host doctor --port {remote.port}",
+                    f"press RESET (EN) on the board, then check: tpsgd-host doctor --port {remote.port}",
                 ) from error
             if waited > TELL_AFTER and not told:
                 tell(f"it has not answered for {waited:.0f} s; waiting up to {within:.0f} s")

@@ -1,4 +1,4 @@
-"""Flash the virtual board: files into its folder, verified, then a start."""
+"""Flash the virtual board: write files into its folder, verify them, and start it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tpsgd_host.model.modelfile import Model
 
 
 def flash_virtual(model: Model, place: Path, heap: int | None, ask: Ask, progress: Progress) -> Flashed:
-    """Flash the virtual board in the folder ``place``; ``heap``: bytes that it gets, where that is not as it was.
+    """Flash the virtual board in the folder ``place``; ``heap``: its bytes, by default as before.
 
-    ``ask`` gets a question where the folder has files that are not ours and would be in the way.
+    ``ask`` is called with a question if files that are not ours would be in the way.
 
     Raises
     ------
@@ -45,19 +45,19 @@ def flash_virtual(model: Model, place: Path, heap: int | None, ask: Ask, progres
 
 
 def virtual_steps(model: Model, place: Path, heap: int | None) -> list[str]:
-    """Return every step that flashing the virtual board would take. Touches nothing."""
+    """Return every step that flashing the virtual board would take, without taking any."""
     check_memory(model, load_profile(VIRTUAL), heap or configured_heap(place))
     listed = [f"write and verify {place / name}" for name in virtual_files(model, MpyFormat.of(interpreter_mpy()))]
-    return [*listed, "start the board, say HELLO, compare the model's and the weights' CRC"]
+    return [*listed, "start the board, send HELLO, compare the CRCs of model and weights"]
 
 
 def virtual_files(model: Model, wanted: MpyFormat | None) -> dict[str, bytes]:
-    """Return what goes into the folder; the start-up program last: a board without it is bare, not half done."""
+    """Return the files for the folder, the start-up program last: a board without it is bare, not broken."""
     return {**board_files(model, package_files(wanted)), START: MAIN.encode()}
 
 
 def _write_all(place: Path, there: Belongings, files: dict[str, bytes], progress: Progress) -> None:
-    """Write files into the board's folder, verified, and forget what an earlier model learned."""
+    """Write files into the board's folder, verify them, and delete what an earlier model learned."""
     try:
         (place / PACKAGE).mkdir(parents=True, exist_ok=True)
         set_aside(place, there.others(START))
@@ -68,7 +68,7 @@ def _write_all(place: Path, there: Belongings, files: dict[str, bytes], progress
             with replacing(place / name) as file:
                 file.write(data)
             if hashlib.sha256((place / name).read_bytes()).digest() != hashlib.sha256(data).digest():
-                raise BoardError(f"{name} reads back otherwise than it was written", "is the disk full or damaged?")
+                raise BoardError(f"{name} does not read back as it was written", "is the disk full or damaged?")
         progress("write", len(files), len(files))
     except OSError as error:
         raise BoardError(

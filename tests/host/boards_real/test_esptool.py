@@ -80,9 +80,9 @@ def test_what_follows_the_image_is_left_to_esptool():
 
 def test_short_and_wrong_files_are_refused():
     data = esp_image(0, SEGMENTS)
-    refused(b"", "no ESP32 firmware")
-    refused(b"UF2\n" + data, "no ESP32 firmware")
-    refused(data[:20], "no ESP32 firmware")
+    refused(b"", "not ESP32 firmware")
+    refused(b"UF2\n" + data, "not ESP32 firmware")
+    refused(data[:20], "not ESP32 firmware")
     refused(data[:30], "cut off before segment 0")
     refused(data[:60], "cut off in segment 0: 36 bytes are missing")
     refused(data[:-40], "cut off")

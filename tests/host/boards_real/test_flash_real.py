@@ -272,7 +272,7 @@ def test_a_dry_run_shows_every_step_and_touches_nothing(tmp_path, model_file, te
     path = tmp_path / "esp.bin"
     path.write_bytes(esp_image(0, [(0x3FFF0000, bytes(64))]))
     text = call("flash", model_file, "-b", "esp32", "-p", "/dev/ttyNOPE", "--firmware", path, "--erase", "--dry-run")
-    for part in ("image-info", "ask before firmware", "erase-flash", f"write-flash 0x1000 {path}"):
+    for part in ("image-info", "ask before overwriting", "erase-flash", f"write-flash 0x1000 {path}"):
         assert part in text, part
     path = tmp_path / "pico.uf2"
     path.write_bytes(uf2(bytes(1024)))
@@ -290,8 +290,8 @@ def test_options_that_contradict_each_other(tmp_path, model_file):
     assert "virtual" in call("flash", model_file, "--firmware", "1.26", code=3)
     path = tmp_path / "f.uf2"
     path.write_bytes(uf2(bytes(256)))
-    assert "no ESP32 firmware" in call("flash", model_file, "-b", "esp32", "-p", "x", "--firmware", path, code=3)
-    assert "takes no firmware" in call("flash", model_file, "-b", "rp2040-emulated", "--firmware", path, code=3)
+    assert "not ESP32 firmware" in call("flash", model_file, "-b", "esp32", "-p", "x", "--firmware", path, code=3)
+    assert "cannot write firmware" in call("flash", model_file, "-b", "rp2040-emulated", "--firmware", path, code=3)
 
 
 # -- UF2: the boot drive as a folder
@@ -351,7 +351,7 @@ def test_firmware_for_another_chip_never_reaches_a_board(tmp_path, model_file):
     path.write_bytes(uf2(bytes(500), RP2350_ARM))
     assert f"{RP2040:#010x}" in call("flash", model_file, "-b", "pico", "-p", "/dev/x", "--firmware", path, code=3)
     path.write_bytes(uf2(bytes(5000))[:-512])
-    assert "not whole" in call("flash", model_file, "-b", "pico", "-p", "/dev/x", "--firmware", path, code=3)
+    assert "not complete" in call("flash", model_file, "-b", "pico", "-p", "/dev/x", "--firmware", path, code=3)
 
 
 def test_firmware_is_not_written_without_a_yes(tmp_path, model_file, terminal_board):

@@ -109,7 +109,7 @@ def test_a_file_that_does_not_compile_goes_there_as_source(monkeypatch):
 def test_why_there_are_sources(monkeypatch):
     assert "not known" in why_not(None)
     monkeypatch.setattr(mpy, "compiler_format", lambda: (6, 2))
-    assert why_not(MpyFormat(6, 3, "x64")) == "mpy-cross makes mpy v6.2, the board takes v6.3"
+    assert why_not(MpyFormat(6, 3, "x64")) == "mpy-cross makes mpy v6.2, but the board takes v6.3"
     assert why_not(MpyFormat(6, 2, "x64")) == ""
 
 

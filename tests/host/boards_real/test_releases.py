@@ -101,7 +101,7 @@ def test_the_table_names_boards_that_there_are():
     [
         (('"20250911"', '"yesterday"'), "dates"),
         (('"ESP32_GENERIC"', '"../x"'), "boards"),
-        (("https://", "http://"), "no https address"),
+        (("https://", "http://"), "not an https address"),
         (('release = "1.26.1"', 'release = "9.9"'), "has no date"),
     ],
 )
@@ -121,7 +121,7 @@ def test_what_is_no_file_and_no_release_is_told_with_where_to_get_it():
         ("pico", "RPI_PICO-DATE-v1.20.0.uf2"),
         ("rp2040-circuitpython", "https://circuitpython.org/downloads"),
         ("esp32s2-circuitpython", "the .bin of your board, 1.20.0"),
-        ("rp2040-emulated", "leave --firmware out"),
+        ("rp2040-emulated", "leave out --firmware"),
     ):
         with pytest.raises(ConfigError) as caught:
             find_firmware("1.20.0", load_profile(name))
@@ -153,11 +153,13 @@ def test_a_file_that_changes_afterwards_is_refused(server):
     server.files[name] = IMAGE
     path, _ = fetched()
     path.write_bytes(IMAGE[:-1] + b"?")
-    with pytest.raises(ConfigError, match="has changed since it was fetched.*remembered is " + sum_of(IMAGE)):
+    with pytest.raises(
+        ConfigError, match="has changed since it was fetched.*but the remembered one is " + sum_of(IMAGE)
+    ):
         fetched()
     path.unlink()
     server.files[name] = esp_image(0, [(0x3FFF0000, bytes(64))])
-    with pytest.raises(ConfigError, match="is not the file that was there first"):
+    with pytest.raises(ConfigError, match="is not the same file as the first time"):
         fetched()
     assert not path.exists()
     server.files[name] = IMAGE
@@ -172,7 +174,7 @@ def sum_of(data):
     ("data", "short", "match"),
     [
         (None, 0, "Not Found"),
-        (b"<html>maintenance</html>", 0, "no ESP32 firmware"),
+        (b"<html>maintenance</html>", 0, "not ESP32 firmware"),
         (esp_image(5, [(0x3FFF0000, bytes(64))]), 0, "is for chip 5"),
         (IMAGE, 100, r"ended after|IncompleteRead"),
         (bytes(33 << 20), 0, "larger than 32 MB"),
@@ -256,5 +258,5 @@ def test_a_board_that_nobody_can_reset_is_told_how_to_go_on(server, model_file, 
     monkeypatch.setattr(real, "write_esp32", lambda *a: None)
     monkeypatch.setattr(real, "START_WITHIN", 0.2)
     text = fails(7, "flash", model_file, "-b", "esp32", "-p", terminal_board.path, "--yes")
-    assert "the firmware is on the board, but it does not answer" in text
+    assert "the firmware was written, but the board does not answer" in text
     assert re.search(r"press RESET \(EN\) on it, then: tpsgd-host flash .*--deploy-only", text)

@@ -53,8 +53,8 @@ def test_it_agrees_with_microsofts_own_converter(tmp_path, family):
 def test_the_first_block_of_early_rp2350_files_counts_for_itself():
     image = read_uf2(absolute_block() + uf2(CONTENT, RP2350_ARM))
     assert (image.family, image.size) == (RP2350_ARM, len(CONTENT))
-    refused(absolute_block(), "has 1 blocks and says that it has 2")
-    refused(uf2(CONTENT, RP2350_ARM) + absolute_block(), "it is not whole|must be")
+    refused(absolute_block(), "has 1 blocks but claims 2")
+    refused(uf2(CONTENT, RP2350_ARM) + absolute_block(), "it is not complete|must be")
 
 
 def test_firmware_for_another_chip_is_refused():
@@ -66,12 +66,12 @@ def test_firmware_for_another_chip_is_refused():
 
 def test_short_files_are_refused():
     data = uf2(CONTENT)
-    refused(b"", "is no UF2 file")
-    refused(b"\x7fELF" + data, "is no UF2 file")
+    refused(b"", "is not a UF2 file")
+    refused(b"\x7fELF" + data, "is not a UF2 file")
     refused(data[:-1], "cut off")
-    refused(data[:-512], "has 8 blocks and says that it has 9")
-    refused(data[512:], "8 blocks and says that it has 9")
-    refused(data[:512] + data[1024:], "not whole")
+    refused(data[:-512], "has 8 blocks but claims 9")
+    refused(data[512:], "8 blocks but claims 9")
+    refused(data[:512] + data[1024:], "not complete")
     refused(data + data[:512], "has 10 blocks")
 
 
@@ -80,14 +80,14 @@ def test_short_files_are_refused():
     [
         (512, 0, "block 1 does not begin"),
         (508, 0, "block 0 does not begin and end"),
-        (512 + 8, 0, "does not say in block 1 which chip"),
+        (512 + 8, 0, "does not name its chip in block 1"),
         (512 + 8, 0x3000, "holds files"),
         (512 + 16, 0, "says that it has 0 bytes"),
         (512 + 16, 477, "says that it has 477 bytes"),
         (512 + 12, 0xFFFFFFFF, "is for address"),
         (512 + 12, 0x10000000, "is written after"),
         (512 + 12, 0x10000200, "nothing is there for 0x10000100"),
-        (512 + 20, 5, "block 5 stands where block 1"),
+        (512 + 20, 5, "block 5 comes where block 1"),
         (512 + 24, 8, "says 8 blocks"),
         (512 + 28, RP2350_ARM, "for several chips"),
         (28, ABSOLUTE, "for several chips"),
@@ -110,7 +110,7 @@ def test_a_new_region_may_begin_with_a_sector():
 def test_blocks_that_do_not_go_to_flash_only():
     data = bytearray(uf2(bytes(200)))
     struct.pack_into("<I", data, 8, 0x2001)
-    refused(data, "nothing that goes to flash")
+    refused(data, "holds nothing for flash")
 
 
 @given(st.data())
