@@ -1,5 +1,7 @@
 """Sounds that tests make."""
 
+import wave
+
 import numpy as np
 
 
@@ -12,3 +14,14 @@ def speech(rate, words, seed=1):
         burst = sum(np.sin(2 * np.pi * t * h * (150 + 40 * i) / rate) for h in (1, 3, 7)) * 4000
         x[rate * i + rate // 2 : rate * i + rate] += burst * np.hanning(len(t))
     return np.clip(x, -32768, 32767).astype(np.int16)
+
+
+def write_wav(path, pcm, rate=8000, width=2, channels=1):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        x = np.repeat(pcm[:, None], channels, axis=1).astype(np.int64)
+        data = (x << 8 * (width - 2) if width > 1 else (x >> 8) + 128).astype("<i8").tobytes()
+        file.writeframes(b"".join(data[i : i + width] for i in range(0, len(data), 8)))

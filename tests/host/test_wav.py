@@ -1,11 +1,11 @@
 """Folders of WAV files become samples; a model with a front end survives its file, and says what it needs."""
 
-import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sounds import speech
+from sounds import write_wav as write
 
 from tpsgd_host.data.frontend import LogMel, Motion
 from tpsgd_host.data.load import load_samples
@@ -50,17 +50,6 @@ kind = "output"
 
 def config(text=SOUND, group="", more=""):
     return parse_config(text.replace("{group}", group).replace("{more}", more), "words.toml")
-
-
-def write(path, pcm, rate=8000, width=2, channels=1):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(width)
-        file.setframerate(rate)
-        x = np.repeat(pcm[:, None], channels, axis=1).astype(np.int64)
-        data = (x << 8 * (width - 2) if width > 1 else (x >> 8) + 128).astype("<i8").tobytes()
-        file.writeframes(b"".join(data[i : i + width] for i in range(0, len(data), 8)))
 
 
 def one(seed, rate=8000):

@@ -17,6 +17,7 @@ from tpsgd_host import __version__
 from tpsgd_host.bench.depth import KINDS, RULES, DepthResult, measure_depth
 from tpsgd_host.bench.depth import TASKS as IMAGES
 from tpsgd_host.bench.link import measure_link
+from tpsgd_host.bench.listening import measure_listening
 from tpsgd_host.bench.m0 import measure as m0
 from tpsgd_host.bench.m0.microbit import missing
 from tpsgd_host.bench.m0.series import STEPS, series_costs
@@ -26,6 +27,7 @@ from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.comparison.jobs import cores
 from tpsgd_host.comparison.tables import spread
 from tpsgd_host.console import Console
+from tpsgd_host.model.parsing import load_config
 from tpsgd_host.tasks.task import NAMES
 from tpsgd_host.terminal import echo
 
@@ -224,6 +226,36 @@ def _series_emulated() -> Table:
         said = (c.mean, min(c.instructions), max(c.instructions))
         table.add_row(c.network, "thumb", f"{c.planned:,}", *(f"{count / 1000:,.0f}" for count in said))
     return table
+
+
+@command.command("words")
+@click.argument("data", type=FILE)
+@click.option("--model", "-m", type=FILE, required=True, metavar="TOML", help="Network and front end.")
+@click.option("--folds", type=click.IntRange(2), default=5, show_default=True, help="Each is tested on once.")
+@click.option("--epochs", "-e", type=click.IntRange(1), default=20, show_default=True, help="Passes over the samples.")
+@click.option("--hours", type=click.FloatRange(0.01), default=1.0, show_default=True, help="Noise without words.")
+@json_option
+def words(data: Path, model: Path, folds: int, epochs: int, hours: float, as_json: bool) -> None:
+    """Count the words that a front end finds in noise, and those that a network knows.
+
+    DATA is a folder of WAV files, a word each. They follow each other in one stream of pink noise, as a microphone
+    would hear them; a word that is missed counts as an error.
+
+    \b
+    Example:
+      tpsgd-host bench words recordings/ --model words.toml
+    """
+    with Console(stderr=True).status("") as status:
+        found = measure_listening(data, load_config(model), folds, epochs, hours, status.update)
+    if as_json:
+        echo(json.dumps({**_taken(), **asdict(found)}, indent=2))
+        return
+    table = _table("percent", "noise, dB below the words", "found", "false", "known")
+    table.add_row("none", "-", "-", f"{found.accuracy:.1%}")
+    for level in found.levels:
+        table.add_row(f"{level.decibels:g}", f"{level.found:.2%}", str(level.false), f"{level.accuracy:.1%}")
+    Console(highlight=False).print(table)
+    echo(f"{found.words:,} words in {found.folds} folds; {found.false_per_hour:g} false words an hour of noise alone")
 
 
 @command.command("memory")

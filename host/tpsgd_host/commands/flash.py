@@ -9,6 +9,7 @@ import click
 from rich.progress import Progress, TaskID
 
 from tpsgd_host.boards.connect import VIRTUAL
+from tpsgd_host.boards.hearing import describe_front
 from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.boards.remembered import remember
 from tpsgd_host.commands.options import (
@@ -24,6 +25,7 @@ from tpsgd_host.commands.project import model_here
 from tpsgd_host.console import Console
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.flashing.flash import FlashReport, dry_run, flash
+from tpsgd_host.model.modelfile import load_model
 from tpsgd_host.terminal import echo
 
 __all__ = ["FlashReport", "command", "flash"]
@@ -123,6 +125,8 @@ def command(
         echo(json.dumps(report.as_dict(), indent=2))
         return
     _show(report, port)
+    for line in describe_front(load_model(model)):
+        echo(f"  {line}")
     if talks:
         echo("      in this folder stream, eval, monitor and pull go to that board from now on")
 

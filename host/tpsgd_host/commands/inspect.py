@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from tpsgd_host.boards.hearing import describe_front
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.console import Console
+from tpsgd_host.data.frontend import FrontEnd, LogMel
 from tpsgd_host.errors import ModelError
 from tpsgd_host.files import read_file
 from tpsgd_host.model.checkpoint import MAGIC, Checkpoint, parse_checkpoint
@@ -52,11 +55,17 @@ def describe_model(model: Model) -> dict[str, Any]:
             "channels": layout.channels, "windows": layout.windows, "window": layout.window, "hop": layout.hop,
             "resample": layout.resampling, "rate": layout.rate,
         },
+        "frontend": None if layout.front is None else {"kind": _kind(layout.front), **asdict(layout.front)},
         "scaling": {"offset": model.scaling.offset.tolist(), "gain": model.scaling.gain.tolist()},
         "training": {"readout_steps": model.readout_steps, "update_at": model.update_at, "total": model.total},
         "layers": [_layer(layer, weights) for layer, weights in zip(model.layers, model.weights, strict=True)],
         "memory": {"buffers": [list(buffer) for buffer in plan.buffers], "total": plan.total},
     }  # fmt: skip
+
+
+def _kind(front: FrontEnd) -> str:
+    """Return what the TOML calls a kind of front end."""
+    return "logmel" if isinstance(front, LogMel) else "motion"
 
 
 def describe_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -139,10 +148,14 @@ def show_model(model: Model, console: Console) -> None:
 
 
 def _show_data(model: Model, console: Console) -> None:
-    """Print layout and scaling."""
+    """Print layout and scaling; of a model with a front end, that."""
     layout, scaling = model.layout, model.scaling
     names = f"label {layout.label!r}, group {layout.group or '-'!r}"
     console.print(escape(f"{names}, {layout.steps} steps of {layout.channels} channels"))
+    for line in describe_front(model):
+        console.print(line)
+    if layout.front is not None:
+        return
     if layout.windows == "row":
         console.print("each row is a sample")
     else:

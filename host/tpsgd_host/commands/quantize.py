@@ -10,6 +10,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from tpsgd_host.boards.hearing import describe_front
 from tpsgd_host.boards.profiles import Fit, fits
 from tpsgd_host.commands.options import FILE, column_names, data_options, json_option, leave_out_option
 from tpsgd_host.commands.project import data_here, description_here
@@ -56,11 +57,16 @@ def show(report: QuantizeReport, boards: Sequence[Fit], console: Console) -> Non
         verdict = "[green]fits[/]" if fit.fits else "[red]does not fit[/]"
         table.add_row(fit.board.name, f"{fit.need:,}", f"{fit.board.heap:,}", verdict, f"{fit.left:,}")
     console.print(table)
+    for line in describe_front(model):
+        console.print(line)
     count = len(report.source)
-    console.print(
-        f"{count:,} calibration samples: channels use {report.used:.0%} of the input range, "
-        f"{report.clamped:.2%} of the readings are clamped to it"
-    )
+    if model.layout.front is None:
+        console.print(
+            f"{count:,} calibration samples: channels use {report.used:.0%} of the input range, "
+            f"{report.clamped:.2%} of the readings are clamped to it"
+        )
+    else:
+        console.print(f"{count:,} samples; nothing is calibrated, the front end has a fixed scale")
     if report.source.bad_rows:
         console.print(f"[yellow]{len(report.source.bad_rows)} rows were left out[/]")
     if report.constant:

@@ -284,9 +284,14 @@ class Memory:
 
 def memory(model: Model, engine: str = "viper") -> Memory:
     """Return the plan of ``model``'s memory on an engine, made by the device's own planner."""
-    parsed = _parse(model.to_bytes(), model.name)
-    front = [] if parsed.front is None else frontend.buffers(parsed)
-    return Memory(tuple(plan.buffers(parsed, plan.WORDS[engine]) + front + plan.link_buffers()))
+    raw = parsed(model)
+    front = [] if raw.front is None else frontend.buffers(raw)
+    return Memory(tuple(plan.buffers(raw, plan.WORDS[engine]) + front + plan.link_buffers()))
+
+
+def parsed(model: Model) -> Any:
+    """Return a model as the device's code reads it, a :class:`tpsgd.modelfile.Model`."""
+    return _parse(model.to_bytes(), model.name)
 
 
 def load_model(path: str | Path) -> Model:
