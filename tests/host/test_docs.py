@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -200,6 +201,38 @@ def test_the_page_of_the_commands_is_up_to_date():
     assert page.split() == made.split(), "stale: run python docs/make/cli.py"
     for name in COMMANDS:
         assert f"\n## {name}\n" in page
+
+
+def test_the_tables_of_accuracy_are_those_of_the_figures():
+    accuracy = maker("accuracy")
+    names = set()
+    for page in accuracy.PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert text == accuracy.filled(text), f"{page.name} is stale: run python docs/make/accuracy.py"
+        names |= accuracy.used(text)
+    files = sorted(accuracy.FIGURES.iterdir())
+    assert names == {path.stem for path in files}, "a figure that no page shows, or the other way round"
+    assert sum(path.stat().st_size for path in files) < 300_000
+    assert len(accuracy.PAGES[0].read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_results_are_kept_as_a_table(tmp_path, monkeypatch):
+    """What compare leaves in a folder becomes a figure with the command that makes it, and a table of it."""
+    accuracy = maker("accuracy")
+    monkeypatch.setattr(accuracy, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(sys, "argv", ["tpsgd-host", *(words := [
+        "compare", "--task", "gesture-rnn", "--networks", "--folds", "2", "--epochs", "1", "--seeds", "2", "-j", "1",
+        "--out", str(tmp_path / "out"),
+    ])])  # fmt: skip
+    call(*words)
+    accuracy.main(["keep", "networks", str(tmp_path / "out" / "result.json")])
+    page = accuracy.filled("<!-- table: networks | samples | RNN | TDNN | MLP -->\n<!-- end -->")
+    (one,) = json.loads((tmp_path / "out" / "result.json").read_text())["comparisons"]
+    assert "| samples | RNN | TDNN | MLP |\n|---|---|---|---|\n| 80 | " in page
+    for entry in one["entries"]:
+        assert f"{100 * entry['mean']:.1f} ± {100 * entry['deviation']:.1f}" in page
+    assert "Made by `tpsgd-host compare --task gesture-rnn --networks --folds 2 --epochs 1 --seeds 2`." in page
+    assert accuracy.filled(page) == page
 
 
 def test_every_exit_code_has_its_line():
