@@ -1,4 +1,4 @@
-"""The public functions, with the arguments that a script or a notebook has: paths as text, options by name.
+"""The public functions, with arguments that suit scripts and notebooks: paths as text, options by name.
 
 >>> import tpsgd_host as tp
 >>> tp.quantize("gestures.toml", "data.csv")
@@ -41,23 +41,23 @@ def load(path: PathText, model: Model | None = None) -> Samples:
     path : str or path
         A CSV table or NumPy's ``.npz``.
     model : Model, optional
-        Says how to read the file and which classes there are. Without it the network's TOML beside the file does.
+        Says how to read the file, and names the classes. By default the network's TOML beside the file does.
     """
     layout, classes = (model.layout, model.classes) if model else _described(Path(path))
     return load_samples(Path(path), layout, classes)
 
 
 def quantize(source: PathText, data: PathText, out: PathText | None = None, **options: Any) -> QuantizeReport:
-    """Write the model file of a network: of a TOML, or a trained one in ``.npz`` or ``.onnx``.
+    """Write the model file of a network: from a TOML, or from a trained network in ``.npz`` or ``.onnx``.
 
     Parameters
     ----------
     data : str or path
-        Recordings to calibrate on.
+        Calibration data.
     out : str or path, optional
         By default ``source`` with the suffix ``.tpsgd``.
     options
-        As of ``tpsgd_host.quantization.quantize.quantize``.
+        As for ``tpsgd_host.quantization.quantize.quantize``.
     """
     return quantizing.quantize(Path(source), Path(data), None if out is None else Path(out), **options)
 
@@ -66,7 +66,7 @@ def simulate(
     model: PathText, data: PathText, *, epochs: int = 10, test_split: float | None = None, show: bool = False,
     **options: Any,
 ) -> RunReport:  # fmt: skip
-    """Make the run that a board would make on this computer: the same log, the same weights.
+    """Make a board's run on this computer, with the same log and the same weights.
 
     Parameters
     ----------
@@ -85,16 +85,16 @@ def stream(
     data: PathText, *, port: str = "virtual", epochs: int = 10, test_split: float | None = None, show: bool = False,
     folder: PathText | None = None, **options: Any,
 ) -> RunReport:  # fmt: skip
-    """Send samples to a board, which trains itself on them.
+    """Train a board on samples.
 
     Parameters
     ----------
     port : str
         A serial port, or ``virtual``.
     folder : str or path, optional
-        Of the virtual board.
+        Flash of the virtual board.
     options
-        As of ``simulate``.
+        As for ``simulate``.
     """
     plan = _plan(data, epochs=epochs, test_split=test_split, **options)
     return streaming.stream(plan, port=port, folder=None if folder is None else Path(folder), view=_view(show))
@@ -104,16 +104,16 @@ def compare(
     data: PathText, model: PathText | None = None, *, methods: Sequence[str] = methods.METHOD_NAMES, epochs: int = 20,
     folds: int | None = None, test_split: float = 0.2, seeds: int = 5, jobs: int | None = 1,
 ) -> Comparison:  # fmt: skip
-    """Compare tpSGD with backprop and its rivals on one network and the same samples.
+    """Compare tpSGD with backprop and its rivals on the same network and samples.
 
     Parameters
     ----------
     model : str or path, optional
         The network's TOML; by default the only one beside the data.
     methods : sequence of str
-        What takes part: ``int-tpsgd``, ``int-frozen``, ``bp`` ...
+        The methods: ``int-tpsgd``, ``int-frozen``, ``bp`` ...
     folds : int, optional
-        Test on every recording, each in its fold, instead of on a share ``test_split``.
+        Cross-validate with this many folds, rather than testing on a share ``test_split``.
     jobs : int
         Processes. With several the calling script needs ``if __name__ == "__main__":``.
     """

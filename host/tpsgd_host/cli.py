@@ -1,6 +1,6 @@
 """``tpsgd-host``: the group of commands, and the one place where errors become messages and exit codes.
 
-Commands are imported when they are used: ``--help`` does not wait for plots and tables.
+Commands are imported when they are used, so ``--help`` does not wait for plots and tables.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; an unknown one is refused with the nearest that exist."""
+        """Find the command; suggest similar ones for an unknown name."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             from tpsgd_host.names import suggestion
@@ -79,8 +79,8 @@ class Commands(click.Group):
 def cli() -> None:
     """Networks that learn on a microcontroller.
 
-    Quantize a small network, put it with its trainer on a board, stream data to it and watch it train itself. The board
-    "virtual" needs no hardware: it is the real MicroPython interpreter on this computer.
+    Quantize a small network, put it on a board together with its trainer, stream data to it and watch it learn. The
+    board "virtual" needs no hardware: it is the real MicroPython interpreter on this computer.
 
     \b
     Try it:
@@ -105,9 +105,9 @@ def main() -> None:
         echo("\ninterrupted", err=True)
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()  # who reads us has gone; Python would complain about stdout otherwise
+        sys.stderr.close()  # the reader has gone, and Python would complain about stdout
         sys.exit(141)
-    except OSError as error:  # files have errors of their own: what is left is the output itself
+    except OSError as error:  # files have their own errors, so this is the output itself
         _show(TpsgdError(f"{error.filename or 'the output'} cannot be written: {error.strerror or error}"))
         _drop_output()
         sys.exit(TpsgdError.exit_code)
@@ -115,13 +115,13 @@ def main() -> None:
 
 
 def _show(error: click.ClickException) -> None:
-    """Print an error, where there is anything left to print to."""
+    """Print an error, if there is still anything to print to."""
     with suppress(OSError):
         error.show()
 
 
 def _drop_output() -> None:
-    """Let what is still to be printed go nowhere, or Python would complain about it while it ends."""
+    """Discard pending output, about which Python would complain at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         os.dup2(nowhere, number)

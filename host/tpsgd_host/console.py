@@ -1,4 +1,4 @@
-"""Rich's console with only clean text on it. It is no part of terminal.py because importing Rich takes long."""
+"""Rich's console, which prints only clean text. It is separate from terminal.py because Rich is slow to import."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tpsgd_host.terminal import clean
 
 
 class Console(rich.console.Console):
-    """Rich's console, which prints only clean text; what Rich itself sends to steer the terminal passes."""
+    """Rich's console, which prints only clean text; Rich's own control sequences pass."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield the segments of a renderable, their text cleaned."""

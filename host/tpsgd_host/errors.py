@@ -1,7 +1,7 @@
-"""Errors that a user meets: one class a cause, one exit code a class.
+"""Errors for users: one class per cause, one exit code per class.
 
-The API raises them; only :mod:`tpsgd_host.cli` turns them into a message and an exit code. A message gives the fact,
-the value and, in ``hint``, the likely cause and the next command.
+The API raises them; only :mod:`tpsgd_host.cli` turns them into messages and exit codes. A message gives the fact, the
+value and, in ``hint``, the likely cause and the next command.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class TpsgdError(click.ClickException):
     message : str
         The fact and the value, one sentence.
     hint : str, optional
-        Likely cause and what to do next, best a command.
+        Likely cause and what to do next, preferably a command.
     """
 
     exit_code = 1
@@ -31,21 +31,21 @@ class TpsgdError(click.ClickException):
         self.hint = hint
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the message, and the hint on a line of its own, to standard error; further lines are indented."""
-        message = self.message.replace("\n", "\n       ")  # or a board's traceback could pass for a hint
+        """Print the message, then the hint on a new line, to standard error; indent continuation lines."""
+        message = self.message.replace("\n", "\n       ")  # so that a board's traceback cannot pass for a hint
         echo(f"error: {message}", fg="red", file=file, err=file is None)
         if self.hint:
             echo(f"hint:  {self.hint}", file=file, err=file is None)
 
 
 class ConfigError(TpsgdError):
-    """The model's TOML, or an option, asks for what cannot be."""
+    """The model's TOML, or an option, asks for something impossible."""
 
     exit_code = 3
 
 
 class DataError(TpsgdError):
-    """A data file is missing, or says what the model cannot use."""
+    """A data file is missing, or the model cannot use it."""
 
     exit_code = 4
 
@@ -57,7 +57,7 @@ class ModelError(TpsgdError):
 
 
 class PortError(TpsgdError):
-    """The port is not there, busy, or not ours to open."""
+    """The port does not exist, is busy, or may not be opened."""
 
     exit_code = 6
 
@@ -69,7 +69,7 @@ class BoardError(TpsgdError):
 
 
 class BoardGoneError(BoardError):
-    """The board was there and is not any more: silent, reset, its program ended. It may come back."""
+    """The board is gone: silent, reset, or its program has ended. It may come back."""
 
 
 class FitError(TpsgdError):
@@ -79,12 +79,12 @@ class FitError(TpsgdError):
 
 
 class MismatchError(TpsgdError):
-    """Board and simulation, or file and board, differ where they must be equal."""
+    """Board and simulation, or board and file, differ where they must be equal."""
 
     exit_code = 9
 
 
 class DependencyError(TpsgdError):
-    """An optional package is needed and not installed."""
+    """An optional package is needed but not installed."""
 
     exit_code = 10

@@ -1,4 +1,4 @@
-"""Files read within bounds, and written whole: at any moment there is the old file or the new one."""
+"""Read files within bounds, and write them atomically: at any moment there is the old file or the new one."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tpsgd_host.errors import DataError
 
 
 def open_file(path: str | Path, most: int | None = None) -> IO[bytes]:
-    """Open a regular file to read; nothing that never ends, and nothing that waits for somebody to write.
+    """Open a regular file for reading: no device that never ends, no pipe that waits for a writer.
 
     Parameters
     ----------
     most : int, optional
-        Bytes that it may have.
+        Maximum size in bytes.
 
     Raises
     ------
     OSError
-        It cannot be opened, is no regular file, or is larger; ``strerror`` says what.
+        When it cannot be opened, is not a regular file, or is larger; ``strerror`` says which.
     """
-    # O_NONBLOCK: opening a named pipe would wait for who writes to it.
+    # O_NONBLOCK, because opening a named pipe would wait for a writer.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         status = os.fstat(handle)
@@ -37,7 +37,7 @@ def open_file(path: str | Path, most: int | None = None) -> IO[bytes]:
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is a device or a pipe, not a file", str(path))
         if most is not None and status.st_size > most:
-            raise OSError(errno.EFBIG, f"it has {status.st_size} bytes, {most} are the most", str(path))
+            raise OSError(errno.EFBIG, f"it has {status.st_size} bytes; the maximum is {most}", str(path))
     except OSError:
         os.close(handle)
         raise
@@ -48,24 +48,24 @@ def read_file(path: str | Path, most: int) -> bytes:
     """Return the bytes of a regular file of at most ``most`` bytes; errors as for :func:`open_file`."""
     with open_file(path, most) as file:
         data = file.read(most + 1)
-    if len(data) > most:  # it grew meanwhile, or its file system does not know its size
+    if len(data) > most:  # it has grown meanwhile, or its file system does not know its size
         raise OSError(errno.EFBIG, f"it has more than {most} bytes", str(path))
     return data
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that takes the place of ``path`` when the block ends, and is dropped where the block fails.
+    """Open a file that replaces ``path`` when the block ends, and is discarded if the block fails.
 
-    A link stays a link: the file that it leads to is replaced. A pipe or a device is written to as it is.
+    A link stays a link; its target is replaced. Pipes and devices are written to directly.
 
     Raises
     ------
     OSError
-        The file cannot be written; ``path`` is what it was.
+        When the file cannot be written; ``path`` is then unchanged.
     """
     if "\0" in os.fspath(path):
-        raise OSError(errno.EINVAL, "there is a NUL in its name")
+        raise OSError(errno.EINVAL, "its name contains a NUL")
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         with path.open("wb") as file:
@@ -87,12 +87,12 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a whole file, so that at any moment there is the old one or the new one.
+    """Write a file atomically, so that at any moment there is the old one or the new one.
 
     Raises
     ------
     DataError
-        The file cannot be written.
+        When the file cannot be written.
     """
     try:
         with replacing(path) as file:
@@ -103,12 +103,12 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 @contextmanager
 def writing_text(path: Path) -> Iterator[IO[str]]:
-    """Open a text file, UTF-8, that takes the place of ``path`` when the block ends; newlines stay as they are written.
+    """Open a UTF-8 text file that replaces ``path`` when the block ends; newlines are not translated.
 
     Raises
     ------
     DataError
-        The file cannot be written.
+        When the file cannot be written.
     """
     try:
         with replacing(path) as file:
@@ -116,18 +116,21 @@ def writing_text(path: Path) -> Iterator[IO[str]]:
             try:
                 yield text
             finally:
-                text.detach()  # what is left goes into the file, which stays open
+                text.detach()  # flushes into the file, which stays open
     except OSError as error:
         raise cannot_write(path, error) from error
 
 
 def cannot_write(path: Path, error: OSError) -> DataError:
     """Return the error for a file or folder that cannot be written."""
-    return DataError(f"{path} cannot be written: {error.strerror or error}", "Is there space, and may you write there?")
+    return DataError(
+        f"{path} cannot be written: {error.strerror or error}",
+        "Is there space, and do you have permission to write there?",
+    )
 
 
 def _sweep(path: Path) -> None:
-    """Remove what processes left that were killed while they wrote ``path``."""
+    """Remove leftovers of processes that were killed while writing ``path``."""
     with suppress(OSError):
         for left in path.parent.glob(f".{glob.escape(path.name[:40])}.*.tmp"):
             number = left.name.split(".")[-2]
@@ -136,8 +139,8 @@ def _sweep(path: Path) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Whether there is a process of this number; True where that cannot be told."""
-    if os.name != "posix":  # elsewhere the signal 0 ends a process
+    """Whether a process with this id exists; True if that is unknown."""
+    if os.name != "posix":  # elsewhere signal 0 ends a process
         return True
     try:
         os.kill(process, 0)
@@ -149,8 +152,8 @@ def _runs(process: int) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have a folder's entries on the disk, where the system can: a file that was renamed is found after a power cut."""
-    with suppress(OSError):  # Windows opens no folders, some file systems sync none
+    """Write a folder's entries to the disk, if the system can, so that a renamed file survives a power cut."""
+    with suppress(OSError):  # Windows cannot open folders, and some file systems cannot sync them
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

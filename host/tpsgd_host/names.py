@@ -1,4 +1,4 @@
-"""Names in messages and of files: a list short enough to read, the name that was probably meant, a safe file name."""
+"""Names in messages and of files: readable lists, suggestions for mistyped names, safe file names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 
 def listing(names: Sequence[str], limit: int = 12) -> str:
-    """Return the first ``limit`` names with commas between them, and how many more there are."""
+    """Return the first ``limit`` names, separated by commas, and the number of the others."""
     shown = ", ".join(name if name.isprintable() else repr(name) for name in names[:limit])
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
@@ -20,28 +20,28 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     return f" Did you mean {folded[near[0]]!r}?" if near else ""
 
 
-#: What a name of a model, a class or a column must not hold: C0, DEL, C1, and what ends a line in Unicode.
+#: Characters that names of models, classes and columns must not contain: C0, DEL, C1, and line ends in Unicode.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def has_control(name: str) -> bool:
-    """Whether a name holds control characters, or is not on one line."""
+    """Whether a name contains control characters or line breaks."""
     return _CONTROL.search(name) is not None
 
 
-#: Letters of a file name that is made of another name; with a suffix it stays below what file systems take.
+#: Maximum length of a file name made from another name; with a suffix it stays within file systems' limits.
 MAX_FILE_NAME = 60
 
-#: Names that Windows keeps for devices, whatever their suffix.
+#: Names that Windows reserves for devices, with any suffix.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def file_name(name: str, default: str) -> str:
-    """Return what of a name every file system takes as the name of one file, ``default`` where nothing is left.
+    """Return a name reduced to what every file system accepts as a file name; ``default`` if nothing is left.
 
-    Models, classes and runs are named by whoever made them, a board among others: ``../../x``, an absolute path, NUL or
-    255 bytes must not decide where something is written. The result has letters, digits, ``_``, ``-`` and ``.``, and
-    begins with none of the last two.
+    Anyone, even a board, can name models, classes and runs, so ``../../x``, an absolute path, NUL or 255 bytes must not
+    decide where a file is written. The result consists of letters, digits, ``_``, ``-`` and ``.``, and does not begin
+    with the last two.
     """
     plain = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip(".-")[:MAX_FILE_NAME].rstrip(".-")
     return f"_{plain}" if _DEVICES.fullmatch(plain) else plain or default

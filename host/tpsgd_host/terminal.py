@@ -1,8 +1,8 @@
-"""All that is printed goes through here, so that text which others wrote can do nothing but be read.
+"""Print text safely: all output passes through here, so that other people's text can only be read.
 
-A board's words, the names in a model file, a data file's labels: each could hold what moves the cursor, changes the
-window's title or types at the prompt. :func:`clean` takes that out; :func:`echo` and
-:class:`tpsgd_host.console.Console` do so with whatever they print. No other file of the host prints.
+A board's output, the names in a model file and a data file's labels could all contain sequences that move the cursor,
+change the terminal's title or type at the prompt. :func:`clean` removes them; :func:`echo` and
+:class:`tpsgd_host.console.Console` clean everything that they print. No other file of the host prints.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _SEQUENCES = re.compile(
     "|\x1b[ -/]*[0-~]?"
 )
 
-#: Join or part letters and emoji; they neither move nor hide anything.
+#: These join or separate letters and emoji; they neither move nor hide anything.
 _JOINERS = "\u200c\u200d"
 
-#: What may stay as it is: the most frequent case, and the fastest.
+#: Text that needs no cleaning: the most frequent case, and the fastest.
 _PLAIN = re.compile(r"[ -~\n]*")
 
 
 def clean(text: str) -> str:
-    """Return ``text`` without terminal sequences, control characters (C0, C1) and what turns the writing direction.
+    """Return ``text`` without terminal sequences, control characters (C0, C1) and changes of the writing direction.
 
-    Letters of every script, emoji and newlines stay; a tab becomes four spaces, every other space one.
+    Letters of every script, emoji and newlines stay; a tab becomes four spaces, any other space becomes one.
     """
     if _PLAIN.fullmatch(text):
         return text
@@ -55,14 +55,14 @@ def _shown(letter: str) -> str:
 def echo(
     text: str = "", *, nl: bool = True, err: bool = False, fg: str | None = None, file: IO[Any] | None = None
 ) -> None:
-    """Print ``text``, cleaned, to standard output; ``err`` to standard error, ``fg`` in a colour."""
+    """Print ``text``, cleaned, to standard output; ``err``: to standard error, ``fg``: in a colour."""
     click.secho(clean(text), file=file, nl=nl, err=err, fg=fg)
 
 
 def paragraph(text: str, *, indent: str = "") -> None:
-    """Print prose: on a terminal broken between words, further lines after ``indent``; in a file or pipe on one line.
+    """Print prose: wrapped on a terminal, with ``indent`` before continuation lines; on one line in a file or pipe.
 
-    Commands and paths are no prose: they stay whole, to be copied.
+    Do not use it for commands and paths, which must stay whole for copying.
     """
     if not sys.stdout.isatty():
         echo(text)

@@ -172,7 +172,7 @@ def test_what_is_said(tmp_path, monkeypatch):
     now = load_model(Path("new.tpsgd"))
     assert "new.tpsgd: small (MLP 8-5-6-8-4), 4 classes, new: circle" in said
     assert "learns: dense 2, 56 weights, update shift 8 9" in said and "output 3, 36 weights, update shift 5 6" in said
-    assert "stays:  dense 0, dense 1, one byte a weight" in said
+    assert "stays:  dense 0, dense 1, one byte per weight" in said
     before, after = memory(load_model(Path("one.tpsgd"))).total, memory(now).total
     assert f"RAM to train in: {before:,} -> {after:,} bytes" in said
     assert "tpsgd-host flash new.tpsgd --board virtual" in said

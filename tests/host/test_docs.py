@@ -195,6 +195,12 @@ def test_pictures_are_small():
         assert path.stat().st_size < 150_000, path.name
 
 
+@pytest.mark.parametrize("group", [(), ("bench",)])
+def test_no_summary_of_a_command_is_cut_at_80_columns(group):
+    text = CliRunner().invoke(cli, [*group, "--help"], terminal_width=80).output
+    assert "Commands:" in text and "..." not in text
+
+
 def test_the_page_of_the_commands_is_up_to_date():
     made = maker("cli").page()
     page = (ROOT / "docs" / "CLI.md").read_text(encoding="utf-8")

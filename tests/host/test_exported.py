@@ -146,8 +146,8 @@ def test_inputs_that_were_standardized_are_noticed(place):
             f"{'no' if not y else 'yes'},{a:.3f},{b:.3f}\n" for y, (a, b) in zip(labels, values, strict=True)
         )
     text = " ".join(call("quantize", "net.npz", "--data", "data.csv").split())
-    assert "With --inputs std the network would be right for" in text
-    assert "readings that were standardized" in text
+    assert "With --inputs std the network's float accuracy would be" in text
+    assert "standardized readings" in text
     report = json.loads(call("quantize", "net.npz", "--data", "data.csv", "--inputs", "std", "--json"))
     assert report["better_inputs"] is None
     assert report["float_accuracy"] > 0.95

@@ -144,7 +144,7 @@ def test_an_erased_board_is_bare_and_can_be_flashed_again(flashed):
 
 def test_erase_leaves_a_program_of_the_users_own(flashed):
     (flashed / "board" / "main.py").write_text("from tpsgd import Learner\n")
-    assert "main.py is not tpsgd's and stays" in call("erase", "--yes")
+    assert "main.py is not tpsgd's and was kept" in call("erase", "--yes")
     assert (flashed / "board" / "main.py").exists()
 
 

@@ -36,7 +36,7 @@ def result(*arguments):
 def test_flash_makes_the_model_that_is_missing_or_older(folder, interpreter):
     flashed, said = result("flash", "--json")
     assert flashed["model"] == "motion"
-    assert "motion.tpsgd is not there yet: made with tpsgd-host quantize motion.toml --data train.csv" in said
+    assert "motion.tpsgd does not exist yet: made with tpsgd-host quantize motion.toml --data train.csv" in said
     before = load_model(Path("motion.tpsgd"))
     assert result("flash", "--json")[1] == "model: motion.tpsgd\n"
     text = Path("motion.toml").read_text()
@@ -66,7 +66,7 @@ def test_an_empty_folder_says_the_commands_that_fill_it(tmp_path, monkeypatch):
     text = fails(3, "flash", "--board", "esp32")
     assert "tpsgd-host new gestures --data DATA.csv; then: tpsgd-host quantize gestures.toml --data DATA.csv" in text
     for command in ("stream", "compare", "eval"):
-        assert "none is here" in fails(4, command)
+        assert "there is none here" in fails(4, command)
     assert "tpsgd-host new" in fails(3, "quantize")
     Path("waves.csv").write_text("label,x\na,1\n")
     assert "tpsgd-host new waves --data waves.csv" in fails(3, "flash")

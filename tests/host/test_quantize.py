@@ -59,7 +59,7 @@ def test_a_constant_channel_is_told(tmp_path: Path) -> None:
         .output
     )
     assert "cannot see what never changes: b" in output
-    assert "nothing is learned yet" in output
+    assert "nothing has been learned yet" in output
     assert "tpsgd-host simulate" in output
 
 

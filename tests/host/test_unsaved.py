@@ -107,7 +107,7 @@ def test_a_reset_in_the_middle_loses_and_doubles_nothing(drive, flashed):
 def test_a_reset_of_the_model_that_cannot_be_kept_has_failed(drive):
     _, word = drive
     text = fails(7, "reset-model", "--yes")
-    assert "could not keep that" in text
+    assert "could not save that" in text
     assert word in text
 
 

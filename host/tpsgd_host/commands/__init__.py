@@ -1,1 +1,1 @@
-"""The subcommands of ``tpsgd-host``, one a module, each over a function that can be imported."""
+"""The subcommands of ``tpsgd-host``, one per module; each calls a function that scripts can import."""

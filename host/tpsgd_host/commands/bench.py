@@ -33,15 +33,17 @@ from tpsgd_host.terminal import echo
 
 DATA_OPTION = click.option(
     "--data", "data_dir", type=FILE, metavar="DIR",
-    help="Folder of the data that no package ships (fsdd, wand, mnist).",
+    help="Folder with the data that no package ships (fsdd, wand, mnist).",
 )  # fmt: skip
 
-HOW_TIMED = f"nanoseconds: the best of {ROUNDS} rounds, one engine after the other; C: cc {' '.join(FLAGS)}"
+HOW_TIMED = f"nanoseconds: the best of {ROUNDS} rounds, engines in turn; C: cc {' '.join(FLAGS)}"
 
 
 @click.group("bench")
 def command() -> None:
-    """Measure speed and memory, and what depth costs. Accuracy is measured by tpsgd-host compare.
+    """Measure speed, memory and the cost of depth.
+
+    For accuracy use tpsgd-host compare.
 
     \b
     Examples:
@@ -54,17 +56,19 @@ def command() -> None:
 @click.argument("tasks", nargs=-1, type=click.Choice(IMAGES))
 @DATA_OPTION
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(list(KINDS)), help="Networks.  [default: all]")
-@click.option("--samples", type=click.IntRange(50), default=1500, show_default=True, help="Training samples, at most.")
+@click.option("--samples", type=click.IntRange(50), default=1500, show_default=True, help="Maximum training samples.")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each network.")
-@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one per core]")
 @json_option
 def depth(
     tasks: tuple[str, ...], data_dir: Path | None, kinds: tuple[str, ...], samples: int, seeds: int, jobs: int | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Train ever deeper networks, by feedback in integers and by tpSGD and its rivals in floats, on images of TASKS.
+    """Train deeper and deeper networks on images of TASKS.
 
-    Rates are chosen on the last of the training samples, for each rule and depth.
+    Integers learn by feedback; floats by tpSGD, backprop and its rivals.
+
+    For each rule and depth, rates are chosen on the last of the training samples.
 
     \b
     Example:
@@ -98,7 +102,9 @@ def _depth_table(results: list[DepthResult]) -> Table:
 @command.command("kernels")
 @json_option
 def kernels(as_json: bool) -> None:
-    """Time the two kernels that matter on every engine at hand, and beside the same arithmetic in C.
+    """Time the two main kernels on every available engine.
+
+    The same arithmetic in C is the reference.
 
     Inline assembler runs on an emulated Cortex-M0, which counts instructions.
 
@@ -136,7 +142,7 @@ def kernels(as_json: bool) -> None:
 
 def _kernels_emulated() -> Table:
     table = _table(
-        "instructions a MAC and a weight updated, without and with feedback; what a row costs besides is in it",
+        "instructions per MAC and per updated weight, without and with feedback, the cost of rows included",
         "where",
         "engine",
         "rows of",
@@ -153,10 +159,12 @@ def _kernels_emulated() -> Table:
 @command.command("step")
 @json_option
 def step(as_json: bool) -> None:
-    """Time a training step of the net 60-32-16-6 on every engine at hand, as ratios taken in one run.
+    """Time a training step on every available engine.
 
-    Inline assembler runs on an emulated Cortex-M0, which counts instructions. There a recurrent and a temporal network
-    of the same memory learn a time series, too.
+    The net is 60-32-16-6; ratios are taken within one run.
+
+    Inline assembler runs on an emulated Cortex-M0, which counts instructions. A recurrent and a temporal network of
+    equal memory also learn a time series there.
 
     \b
     Example:
@@ -197,7 +205,7 @@ def step(as_json: bool) -> None:
 def _step_emulated() -> Table:
     cost = m0.step_cost()
     table = _table(
-        "one step, the interpreter's part included; heap: on 32 bits",
+        "one step, including the interpreter; heap: on 32 bits",
         "where",
         "engine",
         "instructions",
@@ -214,7 +222,7 @@ def _step_emulated() -> Table:
 
 def _series_emulated() -> Table:
     table = _table(
-        f"one step on a sample of {STEPS} steps, learned from feedback: two networks of the same memory; in thousands",
+        f"one step with feedback on a sample of {STEPS} steps; two networks of equal memory; in thousands",
         "network",
         "engine",
         "planned bytes",
@@ -236,10 +244,10 @@ def _series_emulated() -> Table:
 @click.option("--hours", type=click.FloatRange(0.01), default=1.0, show_default=True, help="Noise without words.")
 @json_option
 def words(data: Path, model: Path, folds: int, epochs: int, hours: float, as_json: bool) -> None:
-    """Count the words that a front end finds in noise, and those that a network knows.
+    """Count the words that are found and recognized in noise.
 
-    DATA is a folder of WAV files, a word each. They follow each other in one stream of pink noise, as a microphone
-    would hear them; a word that is missed counts as an error.
+    DATA is a folder of WAV files with one word each. They are joined to a stream of pink noise, as a microphone would
+    hear them; a missed word counts as an error.
 
     \b
     Example:
@@ -263,7 +271,9 @@ def words(data: Path, model: Path, folds: int, epochs: int, hours: float, as_jso
 @DATA_OPTION
 @json_option
 def memory(tasks: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None:
-    """Count the bytes that training takes on the virtual board, and find the smallest heap that will do.
+    """Measure the memory that training needs.
+
+    It counts bytes on the virtual board, and finds the smallest heap that still trains.
 
     \b
     Example:
@@ -274,7 +284,7 @@ def memory(tasks: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None
         echo(json.dumps({**_taken(), "results": [asdict(r) for r in results]}, indent=2))
         return
     table = _table(
-        "bytes; measured: by the board's garbage collector; heap: with which it still trains",
+        "bytes; measured: by the board's garbage collector; heap: the smallest that still trains",
         "task",
         "network",
         "weights",
@@ -293,12 +303,14 @@ def memory(tasks: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None
     "--receive-buffer",
     type=click.IntRange(64),
     metavar="BYTES",
-    help="Bytes under way at most, such as 240 for an ESP32's UART.  [default: the board's]",
+    help="Maximum bytes under way, such as 240 for an ESP32's UART.  [default: the board's]",
 )
-@click.option("--seconds", default=5.0, show_default=True, help="How long the line shall be busy, for each net.")
+@click.option("--seconds", default=5.0, show_default=True, help="How long the line is busy, for each net.")
 @json_option
 def link(baud: int, receive_buffer: int | None, seconds: float, as_json: bool) -> None:
-    """Stream to the virtual board over a line of a given speed: how much of it is used, what overlaps.
+    """Measure how well streaming uses a slow line.
+
+    It streams to the virtual board over a line of a given speed, and shows use and overlap.
 
     \b
     Example:
@@ -329,7 +341,7 @@ def link(baud: int, receive_buffer: int | None, seconds: float, as_json: bool) -
 
 
 def _print_emulated(table: Callable[[], Table]) -> None:
-    """Print what the emulated micro:bit takes, or what to install for it."""
+    """Print the emulated micro:bit's costs, or what to install for it."""
     lack = missing()
     if lack:
         echo(lack)
@@ -338,7 +350,7 @@ def _print_emulated(table: Callable[[], Table]) -> None:
 
 
 def _emulated(results: Callable[[], list[dict[str, object]]]) -> dict[str, object]:
-    """Return what the emulated micro:bit takes, with versions, or what to install for it."""
+    """Return the emulated micro:bit's costs with versions, or what to install for it."""
     lack = missing()
     if lack:
         return {"missing": lack}
@@ -357,5 +369,5 @@ def _table(caption: str, *columns: str, left: int = 2) -> Table:
 
 
 def _taken() -> dict[str, object]:
-    """Return what a measurement was taken with."""
+    """Return the versions that a measurement was taken with."""
     return {"tpsgd": __version__, "python": platform.python_version(), "machine": platform.machine()}

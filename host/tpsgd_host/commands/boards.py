@@ -1,4 +1,4 @@
-"""``tpsgd-host boards``: the boards that are known, and those that are plugged in."""
+"""``tpsgd-host boards``: list supported boards, and those that are plugged in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["boards", "command"]
 
 
 def boards() -> tuple[list[BoardProfile], list[Plugged]]:
-    """Return the boards that are known and what is plugged in."""
+    """Return the supported boards, and what is plugged in."""
     return list(load_profiles().values()), plugged()
 
 
@@ -36,9 +36,9 @@ def _known(profiles: list[BoardProfile]) -> Table:
 @click.command("boards")
 @json_option
 def command(as_json: bool) -> None:
-    """Show the boards that are known, and what is plugged in.
+    """List the supported boards, and those that are plugged in.
 
-    A port with a chip such as a CP2102 between says only that something is there: tpsgd-host doctor asks the board.
+    Behind a USB-UART chip such as a CP2102 the kind of board cannot be seen; tpsgd-host doctor asks the board.
 
     \b
     Example:
@@ -57,7 +57,7 @@ def command(as_json: bool) -> None:
         console.print(f"[bold]{names}[/]: {escape(board.title)}. {escape(board.notes)}", highlight=False)
     console.print()
     if not found:
-        echo("Nothing is plugged in that looks like a board; --board virtual needs none.")
+        echo("No board seems to be plugged in; --board virtual needs none.")
     for item in found:
         names = " or ".join(item.boards) or "unknown"
         doubt = "" if item.sure else "perhaps "

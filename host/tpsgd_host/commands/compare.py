@@ -33,7 +33,7 @@ from tpsgd_host.terminal import echo
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-EPOCHS = 20  # on a user's own data, as README's example
+EPOCHS = 20  # on a user's own data, as in README's example
 TEST_SPLIT = 0.2
 
 
@@ -44,36 +44,36 @@ def _methods(context: click.Context, option: click.Parameter, value: str | None)
     names = tuple(name.strip() for name in value.split(",") if name.strip())
     for name in names:
         if name not in METHOD_NAMES:
-            raise click.BadParameter(f"no method {name!r}; there are {', '.join(METHOD_NAMES)}")
+            raise click.BadParameter(f"there is no method {name!r}; the methods are {', '.join(METHOD_NAMES)}")
     if not names:
         raise click.BadParameter(f"name one or more of {', '.join(METHOD_NAMES)}")
     return tuple(name for name in METHOD_NAMES if name in names)
 
 
 def _source_options(function: F) -> F:
-    """What is compared on."""
+    """The data to compare on."""
     for option in reversed((
         click.option("--model", "-m", type=FILE, metavar="FILE",
                      help="TOML of the network.  [default: the only one beside DATA or here]"),
         target_option,
         click.option("--suite", "whole_suite", is_flag=True,
-                     help="Instead of DATA: all tasks whose data are at hand."),
+                     help="Instead of DATA: all tasks whose data are available."),
         click.option("--task", "tasks", multiple=True, type=click.Choice(NAMES),
                      help="Instead of DATA: this task; may be repeated."),
         click.option("--data", "data_dir", type=FILE, metavar="DIR",
-                     help="Folder of the data that no package ships (fsdd, wand, mnist)."),
+                     help="Folder with the data that no package ships (fsdd, wand, mnist)."),
         click.option("--epochs", "-e", type=click.IntRange(1),
                      help=f"Passes over the training samples.  [default: {EPOCHS}, or the task's]"),
         click.option("--test", type=FILE, metavar="FILE", help="Test samples."),
         click.option("--test-split", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
-                     help="Share of DATA's recordings to test on instead, class by class.  "
+                     help="Share of each class's recordings in DATA to test on.  "
                           f"[default: {TEST_SPLIT}]"),
         click.option("--folds", type=click.IntRange(2), metavar="N",
-                     help="Test on every recording instead: on each of N folds, having learned from the others. "
-                          "Takes N times as long, and tells more where recordings are few."),
+                     help="Cross-validate: test on each of N folds after learning from the others. "
+                          "Takes N times as long; tells more if there are few recordings."),
         click.option("--split-seed", default=1, show_default=True, help="Seed of that choice."),
         click.option("--shuffle-seed", type=click.IntRange(0), default=1, show_default=True,
-                     help="Seed of the order of the samples; 0 keeps the file's."),
+                     help="Seed of the order of samples; 0 keeps file order."),
     )):  # fmt: skip
         function = option(function)
     return function
@@ -84,7 +84,7 @@ def _source_options(function: F) -> F:
 @_source_options
 @click.option(
     "--methods", "--rules", "methods", callback=_methods, metavar="A,B,...",
-    help="What takes part, as listed above.  [default: all]",
+    help="Methods to compare, as listed above.  [default: all]",
 )  # fmt: skip
 @click.option(
     "--networks", is_flag=True,
@@ -92,34 +92,34 @@ def _source_options(function: F) -> F:
 )  # fmt: skip
 @click.option(
     "--ram", type=click.IntRange(1), metavar="BYTES",
-    help="With --networks: what training may take.  [default: what the network of the TOML takes]",
+    help="With --networks: RAM for training.  [default: that of the TOML's network]",
 )  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Networks of each method.")
 @click.option(
-    "--board", "on_board", is_flag=True, help="Train the first seed on the virtual board too, and compare the weights."
+    "--board", "on_board", is_flag=True, help="Also train the first seed on the virtual board, and compare the weights."
 )
 @click.option(
     "--leave-out", multiple=True, metavar="COLUMN[=NAME]",
-    help="Adapt to a new speaker or wearer instead: COLUMN says whom a row is from. Each is left out of what is "
-    "learned in turn, or NAME alone; may be repeated.",
+    help="Study adapting to a new speaker or wearer, named in COLUMN. Each is left out of "
+    "training in turn, or only NAME; may be repeated.",
 )  # fmt: skip
 @click.option("--shift", hidden=True, expose_value=False, callback=renamed("--leave-out"))
-@click.option("--new-class", is_flag=True, help="Add a class to a trained network instead.")
+@click.option("--new-class", is_flag=True, help="Study adding a class to a trained network.")
 @click.option(
     "--held-out",
     multiple=True,
     metavar="NAME",
-    help="With --new-class: which class to hold out; may be repeated.  [default: each in turn]",
+    help="With --new-class: the class to hold out; may be repeated.  [default: each in turn]",
 )
-@click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one per core]")
 @click.option(
     "--out",
     "-o",
     type=FILE,
     metavar="DIR",
-    help="Keep figures, tables, pictures and the network with the chosen rates here.",
+    help="Folder for figures, tables, pictures and the network with the chosen rates.",
 )
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown, and nothing else.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print only the tables, as Markdown.")
 @data_options
 @json_option
 def command(
@@ -127,21 +127,22 @@ def command(
     new_class: bool, held_out: tuple[str, ...], jobs: int | None, out: Path | None, as_markdown: bool, as_json: bool,
     **named: Any,
 ) -> None:  # fmt: skip
-    """Compare tpSGD with backprop and its rivals: the same network, the same samples, on this computer.
+    """Compare tpSGD with backprop and its rivals.
 
-    The learning rates of every method are chosen on recordings held out of the training part. The test part is
-    looked at once, at the end. The table says what each reaches and what it takes; the sentences under it say what that
-    means.
+    All methods train the same network on the same samples, on this computer.
+
+    Each method's learning rates are chosen on recordings held out of the training part. The test part is used only
+    once, at the end. The table shows what each method achieves and costs; the sentences below it say what that means.
 
     \b
     int-tpsgd   the network as its TOML says: what a board computes
-    int-label   the same, hidden layers with targets of their own (no feedback)
-    int-frozen  the output layer alone   frozen              the same in floats
+    int-label   the same, but hidden layers have their own targets (no feedback)
+    int-frozen  only the output layer    frozen              the same in floats
     bp          backprop (through time)  tpsgd-l2, tpsgd-l1  tpSGD in floats
     dfa, fa, drtp                        rivals of backprop
 
-    With --networks the training is the same and the networks differ: convolution over time (TDNN), RNN and MLP, each as
-    large as the RAM allows. The one that is best on the validation parts is kept in --out.
+    With --networks the method is the same and the networks differ: convolution over time (TDNN), RNN and MLP, each as
+    large as the RAM allows. --out gets the one that is best on the validation parts.
 
     \b
     Examples:
@@ -162,7 +163,7 @@ def command(
         for source in _sources(data, column, output, named)
     ]
     if library() is None and not output.quiet:
-        echo("note: no compiled trainer is here; NumPy simulates the integers, some 30 times slower", err=True)
+        echo("note: there is no compiled trainer; NumPy simulates the integers, about 30 times slower", err=True)
     workers = jobs or cores()
     if not column and not new_class:
         folded = [_problems(source, named["folds"], named["split_seed"]) for source in sources]
@@ -186,45 +187,43 @@ def _check(
     data: Path | None, methods: tuple[str, ...], on_board: bool, as_json: bool, as_markdown: bool, column: str,
     new_class: bool, held_out: tuple[str, ...], named: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Refuse options that contradict each other."""
+    """Raise for options that contradict each other."""
     if data is not None and (named["tasks"] or named["whole_suite"]):
         raise click.UsageError("Name either a data file, or --suite, or tasks with --task.")
     if as_json and as_markdown:
-        raise click.UsageError("--json and --markdown exclude each other.")
+        raise click.UsageError("Use either --json or --markdown.")
     if column and new_class:
-        raise click.UsageError("--leave-out and --new-class exclude each other.")
+        raise click.UsageError("Use either --leave-out or --new-class.")
     if on_board and not any(name.startswith("int-") for name in methods):
         raise click.UsageError("--board needs an integer method: --methods int-tpsgd,...")
     if held_out and not new_class:
-        raise click.UsageError(
-            "--held-out goes with --new-class; a speaker or wearer is named by --leave-out COLUMN=NAME."
-        )
+        raise click.UsageError("--held-out is for --new-class; name a speaker or wearer with --leave-out COLUMN=NAME.")
     if (column or new_class) and data is None and len(named["tasks"]) != 1:
         raise click.UsageError("--leave-out and --new-class take a data file, or one --task.")
     if named["folds"] is not None:
         if column or new_class:
-            raise click.UsageError("--folds does not go with --leave-out or --new-class.")
+            raise click.UsageError("--folds cannot be used with --leave-out or --new-class.")
         if named["test"] is not None or named["test_split"] is not None:
             raise click.UsageError("--folds tests on all of DATA: leave out --test and --test-split.")
     if named["networks"]:
         _check_networks(on_board, bool(column) or new_class, named)
     elif named["ram"] is not None:
-        raise click.UsageError("--ram goes with --networks.")
+        raise click.UsageError("--ram is for --networks.")
     if named["test"] is not None and named["test_split"] is not None:
-        raise ConfigError("--test and --test-split both name test samples", "Use one of them.")
+        raise ConfigError("--test and --test-split both choose test samples", "Use only one of them.")
 
 
 def _check_networks(on_board: bool, adapting: bool, named: dict[str, Any]) -> None:
-    """Refuse options that ``--networks`` leaves no room for."""
+    """Raise for options that do not work with ``--networks``."""
     source = click.get_current_context().get_parameter_source("methods")
     if source is not ParameterSource.DEFAULT:
-        raise click.UsageError("--networks and --methods exclude each other: tpsgd trains every network.")
+        raise click.UsageError("--networks cannot be used with --methods: tpsgd trains every network.")
     if adapting:
-        raise click.UsageError("--networks does not go with --leave-out or --new-class.")
+        raise click.UsageError("--networks cannot be used with --leave-out or --new-class.")
     if on_board:
-        raise click.UsageError("--networks does not go with --board: quantize and flash the network that it finds.")
+        raise click.UsageError("--networks cannot be used with --board: quantize and flash the network that it finds.")
     if named["target"] == "label":
-        raise click.UsageError("--networks does not go with --target label: a temporal layer learns from feedback.")
+        raise click.UsageError("--networks cannot be used with --target label: a temporal layer learns from feedback.")
 
 
 def _sources(data: Path | None, column: str, output: Output, named: dict[str, Any]) -> list[Source]:

@@ -1,4 +1,4 @@
-"""``tpsgd-host demo``: the whole way on real data, with no hardware."""
+"""``tpsgd-host demo``: all steps on real data, without hardware."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEMOS = ("gesture", "voice", "digits", "digits-cnn", "gesture-rnn", "voice-rnn")
 
 @dataclass(frozen=True)
 class DemoReport:
-    """What a demo showed."""
+    """The result of a demo."""
 
     folder: Path
     flashed: FlashReport
@@ -63,13 +63,13 @@ def demo(
     name : str
         One of :data:`DEMOS`.
     folder : Path
-        Gets the data as CSV, the model, the board's flash and the run.
+        Folder for the data as CSV, the model, the board's flash and the run.
     heap : int, optional
         Heap of the virtual board in bytes.
     epochs : int, optional
-        Passes over the training samples; by default as many as the task wants.
+        Passes through the training samples; by default the task's number.
     target : {"feedback", "label"}, optional
-        What hidden layers learn from, where that is not as the task says.
+        What hidden layers learn from; by default as the task says.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def demo(
     if target is not None:
         task = replace(task, toml=retarget(task.toml, target))
     train, test, toml = write_csv(task, folder)
-    say(f"{task.title}: {len(task.train)} samples to learn, {len(task.test)} held out ({task.source})")
+    say(f"{task.title}: {len(task.train)} training samples, {len(task.test)} held out ({task.source})")
     config = load_config(toml)
     model = build_model(config, load_samples(train, config.layout, config.classes or None))
     path = folder / "model.tpsgd"
@@ -109,20 +109,22 @@ def demo(
 
 @click.command("demo")
 @click.argument("name", type=click.Choice(DEMOS))
-@click.option("--out", "-o", type=FILE, metavar="DIR", help="Where everything goes.  [default: tpsgd-NAME]")
+@click.option("--out", "-o", type=FILE, metavar="DIR", help="Folder for everything.  [default: tpsgd-NAME]")
 @click.option("--heap", type=HeapType(), metavar="SIZE", help="Heap of the virtual board, such as 64k.")
-@click.option("--epochs", "-e", type=click.IntRange(1), help="Passes over the samples.  [default: the task's]")
+@click.option("--epochs", "-e", type=click.IntRange(1), help="Passes through the samples.  [default: the task's]")
 @target_option
 @json_option
 def command(
     name: str, out: Path | None, heap: int | None, epochs: int | None, target: Target | None, as_json: bool
 ) -> None:
-    """Watch a board learn: real data, the real MicroPython interpreter, no hardware.
+    """Watch a board learn, with real data but no hardware.
 
-    gesture: movements of a wrist; voice: nine speakers by one vowel; digits: handwriting; digits-cnn: the same by a
-    conv layer; -rnn: by a recurrent layer instead of a convolution over time. The data come from installed packages:
-    pip install 'tpsgd[demo]'. What the demo makes stays in a folder, and it shows the commands to make it yourself. At
-    the end the board's weights are compared with a simulation of the same run, bit for bit.
+    The board is the real MicroPython interpreter.
+
+    gesture: movements of a wrist; voice: nine speakers by one vowel; digits: handwriting; digits-cnn: the same with a
+    conv layer; -rnn: with a recurrent layer instead of a convolution over time. The data come from installed packages:
+    pip install 'tpsgd[demo]'. The demo keeps its files in a folder, and shows the commands that it runs. At the end it
+    compares the board's weights with a simulation of the same run, bit for bit.
 
     \b
     Examples:

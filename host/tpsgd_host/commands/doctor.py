@@ -1,4 +1,4 @@
-"""``tpsgd-host doctor``: is everything right with a board, and if not, what to do."""
+"""``tpsgd-host doctor``: check a board, and say what to do."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 @click.command("doctor")
 @board_options
-@click.option("--restart", is_flag=True, help="Ask the REPL even where the trainer runs; it ends and starts anew.")
+@click.option("--restart", is_flag=True, help="Ask the REPL even if the trainer runs, which restarts it.")
 @json_option
 def command(port: str, baud: int, board_dir: Path | None, heap: int | None, restart: bool, as_json: bool) -> None:
-    """Look at a board: port, firmware, ulab, native code, engine, heap, .mpy, flash, link.
+    """Check a board: firmware, memory, engine, link.
 
-    Every line is ok, warn or fail, and says what to do. A board whose trainer answers goes on with what it has learned;
-    any other program on it is interrupted. Ends with exit code 6 or 7 where something failed.
+    It also looks at the port, ulab, native code, .mpy files and flash.
+
+    Every line is ok, warn or fail, and says what to do. A trainer that answers keeps what it has learned; any other
+    program is interrupted. The exit code is 6 or 7 if a check fails.
 
     \b
     Example:

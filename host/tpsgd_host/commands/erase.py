@@ -1,4 +1,4 @@
-"""``tpsgd-host erase``: take tpsgd off a board."""
+"""``tpsgd-host erase``: remove tpsgd from a board."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["EraseReport", "command", "erase"]
     "--board",
     "-b",
     metavar="BOARD",
-    help="Which board.  [default: the one at --port or --drive, else that of this folder]",
+    help="The board.  [default: the one at --port or --drive, else that of this folder]",
 )
 @click.option("--port", "-p", metavar="PORT", help="Serial port of a real board.")
 @board_dir_option
@@ -31,10 +31,12 @@ __all__ = ["EraseReport", "command", "erase"]
 def command(
     board: str | None, port: str | None, board_dir: Path | None, drive: Path | None, yes: bool, as_json: bool
 ) -> None:
-    """Remove the device program, the model and what it learned from a board.
+    """Remove the trainer and its model from a board.
 
-    Other files stay, a main.py of your own among them. Real boards are reached through mpremote, CircuitPython by its
-    drive. The firmware stays.
+    What the model has learned is removed too.
+
+    The firmware and all other files stay, including your own main.py. Real boards are reached through mpremote,
+    CircuitPython through its drive.
 
     \b
     Examples:
@@ -44,15 +46,15 @@ def command(
     if board is None and port is None and drive is None:
         port = remembered_port() or None
     which = f"the board at {port or drive}" if port or drive else f"the {board or 'virtual'} board"
-    confirmed(yes, f"Program, model and all that {which} has learned are lost. Go on?")
+    confirmed(yes, f"Program, model and everything that {which} has learned will be lost. Continue?")
     report = erase(board, folder=board_dir, port=port, drive=drive)
     note = remembered(Path())
     if note is not None and port in (note.port, note.present_port):
-        remember(Path(), VIRTUAL, VIRTUAL)  # there is nothing on it any more to talk to
+        remember(Path(), VIRTUAL, VIRTUAL)  # the board has no program any more
     if as_json:
         echo(json.dumps(report.as_dict(), indent=2))
         return
     echo(f"{len(report.removed)} files removed from {which}: {report.place}")
     for name in report.kept:
-        echo(f"  {name} is not tpsgd's and stays")
+        echo(f"  {name} is not tpsgd's and was kept")
     echo("next: tpsgd-host flash MODEL")

@@ -1,4 +1,4 @@
-"""``tpsgd-host eval``: classify samples with what a board, or a model file, has learned."""
+"""``tpsgd-host eval``: classify samples with a board or a model file."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from tpsgd_host.training.simulator import Simulator
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network says of samples.
+    """A network's predictions for samples.
 
     Attributes
     ----------
     samples : Samples
     model : Model
     predicted, probability : ndarray of uint8, shape (S,)
-        The class that the network finds likeliest, and its probability in 127ths.
+        The most likely class, and its probability in 127ths.
     metrics : Metrics
-        Of the samples that have a label.
+        Figures for the samples that have a label.
     """
 
     samples: EncodedSamples
@@ -65,7 +65,7 @@ class Evaluation:
         }  # fmt: skip
 
     def write_predictions(self, path: Path) -> None:
-        """Write a CSV: line of the data file, recording, label, prediction, probability of what is predicted."""
+        """Write a CSV: line of the data file, recording, label, prediction and its probability."""
         names, labels = self.model.classes, self.samples.labels.tolist()
         with writing_text(path) as file:
             writer = csv.writer(file)
@@ -89,12 +89,12 @@ def evaluate(
     names: tuple[str | None, str | None, str | None] = (None, None, None),
     bad_rows: BadRows = "stop",
 ) -> Evaluation:
-    """Classify the samples of a file; nothing is learned.
+    """Classify the samples of a file, without learning.
 
     Parameters
     ----------
     model_path : Path, optional
-        Classify on the host, with this model; without it the board does, with its present weights.
+        Classify on the host with this model; by default the board does, with its present weights.
     """
     with ExitStack() as stack:
         executor: RecordExecutor
@@ -106,7 +106,7 @@ def evaluate(
             executor, model = board, board.pull()
         samples = load_encoded(data, layout_of(model.layout, *names), model.scaling, model.classes, bad_rows, False)
         results = _classify(executor, model, samples)
-        # Where there is a label the network says its probability; of a wrong prediction it is asked once more.
+        # For a labelled sample the result has the label's probability, so wrong predictions are classified again.
         wrong = np.flatnonzero((samples.labels != UNKNOWN) & (results[:, 0] != samples.labels))
         probability = results[:, 1].copy()
         if len(wrong):
@@ -122,7 +122,7 @@ def evaluate(
 
 
 def _classify(executor: RecordExecutor, model: Model, samples: EncodedSamples) -> npt.NDArray[np.uint8]:
-    """Return predicted class and p_y, shape (S, 2): y is the label, or the prediction where there is none."""
+    """Return predicted class and p_y, shape (S, 2); y is the label, or the prediction if there is none."""
     executor.begin(0, RunRecords(model, Presentation(samples, samples, 0, 0)), fresh=False)
     results = np.concatenate([np.empty((0, 2), np.uint8), *executor.apply(0, len(samples))])
     return checked(results, len(model.classes))
@@ -136,9 +136,9 @@ def _classify(executor: RecordExecutor, model: Model, samples: EncodedSamples) -
     "model_path",
     type=FILE,
     metavar="FILE",
-    help="Classify on this computer, with this model, not on a board.",
+    help="Classify on this computer with this model, not on a board.",
 )
-@click.option("--predictions", type=FILE, metavar="FILE", help="Write every prediction to this CSV.")
+@click.option("--predictions", type=FILE, metavar="FILE", help="Write all predictions to this CSV.")
 @board_options
 @data_options
 @json_option
@@ -146,9 +146,11 @@ def command(
     data: Path | None, model_path: Path | None, predictions: Path | None, port: str, baud: int, board_dir: Path | None,
     heap: int | None, label: str | None, group: str | None, columns: str | None, bad_rows: Any, as_json: bool,
 ) -> None:  # fmt: skip
-    """Classify the samples in DATA with what a board has learned; nothing is learned from them.
+    """Classify samples with what a board has learned.
 
-    DATA needs no labels; with them accuracy and confusions are shown. Without DATA it is the one data file of this
+    Nothing is learned from them.
+
+    DATA needs no labels; if it has any, accuracy and confusions are shown. DATA defaults to the only data file in this
     folder.
 
     \b

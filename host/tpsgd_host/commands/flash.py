@@ -39,35 +39,36 @@ __all__ = ["FlashReport", "command", "flash"]
     default="virtual",
     show_default=True,
     metavar="BOARD",
-    help="Which board; tpsgd-host boards lists them.",
+    help="The board; tpsgd-host boards lists them.",
 )
 @click.option("--port", "-p", default="", metavar="PORT", help="Port of a real board.  [default: the only one]")
 @click.option(
     "--firmware",
     default="",
     metavar="FILE|VERSION",
-    help="Firmware to put there first: a file, or a release of MicroPython such as 1.26.1.",
+    help="Firmware to write first: a file, or a MicroPython release such as 1.26.1.",
 )
-@click.option("--deploy-only", is_flag=True, help="Leave the firmware alone, whatever else is asked.")
-@click.option("--erase", is_flag=True, help="Erase the whole flash before firmware is written (ESP32).")
+@click.option("--deploy-only", is_flag=True, help="Leave the firmware alone in any case.")
+@click.option("--erase", is_flag=True, help="Erase the whole flash before writing firmware (ESP32).")
 @click.option("--drive", type=FILE, metavar="DIR", help="Drive of a CircuitPython board.  [default: the only one]")
 @board_dir_option
-@click.option("--heap", type=HeapType(), metavar="SIZE", help="Heap the virtual board gets, such as 48k.")
-@click.option("--dry-run", "dry", is_flag=True, help="Show every step and touch nothing.")
+@click.option("--heap", type=HeapType(), metavar="SIZE", help="Heap of the virtual board, such as 48k.")
+@click.option("--dry-run", "dry", is_flag=True, help="Show every step without taking any.")
 @yes_option
 @json_option
 def command(
     model: Path | None, board: str, port: str, firmware: str, deploy_only: bool, erase: bool, drive: Path | None,
     board_dir: Path | None, heap: int | None, dry: bool, yes: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Put the trainer and MODEL on a board, verify both, and start it once.
+    """Put the trainer and MODEL on a board.
 
-    Without MODEL it is the one of this folder, made from its TOML first where it is missing or older.
+    Both are verified, and the board is started once.
 
-    What an earlier model learned on the board is forgotten. The memory is checked first: a model that cannot fit is
-    refused with the figures. Firmware is written only where you name it, or where no MicroPython answers: then the
-    official release is fetched from micropython.org. Both happen only after a yes. An interrupted flash can simply be
-    run again.
+    MODEL defaults to the only one in this folder, which is made from its TOML if it is missing or older.
+
+    What an earlier model learned on the board is lost. Memory is checked first: a model that cannot fit is refused.
+    Firmware is written only if you name it, or if no MicroPython answers; then the official release is fetched from
+    micropython.org. Both need your consent. After an interruption, just run the command again.
 
     \b
     Examples:
@@ -78,7 +79,9 @@ def command(
       tpsgd-host flash gestures.tpsgd --board pico --dry-run
     """
     if deploy_only and (firmware or erase):
-        raise ConfigError("--deploy-only leaves the firmware alone", "leave --firmware and --erase out, or it")
+        raise ConfigError(
+            "--deploy-only leaves the firmware alone", "leave out --firmware and --erase, or --deploy-only"
+        )
     if erase and not firmware:
         raise ConfigError("--erase would leave a board without firmware", "name the firmware: --firmware FILE")
     model, port = model or model_here(), port or remembered_port(load_profile(board).name)
@@ -102,15 +105,15 @@ def command(
     def advance(step: str, done: int, total: int) -> None:
         if step not in tasks:
             tasks[step] = progress.add_task(step)
-            progress.start()  # again, where a question stopped it
+            progress.start()  # start again after a question stopped it
         progress.update(tasks[step], completed=done, total=total or None)
 
     def tell(text: str) -> None:
-        if not as_json or "waiting" in text or "press" in text:  # whoever must press a button has to know
+        if not as_json or "waiting" in text or "press" in text:  # the user may have to press a button
             progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def ask(question: str) -> None:
-        progress.stop()  # it would draw over the question
+        progress.stop()  # it would overwrite the question
         confirmed(yes, question)
 
     try:
@@ -128,7 +131,7 @@ def command(
     for line in describe_front(load_model(model)):
         echo(f"  {line}")
     if talks:
-        echo("      in this folder stream, eval, monitor and pull go to that board from now on")
+        echo("      from now on, stream, eval, monitor and pull in this folder use that board")
 
 
 def _show(report: FlashReport, port: str) -> None:
@@ -142,7 +145,7 @@ def _show(report: FlashReport, port: str) -> None:
         echo(f"  training state {report.state_measured} bytes, {report.state_planned} of them planned buffers")
         echo(f"  heap {report.heap_used} bytes in use, {report.heap_free} free")
     elif not report.todo:
-        echo("  not started from here: no port is known")
+        echo("  not started: its port is not known")
     real = "" if report.board == "virtual" else f" --port {port or (report.place if report.started else 'PORT')}"
     if report.todo:
         echo(f"now:  {report.todo}")

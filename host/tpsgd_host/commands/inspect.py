@@ -1,4 +1,4 @@
-"""``tpsgd-host inspect``: what is in a model file, or in a checkpoint."""
+"""``tpsgd-host inspect``: show what a model file or a checkpoint contains."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tpsgd_host.terminal import echo
 
 
 def inspect(path: Path) -> Model | Checkpoint:
-    """Return what a file holds.
+    """Return the contents of a file.
 
     Raises
     ------
     ModelError
-        If it cannot be read, is neither a model nor a checkpoint, or is damaged.
+        When it cannot be read, is neither a model nor a checkpoint, or is damaged.
     """
     try:
         data = read_file(path, MAX_FILE)
@@ -44,7 +44,7 @@ def inspect(path: Path) -> Model | Checkpoint:
 
 
 def describe_model(model: Model) -> dict[str, Any]:
-    """Return all that a model file says, but for its weights, as JSON has it."""
+    """Return everything in a model file except its weights, for JSON."""
     layout, plan = model.layout, memory(model)
     return {
         "kind": "model", "name": model.name, "network": model.shape, "seed": model.seed,
@@ -69,7 +69,7 @@ def _kind(front: FrontEnd) -> str:
 
 
 def describe_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return all that a checkpoint says, but for its weights, as JSON has it."""
+    """Return everything in a checkpoint except its weights, for JSON."""
     return {
         "kind": "checkpoint", "model_crc_hex": f"{checkpoint.model_crc:08x}", "generation": checkpoint.generation,
         "run_id": checkpoint.run_id, "seen": checkpoint.seen, "total": checkpoint.total,
@@ -94,7 +94,7 @@ def _layer(layer: Layer, weights: Weights) -> dict[str, Any]:
 
 
 def _kernel(layer: Layer) -> list[int] | int | None:
-    """Return rows and columns of a conv layer's kernel, the steps of a temporal layer's, None of others."""
+    """Return rows and columns of a conv layer's kernel, or the steps of a temporal layer's; None for others."""
     if layer.kind == "conv":
         return [layer.rows, layer.columns]
     return layer.rows or None
@@ -130,7 +130,7 @@ def show_model(model: Model, console: Console) -> None:
     if model.temporal:
         first = model.layers[0]
         console.print(
-            f"temporal: kernel of {first.rows} steps x {model.layout.channels} channels; hands on the largest of each "
+            f"temporal: kernel of {first.rows} steps x {model.layout.channels} channels; passes on the maximum of each "
             f"unit in each of {first.segments} segments"
         )
     if model.recurrent:
@@ -178,7 +178,9 @@ def _show_data(model: Model, console: Console) -> None:
 @click.argument("model", type=FILE)
 @json_option
 def command(model: Path, as_json: bool) -> None:
-    """Show what is in a model file, or in a checkpoint that was copied from a board.
+    """Show what a model file or a checkpoint contains.
+
+    Checkpoints are files copied from a board.
 
     \b
     Example:

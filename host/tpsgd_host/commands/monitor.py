@@ -1,4 +1,4 @@
-"""``tpsgd-host monitor``: watch a board: what it prints, how it stands, what it makes of samples."""
+"""``tpsgd-host monitor``: watch a board: its output, its state, its predictions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BAR = 20
 
 @dataclass
 class Summary:
-    """What was seen; ``answered``: whether the device program runs on the board."""
+    """What was seen; ``answered``: whether the board runs the device program."""
 
     answered: bool = False
     lines: int = 0
@@ -42,7 +42,7 @@ class Summary:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of right predictions, None without labels."""
+        """Share of right predictions; None without labels."""
         return self.right / self.labelled if self.labelled else None
 
     def count(self, event: Event) -> None:
@@ -75,26 +75,26 @@ def monitor(
     Parameters
     ----------
     show : callable
-        Gets every event as it happens.
+        Called with every event as it happens.
     port, folder, heap, baud
         See :func:`tpsgd_host.boards.connect.connect`.
     data : Path, optional
         Samples for the board to classify, one by one; nothing is learned.
     every : float
-        Seconds between two questions how the board stands.
+        Seconds between queries of the board's state.
     seconds : float, optional
-        End after so many; None: do not.
+        Seconds after which to end; None for no limit.
     pause : float
         Seconds between two samples.
     listen : bool
-        Only show what the board prints and send nothing to it.
+        Send nothing to the board, and only show its output.
     names : tuple
-        Names of label, group and value columns (with commas) where they are not the model's.
+        Names of label, group and value columns (with commas) that replace the model's.
 
     Raises
     ------
     PortError, BoardError, ModelError, DataError
-        With ``data`` also when the board runs another program than the device program.
+        With ``data``, also when the board does not run the device program.
     """
     summary = Summary()
 
@@ -120,7 +120,7 @@ def monitor(
                 last = (text.all.strip().splitlines() or ["it printed nothing"])[-1]
                 raise BoardError(
                     f"the virtual board's program ended with exit code {code}: {last}",
-                    "correct main.py in the board's folder, or flash it again with: tpsgd-host flash MODEL",
+                    "correct main.py in the board's folder, or flash again with: tpsgd-host flash MODEL",
                 ) from error
         except KeyboardInterrupt:
             watch.settle()
@@ -131,12 +131,12 @@ def monitor(
 
 
 def _samples(data: Path, names: tuple[str | None, str | None, str | None], bad_rows: BadRows, model: Model) -> Samples:
-    """Return the samples of a file as a model takes them."""
+    """Return the samples of a file as a model reads them."""
     return load_samples(data, layout_of(model.layout, *names), model.classes, bad_rows, require_labels=False)
 
 
 class _View:
-    """Events as lines for a person: a state only where it is news."""
+    """Formats events as lines of text; a state only if it has changed."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -189,23 +189,27 @@ def _as_line(event: Event) -> str:
 @click.command("monitor")
 @click.option("--data", type=FILE, metavar="FILE", help="Have the board classify the samples in FILE, one by one.")
 @click.option("--pause", type=click.FloatRange(0), default=0.0, show_default=True, metavar="SECONDS",
-              help="Wait so long between two samples.")  # fmt: skip
+              help="Wait this long between two samples.")  # fmt: skip
 @click.option("--every", type=click.FloatRange(0.1), default=2.0, show_default=True, metavar="SECONDS",
-              help="Ask so often how the board stands.")  # fmt: skip
-@click.option("--seconds", type=click.FloatRange(0), metavar="SECONDS", help="End after so long.  [default: Ctrl-C]")
-@click.option("--listen", is_flag=True, help="Send nothing to the board, only show what it prints.")
+              help="How often to ask for the board's state.")  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(0), metavar="SECONDS", help="End after this time.  [default: at Ctrl-C]"
+)
+@click.option("--listen", is_flag=True, help="Send nothing to the board; only show its output.")
 @board_options
 @data_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, and nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print only JSON, one object per line.")
 def command(
     port: str, baud: int, board_dir: Path | None, heap: int | None, label: str | None, group: str | None,
     columns: str | None, as_json: bool, **how: Any,
 ) -> None:  # fmt: skip
-    """Watch a board: what it prints, and how it stands where the device program runs on it.
+    """Watch a board: its output, state and predictions.
 
-    A program of your own, such as one with a Learner, is shown as it prints; on CircuitPython that is on its console,
-    which --listen --port CONSOLE shows. With --data the board classifies samples
-    one by one; nothing is learned. Ctrl-C ends it, and the board goes on.
+    The state is shown if the board runs the device program.
+
+    Of your own program, such as one with a Learner, the output is shown; on CircuitPython it is on the console, which
+    --listen --port CONSOLE shows. With --data the board classifies samples one by one, without learning. Ctrl-C ends
+    the command; the board continues.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``tpsgd-host new``: begin a model."""
+"""``tpsgd-host new``: start a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tpsgd_host.names import listing
 from tpsgd_host.native.binding import library
 from tpsgd_host.terminal import echo, paragraph
 
-#: Bytes of a file that takes long enough to read that one wonders.
+#: Files of more bytes take so long to read that progress is shown.
 LARGE = 4_000_000
 
 
@@ -32,12 +32,12 @@ def _units(_context: click.Context, _parameter: click.Parameter, value: str | No
     except ValueError:
         units = (0,)
     if not all(0 < unit <= 1024 for unit in units):
-        raise ConfigError(f"--hidden is {value!r}, it must be numbers from 1 to 1024 with commas between", "Try 32,16.")
+        raise ConfigError(f"--hidden is {value!r}, but must be numbers from 1 to 1024, with commas", "Try 32,16.")
     return units
 
 
 def show(found: TableSummary) -> None:
-    """Print what the data hold, and what is likely to be wrong with them."""
+    """Print what the data hold, and their likely mistakes."""
     counts = found.recordings or found.label_counts
     if found.group:
         least, most = found.readings
@@ -53,22 +53,22 @@ def show(found: TableSummary) -> None:
         unused = [f"{name} ({what})" for name, what in found.unused.items()]
         paragraph(f"  not used: {listing(unused, 6)}", indent="    ")
     if found.rate:
-        echo(f"  {found.rate:g} readings a second")
+        echo(f"  {found.rate:g} readings per second")
     for suspicion in found.suspicions:
         echo(f"look: {suspicion.fact}\n      {suspicion.mend}")
 
 
 def _tune(path: Path, data: Path, epochs: int, left_out: LeaveOut | None) -> None:
-    """Choose rates, or say why they stay the usual ones."""
+    """Choose rates, or explain why the default ones stay."""
     if library() is None:
-        echo("rates: the usual ones, for no compiled trainer is here; quantize --tune chooses them, slowly")
+        echo("rates: the defaults, because there is no compiled trainer; quantize --tune chooses them, slowly")
         return
     try:
         config = load_config(path)
         samples, _ = load_divided(data, config.layout, config.classes, "skip", left_out)
         tune_rates(path, samples, epochs)
     except DataError as error:
-        echo(f"rates: the usual ones, for none can be chosen. {error.message} {error.hint}")
+        echo(f"rates: the defaults, because none can be chosen. {error.message} {error.hint}")
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def _reading(data: Path | None) -> Iterator[None]:
     if size < LARGE:
         yield
         return
-    from tpsgd_host.console import Console  # Rich takes long to import, and most files are small
+    from tpsgd_host.console import Console  # Rich is slow to import, and most files are small
 
     with Console(stderr=True).status(f"reading {data}, {size / 1e6:.0f} MB"):
         yield
@@ -92,25 +92,27 @@ def _reading(data: Path | None) -> Iterator[None]:
     type=click.Choice(["tdnn", "rnn", "mlp", "cnn"]),
     help="tdnn: convolution over time.  [default: tdnn for recordings, mlp for single rows]",
 )
-@click.option("--data", type=click.Path(path_type=Path), help="CSV, .npz or folder of WAV files to begin from.")
+@click.option("--data", type=click.Path(path_type=Path), help="CSV, .npz or folder of WAV files to start from.")
 @click.option(
     "--hidden", callback=_units, help="Units of the hidden layers. [default: tdnn, rnn 32; mlp 32,16; cnn 8,16]"
 )
 @click.option("--steps", type=click.IntRange(1, 4096), help=f"Steps of a sample. [default: {STEPS}; single rows 1]")
-@click.option("--seed", type=click.IntRange(1, 2**32 - 1), default=1, show_default=True, help="Of everything random.")
+@click.option(
+    "--seed", type=click.IntRange(1, 2**32 - 1), default=1, show_default=True, help="Seed of all random choices."
+)
 @click.option("--window", type=click.IntRange(0, 2**32 - 1), default=0, help="Readings in a window. [default: 0, all]")
-@click.option("--hop", type=click.IntRange(0, 2**32 - 1), default=0, help="Readings from window to window.")
+@click.option("--hop", type=click.IntRange(0, 2**32 - 1), default=0, help="Readings from one window to the next.")
 @click.option("--label", default="", help="Column of the class. [default: guessed]")
 @click.option("--group", default="", help="Column of the recording. [default: guessed]")
 @click.option("--columns", metavar="A,B,...", help="Columns with the values. [default: guessed]")
 @target_option
 @click.option(
-    "--tune/--no-tune", default=True, help="With --data: choose learning rates on recordings held out.  [default: tune]"
+    "--tune/--no-tune", default=True, help="With --data: choose learning rates on held-out recordings.  [default: tune]"
 )
 @epochs_option
-@leave_out_option("The samples of NAME have no say in the rates: a speaker or wearer to test on")
+@leave_out_option("Ignore the samples of NAME when choosing rates: a speaker or wearer to test on")
 @click.option("--motion", is_flag=True, help="The model finds gestures by itself in a stream of a sensor's readings.")
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 def command(
     name: str,
     out: Path | None,
@@ -131,10 +133,10 @@ def command(
     motion: bool,
     force: bool,
 ) -> None:
-    """Begin a model: write a TOML file that explains itself.
+    """Start a model: write a TOML file that explains itself.
 
-    With --data the file fits the columns, classes and recordings of your CSV, and its learning rates are chosen by
-    training on some of the recordings and counting on others. After editing the network, quantize --tune does so anew.
+    With --data the file matches the columns, classes and recordings of your CSV, and its learning rates are chosen by
+    training on some recordings and testing on others. After you edit the network, quantize --tune chooses them again.
 
     \b
     Example:

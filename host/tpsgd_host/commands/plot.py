@@ -1,4 +1,4 @@
-"""``tpsgd-host plot``: pictures of runs."""
+"""``tpsgd-host plot``: draw pictures of runs."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def plot_runs(
     Parameters
     ----------
     runs : sequence of Path
-        Run folders. One accuracy picture compares them all; each has a confusion picture of its own.
+        Run folders. One accuracy picture compares them all; each gets its own confusion picture.
     out : Path, optional
-        A file ``.png`` or ``.svg`` where one picture is made, else a folder. By default the run's folder; a comparison
-        goes to the present folder.
+        A file ``.png`` or ``.svg`` for a single picture, else a folder. By default the run's folder, or the current
+        folder for a comparison.
     kind : {"accuracy", "confusion", "both"}
     fmt : {"png", "svg"}, optional
         By the suffix of ``out``, else PNG.
@@ -44,14 +44,14 @@ def plot_runs(
     Raises
     ------
     DataError
-        A folder is not a run's, a log is damaged, or a picture cannot be written.
+        When a folder is not a run's, a log is damaged, or a picture cannot be written.
     ConfigError
-        ``out`` and the other arguments contradict each other.
+        When ``out`` and the other arguments contradict each other.
     """
-    from tpsgd_host.runs.view.plots import plot_accuracy, plot_confusion  # matplotlib takes a while
+    from tpsgd_host.runs.view.plots import plot_accuracy, plot_confusion  # matplotlib is slow to import
 
     if not runs:
-        raise ConfigError("no run to plot", "Name the folder of a run, as in runs/wand-20250131-120000.")
+        raise ConfigError("there is no run to plot", "Name the folder of a run, such as runs/wand-20250131-120000.")
     folders = [RunFolder.open(path) for path in dict.fromkeys(runs)]
     pictures = 0 if kind == "accuracy" else len(folders)
     pictures += kind != "confusion"
@@ -71,16 +71,18 @@ def plot_runs(
 
 
 def _single(out: Path | None, fmt: Format | None, pictures: int) -> Path | None:
-    """Return ``out`` where it names a picture, None where it is a folder."""
+    """Return ``out`` if it names a picture, None if it is a folder."""
     if out is None or out.is_dir() or not out.suffix:
         return None
     suffix = out.suffix.lower().removeprefix(".")
     if suffix not in _FORMATS:
-        raise ConfigError(f"{out} is neither .png nor .svg", "Give -o one of these suffixes, or a folder.")
+        raise ConfigError(f"{out} is neither .png nor .svg", "Use -o with one of these suffixes, or with a folder.")
     if fmt is not None and suffix != fmt:
-        raise ConfigError(f"{out} is not {fmt.upper()}", "Leave --format out, or change the suffix.")
+        raise ConfigError(f"{out} is not {fmt.upper()}", "Leave out --format, or change the suffix.")
     if pictures > 1:
-        raise ConfigError(f"{pictures} pictures do not go into {out}", "Give -o a folder, or --kind accuracy.")
+        raise ConfigError(
+            f"{pictures} pictures cannot go into one file, {out}", "Use -o with a folder, or --kind accuracy."
+        )
     _inside(out.parent, "")
     return out
 
@@ -100,15 +102,15 @@ def _inside(folder: Path, name: str) -> Path:
 )
 @click.option(
     "--kind", type=click.Choice(["accuracy", "confusion", "both"]), default="accuracy", show_default=True,
-    help="Accuracy while training (several runs in one picture), the confusion of classes, or both.",
+    help="Accuracy during training (several runs in one picture), confusion of classes, or both.",
 )  # fmt: skip
 @click.option("--format", "fmt", type=click.Choice(_FORMATS), help="[default: by the suffix of -o, else png]")
 @click.option("--json", "as_json", is_flag=True, help="Print the paths as JSON.")
 def command(runs: tuple[Path, ...], out: Path | None, kind: PlotKind, fmt: Format | None, as_json: bool) -> None:
     """Draw the accuracy or the confusion of one or more runs.
 
-    Several runs are compared in one accuracy picture, accuracy.png in the present folder unless -o says otherwise.
-    A run that is still going, or was killed, can be plotted too.
+    Several runs are compared in one accuracy picture, accuracy.png in the current folder unless -o says otherwise.
+    Unfinished runs can be plotted too.
     """
     written = plot_runs(runs, out, kind, fmt)
     if as_json:

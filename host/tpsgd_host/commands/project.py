@@ -1,4 +1,4 @@
-"""What a command works on where the user names nothing: the one model, description or data file of this folder."""
+"""Defaults for commands: the only model, description or data file in the folder."""
 
 from __future__ import annotations
 
@@ -18,54 +18,54 @@ HERE = Path()
 
 
 def data_here() -> Path:
-    """Return the data file of this folder.
+    """Return the only data file in this folder.
 
     Raises
     ------
     DataError
         When there is none.
     click.UsageError
-        When there are several, and nobody to ask.
+        When there are several, and the user cannot be asked.
     """
     found = data_files(HERE)
     if not found:
         raise DataError(
-            f"no data file was named, and none is here (*{', *'.join(DATA)}, *.npz)",
-            "Name the file, or go to its folder.",
+            f"no data file was named, and there is none here (*{', *'.join(DATA)}, *.npz)",
+            "Name the file, or change to its folder.",
         )
     return _one(found, "data file")
 
 
 def description_here() -> Path:
-    """Return the description of a model of this folder.
+    """Return the only description of a model in this folder.
 
     Raises
     ------
     ConfigError
         When there is none.
     click.UsageError
-        When there are several, and nobody to ask.
+        When there are several, and the user cannot be asked.
     """
     found = descriptions([HERE])
     if not found:
-        raise ConfigError("no model was named, and no model's TOML is here", f"Begin one: {_first_steps()[0]}")
+        raise ConfigError("no model was named, and there is no model's TOML here", f"Begin one: {_first_steps()[0]}")
     return _one(found, "description")
 
 
 def model_here() -> Path:
-    """Return the model of this folder, made from its TOML first where it is missing or older.
+    """Return the only model in this folder; make it from its TOML if it is missing or older.
 
     Raises
     ------
     ConfigError
         When there is none.
     click.UsageError
-        When there are several, and nobody to ask.
+        When there are several, and the user cannot be asked.
     """
     found = models(HERE)
     if not found:
         raise ConfigError(
-            "no model was named, and none is here: no .tpsgd, and no TOML to make one from",
+            "no model was named, and there is none here: no .tpsgd, and no TOML to make one from",
             "Make one: " + "; then: ".join(_first_steps()),
         )
     model = _one(found, "model")
@@ -74,15 +74,15 @@ def model_here() -> Path:
         echo(f"model: {model}", err=True)
         return model
     data = data_here()
-    why = f"is older than {source}" if model.is_file() else "is not there yet"
-    old = f"; the old one is {set_aside(model)} now" if model.is_file() else ""
+    why = f"is older than {source}" if model.is_file() else "does not exist yet"
+    old = f"; the old one is now {set_aside(model)}" if model.is_file() else ""
     quantize(source, data, model)
     echo(f"model: {model} {why}: made with tpsgd-host quantize {source} --data {data}{old}", err=True)
     return model
 
 
 def _one(found: Sequence[Path], what: str) -> Path:
-    """Return the only file, or the one that the user chooses."""
+    """Return the only file, or let the user choose."""
     if len(found) == 1:
         return found[0]
     names = [str(path) for path in found]
@@ -92,7 +92,7 @@ def _one(found: Sequence[Path], what: str) -> Path:
 
 
 def _first_steps() -> list[str]:
-    """Return the commands that lead to a model."""
+    """Return the commands that create a model."""
     found = data_files(HERE)
     data = found[0] if len(found) == 1 else Path("DATA.csv")
     name = data.stem if len(found) == 1 else "gestures"

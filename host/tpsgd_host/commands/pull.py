@@ -32,9 +32,9 @@ def pull(
     Parameters
     ----------
     out : Path, optional
-        By default the model's name in the present folder.
+        By default the model's name, in the current folder.
     force : bool
-        Replace a file that exists.
+        Whether to replace an existing file.
     """
     with connect(port, folder=folder, heap=heap, baud=baud) as board:
         task = progress.add_task("read", total=None) if progress else None
@@ -52,14 +52,14 @@ def pull(
 
 
 @click.command("pull")
-@click.option("--out", "-o", type=FILE, metavar="FILE", help="Where to.  [default: NAME-trained.tpsgd]")
-@click.option("--force", is_flag=True, help="Replace a file that exists.")
+@click.option("--out", "-o", type=FILE, metavar="FILE", help="File to write.  [default: NAME-trained.tpsgd]")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @board_options
 @json_option
 def command(
     out: Path | None, force: bool, port: str, baud: int, board_dir: Path | None, heap: int | None, as_json: bool
 ) -> None:
-    """Fetch the model on a board with the weights it has learned, as a model file.
+    """Fetch a board's model with its learned weights.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``tpsgd-host quantize``: from a description, or a trained network, to a model file."""
+"""``tpsgd-host quantize``: make a model file from a description or a trained network."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from tpsgd_host.quantization.quantize import QuantizeReport, quantize
 from tpsgd_host.quantization.quantizer import Inputs
 from tpsgd_host.terminal import echo
 
-#: What a network was trained on, in words.
+#: A network's inputs in training, in words.
 SEEN: dict[Inputs, str] = {
     "raw": "the readings as they are",
-    "std": "readings that were standardized (less their mean, by their deviation)",
+    "std": "standardized readings (minus their mean, divided by their deviation)",
     "unit": "readings scaled to -1..1",
 }
 
@@ -48,9 +48,11 @@ def show(report: QuantizeReport, boards: Sequence[Fit], console: Console) -> Non
     )
     console.print(
         f"{model.parameters:,} parameters, {len(model.to_bytes()):,} bytes of file, "
-        f"{report.memory.total:,} bytes of RAM for training, buffers of the link among them"
+        f"{report.memory.total:,} bytes of RAM for training, including the link's buffers"
     )
-    table = Table("board", "needs", "heap", "", "left", title="With the trainer's code, in bytes", title_justify="left")
+    table = Table(
+        "board", "needs", "heap", "", "left", title="Including the trainer's code, in bytes", title_justify="left"
+    )
     for column in (1, 2, 4):
         table.columns[column].justify = "right"
     for fit in boards:
@@ -70,9 +72,11 @@ def show(report: QuantizeReport, boards: Sequence[Fit], console: Console) -> Non
     if report.source.bad_rows:
         console.print(f"[yellow]{len(report.source.bad_rows)} rows were left out[/]")
     if report.constant:
-        console.print(f"[yellow]the network cannot see what never changes: {escape(listing(report.constant, 6))}[/]")
+        console.print(
+            f"[yellow]the network cannot see channels that never change: {escape(listing(report.constant, 6))}[/]"
+        )
     if report.float_accuracy is None or report.integer_accuracy is None or report.agreement is None:
-        console.print("The weights are random: nothing is learned yet, so quantizing has cost nothing.")
+        console.print("The weights are random: nothing has been learned yet, so quantizing lost nothing.")
         return
     lost = 100 * (report.float_accuracy - report.integer_accuracy)
     console.print(
@@ -82,12 +86,12 @@ def show(report: QuantizeReport, boards: Sequence[Fit], console: Console) -> Non
     if report.better_inputs:
         inputs, accuracy = report.better_inputs
         console.print(
-            f"[yellow]With --inputs {inputs} the network would be right for {accuracy:.1%} in floating point: it was "
-            f"trained on {SEEN[inputs]}. Say so, and quantize again.[/]"
+            f"[yellow]With --inputs {inputs} the network's float accuracy would be {accuracy:.1%}, so it was "
+            f"probably trained on {SEEN[inputs]}. Add that option, and quantize again.[/]"
         )
     elif lost > 2 or report.agreement < 0.9:
         console.print(
-            "[yellow]That is much. Does --inputs say what the network saw? Does each channel have a scale of its own "
+            "[yellow]That is a lot. Is --inputs what the network was trained on? Does each channel have its own scale "
             '(scale = "std", per_channel = true)?[/]'
         )
 
@@ -96,14 +100,14 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
     """Read ``a,b,c``."""
     names = tuple(name.strip() for name in value.split(",")) if value else ()
     if value and (len(set(names)) < max(2, len(names)) or "" in names or len(names) > 255):
-        raise ConfigError(f"--classes is {value!r}, it must be 2 to 255 different names with commas between")
+        raise ConfigError(f"--classes is {value!r}, but must be 2 to 255 names, with commas")
     return names
 
 
 @click.command("quantize")
 @click.argument("model", type=FILE, required=False)
 @click.option(
-    "--data", "-d", type=FILE, metavar="FILE", help="Calibration data, .csv or .npz.  [default: the one here]"
+    "--data", "-d", type=FILE, metavar="FILE", help="Calibration data, .csv or .npz.  [default: the only one here]"
 )
 @click.option("--out", "-o", type=FILE, metavar="FILE", help="Model file to write.  [default: MODEL.tpsgd]")
 @click.option("--config", type=FILE, metavar="TOML", help="Data layout and training settings for .npz and .onnx.")
@@ -113,18 +117,20 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
     type=click.Choice(["raw", "std", "unit"]),
     default="raw",
     show_default=True,
-    help="What a trained network saw: readings, standardized ones, or -1..1 as the TOML scales them.",
+    help="What the network was trained on: readings, standardized ones, or -1..1 as the TOML scales them.",
 )
 @click.option(
     "--activation",
     type=click.Choice(ACTIVATIONS),
     default="tanh",
     show_default=True,
-    help="Of the hidden layers of an .npz that does not say.",
+    help="Activation of the hidden layers, for an .npz that does not name it.",
 )
-@click.option("--tune", is_flag=True, help="Choose the TOML's learning rates on recordings held out, and write them.")
+@click.option(
+    "--tune", is_flag=True, help="Choose the TOML's learning rates on held-out recordings, and write them to it."
+)
 @epochs_option
-@leave_out_option("The samples of NAME have no say in scaling and rates: a speaker or wearer to test on")
+@leave_out_option("Ignore the samples of NAME for scaling and rates: a speaker or wearer to test on")
 @data_options
 @json_option
 def command(
@@ -133,10 +139,12 @@ def command(
     label: str | None, group: str | None, columns: str | None,
     bad_rows: BadRows, as_json: bool,
 ) -> None:  # fmt: skip
-    """Make the integer model that a board runs, and say what it costs.
+    """Make the integer model that a board runs.
 
-    MODEL is a TOML from tpsgd-host new, or a network that was trained elsewhere, .npz or .onnx. Without it, it is the
-    one TOML of this folder.
+    It also reports the memory that the model needs, and what quantizing costs.
+
+    MODEL is a TOML from tpsgd-host new, or a network that was trained elsewhere, .npz or .onnx. It defaults to the only
+    TOML in this folder.
 
     \b
     Example:
@@ -146,7 +154,7 @@ def command(
     model, data = model or description_here(), data or data_here()
     if tune:
         if model.suffix.lower() != ".toml":
-            raise ConfigError(f"--tune chooses the rates in a TOML, and {model} is none", "Leave it out.")
+            raise ConfigError(f"--tune chooses the rates in a TOML, but {model} is not one", "Leave it out.")
         given = load_config(model)
         layout = given.layout.named(label, group, column_names(columns))
         samples, _ = load_divided(data, layout, classes or given.classes or None, bad_rows, leave_out)

@@ -1,4 +1,4 @@
-"""``tpsgd-host reset-model``: have a board forget what it has learned."""
+"""``tpsgd-host reset-model``: make a board forget what it has learned."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from tpsgd_host.terminal import echo
 
 @dataclass(frozen=True)
 class ResetReport:
-    """What a reset did.
+    """The result of a reset.
 
     Attributes
     ----------
     model : str
         Name of the model on the board.
     seen : int
-        Training samples of the run that was forgotten.
+        Training samples in the run that was forgotten.
     old_crc, weights_crc : int
-        CRC-32 over the weights before and after; after, it is that of the model file.
+        CRC-32 over the weights before and after; the latter is that of the model file.
     checkpoint : int
-        Generation of the checkpoint that keeps the reset over a power cut.
+        Generation of the checkpoint that makes the reset permanent.
     """
 
     model: str
@@ -41,30 +41,30 @@ class ResetReport:
 def reset_model(
     *, port: str = "virtual", folder: Path | None = None, heap: int | None = None, baud: int = 115200
 ) -> ResetReport:
-    """Have a board begin again from its model file, and keep it so; parameters as for ``connect``.
+    """Reset a board to its model file, permanently; parameters as for ``connect``.
 
     Raises
     ------
     MismatchError
-        When the board's weights are not those of its model file afterwards.
+        When the board's weights then differ from its model file's.
     BoardError
-        When the board could not write that down: the next reset brings back what it had learned.
+        When the board could not save this, so that its next restart brings back what it had learned.
     """
     with connect(port, folder=folder, heap=heap, baud=baud) as board:
         model, before = board.model(), board.info
         board.start(0, model.total, fresh=True)
         board.finish(save=True)
-        outcome = board.finish(save=True)  # into the other slot too: nothing is left to go on from
+        outcome = board.finish(save=True)  # into the other slot too, so that no old checkpoint is left
         if outcome.weights_crc != model.weights_crc:
             raise MismatchError(
-                f"the board's weights have CRC {outcome.weights_crc:08x}, its model file {model.weights_crc:08x}",
-                "put the model on it again with: tpsgd-host flash MODEL",
+                f"the board's weights have CRC {outcome.weights_crc:08x}, its model file has {model.weights_crc:08x}",
+                "flash the model again with: tpsgd-host flash MODEL",
             )
         if failed := int(str(outcome.details["checkpoint_failed"])):
             why, todo = unsaved(failed)
             raise BoardError(
-                f"the board has begun again from its model file, but could not keep that: {why}. Its next reset brings "
-                "back what its last checkpoint holds",
+                f"the board was reset to its model file, but could not save that: {why}. Its next restart brings "
+                "back its last checkpoint",
                 f"{todo}; then run the same command again",
             )
         generation = int(str(outcome.details["checkpoint"]))
@@ -76,15 +76,17 @@ def reset_model(
 @board_options
 @json_option
 def command(yes: bool, port: str, baud: int, board_dir: Path | None, heap: int | None, as_json: bool) -> None:
-    """Have the board forget what it learned: it begins again from its model file, and keeps that.
+    """Make a board forget what it learned.
 
-    Verified by the CRC of its weights. To keep what it learned, fetch it first with tpsgd-host pull.
+    It starts again from its model file, permanently.
+
+    The CRC of its weights is verified. To keep what it learned, fetch it first with tpsgd-host pull.
 
     \b
     Example:
       tpsgd-host reset-model --port /dev/ttyUSB0
     """
-    confirmed(yes, "What the board has learned is lost. Go on?")
+    confirmed(yes, "What the board has learned will be lost. Continue?")
     report = reset_model(port=port, folder=board_dir, heap=heap, baud=baud)
     if as_json:
         echo(json.dumps({**asdict(report), "weights_crc_hex": f"{report.weights_crc:08x}"}, indent=2))

@@ -1,4 +1,4 @@
-"""``tpsgd-host simulate``: the run that a board would make, on the host."""
+"""``tpsgd-host simulate``: make the run of a board on the host."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from tpsgd_host.training.simulator import Engine
 
 @click.command("simulate")
 @click.argument("data", type=FILE, required=False)
-@click.option("--model", "-m", "model_path", type=FILE, metavar="FILE", help="Model to train.  [default: the one here]")
+@click.option(
+    "--model", "-m", "model_path", type=FILE, metavar="FILE", help="Model to train.  [default: the only one here]"
+)
 @run_options
 @click.option(
     "--engine",
     type=click.Choice(get_args(Engine)),
     default="auto",
     show_default=True,
-    help="auto takes the compiled trainer where there is one; all compute the same bits.",
+    help="auto takes the compiled trainer if there is one; all compute the same bits.",
 )
 @target_option
 @data_options
@@ -35,9 +37,11 @@ def command(
     data: Path | None, model_path: Path | None, engine: Engine, label: str | None, group: str | None,
     columns: str | None, target: Target | None, as_json: bool, **plan: Any,
 ) -> None:  # fmt: skip
-    """Train MODEL on the samples in DATA on this computer: same log and same weights as on a board.
+    """Train MODEL on this computer, just as a board would.
 
-    Without DATA or MODEL they are those of this folder. The trained model lies in the run's folder.
+    The log and the weights are the same as on a board.
+
+    DATA and MODEL default to the only ones in this folder. The trained model is saved in the run's folder.
 
     \b
     Example:

@@ -20,11 +20,11 @@ from tpsgd_host.runs.run import RunPlan, RunReport
 from tpsgd_host.runs.view.live import LiveView
 from tpsgd_host.terminal import echo
 
-#: What ``--resume`` without a folder stands for.
+#: The value of ``--resume`` without a folder.
 NEWEST = ":newest:"
 
-#: Options that may change when a run goes on, with the field of :class:`Connection` that each sets; others that do not
-#: touch the run.
+#: Options that may change when a run is resumed, with the field of :class:`Connection` that each sets; then others
+#: that do not affect the run.
 CHANGEABLE = {
     "port": "port", "baud": "baud", "board_dir": "folder", "heap": "heap", "every": "every", "reconnect": "reconnect",
 }  # fmt: skip
@@ -40,16 +40,16 @@ FREE = {"run_path", "as_json", "root"}
     "model_path",
     type=FILE,
     metavar="FILE",
-    help="The model on the board, where reading it from the board takes too long.",
+    help="The model on the board, if reading it from the board takes too long.",
 )
 @click.option(
     "--engine",
     type=click.Choice(list(ENGINES)),
     default="auto",
     show_default=True,
-    help="Kernels the board is to use; auto takes its best.",
+    help="Kernels for the board to use; auto takes its best.",
 )
-@click.option("--continue", "go_on", is_flag=True, help="Go on from the board's present weights.")
+@click.option("--continue", "go_on", is_flag=True, help="Continue from the board's present weights.")
 @click.option(
     "--checkpoint-every",
     "every",
@@ -57,7 +57,7 @@ FREE = {"run_path", "as_json", "root"}
     default=Connection.every,
     show_default=True,
     metavar="N",
-    help="Samples between two checkpoints on the board's flash; 0: only at the end.",
+    help="Samples between checkpoints on the board's flash; 0 for one at the end only.",
 )
 @click.option(
     "--reconnect",
@@ -65,7 +65,7 @@ FREE = {"run_path", "as_json", "root"}
     default=Connection.reconnect,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait for a board that vanishes or is reset; 0: not at all.",
+    help="How long to wait for a board that vanishes or is reset; 0 for no wait.",
 )
 @click.option(
     "--resume",
@@ -74,7 +74,7 @@ FREE = {"run_path", "as_json", "root"}
     is_flag=False,
     flag_value=NEWEST,
     metavar="[RUN]",
-    help="Go on with the run in this folder, or with the newest unfinished one; DATA is known then.",
+    help="Resume the run in this folder, or the newest unfinished one; it knows its DATA.",
 )
 @data_options
 @json_option
@@ -83,16 +83,16 @@ def command(
     engine: str, go_on: bool, every: int, reconnect: float, run_path: Path | None, label: str | None,
     group: str | None, columns: str | None, as_json: bool, **plan: Any,
 ) -> None:  # fmt: skip
-    """Send the samples in DATA to a board, which trains itself on them.
+    """Train a board on the samples in DATA.
 
-    Without DATA it is the one data file of this folder.
+    DATA defaults to the only data file in this folder.
 
-    Every training sample is classified before it is learned: the share of right answers is the prequential accuracy.
-    Samples held out with --test or --test-split are only classified. The run's folder keeps configuration, log
-    (log.jsonl, log.csv), the accuracy as a picture, and the trained model.
+    Every training sample is classified before it is learned; the share of right answers is the prequential accuracy.
+    Samples held out with --test or --test-split are only classified. The run's folder gets the configuration, the log
+    (log.jsonl, log.csv), a picture of the accuracy, and the trained model.
 
     No sample is lost or learned twice, whatever happens to cable, board or this computer: a board that comes back is
-    found again, at another port too, and a run that was stopped goes on with --resume.
+    found again, even at another port, and --resume continues a run that was stopped.
 
     \b
     Examples:
@@ -114,7 +114,7 @@ def command(
 
 
 def _changes() -> dict[str, Any]:
-    """Return what the command line says of the board in a run that goes on; refuse what decides the run."""
+    """Return the board's options for a resumed run; refuse options that determine the run."""
     context = click.get_current_context()
     changes = {}
     for name, value in context.params.items():
@@ -123,8 +123,8 @@ def _changes() -> dict[str, Any]:
         if name not in CHANGEABLE:
             option = next(p.opts[0] for p in context.command.params if p.name == name)
             raise ConfigError(
-                f"{option} cannot be changed in a run that goes on",
-                "Leave it out: the run's folder knows it. Or begin a new run, without --resume.",
+                f"{option} cannot be changed when a run is resumed",
+                "Leave it out, as the run's folder has it; or begin a new run, without --resume.",
             )
         changes[CHANGEABLE[name]] = value
     return changes
@@ -140,5 +140,8 @@ def show_report(report: RunReport, as_json: bool) -> None:
     if details.get("state_bytes"):
         echo(f", {details['state_bytes']} bytes of training state", nl=False)
     if "compared" in details:
-        echo(", the host computed the same" if details["compared"] else ", not compared: no trainer in C", nl=False)
+        echo(
+            ", same as computed by the host" if details["compared"] else ", not compared, as there is no trainer in C",
+            nl=False,
+        )
     echo(f"\nrun folder  {report.folder}")

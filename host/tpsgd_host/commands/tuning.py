@@ -1,4 +1,4 @@
-"""How ``new`` and ``quantize`` have learning rates chosen, and say what came of it."""
+"""Choose learning rates for ``new`` and ``quantize``, and report them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tpsgd_host.terminal import echo
 
 epochs_option = click.option(
     "--epochs", "-e", type=click.IntRange(1), default=EPOCHS, show_default=True,
-    help="Passes of the run to come, for which rates are chosen.",
+    help="Passes in the planned run, for which to choose rates.",
 )  # fmt: skip
 
 
 def tune_rates(path: Path, samples: Samples, epochs: int, quiet: bool = False) -> Tuned:
-    """Choose the rates of the network in a TOML, write them there, and say so."""
+    """Choose the rates of the network in a TOML, write them there, and report them."""
     since = time.monotonic()
     with ProgressView(path.stem, quiet) as view:
         found = tune_file(path, samples, epochs=epochs, progress=view.report)
@@ -27,7 +27,7 @@ def tune_rates(path: Path, samples: Samples, epochs: int, quiet: bool = False) -
         hidden, output = found.rates
         rates = f"hidden layers {hidden}, output {output}" if hidden else f"output {output}"
         echo(
-            f"rates: {rates}, chosen on {found.samples:,} samples held out of the data: {found.after:.1%} there, "
-            f"{found.before:.1%} with the ones before; {found.tried} tried in {duration(time.monotonic() - since)}"
+            f"rates: {rates}, chosen on {found.samples:,} held-out samples: accuracy {found.after:.1%} there, "
+            f"{found.before:.1%} with the old rates; {found.tried} tried in {duration(time.monotonic() - since)}"
         )
     return found

@@ -174,7 +174,7 @@ def fetch(release: Release, judge: Callable[[bytes], str], *, ask: Ask, tell: Te
         raise ConfigError(f"{what}: its SHA-256 is {digest}, but the remembered one is {known}", todo)
     judge(data)
     _keep(release, data, digest, known is not None)
-    seen = "as remembered" if known else f"new, and remembered in {kept.parent / SUMS}"
+    seen = "as remembered" if known else f"seen for the first time, and remembered in {kept.parent / SUMS}"
     tell(f"{release.name}: {len(data):,} bytes, {where}; SHA-256 {digest}, {seen}")
     return kept
 

@@ -72,7 +72,7 @@ def test_files_and_boot_py_go_onto_the_drive(drive, model_file, plugged):
     text = call("flash", model_file, "-b", BOARD, "--drive", drive)
     assert contents(drive) == there
     assert "now:" not in text
-    assert "not started from here: no port is known" in text
+    assert "not started: its port is not known" in text
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_drive_that_is_full_is_told_before_anything_is_written(drive, model_fi
 def test_a_dry_run_tells_of_boot_py_and_the_reset(drive, model_file, plugged):
     before = contents(drive)
     text = call("flash", model_file, "-b", BOARD, "--drive", drive, "--dry-run")
-    for part in (f"{drive}/model.tpsgd", "copy boot.py where there is none", f"{drive}/code.py", "reset"):
+    for part in (f"{drive}/model.tpsgd", "copy boot.py if there is none", f"{drive}/code.py", "reset"):
         assert part in text, part
     assert "kernels_viper" not in text
     assert contents(drive) == before
@@ -334,7 +334,7 @@ def test_a_drive_that_the_computer_has_ends_no_run(circuitpython_interpreter, mo
         assert len(told) == (0 if ejected else 1)
         if not ejected:
             assert "eject the drive CIRCUITPY" in told[0]
-            assert "could not keep that" in fails(7, "reset-model", "--yes", "--port", board.data)
+            assert "could not save that" in fails(7, "reset-model", "--yes", "--port", board.data)
 
 
 def test_a_fault_of_the_device_program_comes_as_an_error(circuitpython_interpreter, motion, drive, plugged):

@@ -57,7 +57,7 @@ def test_profiles_know_the_chips_numbers(name, number):
     board = load_profile(name)
     assert board.chip_id == number
     check_chip(read_image(esp_image(number, SEGMENTS)), board.chip_id, name)
-    with pytest.raises(ConfigError, match=f"is for chip 77, and {name} has chip {number}"):
+    with pytest.raises(ConfigError, match=f"is for chip 77, but {name} has chip {number}"):
         check_chip(read_image(esp_image(77, SEGMENTS)), board.chip_id, name)
 
 
@@ -99,7 +99,7 @@ def test_a_changed_byte_is_noticed(data):
     raw[at] ^= data.draw(st.integers(1, 255))
     if at == 23 and raw[at] == 0:
         return  # the header now says that there is no hash
-    refused(raw, "damaged|cut off|no ESP32")
+    refused(raw, "damaged|cut off|not ESP32")
 
 
 @given(st.binary(max_size=600))

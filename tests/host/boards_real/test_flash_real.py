@@ -77,7 +77,7 @@ def test_flash_and_stream_over_a_port(place, terminal_board):
     text = call("flash", "motion.tpsgd", "--board", "rp2040", "--deploy-only", "--port", port)
     assert "verified" in text
     assert f"stream DATA.csv --epochs 20 --test-split 0.2 --port {port}" in text
-    assert "in this folder stream, eval, monitor and pull go to that board" in text
+    assert "stream, eval, monitor and pull in this folder use that board" in text
     assert f"board: rp2040 at {port}" in call("monitor", "--seconds", "0.2")
     run = ["train.csv", "--epochs", "2", "--test", "test.csv", "--json"]
     board = json.loads(call("stream", *run, "--port", port))
@@ -206,14 +206,14 @@ def test_a_board_that_cannot_be_asked_gets_no_firmware_for_a_model_that_is_too_l
 
 
 def test_a_full_file_system_is_told():
-    with pytest.raises(FitError, match="files take 12288 bytes of flash, 8192 are free"):
+    with pytest.raises(FitError, match="files need 12288 bytes of flash, but 8192 are free"):
         deploy.check_room({"a": b"x", "b": bytes(4097)}, 8192, "here")
     deploy.check_room({"a": b"x"}, -1, "here")
 
 
 def test_no_port_and_no_board_are_told(model_file, monkeypatch):
     monkeypatch.setattr(plugged, "plugged", list)
-    with pytest.raises(PortError, match="none is certain to be the esp32's"):
+    with pytest.raises(PortError, match="none certainly belongs to the esp32"):
         flash(model_file, "esp32")
     with pytest.raises(PortError):
         flash(model_file, "esp32", port="/dev/ttyNOPE")

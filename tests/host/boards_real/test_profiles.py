@@ -107,7 +107,7 @@ def test_a_file_that_does_not_compile_goes_there_as_source(monkeypatch):
 
 
 def test_why_there_are_sources(monkeypatch):
-    assert "not known" in why_not(None)
+    assert "unknown" in why_not(None)
     monkeypatch.setattr(mpy, "compiler_format", lambda: (6, 2))
     assert why_not(MpyFormat(6, 3, "x64")) == "mpy-cross makes mpy v6.2, but the board takes v6.3"
     assert why_not(MpyFormat(6, 2, "x64")) == ""
@@ -181,7 +181,7 @@ def test_the_command_lists_both(monkeypatch, tmp_path):
     assert {board["name"] for board in said["known"]} >= WANTED
     assert [item["kind"] for item in said["plugged"]] == ["port", "boot"]
     monkeypatch.setattr(module, "plugged", list)
-    assert "Nothing is plugged in" in call("boards")
+    assert "No board seems to be plugged in" in call("boards")
 
 
 def test_the_only_port_of_a_kind_is_taken(monkeypatch):

@@ -113,7 +113,7 @@ def test_the_table_is_checked(change, match):
 
 
 def test_what_is_no_file_and_no_release_is_told_with_where_to_get_it():
-    with pytest.raises(ConfigError, match=r"firmware 1\.20\.0 for esp32 is not known here") as caught:
+    with pytest.raises(ConfigError, match=r"firmware 1\.20\.0 for esp32 is not known") as caught:
         find_firmware("v1.20.0", load_profile("esp32"))
     assert "ESP32_GENERIC-DATE-v1.20.0.bin from https://micropython.org/download/ESP32_GENERIC/" in caught.value.hint
     assert "--firmware FILE" in caught.value.hint
@@ -136,7 +136,7 @@ def test_a_release_is_fetched_once_its_sum_shown_and_remembered(server, tmp_path
     digest = hashlib.sha256(IMAGE).hexdigest()
     path, told = fetched()
     assert path.read_bytes() == IMAGE
-    assert f"{len(IMAGE):,} bytes, fetched; SHA-256 {digest}, first seen" in told[0]
+    assert f"{len(IMAGE):,} bytes, fetched; SHA-256 {digest}, seen for the first time" in told[0]
     done = subprocess.run(
         ["sha256sum", "--check", "SHA256SUMS"], cwd=tmp_path / "cache", capture_output=True, text=True, check=True
     )

@@ -60,7 +60,7 @@ def test_the_first_block_of_early_rp2350_files_counts_for_itself():
 def test_firmware_for_another_chip_is_refused():
     image = read_uf2(uf2(CONTENT, RP2350_ARM))
     check_family(image, (RP2350_ARM,), "rp2350")
-    with pytest.raises(ConfigError, match="for family 0xe48bff59, and rp2040 has 0xe48bff56"):
+    with pytest.raises(ConfigError, match="for family 0xe48bff59, but rp2040 has 0xe48bff56"):
         check_family(image, (RP2040,), "rp2040")
 
 
@@ -86,7 +86,7 @@ def test_short_files_are_refused():
         (512 + 16, 477, "says that it has 477 bytes"),
         (512 + 12, 0xFFFFFFFF, "is for address"),
         (512 + 12, 0x10000000, "is written after"),
-        (512 + 12, 0x10000200, "nothing is there for 0x10000100"),
+        (512 + 12, 0x10000200, "it has nothing for 0x10000100"),
         (512 + 20, 5, "block 5 comes where block 1"),
         (512 + 24, 8, "says 8 blocks"),
         (512 + 28, RP2350_ARM, "for several chips"),

@@ -155,4 +155,4 @@ def test_options_that_leave_no_room_are_refused(place, more):
 
 
 def test_ram_goes_with_networks(place):
-    assert "--ram goes with --networks" in call("train.csv", "--ram", "4000", code=2)
+    assert "--ram is for --networks" in call("train.csv", "--ram", "4000", code=2)

@@ -74,7 +74,7 @@ def test_new_says_why_rates_stay_the_usual_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "d.csv").write_text("x,label\n" + "".join(f"{i},{'ab'[i]}\n" for i in range(2)))
     said = call("new", "d", "--data", "d.csv")
-    assert "rates: the usual ones" in said and "Record each class" in said
+    assert "rates: the defaults" in said and "Record each class" in said
     assert (tmp_path / "d.toml").exists()
 
 

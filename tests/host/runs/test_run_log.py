@@ -109,7 +109,7 @@ def test_a_mutated_log_raises_data_error_or_nothing(tmp_path: Path, items: list[
         (b"[1]", "not an object"),
         (b'{"event":"other"}', "unknown event 'other'"),
         (b'{"event":["note"]}', "unknown event"),
-        (b'{"event":"note"}', "note: no text"),
+        (b'{"event":"note"}', "note: text is missing"),
         (b'{"event":"note","text":NaN}', "NaN"),
         (b'{"event":"note","text":1}', "note: text is 1"),
         (b'{"event":"started","config":[]}', "config is []"),
