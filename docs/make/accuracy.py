@@ -75,7 +75,7 @@ def _row(one: dict[str, Any], names: Sequence[str]) -> list[str]:
         for gap in one["differences"]
     ]
     cells = [_accuracy(entries[name], name == one["chosen"]) if name in entries else "-" for name in names]
-    return [one["problem"].removesuffix("-rnn"), f"{one['samples']:,}", *cells, sizes, "; ".join(gaps)]
+    return [one["problem"], f"{one['samples']:,}", *cells, sizes, "; ".join(gaps)]
 
 
 def _accuracy(entry: dict[str, Any], chosen: bool) -> str:

@@ -222,6 +222,16 @@ def test_the_tables_of_accuracy_are_those_of_the_figures():
     assert len(accuracy.PAGES[0].read_text(encoding="utf-8").splitlines()) <= 150
 
 
+def test_the_readmes_figures_are_those_of_the_suite():
+    accuracy = maker("accuracy")
+    suite = json.loads((accuracy.FIGURES / "suite.json").read_text(encoding="utf-8"))
+    places = [suite["heads"].index(head) for head in ("tpsgd", "tpSGD targets", "backprop", "frozen")]
+    kept = {tuple(row[i] for i in places) for row in suite["rows"]}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = [tuple(row.split(" | ")[2:6]) for row in readme.splitlines() if row.startswith("| ") and "±" in row]
+    assert len(shown) > 8 and set(shown) <= kept
+
+
 def test_results_are_kept_as_a_table(tmp_path, monkeypatch):
     """What compare leaves in a folder becomes a figure with the command that makes it, and a table of it."""
     accuracy = maker("accuracy")
