@@ -84,7 +84,7 @@ def test_sweep_trains_every_combination(place):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"layer.7.units": [1]}, "no place"),
+        ({"layer.7.units": [1]}, "does not exist in"),
         ({"layer.0.unit": [1]}, "not a setting"),
         ({"layer.0.units": [0]}, "1 to 1024"),
         ({"model.seed": []}, "nothing to sweep"),

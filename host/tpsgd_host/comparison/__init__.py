@@ -1,4 +1,4 @@
-"""Integer tpSGD against backprop and its rivals, on the user's own data: chosen alike, trained alike, tested once.
+"""Compare integer tpSGD with backprop and its rivals on a user's data: equally tuned and trained, tested once.
 
 >>> from tpsgd_host.comparison import compare, task_problem
 >>> comparison = compare(task_problem("gesture"), methods=("int-tpsgd", "int-frozen"))

@@ -1,4 +1,4 @@
-"""The same run on the virtual board: it must end with the weights that were simulated, bit for bit."""
+"""Repeat a run on the virtual board, which must end with the simulated weights, bit for bit."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tpsgd_host.runs.driver import drive
 from tpsgd_host.runs.records import Presentation, RunRecords
 from tpsgd_host.training.simulator import Simulator
 
-#: How much heap the virtual board gets: this is about the weights, not about memory.
+#: Heap of the virtual board; ample, because this checks the weights, not memory.
 HEAP = 1 << 20
 
 
 def run_on_board(problem: Problem, one: Comparison) -> BoardRun:
-    """Train the first seed of the first integer method on the virtual board, with the rates that were chosen.
+    """Train the first seed of the first integer method on the virtual board, with the chosen rates.
 
     Raises
     ------
@@ -38,7 +38,8 @@ def run_on_board(problem: Problem, one: Comparison) -> BoardRun:
     entry = next((entry for entry in one.entries if entry.integer), None)
     if entry is None:
         raise ConfigError(
-            "No integer method takes part, and a board computes no other.", "Add one: --methods int-tpsgd"
+            "There is no integer method among the methods, and boards compute no others.",
+            "Add one: --methods int-tpsgd",
         )
     ours = method(entry.name)
     assert isinstance(ours, IntegerMethod)
@@ -50,14 +51,14 @@ def run_on_board(problem: Problem, one: Comparison) -> BoardRun:
     ended = _on_board(problem, model, entry.name)
     if ended.crc != expected or ended.accuracy != accuracy(simulator, records(model, problem.test)):
         raise MismatchError(
-            f"{problem.name}: the board's weights have CRC {ended.crc:08x}, the simulation's {expected:08x}",
-            "this must not happen: please report it",
+            f"{problem.name}: the board's weights have CRC {ended.crc:08x}, the simulation's have {expected:08x}",
+            "this is a bug: please report it",
         )
     return ended
 
 
 def _on_board(problem: Problem, model: Model, name: str) -> BoardRun:
-    """Train on the virtual board, in a folder that is gone afterwards."""
+    """Train on the virtual board, in a temporary folder."""
     epochs = problem.epochs
     presentation = Presentation(problem.train, problem.test, epochs, problem.shuffle_seed, test_every=epochs)
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:

@@ -1,6 +1,6 @@
 """Cross-validation: every recording is tested once, by networks that learned from the other folds.
 
-A small test part tells little. Here each fold is a problem of its own, rates chosen anew without its test part.
+A small test part tells little. Here each fold is a separate problem, with rates chosen without its test part.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tpsgd_host.data.split import folds
 
 
 def fold_problems(problem: Problem, count: int, seed: int) -> tuple[Problem, ...]:
-    """Return a problem for each of ``count`` folds of all recordings of a problem; errors as of ``split.folds``."""
+    """Return ``count`` problems, one for each fold of all recordings; raises what ``split.folds`` raises."""
     everything = replace(_together(problem.train, problem.test), source=problem.name)
     return tuple(replace(problem, train=train, test=test) for train, test in folds(everything, count, seed))
 
@@ -43,12 +43,12 @@ def cross_validate(
     problems : sequence of Problem
         Of :func:`fold_problems`.
     methods, seeds, jobs, progress
-        As of :func:`tpsgd_host.comparison.compare`; each fold trains a network for each seed.
+        As for :func:`tpsgd_host.comparison.compare`; each fold trains a network for each seed.
 
     Returns
     -------
     Comparison
-        An accuracy is that of one seed on the recordings of all folds. What each fold gave is in ``crossed``.
+        Accuracies are those of one seed on the recordings of all folds. ``crossed`` has the results of each fold.
     """
     found: list[Comparison] = []
     for i, problem in enumerate(problems):
@@ -62,7 +62,7 @@ def cross_validate(
 
 
 def merged(crossed: Sequence[Comparison]) -> Comparison:
-    """Return what the folds say together."""
+    """Combine the results of all folds."""
     first = crossed[0]
     entries = tuple(_merged([one.entries[i] for one in crossed], crossed) for i in range(len(first.entries)))
     samples = sum(one.test_samples for one in crossed)
@@ -80,7 +80,7 @@ def merged(crossed: Sequence[Comparison]) -> Comparison:
 
 
 def _merged(entries: Sequence[Entry], crossed: Sequence[Comparison]) -> Entry:
-    """Return one method's figures over all folds, each fold counting as many times as it has samples."""
+    """Return one method's figures over all folds, each weighted by its number of samples."""
     share = np.array([one.test_samples for one in crossed], float)
     share /= share.sum()
     hidden, output = (", ".join(dict.fromkeys(entry.rates[i] for entry in entries)) for i in (0, 1))
@@ -100,7 +100,7 @@ def _merged(entries: Sequence[Entry], crossed: Sequence[Comparison]) -> Entry:
 
 
 def _notes(crossed: Sequence[Comparison]) -> tuple[str, ...]:
-    """Return the notes of all folds, with the fold where not all have them."""
+    """Return the notes of all folds; name the folds of a note that not all have."""
     known = dict.fromkeys(note for one in crossed for note in one.notes)
     said = []
     for note in known:
@@ -111,7 +111,7 @@ def _notes(crossed: Sequence[Comparison]) -> tuple[str, ...]:
 
 
 def _together(train: Samples, test: Samples) -> Samples:
-    """Return the samples of both parts, which share no recording, whatever their recordings are called."""
+    """Return the samples of both parts; they share no recording, even where names are equal."""
     known = set(train.groups)
     names = tuple(f"{group} (test)" if group in known else group for group in test.groups)
     return joined(train, replace(test, groups=names))

@@ -1,14 +1,14 @@
-"""How far one method is above another, paired, with the interval that chance leaves; and what it would take to decide.
+"""The paired difference between two methods, its confidence interval, and what it would take to decide.
 
 - Cross-validation: the differences of the J folds, each the mean over the seeds. Folds share training samples, so their
   differences are not independent; the corrected resampled t-test allows for it (Nadeau and Bengio, *Inference for the
   Generalization Error*, Machine Learning 52, 2003): the variance of the mean is ``(1/J + n_test/n_train)*s**2``, where
   the uncorrected one has 1/J alone, with J - 1 degrees of freedom. Of J folds n_test/n_train is 1/(J - 1).
-- One test part: two kinds of chance, which add up: which seeds were drawn, ``s_seed**2/n`` over the n differences of
-  equal seeds, and which recordings, ``s_rec**2/R`` over the R differences of equal recordings. Which recordings were
-  trained on is a third that a single split cannot tell.
+- One test part: two variances add up: from the seeds, ``s_seed**2/n`` over the n differences of equal seeds; and from
+  the recordings, ``s_rec**2/R`` over the R differences of equal recordings. A third, from the choice of training
+  recordings, cannot be seen in a single split.
 
-An interval holds with 95% confidence (Student's t) and is never narrower than one test sample on both sides.
+Intervals have 95% confidence (Student's t), and extend at least one test sample to both sides.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _T = (
 
 
 def differences(entries: Sequence[Entry], test_samples: int, name: str = OURS) -> tuple[Difference, ...]:
-    """Return how far the method of that name, or else the first one, is above each of the others."""
+    """Return the differences between the named method (by default the first) and each of the others."""
     ours = next((entry for entry in entries if entry.name == name), entries[0])
     return tuple(difference(ours, other, test_samples) for other in entries if other is not ours)
 
 
 def difference(one: Entry, other: Entry, test_samples: int) -> Difference:
-    """Return how far ``one`` is above ``other``: methods compared on the same samples with the same seeds."""
+    """Return how far ``one`` is above ``other``; both were compared on the same samples with the same seeds."""
     recordings = len(one.by_recording) or test_samples
     if one.by_fold:
         return _over_folds(one, other, test_samples, recordings)
@@ -49,7 +49,7 @@ def difference(one: Entry, other: Entry, test_samples: int) -> Difference:
 
 def _over_folds(one: Entry, other: Entry, test_samples: int, recordings: int) -> Difference:
     pairs = _paired(one.by_fold, other.by_fold)
-    points = 100 * (one.mean - other.mean)  # each fold counts as many times as it has samples
+    points = 100 * (one.mean - other.mean)  # each fold is weighted by its number of samples
     noise = _half_width(pairs, 1 / len(pairs) + 1 / (len(pairs) - 1))
     return Difference(one.title, other.title, points, max(noise, 100 / test_samples), recordings)
 

@@ -1,4 +1,4 @@
-"""The float rules as methods: the same network, inputs and order of samples as the integers get.
+"""The float rules as methods, with the same network, inputs and order of samples as the integers.
 
 Shapes: S samples, T steps, C channels.
 """
@@ -21,7 +21,7 @@ from tpsgd_host.model.config import Config
 from tpsgd_host.rules import Architecture, model_weights, shuffled, train, training_bytes
 from tpsgd_host.rules.losses import LayerLoss
 
-#: Learning rates to try first, of hidden and output layers alike; a factor of two around the best of them comes after.
+#: Learning rates to try first, for hidden and output layers alike; later those within a factor of two of the best.
 RATES = (2.0**-6, 2.0**-4, 2.0**-8, 2.0**-2, 2.0**-10)
 FACTORS = (1.0, 0.5, 2.0)
 
@@ -34,7 +34,7 @@ CLIP = 1.0
 class FloatMethod:
     """A reference rule in floating point. A setting is a pair of learning rates: (hidden layers, output layer).
 
-    Networks begin with the integers' own initial weights, so that a seed is the same network everywhere.
+    Networks start with the integers' own initial weights, so that a seed is the same network everywhere.
 
     Parameters
     ----------
@@ -59,16 +59,16 @@ class FloatMethod:
         return tuple((0.0 if self._still else rate, rate) for rate in RATES)
 
     def around(self, best: Setting) -> tuple[Setting, ...]:
-        """Return the settings to try when ``best`` is the best so far: those next to it."""
+        """Return the settings to try after ``best``, the best so far: its neighbours."""
         hidden, output = best
         return tuple((hidden * h, output * o) for h in ((1.0,) if self._still else FACTORS) for o in FACTORS)
 
-    def valid(self, config: Config, setting: Setting) -> bool:  # noqa: ARG002 - every rate can be
-        """Whether a setting can be."""
+    def valid(self, config: Config, setting: Setting) -> bool:  # noqa: ARG002 - every rate is possible
+        """Whether a setting is possible."""
         return True
 
     def describe(self, config: Config, setting: Setting) -> tuple[str, str]:
-        """Return the rates of hidden layers (empty where they do not learn) and of the output in words."""
+        """Return the rates of hidden layers (empty if they do not learn) and of the output as text."""
         still = self._still or all(layer.frozen for layer in config.layers[:-1])
         return "" if still else _text(setting[0]), _text(setting[1])
 
@@ -98,7 +98,7 @@ class FloatMethod:
         )
 
     def bytes(self, config: Config, samples: Samples) -> int:
-        """Return what the rule takes to train, with four bytes a number."""
+        """Return the RAM that the rule needs for training, with four bytes per number."""
         return training_bytes(self.rule, Architecture.from_model(build_model(config, samples)))
 
     @property
@@ -107,11 +107,11 @@ class FloatMethod:
 
 
 def activations(scaling: Scaling, samples: Samples) -> npt.NDArray[np.float32]:
-    """Return samples as the network sees them, shape (S, T*C), -1 to 1: what a board gets, divided by 127."""
+    """Return the network's inputs for samples, shape (S, T*C), -1 to 1: a board's inputs divided by 127."""
     stored = scaling.encode(samples.values).astype(np.float32)
     return (stored - np.float32(ZERO)) / np.float32(TOP)
 
 
 def _text(rate: float) -> str:
-    """Return a rate as a power of two, as update shifts are."""
+    """Format a rate as a power of two, like update shifts."""
     return f"2^{round(np.log2(rate))}"

@@ -1,4 +1,4 @@
-"""The folder that a comparison leaves: figures, tables, pictures, and what it takes to repeat it."""
+"""Save a comparison in a folder: figures, tables, pictures, and what is needed to repeat it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tpsgd_host.runs.log import write_json
 
 TUNED = "-tuned.toml"
 README = """\
-What `tpsgd-host compare` found, and how to find it again:
+Results of `tpsgd-host compare`, which this command repeats:
 
     {command}
 
-- `result.json`: everything, with every setting that was tried and how it did on the validation parts
+- `result.json`: everything, including every setting that was tried and its accuracy on the validation parts
 - `tables.md`: tables and verdicts
-- `accuracies.csv`: one row a network that was tested
+- `accuracies.csv`: one row for each tested network
 - `NAME.toml`: the network, or the best of several; `NAME-tuned.toml`: the same with the rates chosen for tpsgd, for
   `tpsgd-host quantize`
 - `NAME-split.csv`: which recordings were trained, validated and tested on, or in which fold
@@ -35,12 +35,12 @@ What `tpsgd-host compare` found, and how to find it again:
 
 @contextmanager
 def kept_folder(path: Path | None) -> Iterator[Path | None]:
-    """Make the folder before the long work begins; where nothing came of it, leave no empty one.
+    """Create the folder before the long work begins, and remove it if it stays empty.
 
     Raises
     ------
     DataError
-        When it cannot be made.
+        When it cannot be created.
     """
     if path is None:
         yield None
@@ -61,8 +61,10 @@ def kept_folder(path: Path | None) -> Iterator[Path | None]:
 def write_folder(
     folder: Path, comparisons: Sequence[tuple[Sequence[Problem], str, Comparison]], command: Sequence[str]
 ) -> None:
-    """Write everything about comparisons; each comes with its problem, or one a fold, and the text of its TOML."""
-    from tpsgd_host.comparison.pictures import picture_files  # matplotlib takes a while, and the work is done
+    """Write everything about comparisons; each comes with its problem (or one per fold) and the text of its TOML."""
+    from tpsgd_host.comparison.pictures import (
+        picture_files,
+    )  # matplotlib is slow to import, and the work is done by now
 
     found = [comparison for _, _, comparison in comparisons]
     write_json(folder / "result.json", {**document(found), "command": list(command)})
@@ -93,7 +95,7 @@ def _accuracies(comparisons: Sequence[Comparison]) -> str:
 
 
 def _split(problem: Problem) -> str:
-    """Return the part each recording was in: of every fold, and in the end."""
+    """Return the part of each recording, in every fold and in the final split."""
     parts = validation_parts(problem)
     folds = [set(part.test.groups) for part in parts]
     rows: list[tuple[object, ...]] = [
@@ -105,7 +107,7 @@ def _split(problem: Problem) -> str:
 
 
 def _tested_in(problems: Sequence[Problem]) -> str:
-    """Return the fold each recording was tested in; none for the only one of its class."""
+    """Return the fold in which each recording was tested; none for the only one of its class."""
     fold = {group: i for i, problem in enumerate(problems, 1) for group in problem.test.groups}
     everything = dict.fromkeys(problems[0].train.groups + problems[0].test.groups)
     return _csv(("recording", "tested in fold"), [(group, fold.get(group, "")) for group in everything])

@@ -1,4 +1,4 @@
-"""The integer trainer as a method: the device's own arithmetic, simulated.
+"""The integer trainer as a method: it simulates the device's own arithmetic.
 
 Shapes: S samples, T steps, C channels, P phases.
 """
@@ -26,7 +26,7 @@ LEAST, MOST = 1, 15  # update shifts (SPEC 1.3)
 
 
 class IntegerMethod:
-    """The integers that a board computes: the network as its TOML says, or with other hidden layers.
+    """What a board computes, in integers: the network as in its TOML, or with changed hidden layers.
 
     A setting is a pair of offsets to the update shifts in the model's TOML: (hidden layers, output layer).
 
@@ -34,9 +34,9 @@ class IntegerMethod:
     ----------
     name, title : str
     frozen : bool
-        Whether the hidden layers stay as they were drawn.
+        Whether the hidden layers keep their initial weights.
     labels : bool
-        Whether hidden layers that would learn from feedback get targets of their own: the paper's rule.
+        Whether hidden layers that would learn from feedback get targets of their own, the paper's rule.
     """
 
     integer = True
@@ -45,14 +45,14 @@ class IntegerMethod:
         self.name, self.title, self.frozen, self.labels = name, title, frozen, labels
 
     def applies(self, config: Config) -> bool:
-        """Whether this is something else than the network as it is, and can be: a temporal layer has no targets."""
+        """Whether this differs from the unchanged network and is possible; temporal layers have no targets."""
         if not self.labels:
             return True
         hidden = config.layers[:-1]
         return any(_feedback(layer) for layer in hidden) and not any(layer.kind == "temporal" for layer in hidden)
 
     def settings(self) -> tuple[Setting, ...]:
-        """Return the offsets to try first, the likeliest first: of two that do equally well the earlier is taken."""
+        """Return the offsets to try first, the most likely first, because an earlier one wins a tie."""
         hidden = (0,) if self.frozen else (0, 2, -2)
         pairs = [(h, o) for h in hidden for o in (0, 2, -2)]
         return tuple(sorted(pairs, key=lambda pair: abs(pair[0]) + abs(pair[1])))
@@ -64,12 +64,12 @@ class IntegerMethod:
         return tuple((hidden + h, output + o) for h in steps for o in (0, 1, -1))
 
     def describe(self, config: Config, setting: Setting) -> tuple[str, str]:
-        """Return the update shifts of hidden layers (empty where they do not learn) and of the output."""
+        """Return the update shifts of hidden layers (empty if they do not learn) and of the output."""
         hidden = {_text(_shifted(layer, setting[0])) for layer in config.layers[:-1] if not self._still(layer)}
         return " ".join(sorted(hidden)), _text(_shifted(config.layers[-1], setting[1]))
 
     def valid(self, config: Config, setting: Setting) -> bool:
-        """Whether the update shifts of a setting can be."""
+        """Whether the update shifts of a setting are possible."""
         layers = [layer for layer in config.layers[:-1] if not self._still(layer)]
         offsets = [(layer, setting[0]) for layer in layers] + [(config.layers[-1], setting[1])]
         return all(LEAST <= s + offset <= MOST for layer, offset in offsets for s in layer.shifts if s)
@@ -95,7 +95,7 @@ class IntegerMethod:
         return Trained(right.mean(axis=2), history, np.zeros(right.shape[:2], bool), right)
 
     def configure(self, config: Config, setting: Setting, seed: int) -> Config:
-        """Return the network with the update shifts of a setting and a seed of its own."""
+        """Return the network with the update shifts of a setting and with a seed."""
         hidden = [self._layer(layer, setting[0]) for layer in config.layers[:-1]]
         output = replace(config.layers[-1], shifts=_shifted(config.layers[-1], setting[1]))
         training = config.training
@@ -104,7 +104,7 @@ class IntegerMethod:
         return replace(config, seed=seed, training=training, layers=(*hidden, output))
 
     def bytes(self, config: Config, samples: Samples) -> int:
-        """Return what training takes on a board, the buffers of the link among them."""
+        """Return the RAM that training needs on a board, including the link's buffers."""
         return training_bytes(self.configure(config, (0, 0), config.seed), samples)
 
     def _layer(self, layer: LayerConfig, offset: int | float) -> LayerConfig:
@@ -118,7 +118,7 @@ class IntegerMethod:
 
 
 def learn(simulator: Simulator, model: Model, train: Samples, epochs: int, shuffle_seed: int) -> Iterator[float]:
-    """Train on samples and yield, after every epoch, the share classified rightly before they were learned."""
+    """Train on samples; yield after every epoch the share classified correctly before learning."""
     simulator.start(0, epochs * len(train), True)
     data = model.scaling.encode(train.values)
     for order in orders(len(train), epochs, shuffle_seed):
@@ -126,7 +126,7 @@ def learn(simulator: Simulator, model: Model, train: Samples, epochs: int, shuff
 
 
 def present(simulator: Simulator, data: Bytes, labels: Bytes) -> float:
-    """Train on samples in their order; return the share classified rightly before they were learned."""
+    """Train on samples in order; return the share classified correctly before learning."""
     ops = np.full(len(labels), TRAIN, np.uint8)
     found = np.concatenate(list(simulator.stream(Records(ops, labels, data))))
     return float((found[:, 0] == labels).mean())
@@ -138,12 +138,12 @@ def records(model: Model, samples: Samples) -> Records:
 
 
 def accuracy(simulator: Simulator, check: Records) -> float:
-    """Return the share of records that are classified rightly, 0 to 1."""
+    """Return the share of records that are classified correctly, 0 to 1."""
     return float(classified(simulator, check).mean())
 
 
 def classified(simulator: Simulator, check: Records) -> npt.NDArray[np.bool_]:
-    """Return whether each record is classified rightly, shape (S,)."""
+    """Return whether each record is classified correctly, shape (S,)."""
     right: npt.NDArray[np.bool_] = simulator.evaluate(check)[:, 0] == check.labels
     return right
 
@@ -154,7 +154,7 @@ def _feedback(layer: LayerConfig) -> bool:
 
 
 def _shifted(layer: LayerConfig, offset: int | float) -> tuple[int, ...]:
-    """Return a layer's update shifts with an offset; 0 goes on meaning that nothing is learned."""
+    """Return a layer's update shifts with an offset; 0 still means no learning."""
     return tuple(s + int(offset) if s else 0 for s in layer.shifts)
 
 

@@ -1,6 +1,6 @@
-"""Work that is spread over processes: in order of submission, with progress, stopped at once by Ctrl-C.
+"""Spread work over processes: results in order of submission, progress reports, an immediate end at Ctrl-C.
 
-What a job computes does not depend on how many processes there are.
+The result of a job does not depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ Common = TypeVar("Common")
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-#: Works on one job: what is common to all jobs, the job, and whom to tell the share of it that is done.
+#: Works on one job; arguments: what all jobs share, the job, and a callback for the share that is done.
 Work = Callable[[Common, Job, Callable[[float], None]], Result]
 
-#: Told how many jobs' worth of work has been done.
+#: Called with the amount of work that is done.
 Progress = Callable[[float], None]
 
 _EVERY = 0.2  # seconds between two reports of a worker
 
-# One thread a process: the processes share the cores already.
+# One thread per process, because the processes already use all cores.
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -41,11 +41,11 @@ class Workers(Generic[Common, Job, Result]):
     Parameters
     ----------
     work : function
-        Defined at the top of a module, so that other processes find it.
+        Defined at the top of a module, so that other processes can import it.
     common : object
-        Handed to each process once.
+        Passed to each process once.
     jobs : int
-        Processes; 1 works in this one.
+        Number of processes; 1 uses only this one.
     """
 
     def __init__(self, work: Work[Common, Job, Result], common: Common, jobs: int) -> None:
@@ -78,9 +78,9 @@ class Workers(Generic[Common, Job, Result]):
         Parameters
         ----------
         weights : sequence of float
-            How much work each job is.
+            Amount of work in each job.
         progress : callable
-            Told the sum of what is done.
+            Called with the sum of what is done.
         """
         if self._pool is None:
             return self._run_here(jobs, weights, progress)
@@ -113,18 +113,18 @@ class Workers(Generic[Common, Job, Result]):
         return results
 
     def _news(self) -> Iterator[tuple[int, float]]:
-        """Yield what the workers have reported of the present jobs."""
+        """Yield the workers' reports about the present jobs."""
         while True:
             try:
                 batch, number, share = self._reports.get_nowait()
             except queue.Empty:
                 return
-            if batch == self._batch:  # a report may come after its job's end
+            if batch == self._batch:  # a report may arrive after its job has ended
                 yield number, share
 
 
 def cores() -> int:
-    """Return how many processes this computer works on at once."""
+    """Return how many processes this computer can run at once."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
@@ -135,12 +135,12 @@ def _result(future: Future[Result]) -> Result:
     try:
         return future.result()
     except BrokenProcessPool as error:
-        hint = "Out of memory is the likeliest cause: try again with --jobs 1."
+        hint = "It probably ran out of memory: try again with --jobs 1."
         raise TpsgdError("a process of the comparison was stopped from outside", hint) from error
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the pool's processes where they stand; they hold nothing that must be kept."""
+    """End the pool's processes at once; they have nothing to save."""
     processes = list((getattr(pool, "_processes", None) or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
     for process in processes:
@@ -149,7 +149,7 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 
 @contextmanager
 def _single_threaded() -> Iterator[None]:
-    """Let processes that are started inside read that one thread is theirs."""
+    """Limit libraries to one thread in processes started inside the block."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
@@ -166,14 +166,14 @@ _state: dict[str, Any] = {}
 
 
 def _begin(work: Any, common: Any, reports: Any, parent: int) -> None:
-    """Make a process ready: Ctrl-C is the parent's business, and without the parent there is none."""
+    """Prepare a process: it leaves Ctrl-C to the parent, and ends with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _state.update(work=work, common=common, reports=reports)
 
 
 def _end_with(parent: int) -> None:
-    """End this process when ``parent`` has ended, however it did: waiting for a job it would wait for ever."""
+    """End this process when ``parent`` has ended, in whatever way; else it would wait for a job for ever."""
     while os.getppid() == parent:
         time.sleep(_EVERY)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""Who takes part in a comparison, by name."""
+"""The methods of a comparison, by name."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Method(Protocol):
     Attributes
     ----------
     name, title : str
-        For options and for people.
+        Names for options and for readers.
     integer : bool
-        Whether it is what a board computes.
+        Whether a board can compute it.
     """
 
     name: str
@@ -31,28 +31,28 @@ class Method(Protocol):
     integer: bool
 
     def applies(self, config: Config) -> bool:
-        """Whether this is a method of its own on a network, or another one under a second name."""
+        """Whether this is a distinct method for a network, rather than another one under a second name."""
 
     def settings(self) -> tuple[Setting, ...]:
-        """Return the settings to try first; of two that do equally well the earlier is taken."""
+        """Return the settings to try first; the earlier one wins a tie."""
 
     def around(self, best: Setting) -> tuple[Setting, ...]:
-        """Return the settings to try when ``best`` is the best so far; those already tried do no harm."""
+        """Return the settings to try after ``best``, the best so far; they may include some already tried."""
 
     def valid(self, config: Config, setting: Setting) -> bool:
-        """Whether a setting can be."""
+        """Whether a setting is possible."""
 
     def describe(self, config: Config, setting: Setting) -> tuple[str, str]:
-        """Return a setting in words: of the hidden layers (empty where they do not learn), and of the output."""
+        """Return a setting as text: for the hidden layers (empty if they do not learn), and for the output."""
 
     def train(
         self, config: Config, part: Part, settings: tuple[Setting, ...], epochs: int, shuffle_seed: int,
         progress: Callable[[float], None],
     ) -> Trained:  # fmt: skip
-        """Train a network for each setting and seed of ``part``; ``progress`` is told the share that is done."""
+        """Train a network for each setting and seed of ``part``; ``progress`` is called with the share done."""
 
     def bytes(self, config: Config, samples: Samples) -> int:
-        """Return the RAM that training takes on a board."""
+        """Return the RAM that training needs on a board."""
 
 
 METHODS: tuple[Method, ...] = (
@@ -72,7 +72,7 @@ METHOD_NAMES = tuple(method.name for method in METHODS)
 
 
 def method(name: str) -> Method:
-    """Return the method of that name.
+    """Return a method by its name.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Networks of equal RAM on the same data: a temporal layer, a recurrent one, a dense one.
 
-Each network is a method of a comparison, so folds, rates, paired differences and intervals are those of every other
-comparison. The network that is kept is chosen by its accuracy on the validation parts.
+Each network is a method of a comparison, so folds, rates, paired differences and intervals work as in any comparison.
+The accuracy on the validation parts chooses the network to keep.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tpsgd_host.model.config import Config
 from tpsgd_host.model.template import Network
 
 NETWORKS: tuple[Network, ...] = ("tdnn", "rnn", "mlp")
-OWN = "own"  # name of a network that is of no kind: an output layer alone
+OWN = "own"  # name of a network of no kind, with only an output layer
 
 
 class NetworkMethod(IntegerMethod):
-    """A network of its own, trained in integers, whatever network the problem has.
+    """A separate network, trained in integers in place of the problem's network.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ class NetworkMethod(IntegerMethod):
         return super().describe(self._placed(config), setting)
 
     def valid(self, config: Config, setting: Setting) -> bool:
-        """Whether the update shifts of a setting can be in this network."""
+        """Whether the update shifts of a setting are possible in this network."""
         return super().valid(self._placed(config), setting)
 
     def configure(self, config: Config, setting: Setting, seed: int) -> Config:
-        """Return this network with the update shifts of a setting and a seed of its own."""
+        """Return this network with the update shifts of a setting and with a seed."""
         return super().configure(self._placed(config), setting, seed)
 
     def _placed(self, config: Config) -> Config:
@@ -59,16 +59,16 @@ class NetworkMethod(IntegerMethod):
 
 @dataclass(frozen=True)
 class NetworkComparison:
-    """Networks that were compared, and what the one that was chosen needs to be kept.
+    """Networks that were compared, and everything to save of the chosen one.
 
     Attributes
     ----------
     problems : tuple of Problem
-        Those compared on, with the network that was chosen.
+        The problems, with the chosen network.
     toml : str
         Text of its TOML.
     comparison : Comparison
-        An entry is a network; ``chosen`` names the one with the highest accuracy on the validation parts.
+        Each entry is a network; ``chosen`` names the one with the highest accuracy on the validation parts.
     """
 
     problems: tuple[Problem, ...]
@@ -77,19 +77,19 @@ class NetworkComparison:
 
 
 def candidates(problem: Problem, toml: str, ram: int | None = None) -> tuple[list[Alternative], list[str]]:
-    """Return networks of equal RAM, and a note on each that cannot be.
+    """Return networks of equal RAM, and a note on each one that is not possible.
 
     Parameters
     ----------
     toml : str
         Text of the problem's network.
     ram : int, optional
-        Bytes that training may take. By default what the problem's own network takes; it stands for its kind then.
+        Bytes for training. By default those of the problem's own network, which then represents its kind.
 
     Raises
     ------
     ConfigError
-        When there are not two networks to compare.
+        When there are fewer than two networks to compare.
     """
     config = problem.config
     found: list[Alternative] = []
@@ -105,15 +105,17 @@ def candidates(problem: Problem, toml: str, ram: int | None = None) -> tuple[lis
         try:
             found.append(largest(toml, config, network, ram, problem.train))
         except ConfigError as error:
-            notes.append(f"no {network.upper()} takes part: {error.message}")
+            notes.append(f"there is no {network.upper()}: {error.message}")
     if len(found) > 1:
         return found, notes
     if config.layout.steps == 1:
         raise ConfigError(
-            f"{problem.name}: each sample is a single step, and for these there is an MLP alone",
-            "Where a row holds several steps, say so: steps in [data], or tpsgd-host new --steps.",
+            f"{problem.name}: each sample is a single step, for which there is only an MLP",
+            "If a row holds several steps, set steps in [data], or use tpsgd-host new --steps.",
         )
-    raise ConfigError(f"{problem.name}: there are no two networks to compare; {'; '.join(notes)}", "Allow more: --ram")
+    raise ConfigError(
+        f"{problem.name}: there are fewer than two networks to compare; {'; '.join(notes)}", "Allow more: --ram"
+    )
 
 
 def compare_networks(
@@ -130,11 +132,11 @@ def compare_networks(
     Parameters
     ----------
     problems : sequence of Problem
-        One, or one a fold.
+        One, or one per fold.
     toml, ram
-        As of :func:`candidates`; its errors, too.
+        As for :func:`candidates`, which may raise its errors.
     seeds, jobs, progress
-        As of :func:`tpsgd_host.comparison.compare`; its errors, too.
+        As for :func:`tpsgd_host.comparison.compare`, which may raise its errors.
     """
     found, notes = candidates(problems[0], toml, ram)
     methods = [_method(problems[0], one) for one in found]

@@ -1,4 +1,4 @@
-"""What came of a comparison or study: printed as text, Markdown or JSON, and kept in a folder."""
+"""Output of a comparison or study: printed as text, Markdown or JSON, and saved in a folder."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tpsgd_host.comparison.tuned import has_tuned
 from tpsgd_host.console import Console
 from tpsgd_host.terminal import echo
 
-#: A comparison with its problem, or one a fold, and the text of its TOML.
+#: A comparison with its problem (or one per fold) and the text of its TOML.
 Kept = tuple[Sequence[Problem], str, Comparison]
 
 
 @dataclass(frozen=True)
 class Output:
-    """How results are shown and kept.
+    """How to show and save results.
 
     Attributes
     ----------
     as_json, as_markdown : bool
-        In place of text.
+        Formats in place of text.
     folder : Path or None
-        Where to keep them.
+        Where to save them.
     """
 
     as_json: bool
@@ -38,18 +38,18 @@ class Output:
 
     @property
     def quiet(self) -> bool:
-        """Whether standard output is for results alone."""
+        """Whether standard output is only for results."""
         return self.as_json or self.as_markdown
 
     def add(self, done: Sequence[Kept]) -> None:
-        """Show the last comparison that is done, and keep all: so much is left when the next is interrupted."""
+        """Show the newest comparison and save all so far, in case the next one is interrupted."""
         if not self.quiet:
             _show(console(), done[-1][2])
         if self.folder is not None:
             comparison_folder.write_folder(self.folder, done, command_line())
 
     def close(self, found: list[Comparison]) -> None:
-        """Show what belongs to all comparisons."""
+        """Show what concerns all comparisons."""
         if self.as_json:
             echo(json.dumps(document(found), indent=2))
         elif self.as_markdown:
@@ -61,12 +61,12 @@ class Output:
                 self._tell_tuned(one)
 
     def tell_folder(self) -> None:
-        """Say where the results were kept."""
+        """Report where the results were saved."""
         if self.folder is not None:
             echo(f"figures, tables and pictures are in {self.folder}")
 
     def _tell_tuned(self, one: Comparison) -> None:
-        """Say what to do next with the rates that were chosen."""
+        """Report what to do next with the chosen rates."""
         if self.folder is not None and has_tuned(one):
             path = self.folder / f"{one.stem}{comparison_folder.TUNED}"
             entry = one.entry(one.chosen)

@@ -1,4 +1,4 @@
-"""Pictures of a comparison: accuracy against RAM, and how the networks learned."""
+"""Draw pictures of a comparison: accuracy against RAM, and how the networks learned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SOLID: Dash = (0.0, ())
 _DASHED: Dash = (0.0, (5, 2))
 _DOTTED: Dash = (0.0, (1, 1))
 
-#: Colour, mark and dash by name; integers are drawn heavier. Methods of a user's own take what is left.
+#: Colour, mark and dash by name; integers are drawn heavier. A user's own methods take unused ones.
 _STYLES: dict[str, tuple[str, str, Dash]] = {
     "int-tpsgd": (COLOURS[0], "o", _SOLID),
     "int-label": (COLOURS[4], "o", _SOLID),
@@ -38,7 +38,7 @@ _OWN: tuple[str, str, Dash] = ("#777777", "*", _DASHED)
 
 
 def plot_ram(one: Comparison, path: Path) -> None:
-    """Draw test accuracy against the bytes that training takes, mean and deviation; PNG or SVG by the suffix."""
+    """Draw mean and deviation of the test accuracy against the RAM for training, as PNG or SVG by the suffix."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.add_subplot()
     handles: list[Line2D] = []
@@ -49,7 +49,7 @@ def plot_ram(one: Comparison, path: Path) -> None:
             size, entry.mean, yerr=reach, color=colour, marker=mark, ms=10 if entry.integer else 7.5,
             capsize=3, lw=1.2, ls="none", markeredgecolor="white", zorder=4 if entry.integer else 3,
         )  # fmt: skip
-        # The legend has the marks alone: the size of an error bar says something, and here it would not.
+        # The legend has only the marks, because an error bar's size would mean nothing there.
         handles += axes.plot(
             [], [], color=colour, marker=mark, ms=10 if entry.integer else 7.5, ls="none", markeredgecolor="white",
             label=entry.title,
@@ -60,7 +60,7 @@ def plot_ram(one: Comparison, path: Path) -> None:
     axes.set_xticks(_ticks(min(sizes) / 1.3, max(sizes) * 1.3))
     axes.minorticks_off()
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _size(x)))
-    axes.set_xlabel("RAM that training takes")
+    axes.set_xlabel("RAM for training")
     axes.set_ylabel("test accuracy")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     _dress(axes, f"{one.problem}: {one.network}")
@@ -69,7 +69,7 @@ def plot_ram(one: Comparison, path: Path) -> None:
 
 
 def plot_curves(one: Comparison, path: Path) -> None:
-    """Draw the share of samples classified rightly before they were learned, epoch by epoch."""
+    """Draw the share of samples classified correctly before learning, epoch by epoch."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.add_subplot()
     for entry in one.entries:
@@ -99,7 +99,7 @@ def picture_files(one: Comparison, folder: Path) -> list[Path]:
 
 
 def _apart(sizes: list[int]) -> list[float]:
-    """Return sizes moved a little where several are equal, so that each can be seen."""
+    """Return sizes, with equal ones moved a little so that each can be seen."""
     return [size * (1 + 0.025 * sizes[:i].count(size)) for i, size in enumerate(sizes)]
 
 

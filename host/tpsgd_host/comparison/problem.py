@@ -1,4 +1,4 @@
-"""What methods are compared on: a network, training data, and test data that nobody sees before the end.
+"""The problem on which methods are compared: a network, training data, and test data that stay unused until the end.
 
 Shapes: S samples, T steps, C channels.
 """
@@ -26,9 +26,9 @@ from tpsgd_host.rules import Architecture
 from tpsgd_host.tasks.task import load_task
 
 VALIDATION_SHARE = 0.2  # of the training part
-VALIDATION_SAMPLES = 300  # small data are split several times over, until so many samples were validated on
+VALIDATION_SAMPLES = 300  # small data are split repeatedly, until this many samples have been validated on
 MAX_FOLDS = 5
-NETWORKS = 3  # validated for each setting, at least: a single one may be lucky, and tells no deviation
+NETWORKS = 3  # minimum networks per setting; a single one may be lucky, and gives no deviation
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Problem:
     train, test : Samples
         They share no recording.
     epochs : int
-        Passes over ``train``.
+        Passes through ``train``.
     shuffle_seed : int
-        Seed of the order of each epoch, which is the same for all methods and seeds.
+        Seed of the order in each epoch, which is the same for all methods and seeds.
     data : str
-        Where the data come from.
+        Origin of the data.
     notes : tuple of str
-        What a user should know about these data.
+        Notes about the data for the user.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Problem:
 
     @property
     def network(self) -> str:
-        """The network in a word."""
+        """The network in short."""
         return build_model(self.config, self.train).shape
 
     @cached_property
@@ -72,18 +72,18 @@ class Problem:
 
     @property
     def recurrent(self) -> bool:
-        """Whether samples are gone through step by step."""
+        """Whether samples are processed step by step."""
         return self.config.layers[0].kind == "recurrent"
 
 
 @dataclass(frozen=True)
 class Part:
-    """Samples to learn, and others to count on: a fold of the training part, or training and test part themselves.
+    """Samples to learn, and others to test on: a fold of the training part, or the training and test parts themselves.
 
     Attributes
     ----------
     seeds : tuple of int
-        Of the networks that are trained on it.
+        Seeds of the networks trained on it.
     """
 
     train: Samples
@@ -92,7 +92,7 @@ class Part:
 
 
 def task_problem(name: str, data_dir: str | Path | None = None, epochs: int | None = None) -> Problem:
-    """Return one of the tasks at hand; errors as of :func:`tpsgd_host.tasks.task.load_task`."""
+    """Return a task as a problem; raises what :func:`tpsgd_host.tasks.task.load_task` raises."""
     task = load_task(name, data_dir)
     config = parse_config(task.toml, f"{name}.toml")
     return Problem(name, config, task.train, task.test, epochs or task.epochs, task.shuffle_seed, task.source)
@@ -110,7 +110,7 @@ def file_problem(
     layout: Layout | None = None,
     bad_rows: BadRows = "stop",
 ) -> Problem:
-    """Return the problem that a user's own file poses.
+    """Return the problem for a user's own data file.
 
     Parameters
     ----------
@@ -122,12 +122,12 @@ def file_problem(
     split_seed : int
         Seed of that choice.
     layout : Layout, optional
-        How to read the files; None: as ``config`` says.
+        How to read the files; by default as ``config`` says.
 
     Raises
     ------
     DataError, ConfigError
-        When data and network do not go together, or no recording can be spared to test on.
+        When data and network do not fit together, or no recording can be spared for testing.
     """
     layout = layout or config.layout
     samples = load_samples(data, layout, config.classes or None, bad_rows)
@@ -150,17 +150,16 @@ def _notes(layout: Layout, skipped: int) -> tuple[str, ...]:
 
 
 def final_part(problem: Problem, seeds: int) -> Part:
-    """Return training and test part, to be used once, when everything is chosen."""
+    """Return training and test part, to be used once, when all choices are made."""
     first = problem.config.seed
     return Part(problem.train, problem.test, tuple(range(first, first + seeds)))
 
 
 def validation_parts(problem: Problem) -> tuple[Part, ...]:
-    """Carve validation parts from the training part, whole recordings at a time; the test part has no say.
+    """Split validation parts off the training part, in whole recordings; the test part is not used.
 
-    A fifth of each class, once where that is ``VALIDATION_SAMPLES`` samples and up to five times where it is fewer,
-    each time with another seed and other recordings. There are at least ``NETWORKS`` networks over
-    all of them.
+    Each has a fifth of each class. There is one if that is at least ``VALIDATION_SAMPLES`` samples, else up to five,
+    each with another seed and other recordings. All together they have at least ``NETWORKS`` networks.
 
     Raises
     ------
@@ -176,22 +175,23 @@ def validation_parts(problem: Problem) -> tuple[Part, ...]:
         except DataError:
             raise DataError(
                 f"{problem.name}: learning rates cannot be chosen: no class has two recordings to learn from.",
-                "Record each class at least three times: to learn from, to choose by, and to test on. "
-                "Or test on a file of its own (--test), so that all of these can be learned from.",
+                "Record each class at least three times: for learning, for choosing rates, and for testing. "
+                "Or test on a separate file (--test), so that all of these can be used for learning.",
             ) from None
         if not parts:
             folds = min(MAX_FOLDS, ceil(VALIDATION_SAMPLES / len(check)))
             networks = ceil(NETWORKS / folds)
-        # Other seeds than the final runs have: those would be tested on networks that were chosen for.
+        # These seeds differ from those of the final runs, which else would test networks that the rates were chosen
+        # for.
         begin = first + 1000 + len(parts) * networks
         parts.append(Part(fit, check, tuple(range(begin, begin + networks))))
     return tuple(parts)
 
 
 def validation_note(problem: Problem, parts: tuple[Part, ...]) -> str:
-    """Say which classes the choice is blind to, or nothing."""
+    """Return a note on classes that the choice cannot see, or nothing."""
     checked = np.unique(np.concatenate([part.test.labels for part in parts]))
     names = [name for i, name in enumerate(problem.train.classes) if i not in checked]
     if not names:
         return ""
-    return f"chosen without {listing(names)}: a class needs two recordings to learn from before one can be spared"
+    return f"chosen without {listing(names)}: a class needs two training recordings before one can be spared"

@@ -1,6 +1,6 @@
-"""What a comparison found, in numbers; tables, pictures and sentences are made of these.
+"""The numerical results of a comparison, from which tables, pictures and sentences are made.
 
-Legend: n nets of one method (one a seed), E epochs.
+Legend: n networks of one method (one per seed), E epochs.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tpsgd_host import __version__
 from tpsgd_host.names import file_name
 
 SCHEMA = 1  # of the JSON
-OURS = "int-tpsgd"  # the network as its TOML says, in integers
-HOPELESS = 100  # times as many recordings as there are: nobody records these to decide
+OURS = "int-tpsgd"  # the network as in its TOML, in integers
+HOPELESS = 100  # times the present recordings; nobody would record more to decide
 
-#: What a method's learning rate is made of: a rate, or the offsets of the update shifts.
+#: A method's learning rates: rates, or offsets to the update shifts.
 Setting: TypeAlias = tuple[float, ...]
 
 
@@ -33,13 +33,13 @@ class Trained:
     accuracies : ndarray of float, shape (settings, seeds)
         On the part's own test samples, after the last epoch.
     history : ndarray of float, shape (E, settings, seeds)
-        Share of the training samples classified rightly when they came, before they were learned.
+        Share of the training samples classified correctly before learning.
     diverged : ndarray of bool, shape (settings, seeds)
-        Networks whose weights left the range of numbers.
+        Networks whose weights overflowed.
     right : ndarray of bool, shape (settings, seeds, S), or None
-        Whether each test sample was classified rightly; None where nobody kept it.
+        Whether each test sample was classified correctly; None if that was not recorded.
     seconds : float
-        Of processor time that all of it took.
+        Processor time for all of it.
     """
 
     accuracies: npt.NDArray[np.float64]
@@ -51,7 +51,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Tried:
-    """Learning rates that were tried: in words, for how many epochs, mean accuracy on the validation parts."""
+    """Learning rates that were tried: as text, epochs, and mean accuracy on the validation parts."""
 
     rates: tuple[str, str]
     epochs: int
@@ -65,28 +65,28 @@ class Entry:
     Attributes
     ----------
     setting : tuple of float
-        The learning rates that were chosen.
+        The chosen learning rates.
     rates : tuple of str
-        The same in words: of the hidden layers (empty where they do not learn), and of the output.
+        The same as text: for the hidden layers (empty if they do not learn), and for the output.
     tried : tuple of Tried
-        Every setting, first those of the short runs, then those of all epochs.
+        All settings: first those of the short runs, then those of the full runs.
     validation : float
         Mean accuracy of the chosen setting on the validation parts.
     curve : tuple of float, length E
-        Share of the training samples classified rightly before they were learned, mean over the seeds.
+        Share of the training samples classified correctly before learning, mean over the seeds.
     accuracies : tuple of float, length n
-        On the test part, 0 to 1, one a seed.
+        On the test part, 0 to 1, one per seed.
     bytes : int
-        RAM that training takes on a board; of the float rules with four bytes a number.
+        RAM that training needs on a board; for the float rules with four bytes per number.
     seconds : float
-        Of processor time that training one network took on this computer.
+        Processor time for training one network on this computer.
     diverged : int
-        Test networks whose weights left the range of numbers.
+        Test networks whose weights overflowed.
     by_recording : tuple of float
         Accuracy on each recording of the test part, mean over its samples and the seeds, in the same order for all
-        methods; empty where nobody kept it.
+        methods; empty if that was not recorded.
     by_fold : tuple of float
-        Accuracy on each fold of a cross-validation, mean over the seeds; empty where there was one test part.
+        Accuracy on each fold of a cross-validation, mean over the seeds; empty with a single test part.
     """
 
     name: str
@@ -126,9 +126,9 @@ class Difference:
     points : float
         Mean of the paired differences.
     noise : float or None
-        Half the width of its 95% interval; None where a single seed cannot tell.
+        Half the width of its 95% interval; None with a single seed.
     recordings : int
-        Recordings that were tested on.
+        Number of test recordings.
     """
 
     one: str
@@ -139,14 +139,14 @@ class Difference:
 
     @property
     def decided(self) -> bool:
-        """Whether the interval leaves zero out."""
+        """Whether the interval excludes zero."""
         return self.noise is not None and abs(self.points) > self.noise
 
     @property
     def needed(self) -> int | None:
-        """Recordings to test on until the interval would leave zero out, if the difference stays what it is.
+        """Test recordings needed for the interval to exclude zero, if the difference stays the same.
 
-        Its width goes with the square root of their number. None where there is none or too many.
+        Its width falls with the square root of their number. None if there is no such number, or it is too large.
         """
         if self.noise is None or self.decided or not self.recordings or not self.points:
             return None
@@ -177,19 +177,19 @@ class Comparison:
     Attributes
     ----------
     folds : int
-        How many times the training part was split to choose learning rates.
+        Number of times that the training part was split to choose learning rates.
     validation_samples : int
-        Samples that were validated on, over all folds.
+        Number of validation samples over all folds.
     differences : tuple of Difference
-        Between the network as it is and each of the other methods.
+        Differences between the unchanged network and each of the other methods.
     verdict : tuple of str
         Sentences.
     board : BoardRun or None
         A run on the virtual board, which gave the same weights.
     crossed : tuple of Comparison
-        What each fold of a cross-validation gave; empty where there was one test part.
+        The result of each fold of a cross-validation; empty with a single test part.
     chosen : str
-        Name of the entry whose network and rates are kept for use.
+        Name of the entry whose network and rates are saved for use.
     """
 
     problem: str
@@ -217,11 +217,11 @@ class Comparison:
 
     @property
     def stem(self) -> str:
-        """How the names of its files begin."""
+        """The beginning of its file names."""
         return file_name(self.problem, "network")
 
     def entry(self, name: str) -> Entry | None:
-        """Return a method's figures, None where it did not take part."""
+        """Return a method's figures, None if it was not compared."""
         return next((entry for entry in self.entries if entry.name == name), None)
 
     def as_dict(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""From what a user names on the command line to problems: a data file with its network, or tasks."""
+"""Make problems from what a user names on the command line: a data file with its network, or tasks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tpsgd_host.tasks.task import NAMES, load_task
 
 @dataclass(frozen=True)
 class Source:
-    """A problem and where it comes from.
+    """A problem and its origin.
 
     Attributes
     ----------
     toml : str
         Text of the network's TOML.
     data, test : Path or None
-        The files; ``test`` None where the test part was split from ``data``, ``data`` None for a task.
+        The files; ``test`` is None if the test part was split from ``data``, ``data`` is None for a task.
     """
 
     problem: Problem
@@ -34,7 +34,7 @@ class Source:
 
 
 def find_config(data: Path, model: Path | None) -> Config:
-    """Return the network to compare on ``data``: the one named, else the only one beside the data or here.
+    """Return the network to compare on ``data``: the named one, else the only one beside the data or here.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def find_config(data: Path, model: Path | None) -> Config:
     if model is not None:
         if model.suffix == ".tpsgd":
             raise ConfigError(
-                f"{model} holds one network with its weights; a comparison draws anew for every seed.",
+                f"{model} holds a network with its weights, but a comparison draws new weights for every seed.",
                 f"Name the TOML that it was made from: --model {model.with_suffix('.toml').name}",
             )
         return load_config(model)
@@ -53,10 +53,10 @@ def find_config(data: Path, model: Path | None) -> Config:
         return load_config(models[0])
     if models:
         names = ", ".join(path.name for path in models)
-        raise ConfigError(f"Several networks are here: {names}.", f"Name one: --model {models[0].name}")
+        raise ConfigError(f"There are several networks here: {names}.", f"Name one: --model {models[0].name}")
     raise ConfigError(
         f"There is no network to compare on {data}: no model's TOML beside it or here, and no --model.",
-        f"Begin one with: tpsgd-host new {data.stem} --data {data}",
+        f"Create one with: tpsgd-host new {data.stem} --data {data}",
     )
 
 
@@ -69,12 +69,12 @@ def retargeted(source: Source, target: Target) -> Source:
 
 
 def task_sources(names: Sequence[str], data_dir: Path | None, epochs: int | None) -> tuple[list[Source], list[str]]:
-    """Return the tasks named, or all whose data are at hand, and a remark on each that was left out.
+    """Return the named tasks, or all with available data, and a remark on each that was left out.
 
     Raises
     ------
     DataError, DependencyError
-        When the data of a task that was named are not at hand, or those of all.
+        When the data of a named task, or of all tasks, are not available.
     """
     sources, missing = [], []
     for name in names or NAMES:
@@ -85,5 +85,5 @@ def task_sources(names: Sequence[str], data_dir: Path | None, epochs: int | None
                 raise
             missing.append(f"{name} is left out: {error.message} {error.hint}")
     if not sources:
-        raise DataError("No task's data are at hand.", "pip install 'tpsgd[demo]', or name a folder: --data DIR")
+        raise DataError("The data of no task are available.", "pip install 'tpsgd[demo]', or name a folder: --data DIR")
     return sources, missing

@@ -1,4 +1,4 @@
-"""The comparison itself: each method's learning rate is chosen on validation parts, then all are tested once."""
+"""Compare methods: choose each one's learning rate on validation parts, then test all once."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def compare(
     ----------
     problem : Problem
     methods : sequence of str or Method
-        Names of ``METHOD_NAMES``, or methods of one's own (a layer loss given as a function, say).
+        Names from ``METHOD_NAMES``, or your own methods (for example with a layer loss as a function).
     seeds : int
-        Networks of each method on the test part: the problem's own seed and those after it.
+        Number of networks per method on the test part, with the problem's own seed and those after it.
     jobs : int
-        Processes. The figures are the same for any number; above 1 the program that calls this must be importable.
+        Number of processes; it does not change the figures. Above 1, the calling program must be importable.
     progress : callable
 
     Returns
@@ -45,14 +45,14 @@ def compare(
     Raises
     ------
     DataError
-        When there are too few recordings to choose learning rates by.
+        When there are too few recordings to choose learning rates.
     ConfigError
-        When no method is named, or one that is not known.
+        When no method is named, or one is unknown.
     """
     named = tuple(method(name) if isinstance(name, str) else name for name in methods)
     taking_part = tuple(one for one in named if one.applies(problem.config))
     if not taking_part:
-        raise ConfigError("There is no method to compare.", "Name some with --methods, or leave it out.")
+        raise ConfigError("There is no method to compare.", "Name some with --methods, or leave out --methods.")
     parts = validation_parts(problem)
     final = final_part(problem, seeds)
     with Training(problem, taking_part, jobs, progress) as training:
@@ -77,7 +77,7 @@ def compare(
 def _expect(
     problem: Problem, methods: tuple[Method, ...], parts: tuple[Part, ...], final: Part, training: Training
 ) -> None:
-    """Tell how much work there will be, as far as one knows before the first round."""
+    """Estimate the amount of work before the first round."""
     first = [tuple(s for s in one.settings() if one.valid(problem.config, s)) for one in methods]
     training.expect(jobs_for(methods, first, parts, short_run(problem)), ROUNDS)
     training.expect(jobs_for(methods, [settings[:FINALISTS] for settings in first], parts, problem.epochs))
@@ -85,9 +85,9 @@ def _expect(
 
 
 def _test(searches: list[Search], final: Part, epochs: int, training: Training) -> list[Trained]:
-    """Train with the settings that were chosen, and look at the test part for the first and only time."""
+    """Train with the chosen settings, and use the test part for the first and only time."""
     jobs = [Job(i, final, (search.best(),), epochs) for i, search in enumerate(searches)]
-    return training.run(jobs, "training with the rates chosen")
+    return training.run(jobs, "training with the chosen rates")
 
 
 def _entry(problem: Problem, found: Search, tested: Trained) -> Entry:
@@ -106,7 +106,7 @@ def _entry(problem: Problem, found: Search, tested: Trained) -> Entry:
 
 
 def _by_recording(problem: Problem, tested: Trained) -> tuple[float, ...]:
-    """Return the accuracy on each test recording, mean over its samples and the seeds."""
+    """Return the accuracy on each test recording, averaged over its samples and the seeds."""
     if tested.right is None:
         return ()
     by_sample = tested.right[0].mean(axis=0)

@@ -1,4 +1,4 @@
-"""A network trained for every combination of settings, to see what a setting is worth and how much is luck."""
+"""Train a network for every combination of settings, to see what a setting is worth and how much is luck."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Trial:
-    """One network: its settings, by their places in the TOML, and its test accuracy, 0 to 1."""
+    """One network: its settings, by position in the TOML, and its test accuracy, 0 to 1."""
 
     settings: Settings
     accuracy: float
@@ -30,13 +30,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The trials of a sweep, in the order of the settings; the last setting named varies first."""
+    """The trials of a sweep, in the order of the settings; the last setting varies fastest."""
 
     trials: tuple[Trial, ...]
 
     @property
     def best(self) -> Trial:
-        """The first trial of the highest accuracy."""
+        """The first trial with the highest accuracy."""
         return max(self.trials, key=lambda trial: trial.accuracy)
 
     def mean_by(self, name: str) -> dict[Any, float]:
@@ -48,7 +48,7 @@ class Sweep:
         return {value: sum(accuracies) / len(accuracies) for value, accuracies in found.items()}
 
     def as_rows(self) -> list[dict[str, Any]]:
-        """Return one dict a trial, its settings and its accuracy side by side, as tables take them."""
+        """Return one dict per trial with its settings and accuracy, for use as a table."""
         return [{**trial.settings, "accuracy": trial.accuracy} for trial in self.trials]
 
     def __repr__(self) -> str:
@@ -58,7 +58,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class _Common:
-    """What all trials share."""
+    """The data that all trials share."""
 
     toml: str
     source: str
@@ -84,24 +84,24 @@ def sweep(
     Parameters
     ----------
     toml, source : str
-        The network's TOML, and what names it in errors.
+        The network's TOML, and its name in errors.
     settings : mapping
-        Values by their place in the TOML: ``{"model.seed": [1, 2], "layer.0.units": [16, 32]}``.
+        Values by position in the TOML: ``{"model.seed": [1, 2], "layer.0.units": [16, 32]}``.
     jobs : int, optional
-        Processes; None: one a core.
+        Number of processes; by default one per core.
     progress : callable
-        Told how many networks are trained.
+        Called with the number of trained networks.
 
     Raises
     ------
     ConfigError
-        A place is none, or a value is refused.
+        When a position does not exist, or a value is refused.
     """
     names = list(settings)
     combinations = [dict(zip(names, values, strict=True)) for values in product(*settings.values())]
     if not combinations:
         raise ConfigError("There is nothing to sweep over.", 'Name values: {"model.seed": [1, 2, 3]}')
-    for combination in combinations:  # before the first network trains
+    for combination in combinations:  # checked before the first network trains
         parse_config(changed(toml, combination), source)
     common = _Common(toml, source, train, test, epochs, shuffle_seed)
     count = min(jobs or cores(), len(combinations))
@@ -117,7 +117,7 @@ def changed(toml: str, settings: Settings) -> str:
     Raises
     ------
     ConfigError
-        There is no such table or layer.
+        When there is no such table or layer.
     """
     document = tomlkit.parse(toml)
     for place, value in settings.items():
@@ -128,8 +128,8 @@ def changed(toml: str, settings: Settings) -> str:
                 table = table[int(part) if part.isdigit() else part]
             except (KeyError, IndexError, TypeError):
                 raise ConfigError(
-                    f"{place} is no place in the network's TOML: there is no {part}",
-                    "Places are written as in model.seed, training.readout_steps or layer.0.units.",
+                    f"{place} does not exist in the network's TOML: there is no {part}",
+                    "Write positions like model.seed, training.readout_steps or layer.0.units.",
                 ) from None
         table[key] = value
     return tomlkit.dumps(document)

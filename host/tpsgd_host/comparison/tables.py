@@ -15,12 +15,12 @@ HEADS = ("method", "test accuracy", "bytes", "time", "hidden rate", "output rate
 
 GAP_HEADS = ("difference", "points", "95% interval", "decided")
 
-FEW = 100  # test samples: one is more than a point
+FEW = 100  # test samples; with fewer, one is more than a point
 
 _LEGEND = (
-    "Test accuracy in percent, mean and deviation over the seeds. Bytes: RAM that training takes on a board, floats "
-    "with four bytes a number. Time: processor time to train one network here, integers in C and floats in NumPy; it "
-    "says nothing about a board. Differences are paired; an interval that holds zero leaves them undecided. Rates: "
+    "Test accuracy in percent, mean and deviation over the seeds. Bytes: RAM for training on a board, floats "
+    "with four bytes per number. Time: processor time to train one network here, integers in C, floats in NumPy; it "
+    "says nothing about boards. Differences are paired; they are undecided if the interval contains zero. Rates: "
     "update shifts (8/9/10 is 2^-8, then 2^-9, then 2^-10), or the first rate, which is halved as often; chosen by "
     "the accuracy on validation parts. {used}"
 )
@@ -31,12 +31,12 @@ _CROSSED = (
 
 
 def legend(comparisons: Sequence[Comparison]) -> str:
-    """Say what the columns of the tables mean."""
+    """Explain the columns of the tables."""
     return _LEGEND.format(used=_CROSSED if any(one.crossed for one in comparisons) else _USED)
 
 
 def heading(one: Comparison) -> str:
-    """Say what was compared on what."""
+    """Describe the problem that was compared on."""
     samples = f"{one.train_samples:,} samples to learn and {one.test_samples:,} to test"
     if one.crossed:
         samples = f"{one.test_samples:,} samples tested in {len(one.crossed)} folds"
@@ -47,7 +47,7 @@ def heading(one: Comparison) -> str:
 
 
 def how_chosen(one: Comparison) -> str:
-    """Say how learning rates were chosen."""
+    """Describe how learning rates were chosen."""
     times = "once" if one.folds == 1 else f"{one.folds} times anew"
     each = ", for each fold" if one.crossed else ""
     return f"rates chosen on a fifth of the training recordings, {times}{each}: {one.validation_samples:,} samples"
@@ -64,7 +64,7 @@ def terminal_table(one: Comparison) -> Table:
 
 
 def markdown(comparisons: Sequence[Comparison]) -> str:
-    """Return all comparisons as Markdown: an overview where there are several, then a table and the verdict of each."""
+    """Return all comparisons as Markdown: an overview if there are several, then the table and verdict of each."""
     parts = [overview(comparisons)] if len(comparisons) > 1 else []
     parts.append(legend(comparisons))
     for one in comparisons:
@@ -77,7 +77,7 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
 
 
 def gaps(one: Comparison) -> list[list[str]]:
-    """Return a row for each difference: between whom, points, its interval, and whether that decides."""
+    """Return a row for each difference: the methods, points, interval, and whether that decides."""
     return [
         [
             f"{gap.one} - {gap.other}", f"{gap.points:+.1f}",
@@ -89,7 +89,7 @@ def gaps(one: Comparison) -> list[list[str]]:
 
 
 def sentences(one: Comparison) -> list[str]:
-    """Return all that is to be said under a table."""
+    """Return the notes below a table."""
     said = [*one.verdict, *(f"Note: {note}." for note in one.notes)]
     if one.test_samples < FEW and not one.crossed:
         step = 100 / one.test_samples
@@ -97,14 +97,14 @@ def sentences(one: Comparison) -> list[str]:
     if one.board is not None:
         where = " of the first fold" if one.crossed else ""
         said.append(
-            f"Seed {one.board.seed}{where} trained on the virtual board too, to the same weights, bit for bit (CRC "
+            f"Seed {one.board.seed}{where} also trained on the virtual board, to the same weights, bit for bit (CRC "
             f"{one.board.crc:08x}), in {one.board.state_bytes:,} bytes."
         )
     return said
 
 
 def overview(comparisons: Sequence[Comparison]) -> str:
-    """Return one Markdown row a problem, one column a method."""
+    """Return a Markdown table with one row per problem and one column per method."""
     names = list(dict.fromkeys(entry.name for one in comparisons for entry in one.entries))
     titles = {entry.name: entry.title for one in comparisons for entry in one.entries}
     rows = []
@@ -129,7 +129,7 @@ def spread(accuracies: Sequence[float]) -> str:
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
-    """Return how many seeds there were, in words."""
+    """Return the number of seeds as text."""
     return "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
 
 

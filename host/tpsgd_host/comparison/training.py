@@ -1,4 +1,4 @@
-"""Networks of a comparison in training: jobs for several processes, with progress over all that is to come."""
+"""Train the networks of a comparison: jobs for several processes, with progress over all planned work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tpsgd_host.comparison.results import Setting, Trained
 # for each step; then for a thousand multiply-accumulates, a network in lockstep and one in C.
 CALLS, CALLS_A_STEP, IN_LOCKSTEP, IN_C = 60.0, 25.0, 1.7, 0.7
 
-#: Told what is done, of how much, and what is being done: (done, of, text).
+#: Called with the work done, the total, and what is being done: (done, of, text).
 Progress = Callable[[float, float, str], None]
 
 
@@ -41,7 +41,7 @@ class Job:
 def jobs_for(
     methods: Sequence[Method], wanted: Sequence[tuple[Setting, ...]], parts: Sequence[Part], epochs: int
 ) -> list[Job]:
-    """Return the jobs that train on all parts what each method wants: ``wanted`` has its settings."""
+    """Return the jobs that train each method's ``wanted`` settings on all parts."""
     return [
         Job(i, part, settings, epochs)
         for i, one in enumerate(methods)
@@ -51,7 +51,7 @@ def jobs_for(
 
 
 class Training:
-    """Trains networks and tells how far all of it is; a context manager.
+    """Trains networks and reports overall progress; a context manager.
 
     Parameters
     ----------
@@ -74,11 +74,11 @@ class Training:
         self._workers.__exit__(kind, error, trace)
 
     def expect(self, jobs: Sequence[Job], times: int = 1) -> None:
-        """Count on so much work; where more comes than was expected the end moves away."""
+        """Plan for more work; if more comes than planned, the end moves away."""
         self._expected += times * sum(map(self._weight, jobs))
 
     def run(self, jobs: Sequence[Job], text: str) -> list[Trained]:
-        """Run jobs, the longest first, and return what came of them, in their order."""
+        """Run jobs, the longest first, and return their results in the given order."""
         weights = [self._weight(job) for job in jobs]
         order = sorted(range(len(jobs)), key=lambda i: -weights[i])
         of = max(self._expected, self._done + sum(weights))
@@ -93,7 +93,7 @@ class Training:
         return [by_place[i] for i in range(len(jobs))]
 
     def _weight(self, job: Job) -> float:
-        """Return about how long a job takes."""
+        """Estimate how long a job takes."""
         problem = self._problem
         thousands = len(job.settings) * len(job.part.seeds) * problem.multiplies / 1000
         cost = IN_C * thousands
@@ -104,7 +104,7 @@ class Training:
 
 
 def _portions(one: Method, settings: tuple[Setting, ...]) -> list[tuple[Setting, ...]]:
-    """Divide settings into jobs: integers one by one, floats together, for in lockstep many cost little more."""
+    """Divide settings into jobs: integers one by one, floats together, because many in lockstep cost little more."""
     if not settings:
         return []
     return [(setting,) for setting in settings] if one.integer else [settings]

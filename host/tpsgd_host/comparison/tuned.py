@@ -1,4 +1,4 @@
-"""The network's TOML with the update shifts that a comparison chose: ready for ``quantize``."""
+"""Write the update shifts that a comparison chose into the network's TOML, ready for ``quantize``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _REMARK = 26  # column of remarks in the templates
 
 
 def has_tuned(one: Comparison) -> bool:
-    """Whether there are chosen shifts: the network as it is took part, or several networks did."""
+    """Whether shifts were chosen, because the unchanged network or several networks were compared."""
     return one.entry(one.chosen) is not None
 
 
 def tuned_toml(problem: Problem, toml: str, one: Comparison) -> str:
-    """Return the network's TOML with the shifts that a comparison chose; of several folds, the commonest choice."""
+    """Return the network's TOML with the shifts that a comparison chose; for several folds, the most common choice."""
     ours = method(OURS)
     assert isinstance(ours, IntegerMethod)
     entries = [entry for part in one.crossed or (one,) if (entry := part.entry(one.chosen)) is not None]
@@ -30,7 +30,7 @@ def tuned_toml(problem: Problem, toml: str, one: Comparison) -> str:
 
 
 def with_rates(toml: str, config: Config, remark: str) -> str:
-    """Return a network's TOML with the update shifts of ``config`` in each layer that learns, its remarks kept."""
+    """Return a network's TOML, remarks included, with the update shifts of ``config`` in each layer that learns."""
     document = tomlkit.parse(toml)
     for table, layer in zip(document["layer"], config.layers, strict=True):
         if not layer.frozen:

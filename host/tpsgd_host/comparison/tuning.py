@@ -1,6 +1,6 @@
-"""Rates for a network from its own data, in seconds: what ``compare`` would choose, before anybody asks.
+"""Choose rates for a network from its own data, in seconds, just as ``compare`` would.
 
-The same search as a comparison's, for the integer network alone, on recordings held out of the data given.
+It is the search of a comparison, only for the integer network, on recordings held out of the given data.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from tpsgd_host.files import write_atomic
 from tpsgd_host.model.config import Config
 from tpsgd_host.model.parsing import load_config
 
-EPOCHS = 20  # of the run to come, where nobody says
-WORK = 10**10  # multiply-accumulates of a network's forward passes: the search takes a minute or so, not more
-AS_IS = (0, 0)  # the setting that leaves a network's rates as they are
+EPOCHS = 20  # default of the planned run
+WORK = 10**10  # maximum multiply-accumulates in a network's forward passes, which keeps the search to about a minute
+AS_IS = (0, 0)  # the setting that keeps a network's rates
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What became of a network's rates.
+    """The rates that were chosen for a network.
 
     Attributes
     ----------
     config : Config
-        The network with the update shifts that were best.
+        The network with the best update shifts.
     rates : tuple of str
-        These in words: of the hidden layers (empty where they do not learn), and of the output.
+        The same as text: for the hidden layers (empty if they do not learn), and for the output.
     before, after : float
-        Mean accuracy on the recordings held out, with the rates as they were and as they are now.
+        Mean accuracy on the held-out recordings, with the old rates and with the new ones.
     tried : int
-        Settings that were tried.
+        Number of settings tried.
     samples : int
-        Samples that were held out, over all parts.
+        Number of held-out samples, over all parts.
     """
 
     config: Config
@@ -69,14 +69,14 @@ def tune(
     ----------
     config : Config
     samples : Samples
-        What the network will learn: nothing else is looked at.
+        The samples that the network will learn; nothing else is used.
     epochs : int
-        Passes of the run to come; the search makes fewer where the data are many.
+        Passes in the planned run; the search makes fewer for large data.
 
     Raises
     ------
     DataError
-        When no class has two recordings: one to learn from, one to choose by.
+        When no class has two recordings, one for learning and one for choosing.
     """
     config = replace(config, classes=samples.classes)
     problem = Problem(config.name, config, samples, samples.take(np.arange(0)), epochs, shuffle_seed)
@@ -88,7 +88,7 @@ def tune(
         training.expect(jobs_for((method,), [method.settings()], parts, short_run(problem)), ROUNDS)
         training.expect(jobs_for((method,), [method.settings()[: FINALISTS + 1]], parts, problem.epochs))
         (found,) = find_settings(problem, (method,), parts, training, always=(AS_IS,))
-    progress(1.0, 1.0, "learning rates are chosen")
+    progress(1.0, 1.0, "choosing learning rates")
     setting = _worth_it(found, len(parts[0].test) / len(parts[0].train))
     return Tuned(
         method.configure(config, setting, config.seed),
@@ -101,16 +101,16 @@ def tune(
 
 
 def _worth_it(found: Search, ratio: float) -> Setting:
-    """Return the best setting, or the network's own where the gain is no more than its standard error.
+    """Return the best setting, or the network's own if the gain is within its standard error.
 
     The rule of one standard error (Breiman, Friedman, Olshen, Stone, *Classification and Regression Trees*, 1984): on
-    few recordings the best of twenty settings is the luckiest, and the usual rates are good. The error is the corrected
-    one of :mod:`~tpsgd_host.comparison.differences`.
+    few recordings the best of twenty settings is the luckiest, and the default rates are good. The error is the
+    corrected one of :mod:`~tpsgd_host.comparison.differences`.
 
     Parameters
     ----------
     ratio : float
-        Samples held out for each one learned.
+        Held-out samples per training sample.
     """
     best = found.best()
     gains = [after - before for after, before in zip(found.full[best], found.full[AS_IS], strict=True)]
@@ -125,7 +125,7 @@ def tune_file(
     epochs: int = EPOCHS,
     progress: Callable[[float, float, str], None] = lambda done, of, text: None,
 ) -> Tuned:
-    """Choose the update shifts of the network in a TOML and write them there; its remarks stay. Errors as of ``tune``.
+    """Choose the update shifts of the network in a TOML and write them there, keeping remarks; raises like ``tune``.
 
     Raises
     ------
@@ -136,5 +136,5 @@ def tune_file(
     """
     found = tune(load_config(path), samples, epochs=epochs, progress=progress)
     text = path.read_text(encoding="utf-8-sig")
-    write_atomic(path, with_rates(text, found.config, "chosen on recordings held out").encode())
+    write_atomic(path, with_rates(text, found.config, "chosen on held-out recordings").encode())
     return found

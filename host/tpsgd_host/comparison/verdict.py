@@ -1,4 +1,4 @@
-"""What the figures say, in sentences; and whether they say it, or it is undecided."""
+"""Say in sentences what the figures show, and what they leave undecided."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from statistics import fmean
 from tpsgd_host.comparison.differences import difference
 from tpsgd_host.comparison.results import OURS, Difference, Entry
 
-RISING = 0.02  # from one quarter of the epochs to the next, below
-LEARNED = 0.97  # of the training samples: more epochs may help
+RISING = 0.02  # between quarters of the epochs, as below
+LEARNED = 0.97  # of the training samples; with this gain more epochs may help
 
 _DFA_KIND = ("dfa", "fa", "drtp")
 
 
 def verdict(entries: Sequence[Entry], test_samples: int) -> tuple[str, ...]:
-    """Return what a user should know: against backprop, hidden layers, rivals, chance."""
+    """Return sentences for the user, about backprop, hidden layers, rivals and chance."""
     by_name = {entry.name: entry for entry in entries}
     ours = by_name.get(OURS)
     sentences: list[str] = []
@@ -24,7 +24,7 @@ def verdict(entries: Sequence[Entry], test_samples: int) -> tuple[str, ...]:
     backprop, still = by_name.get("bp"), by_name.get("int-frozen")
     if backprop is not None:
         sentences.append(_against(ours, backprop, "backprop", test_samples))
-    if still is not None and still.bytes != ours.bytes:  # else nothing else learns anyway
+    if still is not None and still.bytes != ours.bytes:  # in other networks nothing else learns anyway
         sentences.append(_hidden(ours, still, test_samples))
     rivals = [by_name[name] for name in _DFA_KIND if name in by_name]
     if rivals:
@@ -41,18 +41,18 @@ def verdict(entries: Sequence[Entry], test_samples: int) -> tuple[str, ...]:
 
 
 def network_verdict(best: Entry, entries: Sequence[Entry], test_samples: int) -> tuple[str, ...]:
-    """Return what a user should know of networks: which one was chosen, and what it gains on each of the others."""
+    """Return sentences about networks: which one was chosen, and what it gains on each of the others."""
     first = f"{best.title} was the best on the validation parts: {100 * best.validation:.1f}%."
     others = [_against(best, other, other.title, test_samples) for other in entries if other is not best]
     return (first, *others, *_unfinished(best), *_few_seeds(best))
 
 
 def _few_seeds(ours: Entry) -> list[str]:
-    """Say that a few networks tell little."""
+    """Warn that few networks tell little."""
     count = len(ours.accuracies)
     if count == 1:
         return ["One seed cannot tell a difference from chance: --seeds 5 can."]
-    return [f"{count} seeds leave much to chance: --seeds 5 leaves less."] if count < 4 else []
+    return [f"{count} seeds leave much to chance; --seeds 5 leaves less."] if count < 4 else []
 
 
 def _against(ours: Entry, other: Entry, name: str, test_samples: int) -> str:
@@ -75,30 +75,30 @@ def _hidden(ours: Entry, still: Entry, test_samples: int) -> str:
             return f"Training the hidden layers gains {_points(gap)} over leaving them frozen."
         if gap.points < 0:
             return f"Training the hidden layers costs {_points(gap)}: leave them frozen, {bare}."
-    return f"Whether training the hidden layers brings anything is undecided, {_interval(gap)}: {bare}."
+    return f"Whether training the hidden layers helps is undecided, {_interval(gap)}: {bare}."
 
 
 def hardly_learned(entries: Sequence[Entry], commonest: float) -> tuple[str, ...]:
-    """Name the methods some of whose networks did not train.
+    """Name the methods with networks that did not learn.
 
     Parameters
     ----------
     commonest : float
-        Share of the test samples that are of their commonest class.
+        Share of the most common class in the test samples.
     """
     best = max((max(entry.accuracies) for entry in entries), default=0.0)
     floor = (commonest + best) / 2
     counts = [(entry, sum(accuracy < floor for accuracy in entry.accuracies)) for entry in entries]
     return tuple(
         f"{count} of {len(entry.accuracies)} networks of {entry.title} hardly learned: below {100 * floor:.0f}%, "
-        "midway between always answering the commonest class and the best network"
+        "halfway between always answering the most common class and the best network"
         for entry, count in counts
         if count and best > commonest
     )
 
 
 def _unfinished(ours: Entry) -> list[str]:
-    """Say that more epochs may help where the last quarter of them still did."""
+    """Suggest more epochs if the last quarter still helped."""
     quarter = len(ours.curve) // 4
     if quarter < 2:
         return []
@@ -107,7 +107,7 @@ def _unfinished(ours: Entry) -> list[str]:
         return []
     epochs = len(ours.curve)
     return [
-        f"{_subject(ours)} was still learning when its {epochs} epochs were over ({100 * before:.0f}% right before it "
+        f"{_subject(ours)} was still learning when its {epochs} epochs ended ({100 * before:.0f}% right before it "
         f"was learned, in the last quarter {100 * last:.0f}%): try --epochs {4 * epochs}."
     ]
 
@@ -135,7 +135,7 @@ def _points(gap: Difference) -> str:
 
 
 def _interval(gap: Difference) -> str:
-    """Return a difference that is not decided, its interval, and what would decide it."""
+    """Describe an undecided difference: its interval, and what would decide it."""
     if gap.noise is None:
         return f"{gap.points:+.1f} points"
     low, high = gap.points - gap.noise, gap.points + gap.noise
@@ -148,5 +148,5 @@ def _interval(gap: Difference) -> str:
 
 
 def _rounded(count: int) -> int:
-    """Return a count with two digits that are not zero: it is an estimate."""
+    """Return an estimated count rounded to two significant digits."""
     return round(count, 2 - len(str(count)))

@@ -1,4 +1,4 @@
-"""How a comparison goes, on standard error: a bar with the time left, or plain lines where that is no terminal."""
+"""Show a comparison's progress on standard error: a bar with the time left, or plain lines without a terminal."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from tpsgd_host.console import Console
 
-_LINES_EVERY = 30.0  # seconds between two lines where there is no terminal
-_EARLY = 2.0  # seconds before a guess at the time left is worth anything
+_LINES_EVERY = 30.0  # seconds between two lines without a terminal
+_EARLY = 2.0  # seconds before an estimate of the time left is useful
 
 
 class ProgressView:
-    """Shows progress; a context manager whose :meth:`report` is told (done, of, text).
+    """Shows progress; a context manager whose :meth:`report` takes (done, of, text).
 
     Parameters
     ----------
     title : str
-        Of what is compared.
+        Title of the comparison.
     quiet : bool
         Show nothing.
     console : Console, optional
@@ -57,7 +57,7 @@ class ProgressView:
             self._bar.stop()
 
     def report(self, done: float, of: float, text: str) -> None:
-        """Take how far things are. The bar never falls, even where more turns out to be left."""
+        """Update the progress. The bar never falls, even if there is more work than expected."""
         self._share = max(self._share, min(1.0, done / of if of else 0.0))
         if self._quiet:
             return
@@ -73,7 +73,7 @@ class ProgressView:
             )
 
     def _left(self) -> str:
-        """Return how long it will take yet, in words."""
+        """Return the time left as text."""
         passed = self._clock() - self._since
         if passed < _EARLY or not 0 < self._share < 1:
             return ""
@@ -81,7 +81,7 @@ class ProgressView:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in words, as exact as one may care for."""
+    """Return a duration as text, in a suitable unit."""
     if seconds < 99.5:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes = seconds / 60

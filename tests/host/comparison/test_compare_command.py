@@ -96,7 +96,7 @@ def test_the_folder_has_what_it_takes_to_repeat(place):
 def test_folds_test_every_recording(place, interpreter):
     text = call("train.csv", "--folds", "4", *QUICK, "--rules", "int-tpsgd", "--board", "--out", "found")
     said = " ".join(text.split())
-    assert "40 samples tested in 4 folds" in said and "gesture: fold 4 of 4, training with the rates chosen" in said
+    assert "40 samples tested in 4 folds" in said and "gesture: fold 4 of 4, training with the chosen rates" in said
     assert "Seed 1 of the first fold trained on the virtual board too" in said
     rows = list(csv.DictReader(open(place / "found" / "gesture-split.csv")))
     assert sorted(row["tested in fold"] for row in rows) == [str(i) for i in (1, 2, 3, 4) for _ in range(10)]
@@ -236,7 +236,7 @@ def test_ctrl_c_ends_it_at_once_and_leaves_no_process(place):
     arguments = [sys.executable, "-m", "tpsgd_host", "compare", "train.csv", "--jobs", "2", "--epochs", "5000"]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        assert "network" in process.stderr.readline() and "looking" in process.stderr.readline()
+        assert "network" in process.stderr.readline() and "searching" in process.stderr.readline()
         deadline = time.monotonic() + 60
         while len(children(process.pid)) < 3 and time.monotonic() < deadline:  # two workers and a tracker
             time.sleep(0.1)

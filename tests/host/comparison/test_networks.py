@@ -62,8 +62,8 @@ def test_the_output_layer_bounds_a_network_where_the_ram_does_not(short, toml):
 def test_what_does_not_fit_is_left_out_and_said(short, toml):
     alternatives, notes = candidates(short, toml, 900)
     assert [one.network for one in alternatives] == ["tdnn", "rnn"]
-    assert notes == ["no MLP takes part: with a single unit it takes 939 bytes, more than 900"]
-    with pytest.raises(ConfigError, match="no two networks"):
+    assert notes == ["there is no MLP: with a single unit it takes 939 bytes, more than 900"]
+    with pytest.raises(ConfigError, match="fewer than two networks"):
         candidates(short, toml, 100)
 
 
@@ -111,7 +111,7 @@ def test_folds(short, toml):
 
 def test_single_steps_have_an_mlp_alone(short, toml):
     config = replace(short.config, layout=replace(short.config.layout, steps=1))
-    with pytest.raises(ConfigError, match="an MLP alone"):
+    with pytest.raises(ConfigError, match="only an MLP"):
         candidates(replace(short, config=config), toml, 4000)
 
 

@@ -100,7 +100,7 @@ def test_the_search_goes_on_until_the_best_is_surrounded(gesture):
     assert {epochs for _, _, epochs in spy.calls} == {short_run(gesture), gesture.epochs}
     assert compare(gesture, [Spy((2.0, -2.0))], seeds=1).notes == ()
     (note,) = compare(gesture, [Spy((9.0, -9.0))], seeds=1).notes
-    assert note == "better rates than those that were tried may exist for: spy"
+    assert note == "better rates than those tried may exist for: spy"
 
 
 def test_rates_that_ruin_a_network_now_and_then_are_not_chosen():

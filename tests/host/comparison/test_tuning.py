@@ -57,9 +57,9 @@ def test_new_tunes_and_quantize_does_so_anew(tmp_path, monkeypatch, gesture):
     monkeypatch.chdir(tmp_path)
     write_csv(load_task("gesture"), tmp_path)
     said = call("new", "moves", "--data", "train.csv", "--epochs", 4)
-    assert "rates: hidden layers" in said and "held out of the data" in said
+    assert "rates: hidden layers" in said and "held-out samples" in said
     text = (tmp_path / "moves.toml").read_text()
-    assert text.count("# chosen on recordings held out") == 2 and text.count("#") > 25, "remarks stay"
+    assert text.count("# chosen on held-out recordings") == 2 and text.count("#") > 25, "remarks stay"
     tuned = load_config(tmp_path / "moves.toml")
     call("new", "plain", "--data", "train.csv", "--no-tune")
     plain = load_config(tmp_path / "plain.toml")

@@ -59,7 +59,7 @@ def test_against_frozen(still, wanted):
 )
 def test_epochs_that_were_too_few(curve, told):
     text = said(replace(entry("int-tpsgd", OURS), curve=curve))
-    assert ("its 8 epochs were over (78% right before it was learned, in the last quarter 84%)" in text) == told
+    assert ("its 8 epochs ended (78% right before it was learned, in the last quarter 84%)" in text) == told
     assert ("--epochs 32" in text) == told
 
 
