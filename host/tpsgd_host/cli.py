@@ -17,6 +17,7 @@ from tpsgd_host.errors import TpsgdError
 from tpsgd_host.terminal import echo
 
 COMMANDS = {
+    "record": "record",
     "new": "new",
     "quantize": "quantize",
     "inspect": "inspect",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-import wave
 
 import numpy as np
 import pytest
+from sensors import GESTURES, SOUND, write, write_gestures
 from sounds import speech
 
 from tpsgd_host.boards.player import Player
@@ -18,33 +18,6 @@ from tpsgd_host.errors import DataError
 from tpsgd_host.flashing.flash import flash
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.parsing import parse_config
-
-SOUND = """
-[data]
-steps = 20
-[frontend]
-kind = "logmel"
-[[layer]]
-kind = "temporal"
-units = 4
-[[layer]]
-kind = "output"
-"""
-GESTURES = """
-[data]
-steps = 8
-group = "take"
-columns = ["x", "y", "z"]
-[frontend]
-kind = "motion"
-counts = 1000
-full_scale = 2000
-[[layer]]
-kind = "temporal"
-units = 4
-[[layer]]
-kind = "output"
-"""
 
 #: Hears, and prints each word's sample; computes so long, now and then, that it cannot listen.
 MAIN = """
@@ -78,25 +51,6 @@ ear.stop()
 """
 
 SENSOR = "from tpsgd.capture import Stream\n\n\ndef open():\n    return Stream({rate}, {channels})\n"
-
-
-def write(path, pcm, rate=8000):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(pcm.astype("<i2").tobytes())
-
-
-def write_gestures(path, count=4):
-    rng = np.random.default_rng(3)
-    rows = ["label,take,x,y,z"]
-    for take in range(count):
-        t = np.linspace(0, 2 * np.pi * (1 + take % 2), 60)
-        xyz = np.stack([np.sin(t), np.cos(t) - 1, 0.8 * np.sin(2 * t) + 1], axis=1) + rng.normal(0, 0.01, (60, 3))
-        rows += [f"{'ab'[take % 2]},{take},{x:.4f},{y:.4f},{z:.4f}" for x, y, z in xyz]
-    path.write_text("\n".join(rows) + "\n")
 
 
 def board_with(folder, text, data, starve, rate, channels):

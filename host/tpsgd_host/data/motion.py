@@ -17,13 +17,19 @@ def as_read(values: npt.NDArray[np.float64], front: Motion) -> npt.NDArray[np.in
     return counts
 
 
+def stored(readings: npt.NDArray[np.int16], front: Motion) -> npt.NDArray[np.uint8]:
+    """Return readings, shape (R, C), as stored activations."""
+    x = (readings.astype(np.int64) * np.array(front.multipliers, np.int64) + 32768) >> 16
+    activations: npt.NDArray[np.uint8] = (np.clip(x, -127, 127) + 128).astype(np.uint8)
+    return activations
+
+
 def gesture(readings: npt.NDArray[np.int16], front: Motion, steps: int) -> npt.NDArray[np.uint8]:
     """Return the sample of a gesture's readings, shape (R, C): stored activations, shape (T, C)."""
-    x = (readings.astype(np.int64) * np.array(front.multipliers, np.int64) + 32768) >> 16
-    x = np.clip(x, -127, 127) + 128
+    x = stored(readings, front).astype(np.int64)
     count = len(x)
     first = np.arange(steps) * count // steps
     last = np.maximum(first + 1, np.arange(1, steps + 1) * count // steps)
     sums = np.concatenate([np.zeros((1, x.shape[1]), np.int64), x.cumsum(axis=0)])
-    stored: npt.NDArray[np.uint8] = ((sums[last] - sums[first]) // (last - first)[:, None]).astype(np.uint8)
-    return stored
+    sample: npt.NDArray[np.uint8] = ((sums[last] - sums[first]) // (last - first)[:, None]).astype(np.uint8)
+    return sample

@@ -33,10 +33,14 @@ HISS = 3.0
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of what a sensor gives, shape (R, C); ``label``: what is in it; empty in a pause."""
+    """A part of what a sensor gives, shape (R, C); ``label``: what is in it; empty in a pause.
+
+    ``lost``: values were lost before it.
+    """
 
     values: Values
     label: str = ""
+    lost: bool = False
 
 
 def played(

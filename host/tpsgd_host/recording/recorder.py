@@ -1,0 +1,138 @@
+"""The loop of recording: values in, words out, each kept under the label that holds then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tpsgd_host.data.playing import Piece
+from tpsgd_host.recording.cutter import Cut, Cutter
+from tpsgd_host.recording.store import Store
+
+#: Seconds of a sensor's values that are taken at once: the level moves ten times a second and more.
+CHUNK = 0.05
+
+
+@dataclass
+class State:
+    """How a recording stands.
+
+    Attributes
+    ----------
+    label : str
+        What is kept from now on; empty: what the source says of itself, where it says.
+    level, active
+        As in :class:`~tpsgd_host.recording.cutter.Cutter`.
+    added, undone, unlabelled, lost : int
+        Recordings kept and taken back; those that had no label; times that values were lost.
+    last : str
+        What happened last, for the screen.
+    """
+
+    label: str = ""
+    level: float = 0.0
+    active: bool = False
+    paused: bool = False
+    ended: bool = False
+    added: int = 0
+    undone: int = 0
+    unlabelled: int = 0
+    lost: int = 0
+    last: str = ""
+    levels: list[float] = field(default_factory=list)
+
+
+class Recorder:
+    """Cuts, labels and keeps.
+
+    Parameters
+    ----------
+    cutter : Cutter
+    store : Store
+    label : str
+        Of all that is recorded, until :meth:`choose`; empty for what the source says.
+    """
+
+    def __init__(self, cutter: Cutter, store: Store, label: str = "") -> None:
+        self.store = store
+        self.state = State(label)
+        self._cutter = cutter
+        self._last: Cut | None = None
+
+    def run(
+        self,
+        pieces: Iterable[Piece],
+        rate: int,
+        real_time: bool,
+        step: Callable[[], None] = lambda: None,
+    ) -> State:
+        """Record until the source ends, or ``step``, called after each chunk, sets the state's ``ended``."""
+        due = time.monotonic()
+        for piece in _chunks(pieces, max(1, round(CHUNK * rate))):
+            if real_time:
+                due += len(piece.values) / rate
+                time.sleep(max(0.0, due - time.monotonic()))
+            self._take(piece)
+            step()
+            if self.state.ended:
+                break
+        self.state.ended = True
+        return self.state
+
+    def choose(self, label: str) -> None:
+        """Have what comes from now on kept under ``label``."""
+        self.state.label = label
+
+    def undo(self) -> None:
+        """Take the last recording back."""
+        label = self.store.undo()
+        if label:
+            self.state.added -= 1
+            self.state.undone += 1
+            self._last = None
+        self.state.last = f"taken back: {label}" if label else "nothing to take back"
+
+    def relabel(self) -> None:
+        """Keep the last recording under the present label instead."""
+        last, label = self._last, self.state.label
+        if last is None or not label:
+            self.state.last = "nothing to label anew"
+            return
+        was = self.store.undo()
+        self.store.add(last.values, label)
+        self.state.last = f"{was} is {label} now"
+
+    def _take(self, piece: Piece) -> None:
+        state = self.state
+        if piece.lost:
+            state.lost += 1
+            self._cutter.lose()
+        cuts = self._cutter.take(piece.values)
+        state.level, state.active = self._cutter.level, self._cutter.active
+        state.levels = [*state.levels[-199:], state.level]
+        if piece.label:
+            self._heard = piece.label
+        for cut in cuts:
+            if not state.paused:
+                self._keep(cut)
+
+    _heard = ""  # the label of the last piece that had one: a word ends in the pause after it
+
+    def _keep(self, cut: Cut) -> None:
+        label = self.state.label or self._heard
+        if not label:
+            self.state.unlabelled += 1
+            self.state.last = "a word, and no label is chosen: not kept"
+            return
+        name = self.store.add(cut.values, label)
+        self._last = cut
+        self.state.added += 1
+        self.state.last = f"kept as {label}: {name}"
+
+
+def _chunks(pieces: Iterable[Piece], size: int) -> Iterator[Piece]:
+    """Cut pieces into such as a sensor gives at once."""
+    for piece in pieces:
+        for at in range(0, len(piece.values), size):
+            yield Piece(piece.values[at : at + size], piece.label, piece.lost and at == 0)

@@ -1,0 +1,163 @@
+"""Where recordings go: a folder of WAV files, one folder a label, or a table with a row a reading.
+
+Both go on where there is something already, and hold at any moment whole recordings only.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import wave
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from tpsgd_host.data.playing import Values
+from tpsgd_host.data.wav import find_recordings
+from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.files import cannot_write, write_atomic
+from tpsgd_host.names import has_control
+
+
+class Store(Protocol):
+    """What keeps recordings; ``counts`` has those of each label."""
+
+    counts: Counter[str]
+
+    def add(self, values: Values, label: str) -> str:
+        """Keep a recording, shape (R, C); return its name."""
+
+    def undo(self) -> str:
+        """Take back the recording that was added last, and return its label; empty where there is none."""
+
+
+class WavFolder:
+    """A folder for each label, with files that are numbered.
+
+    Parameters
+    ----------
+    folder : Path
+        Made with the first recording.
+    rate : int
+        Samples a second.
+    """
+
+    def __init__(self, folder: Path, rate: int) -> None:
+        if folder.exists() and not folder.is_dir():
+            raise DataError(f"{folder} is a file; sound is kept in a folder of WAV files.", "Name another folder.")
+        self._folder, self._rate = folder, rate
+        self._added: list[tuple[Path, str]] = []
+        there = find_recordings(folder) if folder.is_dir() and any(folder.rglob("*.wav")) else []
+        self.counts: Counter[str] = Counter(one.label for one in there)
+
+    def add(self, values: Values, label: str) -> str:
+        """Keep a recording, shape (R, 1); return its name."""
+        place = self._folder / check_label(label)
+        buffer = io.BytesIO()
+        with wave.open(buffer, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(self._rate)
+            file.writeframes(values.astype("<i2").tobytes())
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(place, error) from error
+        path = place / f"{_next_number(place.glob('*.wav')):04d}.wav"
+        write_atomic(path, buffer.getvalue())
+        self._added.append((path, label))
+        self.counts[label] += 1
+        return path.relative_to(self._folder).as_posix()
+
+    def undo(self) -> str:
+        """Remove the file that was added last; return its label."""
+        if not self._added:
+            return ""
+        path, label = self._added.pop()
+        path.unlink(missing_ok=True)
+        self.counts[label] -= 1
+        return label
+
+
+class TableFile:
+    """A CSV: label, take, and a column a channel.
+
+    Parameters
+    ----------
+    path : Path
+    columns : tuple of str
+        Of the channels.
+    counts : float
+        What a number in the table is multiplied by to be a reading.
+    label, group : str
+        Names of the first two columns.
+    """
+
+    def __init__(self, path: Path, columns: tuple[str, ...], counts: float, label: str, group: str) -> None:
+        self._path, self._scale = path, counts
+        self._header = [label, group, *columns]
+        self._added: list[tuple[int, str]] = []
+        self.counts: Counter[str] = Counter()
+        if path.exists():
+            self._read()
+
+    def _read(self) -> None:
+        with self._path.open(newline="", encoding="utf-8") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            if header != self._header:
+                raise DataError(
+                    f"{self._path} has the columns {','.join(header)}, these recordings have {','.join(self._header)}.",
+                    "Record into another file.",
+                )
+            takes = {(row[0], row[1]) for row in rows if len(row) > 1}
+        self.counts.update(label for label, _ in takes)
+
+    def add(self, values: Values, label: str) -> str:
+        """Append a recording, shape (R, C); return its name."""
+        take = f"{check_label(label)}-{self.counts[label] + 1}"
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        try:
+            size = self._path.stat().st_size if self._path.exists() else 0
+            if not size:
+                rows.writerow(self._header)
+            rows.writerows([label, take, *(f"{x / self._scale:.6g}" for x in reading)] for reading in values.tolist())
+            with self._path.open("ab") as file:
+                file.write(text.getvalue().encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
+        self._added.append((size, label))
+        self.counts[label] += 1
+        return take
+
+    def undo(self) -> str:
+        """Cut the recording that was added last off the file; return its label."""
+        if not self._added:
+            return ""
+        size, label = self._added.pop()
+        os.truncate(self._path, size)
+        self.counts[label] -= 1
+        return label
+
+
+def check_label(label: str) -> str:
+    """Return a label that can name a folder.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot.
+    """
+    if not label or label[0] in "._" or "/" in label or "\\" in label or has_control(label) or len(label) > 100:
+        raise ConfigError(f"the label {label!r} cannot name a folder", "Take letters and digits, such as yes.")
+    return label
+
+
+def _next_number(paths: Iterable[Path]) -> int:
+    numbers = [int(path.stem) for path in paths if path.stem.isdecimal()]
+    return max(numbers, default=0) + 1
