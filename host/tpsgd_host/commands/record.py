@@ -137,9 +137,9 @@ def command(
     data: Path, source: str, model: Path | None, rate: str, label: str | None, labels: str | None, fast: bool,
     pause: float | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Record words or gestures into DATA: a folder of WAV files, one folder a label, or a CSV.
+    """Record words or gestures as data to learn from.
 
-    Words are found by the front end that the board has. A key chooses the label of the words that follow; what was
+    DATA is a folder of WAV files, one folder a label, or a CSV of gestures. Words are found by the front end that the board has. A key chooses the label of the words that follow; what was
     recorded can be taken back or labelled anew. Recording goes on where DATA has something already. Every other
     command takes DATA as it is.
 
