@@ -1,1 +1,1 @@
-"""A trained network meets somebody or something new: new speakers and wearers, new classes."""
+"""Adapts trained networks to new speakers and wearers, and to new classes."""

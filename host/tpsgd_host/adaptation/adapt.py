@@ -1,4 +1,4 @@
-"""Make of a trained model one that a board goes on with, on its own samples."""
+"""Prepare a trained model to learn more on a board, from the board's own samples."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tpsgd_host.model.surgery import (
 from tpsgd_host.names import listing
 
 TRAIN = ("output", "adaptor", "all")
-PASSES = 30  # over a few samples
+PASSES = 30  # through a few samples
 
 
 @dataclass(frozen=True)
 class AdaptReport:
-    """What became of a model.
+    """The result of adapting a model.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class AdaptReport:
     added : tuple of str
         New classes.
     remarks : tuple of str
-        What the user should know before the board learns.
+        Notes for the user before the board learns.
     """
 
     before: Model
@@ -51,7 +51,7 @@ class AdaptReport:
 
     @property
     def ram(self) -> tuple[int, int]:
-        """Return the bytes that training takes, before and now."""
+        """Return the bytes that training needs, before and now."""
         return memory(self.before).total, memory(self.model).total
 
     def as_dict(self) -> dict[str, object]:
@@ -76,31 +76,31 @@ def adapt(
     shifts: tuple[int, ...] = (),
     force: bool = False,
 ) -> AdaptReport:
-    """Write a model that goes on learning from where a trained one stands.
+    """Write a model that continues learning where a trained one stopped.
 
     Parameters
     ----------
     source : Path
         The trained model.
     train : {"output", "adaptor", "all"}
-        What learns: the output layer; a dense layer put before it, too; everything. What does not is kept as one byte
-        a weight.
+        What learns: the output layer; also a dense layer inserted before it; all layers. Other layers store one byte
+        per weight.
     units : int
-        Of the adaptor; 0: none, but for ``train`` "adaptor" 32, or as many as there are classes.
+        Units of the adaptor; 0 for none, or with ``train`` "adaptor" for 32 or the number of classes.
     added : tuple of str
         New classes.
     shifts : tuple of int
-        Update shifts of the output, one a phase; empty takes :func:`own_shift` of the model. Other layers learn slower,
-        see ``with_shifts``.
+        Update shifts of the output, one a phase; empty takes :func:`own_shift` of the model. Other layers learn more
+        slowly, see ``with_shifts``.
     force : bool
-        Replace a file that exists.
+        Whether to replace an existing file.
 
     Raises
     ------
     ModelError
-        When the model cannot be read, or be one afterwards.
+        When the model cannot be read, or the result would not be a valid model.
     ConfigError
-        When it cannot be made so.
+        When the model cannot be adapted in this way.
     DataError
         When the file cannot be written.
     """
@@ -125,8 +125,10 @@ def _remarks(model: Model, added: tuple[str, ...]) -> tuple[str, ...]:
     if changed:
         said.append(
             f"{listing(changed)} learn{'s' if len(changed) == 1 else ''} towards targets that the number of classes "
-            "changes: show all classes again, or keep it as it is with --train output"
+            "changes: show all classes again, or use --train output to leave it unchanged"
         )
     if added:
-        said.append("show samples of the old classes among the new ones: what is never shown again is forgotten")
+        said.append(
+            "show samples of the old classes among the new ones: classes that are never shown again are forgotten"
+        )
     return tuple(said)

@@ -1,9 +1,9 @@
-"""What every study of adapting does: hold out each in turn, choose how to adapt without it, adapt to it.
+"""The scheme of all adaptation studies: hold out each item in turn, choose how to adapt without it, adapt to it.
 
-How to adapt (update shift, passes) is chosen on training samples alone: another one is left out as well, adapted to as
-if it were new, and counted on. Neither what is really new nor the test part has a say in it.
+How to adapt (update shift, passes) is chosen only on training samples: a second item is left out too, adapted to as if
+it were new, and tested on. Neither the item that is really new nor the test part influences the choice.
 
-Legend: n samples a class to adapt on.
+Legend: n samples per class to adapt on.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from tpsgd_host.adaptation.ways import Choices, Tuning, chosen
 from tpsgd_host.comparison.jobs import Workers
 from tpsgd_host.comparison.training import Progress
 
-_TEST = 0.2  # of the work of a job that chooses: it tries one tuning
+_TEST = 0.2  # of the work of a job that chooses, because it tries one tuning
 
 
 @dataclass(frozen=True)
 class Job:
-    """A network to train without some, and to adapt to each of ``targets``.
+    """A network to train without some items, and to adapt to each of ``targets``.
 
     Attributes
     ----------
     choices : dict, optional
-        What was chosen, by way and n; without it all tunings are tried.
+        The chosen tunings by way and n; by default all tunings are tried.
     """
 
     without: tuple[str, ...]
@@ -38,7 +38,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: accuracies on what is new and on what was known.
+    """The result of a job: accuracies on new and on known items.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Named(Protocol):
 
 
 class Experiment(Protocol):
-    """What is held out, and how a network meets it; processes get a copy."""
+    """What is held out, and how networks adapt to it; processes get a copy."""
 
     @property
     def ways(self) -> Sequence[Named]:
@@ -72,10 +72,10 @@ class Experiment(Protocol):
         """Each n."""
 
     def counts_known(self, way: str) -> bool:
-        """Whether what was known counts as much as what is new where a way's tuning is chosen."""
+        """Whether known items count as much as new ones in choosing a way's tuning."""
 
     def work(self, job: Job, report: Callable[[float], None]) -> Outcome:
-        """Train the network of a job and adapt it in every way."""
+        """Train the network of a job, and adapt it in every way."""
 
 
 def hold_out(
@@ -91,22 +91,22 @@ def hold_out(
     progress: Progress,
     kind: str,
 ) -> tuple[HeldOut, ...]:
-    """Hold out one after the other and adapt to it.
+    """Hold out one item after the other, and adapt to it.
 
     Parameters
     ----------
     held : sequence of str
-        What is held out, of all ``names``.
+        The items to hold out, of all ``names``.
     choosers : int
-        Others that are left out to choose by, at most.
+        Maximum number of others to leave out for choosing.
     networks : int
-        For each of these.
+        Number of networks for each of these.
     first_seed : int
-        The final networks have this seed and the ``seeds - 1`` after it, those that choose have others.
+        The final networks have this seed and the ``seeds - 1`` after it; those for choosing have others.
     jobs : int
-        Processes; the figures do not depend on it.
+        Number of processes; it does not change the figures.
     kind : str
-        What they are, for people.
+        What the items are called, for readers.
     """
     others = {one: _next(one, names, choosers) for one in held}
     looks = _choosing_jobs(others, range(first_seed + 1000, first_seed + 1000 + networks))
@@ -129,13 +129,13 @@ def _work(experiment: Experiment, job: Job, report: Callable[[float], None]) -> 
 
 
 def _next(one: str, names: Sequence[str], count: int) -> list[str]:
-    """Return the next ones in the list, so that all have their turn."""
+    """Return the next items in the list, so that all get their turn."""
     at = names.index(one)
     return [*names[at + 1 :], *names[:at]][:count]
 
 
 def _choosing_jobs(others: dict[str, list[str]], seeds: Sequence[int]) -> list[Job]:
-    """Return the networks to train without two: the one held out, and a known one to adapt to instead."""
+    """Return the networks to train without two items: the held-out one, and a known one to adapt to instead."""
     targets: dict[tuple[str, ...], set[str]] = {}
     for one, known in others.items():
         for other in known:
@@ -144,7 +144,7 @@ def _choosing_jobs(others: dict[str, list[str]], seeds: Sequence[int]) -> list[J
 
 
 def _choices(one: str, known: list[str], jobs: list[Job], outcomes: list[Outcome], experiment: Experiment) -> Choices:
-    """Return the tuning of each way and n that did best on the known ones when they were left out instead."""
+    """Return the tuning for each way and n that was best on known items when they were left out."""
     scores: dict[tuple[str, int], dict[Tuning, list[tuple[float, float]]]] = {}
     for job, outcome in zip(jobs, outcomes, strict=True):
         if one in job.without:

@@ -1,4 +1,4 @@
-"""A class that the network was not trained on: a row is added to its output layer, and learns from a few samples.
+"""Add a class to a trained network: its output layer gets a row, which learns from a few samples.
 
 Each class is held out in turn. How to learn (update shift, passes) is chosen on the training part, with other classes
 held out instead.
@@ -26,8 +26,8 @@ from tpsgd_host.model.modelfile import Model, memory
 from tpsgd_host.names import listing, suggestion
 
 COUNTS = (1, 3, 5, 10, 20)
-SLOWER = 1  # a row that begins anew may want less
-CHOOSERS = 2  # other classes that are held out to choose by
+SLOWER = 1  # a new row may need a smaller one
+CHOOSERS = 2  # other classes to hold out for choosing
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Growth:
     Attributes
     ----------
     alone : bool
-        Whether its own row alone learns.
+        Whether only its own row learns.
     old : int
-        R, learned again among the new ones; -1: as many as there are new ones.
+        R old samples, learned again among the new ones; -1 for as many as new ones.
     """
 
     name: str
@@ -54,22 +54,22 @@ class Growth:
 
 GROWTHS = (
     Growth("row", "its row", True, 0),
-    Growth("row-5", "its row, 5 old a class", True, 5),
-    Growth("row-n", "its row, n old a class", True, -1),
+    Growth("row-5", "its row, 5 old per class", True, 5),
+    Growth("row-n", "its row, n old per class", True, -1),
     Growth("all", "all rows", False, 0),
-    Growth("all-5", "all rows, 5 old a class", False, 5),
-    Growth("all-n", "all rows, n old a class", False, -1),
+    Growth("all-5", "all rows, 5 old per class", False, 5),
+    Growth("all-n", "all rows, n old per class", False, -1),
 )
 
 
 @dataclass(frozen=True)
 class NewClass:
-    """A class is held out; see :class:`~tpsgd_host.adaptation.hold_out.Experiment`.
+    """Holds out a class; see :class:`~tpsgd_host.adaptation.hold_out.Experiment`.
 
     Attributes
     ----------
     choosing : Part
-        The training part divided, to choose on.
+        The training part, divided for choosing.
     """
 
     problem: Problem
@@ -78,7 +78,7 @@ class NewClass:
     ways: tuple[Growth, ...]
 
     def counts_known(self, way: str) -> bool:  # noqa: ARG002 - of no way
-        """A network that forgets the old classes is of no use, whatever the way."""
+        """Old classes always count, because a network that forgets them is useless."""
         return True
 
     def work(self, job: Job, report: Callable[[float], None]) -> Outcome:
@@ -89,7 +89,7 @@ class NewClass:
             train, test = self.choosing.train, self.choosing.test
         without = [names.index(name) for name in job.without]
         known, tests = _without(train, without), _without(test, without)
-        output = replace(problem.config.layers[-1], units=0)  # as many as there are classes
+        output = replace(problem.config.layers[-1], units=0)  # as many as classes
         layers = (*problem.config.layers[:-1], output)
         config = replace(problem.config, seed=job.seed, classes=known.classes, layers=layers)
         model = train_model(build_model(config, known), known, problem.epochs, problem.shuffle_seed)
@@ -129,20 +129,20 @@ def study_new_class(
     jobs: int = 1,
     progress: Progress = lambda done, of, text: None,
 ) -> AdaptationStudy:
-    """Hold out one class after the other and add it; parameters as of :func:`~.new_subject.study_new_subject`.
+    """Hold out one class after the other and add it; parameters as for :func:`~.new_subject.study_new_subject`.
 
     Raises
     ------
     DataError
-        When there are fewer than four classes: one to add, one to choose by, and two to know.
+        When there are fewer than four classes: one to add, one for choosing, and two that are known.
     ConfigError
         When there is no such class.
     """
     names = problem.train.classes
     if len(names) < 4:
         raise DataError(
-            f"{problem.name} has {len(names)} classes, four are needed: one to add, one to choose by, two to know.",
-            "Record one class more.",
+            f"{problem.name} has {len(names)} classes, but needs four: one to add, one for choosing, two known ones.",
+            "Record one more class.",
         )
     for name in held_out:
         if name not in names:
@@ -153,11 +153,11 @@ def study_new_class(
     experiment = NewClass(problem, choosing, tuple(n for n in sorted(counts) if n <= least), tuple(ways))
     if not experiment.counts:
         raise DataError(
-            f"{problem.name}: {label!r} has {least} samples to learn from, fewer than the fewest to add a class with.",
-            "Record more of it.",
+            f"{problem.name}: {label!r} has {least} training samples, too few to add a class.",
+            "Record more samples of it.",
         )
     note = (
-        f"the curves end at {experiment.counts[-1]} samples: there are {least} of {label!r} to choose how to learn by"
+        f"the curves end at {experiment.counts[-1]} samples: there are {least} of {label!r} for choosing how to learn"
     )
     first = problem.config.seed
     results = hold_out(
@@ -171,7 +171,7 @@ def study_new_class(
 
 
 def _sizes(experiment: NewClass) -> tuple[tuple[str, str, int], ...]:
-    """Return each way with the RAM that it takes: the body frozen, the old samples on the board."""
+    """Return each way with the RAM that it needs, with a frozen body and the old samples on the board."""
     problem, count = experiment.problem, spoken_of(experiment.counts)
     config = problem.config
     frozen = tuple(replace(layer, frozen=True) for layer in config.layers[:-1])
@@ -192,7 +192,7 @@ def _accuracies(readout: Readout, x_new: Integers, x_old: Integers, old: Samples
 
 
 def _without(samples: Samples, classes: Sequence[int]) -> Samples:
-    """Return the samples of all other classes, numbered anew."""
+    """Return the samples of all other classes, renumbered."""
     kept = [y for y in range(len(samples.classes)) if y not in classes]
     part = samples.take(np.flatnonzero(np.isin(samples.labels, kept)))
     labels = np.searchsorted(kept, part.labels).astype(np.uint8)

@@ -1,9 +1,9 @@
-"""Adapting to somebody new: train on all but one speaker or wearer, adapt on a few samples of that one.
+"""Adapt to a new subject: train on all speakers or wearers but one, and adapt on a few samples of that one.
 
-How to adapt (update shift, passes) is chosen among the known ones, on their training recordings: each of them is left
-out in turn, adapted to as if new, and counted on. Neither who is really new nor the test part has a say in it.
+How to adapt (update shift, passes) is chosen on the training recordings of the known subjects: each is left out in
+turn, adapted to as if new, and tested on. Neither the new subject nor the test part influences the choice.
 
-Legend: n samples a class to adapt on.
+Legend: n samples per class to adapt on.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from tpsgd_host.names import listing, suggestion
 from tpsgd_host.training.simulator import Simulator
 
 COUNTS = (1, 2, 3, 5, 10, 20)
-CHOOSERS = 3  # known ones that are left out in turn to choose by, at most
-MAX_HELD_OUT = 6  # where the user names none
+CHOOSERS = 3  # maximum known subjects to leave out in turn for choosing
+MAX_HELD_OUT = 6  # by default
 
 
 @dataclass(frozen=True)
 class NewSubject:
-    """Somebody is held out; see :class:`~tpsgd_host.adaptation.hold_out.Experiment`.
+    """Holds out a subject; see :class:`~tpsgd_host.adaptation.hold_out.Experiment`.
 
     Attributes
     ----------
     choosing, testing : Division
-        The samples that tunings are chosen on, all of the training part; and those of the final runs.
+        The samples for choosing tunings, all from the training part; and those of the final runs.
     """
 
     problem: Problem
@@ -52,11 +52,11 @@ class NewSubject:
     ways: tuple[Way, ...]
 
     def counts_known(self, way: str) -> bool:
-        """Who keeps old samples wants the old ones as much as the new."""
+        """Old subjects count as much as the new one if the way keeps old samples."""
         return any(one.name == way and one.old for one in self.ways)
 
     def work(self, job: Job, report: Callable[[float], None]) -> Outcome:
-        """Train a network without some, and adapt it to each target in every way."""
+        """Train a network without some subjects, and adapt it to each target in every way."""
         problem = self.problem
         division = self.choosing if job.choices is None else self.testing
         known, tests = division.known(job.without)
@@ -96,28 +96,28 @@ def study_new_subject(
     jobs: int = 1,
     progress: Progress = lambda done, of, text: None,
 ) -> AdaptationStudy:
-    """Hold out one subject after the other and adapt to it.
+    """Hold out one subject after the other, and adapt to it.
 
     Parameters
     ----------
     problem : Problem
     train_subjects, test_subjects : tuple of str
-        Whom each sample of the problem's training and test part is from.
+        The subject of each sample in the problem's training and test parts.
     column : str
-        What subjects are, for people: speaker, wearer.
+        What subjects are called, for readers: speaker, wearer.
     held_out : sequence of str
-        Whom to hold out, by default everybody, six at most.
+        The subjects to hold out; by default all, at most six.
     seeds : int
-        Networks, and draws of the few samples, for each.
+        Number of networks, and of draws of the few samples, for each subject.
     counts : sequence of int
-        n; those that not everybody has enough samples for are left out.
+        The values of n; those for which some subject has too few samples are left out.
     jobs : int
         Processes; the figures do not depend on it.
 
     Raises
     ------
     DataError
-        When there are fewer than three subjects, or too few samples of one.
+        When there are fewer than three subjects, or one has too few samples.
     ConfigError
         When there is no such subject.
     """
@@ -139,7 +139,7 @@ def study_new_subject(
 
 
 def _sizes(problem: Problem, ways: Sequence[Way]) -> tuple[tuple[str, str, int], ...]:
-    """Return each way with the RAM that it takes."""
+    """Return each way with the RAM that it needs."""
     drawn = build_model(problem.config, problem.train)
     return tuple((way.name, way.title, way.bytes(way.shaped(drawn))) for way in ways)
 
@@ -147,8 +147,8 @@ def _sizes(problem: Problem, ways: Sequence[Way]) -> tuple[tuple[str, str, int],
 def _held_out(names: list[str], wanted: Sequence[str], column: str) -> list[str]:
     if len(names) < 3:
         raise DataError(
-            f"column {column!r} names {listing(names) or 'nobody'}: three are needed, each with recordings to learn "
-            "and to test on: one is held out, and two are needed to choose how to adapt.",
+            f"column {column!r} names {listing(names) or 'nobody'}; three are needed, each with recordings to learn "
+            "from and to test on: one to hold out, and two for choosing how to adapt.",
             f"Record one more {column}; or test on one of them: tpsgd-host simulate DATA --leave-out {column}=NAME",
         )
     for name in wanted:
@@ -162,7 +162,7 @@ def _held_out(names: list[str], wanted: Sequence[str], column: str) -> list[str]
 def _counts(
     problem: Problem, division: Division, names: list[str], wanted: Sequence[int]
 ) -> tuple[tuple[int, ...], str]:
-    """Return the numbers of samples a class that everybody has, as many again being left to test on; and a note."""
+    """Return the numbers of samples per class that every subject has twice, to adapt and to test on; and a note."""
     classes = problem.train.classes
     having = {name: np.bincount(division.new(name).labels, minlength=len(classes)) for name in names}
     fewest = min(names, key=lambda name: int(having[name].min()))
@@ -170,22 +170,22 @@ def _counts(
     counts = tuple(n for n in sorted(wanted) if 2 * n <= least)
     if not counts:
         raise DataError(
-            f"{problem.name}: {fewest!r} has {least} samples of {label!r} in the training part, two are the least: one "
-            "to adapt on, one to count on.",
-            "Record more of each class with each.",
+            f"{problem.name}: {fewest!r} has {least} samples of {label!r} in the training part, but needs two: one "
+            "to adapt on, one to test on.",
+            "Record more of each class with each of them.",
         )
     if counts == tuple(sorted(wanted)):
         return counts, ""
     return counts, (
-        f"the curves end at {counts[-1]} samples a class: {fewest!r} has {least} of {label!r} in the training part, "
-        "and half of them are kept to count on"
+        f"the curves end at {counts[-1]} samples per class: {fewest!r} has {least} of {label!r} in the training part, "
+        "and half of them are for testing"
     )
 
 
 def _adapt(
     way: Way, start: Model, tuning: Tuning, new: Samples, chosen: npt.NDArray[np.int64], known: Samples, seed: int
 ) -> Model:
-    """Return the network adapted on the chosen samples, and on old ones where the way keeps some."""
+    """Return the network adapted on the chosen samples, and on old ones if the way keeps some."""
     model = way.model(start, tuning)
     samples = new.take(chosen)
     if way.old:

@@ -1,4 +1,4 @@
-"""What came of a study of adapting: printed as text, Markdown or JSON, and kept in a folder."""
+"""Output of an adaptation study: printed as text, Markdown or JSON, and saved in a folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tpsgd_host.terminal import echo
 
 
 def show_study(output: Output, source: Source, one: AdaptationStudy) -> None:
-    """Keep and show what a trained network makes of somebody or something new."""
+    """Save and show an adaptation study."""
     ready = None if output.folder is None else ready_model(source.problem, one)
     if output.folder is not None and ready is not None:
         report.write_folder(output.folder, one, source.toml, command_line(), ready)
@@ -26,7 +26,7 @@ def show_study(output: Output, source: Source, one: AdaptationStudy) -> None:
         output.tell_folder()
         if output.folder is not None and ready is not None:
             path = output.folder / report.ready_file(one)
-            echo(f"{path} is trained, and set up to learn as was found best ({ready.tuning}): its README says how")
+            echo(f"{path} is trained, and set up to learn in the best way ({ready.tuning}); the README explains it")
 
 
 def _show(one: AdaptationStudy) -> None:

@@ -1,4 +1,4 @@
-"""The picture of a study of adapting: accuracy against the number of samples, on the new one and on the old ones."""
+"""Draw an adaptation study: accuracy against the number of samples, on the new item and on the old ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MARKS = "osD^vPX"
 
 
 def plot_study(one: AdaptationStudy, path: Path) -> None:
-    """Draw both curves of every way, mean over those held out and the seeds; PNG or SVG by the suffix."""
+    """Draw both curves of every way, averaged over held-out items and seeds, as PNG or SVG by the suffix."""
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     new, old = figure.subplots(1, 2, sharey=True)
     places = range(len(one.counts) + 1)
@@ -39,7 +39,7 @@ def plot_study(one: AdaptationStudy, path: Path) -> None:
 def _dress(axes: Axes, one: AdaptationStudy, title: str) -> None:
     axes.set_title(title, fontsize=11, parse_math=False)
     axes.set_xticks(range(len(one.counts) + 1), ["0", *map(str, one.counts)])
-    axes.set_xlabel("samples a class")
+    axes.set_xlabel("samples per class")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylim(top=1.005)
     axes.grid(color="#dddddd", lw=0.8)

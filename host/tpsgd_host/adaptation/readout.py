@@ -1,6 +1,6 @@
-"""The output layer by itself, in the device's integers: what it sees, and how it learns, all rows or some.
+"""The output layer alone, in the device's integers: its inputs, and how all or some of its rows learn.
 
-Boards train whole layers; here a row can be left alone, to find out whether that would be worth something.
+Boards train whole layers; here rows can be left unchanged, to find out whether that would help.
 
 Shapes: S samples, N classes (rows), n inputs of the output layer and its bias.
 """
@@ -27,7 +27,7 @@ Integers = npt.NDArray[np.int64]
 
 
 def features(model: Model, samples: Samples) -> Integers:
-    """Return what the output layer sees of each sample, shape (S, n), the bias' 127 last: by the device's own code."""
+    """Return the output layer's inputs for each sample, shape (S, n), the bias' 127 last, by the device's own code."""
     file = io.BytesIO(model.to_bytes())
     network: Any = build(file, DeviceModel(file), runtime.engine(kernels_np.NUMBER))
     data = model.scaling.encode(samples.values)
@@ -53,11 +53,11 @@ class Readout:
 
     @classmethod
     def of(cls, model: Model) -> Readout:
-        """Return that of a network whose output layer is not frozen."""
+        """Return the output layer of a network where it is not frozen."""
         return cls(model.weights[-1].astype(np.int64) - OFFSET, model.layers[-1].shift)
 
     def with_row(self) -> Readout:
-        """Return this layer with one class more, as it begins on a board."""
+        """Return this layer with one more class, with a board's initial weights."""
         return Readout(np.vstack([self.v, mean_row(self.v)]), self.shift)
 
     def classify(self, x: Integers) -> Integers:
@@ -68,7 +68,7 @@ class Readout:
     def learn(
         self, x: Integers, y: Integers, shift: int, passes: int, seed: int, rows: Sequence[int] | None = None
     ) -> None:
-        """Learn samples, shuffled anew for each pass, by the device's own kernels.
+        """Learn samples, shuffled for each pass, with the device's own kernels.
 
         Parameters
         ----------
@@ -95,6 +95,6 @@ class Readout:
         self.v = np.frombuffer(stored, "<u2").reshape(m, n).astype(np.int64) - OFFSET
 
     def _sums(self, x: Integers) -> Integers:
-        hi = ((self.v + 128) >> 8).astype(np.float64)  # a float64 product of such numbers is exact, and fast
+        hi = ((self.v + 128) >> 8).astype(np.float64)  # in float64 this product is exact, and fast
         z: Integers = (x.astype(np.float64) @ hi.T).astype(np.int64) >> self.shift
         return z

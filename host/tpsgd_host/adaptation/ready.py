@@ -1,4 +1,4 @@
-"""The network that a study of adapting leaves: trained on everything, set up to learn as was found best."""
+"""The network that an adaptation study saves: trained on everything, and set up to learn in the best way."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Ready:
     Attributes
     ----------
     tuning : Tuning
-        Its update shift is in the model; the passes are over the samples that are shown.
+        Its update shift is in the model; its passes are through the new samples.
     old : int
-        Samples a class of the known ones to show among them.
+        Old samples per class to show among them.
     """
 
     model: Model
@@ -32,10 +32,10 @@ class Ready:
 
 
 def ready_model(problem: Problem, one: AdaptationStudy) -> Ready:
-    """Return a network trained on all training samples, to go on with what is new as was found best.
+    """Return a network trained on all training samples and ready to adapt in the best way.
 
-    For somebody new, ways that need old samples are left aside: those of the new one are all that a board needs. A new
-    class is added with the whole output layer learning, as boards do.
+    For a new subject, ways that need old samples are not considered, so a board needs only the new ones. A new class is
+    added with the whole output layer learning, as on boards.
     """
     n = spoken_of(one.counts)
     if one.kind == "class":
@@ -48,7 +48,7 @@ def ready_model(problem: Problem, one: AdaptationStudy) -> Ready:
 
 
 def _best(one: AdaptationStudy, n: int, names: set[str], old: bool) -> tuple[str, Tuning]:
-    """Return the way that was best where it was chosen, and the tuning that it was given most often."""
+    """Return the way with the best accuracy in choosing, and its most frequent tuning."""
     found = [a for held in one.held_out for a in held.adapted if a.count == n and a.way in names]
 
     def score(name: str) -> float:

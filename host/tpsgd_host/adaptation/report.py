@@ -1,4 +1,4 @@
-"""Tables and pictures of a study of adapting, and the folder that keeps them."""
+"""Tables and pictures of an adaptation study, and their folder."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tpsgd_host.files import write_atomic
 from tpsgd_host.runs.log import write_json
 
 _LEGEND = (
-    "Accuracy in percent, mean over those held out and over the seeds. Bytes: RAM that learning takes on a board, kept "
-    "samples among them; the new samples come from the host, as often as there are passes. How to learn (update shift, "
+    "Accuracy in percent, mean over held-out ones and seeds. Bytes: RAM for learning on a board, including kept "
+    "samples; the new samples come from the host, once in each pass. How to learn (update shift, "
     "passes) was chosen {chosen}."
 )
 _CHOSEN = {
@@ -28,7 +28,7 @@ _CHOSEN = {
 }
 
 README = """\
-What `tpsgd-host compare` found, and how to find it again:
+Results of `tpsgd-host compare`, which this command repeats:
 
     {command}
 
@@ -39,7 +39,7 @@ What `tpsgd-host compare` found, and how to find it again:
 """
 
 READY = """\
-- `{file}`: trained on all training samples, and set up to learn as was found best: {tuning}
+- `{file}`: trained on all training samples, and set up to learn in the best way: {tuning}
 """
 
 NEXT = {
@@ -62,12 +62,12 @@ With samples of a new class{old}:
 
 
 def legend(one: AdaptationStudy) -> str:
-    """Say how to read the tables."""
+    """Explain how to read the tables."""
     return _LEGEND.format(chosen=_CHOSEN[one.kind])
 
 
 def heading(one: AdaptationStudy) -> str:
-    """Say what was studied."""
+    """Describe what was studied."""
     names = ", ".join(held.name for held in one.held_out)
     return f"{one.problem}: {one.network}, {one.column} held out in turn: {names}; {seeds_text(one.seeds)}"
 
@@ -90,13 +90,13 @@ def markdown(one: AdaptationStudy) -> str:
     parts = [f"## {one.problem}, by {one.column}", f"{heading(one)}.", legend(one)]
     for title, heads, rows in _tables(one):
         parts += [f"{title}:", markdown_table(heads, rows)]
-    parts += ["How each was adapted:", markdown_table(*_tunings(one))]
+    parts += ["How each one was adapted:", markdown_table(*_tunings(one))]
     parts.append("\n".join(f"- {sentence}" for sentence in one.verdict()))
     return "\n\n".join(parts) + "\n"
 
 
 def write_folder(folder: Path, one: AdaptationStudy, toml: str, command: Sequence[str], ready: Ready) -> None:
-    """Write figures, tables and the picture of a study, and the network to adapt with its passes."""
+    """Write figures, tables and the picture of a study, and the network to adapt."""
     readme = README.format(command=shlex.join(command))
     file = ready_file(one)
     ready.model.save(folder / file)
@@ -109,7 +109,7 @@ def write_folder(folder: Path, one: AdaptationStudy, toml: str, command: Sequenc
         (f"{one.stem}.toml", toml),
     ):  # fmt: skip
         write_atomic(folder / name, text.encode())
-    from tpsgd_host.adaptation.picture import plot_study  # matplotlib takes a while
+    from tpsgd_host.adaptation.picture import plot_study  # matplotlib is slow to import
 
     plot_study(one, folder / "adaptation.png")
 
@@ -121,7 +121,7 @@ def ready_file(one: AdaptationStudy) -> str:
 
 def _tables(one: AdaptationStudy) -> list[tuple[str, list[str], list[list[str]]]]:
     """Return title, heads and rows of each table."""
-    heads = ["samples a class", "bytes", "0", *map(str, one.counts)]
+    heads = ["samples per class", "bytes", "0", *map(str, one.counts)]
     tables = []
     for title, old in (("on the new one", False), ("on the old ones", True)):
         rows = [
@@ -130,7 +130,7 @@ def _tables(one: AdaptationStudy) -> list[tuple[str, list[str], list[list[str]]]
         ]
         tables.append((title, heads, rows))
     n = spoken_of(one.counts)
-    heads = [f"on the new one, {n} a class", *(way for _, way, _ in one.ways)]
+    heads = [f"on the new one, {n} per class", *(way for _, way, _ in one.ways)]
     each = [[held.name, *(_percent(held.mean(name, n)) for name, _, _ in one.ways)] for held in one.held_out]
     tables.append((f"each {one.column}", heads, each))
     return tables
@@ -142,13 +142,13 @@ def _tunings(one: AdaptationStudy) -> tuple[list[str], list[list[str]]]:
     for held in one.held_out:
         tunings = {a.way: a.tuning for a in held.adapted if a.count == n}
         rows.append([held.name, *(tunings[name] for name, _, _ in one.ways)])
-    return [f"{one.column}, {n} a class", *(title for _, title, _ in one.ways)], rows
+    return [f"{one.column}, {n} per class", *(title for _, title, _ in one.ways)], rows
 
 
 def _accuracies(one: AdaptationStudy) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((one.column, "way", "samples a class", "seed", "new", "old"))
+    writer.writerow((one.column, "way", "samples per class", "seed", "new", "old"))
     for held in one.held_out:
         for a in held.adapted:
             for seed, new, old in zip(one.seeds, a.new, a.old, strict=True):

@@ -1,4 +1,4 @@
-"""What a study of adapting found: numbers, and the sentences that they make."""
+"""The results of an adaptation study, in numbers and sentences."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from tpsgd_host.adaptation.ways import Choice
 from tpsgd_host.names import file_name
 
 SCHEMA = 1  # of the JSON
-TARGET_COUNT = 10  # samples a class that the verdict speaks of, or the most there are
-NEAR = 3.0  # points within which a new one counts as regained
+TARGET_COUNT = 10  # samples per class in the verdict, or the maximum if that is less
+NEAR = 3.0  # points of difference within which a new one counts as caught up
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """One way to adapt with n samples a class: test accuracies on the new one and on the old ones, one a seed.
+    """One way to adapt with n samples per class: test accuracies on the new one and on the old ones, one per seed.
 
-    With ``count`` 0 nothing was adapted yet.
+    A ``count`` of 0 means before adapting.
 
     Attributes
     ----------
     tuning : str
         How it was adapted.
     validation : tuple of float
-        Accuracy on new and old ones where that was chosen.
+        Accuracy on new and old ones in choosing that tuning.
     """
 
     way: str
@@ -38,7 +38,7 @@ class Adapted:
 
     @classmethod
     def of(cls, way: str, count: int, pairs: Sequence[tuple[float, float]], choice: Choice | None = None) -> Adapted:
-        """Return what (new, old) pairs of accuracies, one a seed, say."""
+        """Return the result for (new, old) pairs of accuracies, one per seed."""
         new, old = tuple(new for new, _ in pairs), tuple(old for _, old in pairs)
         if choice is None:
             return cls(way, count, new, old)
@@ -47,7 +47,7 @@ class Adapted:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One who, or a class that, was held out."""
+    """A subject or class that was held out."""
 
     name: str
     adapted: tuple[Adapted, ...]
@@ -60,22 +60,22 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class AdaptationStudy:
-    """A whole study of what a trained network makes of somebody or something new.
+    """A whole study of adapting to new subjects or classes.
 
     Attributes
     ----------
     kind : {"subject", "class"}
-        Whether somebody new was adapted to, or a class was added.
+        Whether networks were adapted to a new subject, or a class was added.
     column : str
-        What is held out, for people: speaker, wearer, class.
+        What is held out, for readers: speaker, wearer, class.
     names : tuple of str
-        All there are; ``held_out`` are those that were held out.
+        All names; ``held_out`` are those that were held out.
     counts : tuple of int
-        Samples a class to adapt on.
+        Samples per class to adapt on.
     ways : tuple of (name, title, bytes)
-        Bytes are the RAM that adapting takes on a board, kept samples among them.
+        Bytes are the RAM for adapting on a board, including kept samples.
     notes : tuple of str
-        What a user should know about the data.
+        Notes about the data for the user.
     """
 
     kind: str
@@ -92,15 +92,15 @@ class AdaptationStudy:
 
     @property
     def stem(self) -> str:
-        """How the names of its files begin."""
+        """The beginning of its file names."""
         return file_name(self.problem, "network")
 
     def mean(self, way: str, count: int, old: bool = False) -> float:
-        """Return the mean accuracy after adapting, on the new ones or on the old; ``count`` 0 is before."""
+        """Return the mean accuracy after adapting, on the new ones or on the old; ``count`` 0 means before."""
         return fmean(one.mean(way, count, old) for one in self.held_out)
 
     def best(self, count: int, old: bool) -> tuple[str, str, int]:
-        """Return the way that was best on the new ones, or on new and ``old`` ones alike, where it was chosen."""
+        """Return the way that was best in choosing, on the new ones or on new and ``old`` ones alike."""
 
         def score(way: tuple[str, str, int]) -> float:
             found = [a.validation for h in self.held_out for a in h.adapted if (a.way, a.count) == (way[0], count)]
@@ -109,7 +109,7 @@ class AdaptationStudy:
         return max(self.ways, key=score)
 
     def verdict(self) -> tuple[str, ...]:
-        """Return what a user should know."""
+        """Return the verdict as sentences."""
         n = spoken_of(self.counts)
         said = self._of_class(n) if self.kind == "class" else self._of_subject(n)
         return (*said, *(f"Note: {note}." for note in self.notes))
@@ -122,7 +122,7 @@ class AdaptationStudy:
         said = [
             f"A {self.column} that the network does not know is classified at {_percent(self.mean(way, 0))}, those it "
             f"knows at {_percent(known)}.",
-            f"{n} sample{'s' if n > 1 else ''} a class bring that to {_percent(new)} ({title}, {size:,} bytes), "
+            f"{n} sample{'s' if n > 1 else ''} per class bring that to {_percent(new)} ({title}, {size:,} bytes), "
             f"{_relation(gap)} the known ones{within}. The old ones are then at {_percent(self.mean(way, n, True))}.",
         ]
         both, title, size = self.best(n, old=True)
@@ -154,7 +154,7 @@ class AdaptationStudy:
 
 
 def spoken_of(counts: Sequence[int]) -> int:
-    """Return the number of samples that the verdict speaks of."""
+    """Return the number of samples for the verdict."""
     return max(c for c in counts if c <= max(TARGET_COUNT, counts[0]))
 
 

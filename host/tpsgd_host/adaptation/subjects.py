@@ -1,4 +1,4 @@
-"""Samples by whom they are from: those of the known ones and of a new one, to learn and to test on.
+"""Divide samples by subject: those of known subjects and of a new one, for learning and for testing.
 
 Shapes: N classes.
 """
@@ -20,7 +20,7 @@ from tpsgd_host.data.subjects import Subjects
 
 @dataclass(frozen=True)
 class Division:
-    """Samples to train and to test on, and whom each is from."""
+    """Samples to train and to test on, and the subject of each."""
 
     train: Samples
     test: Samples
@@ -28,19 +28,19 @@ class Division:
     test_subjects: Subjects
 
     def known(self, without: Sequence[str]) -> tuple[Samples, Samples]:
-        """Return what is trained and tested on of all but some."""
+        """Return the samples to train and to test on, without some subjects."""
         train = self.train.take(_where(self.train_subjects, without, inside=False))
         return train, self.test.take(_where(self.test_subjects, without, inside=False))
 
     def new(self, name: str) -> Samples:
-        """Return all samples of one, of both parts."""
+        """Return all samples of one subject, from both parts."""
         train = self.train.take(_where(self.train_subjects, (name,), inside=True))
         return joined(train, self.test.take(_where(self.test_subjects, (name,), inside=True)))
 
     def choosing(self) -> Division:
-        """Return the division to choose on: both parts are of the training part, and share no recording.
+        """Return the division for choosing: both parts come from the training part, and share no recording.
 
-        Each one's samples are divided by themselves: nobody has a say in how another's are.
+        Each subject's samples are divided separately, so no subject affects the division of another.
         """
         subjects = np.array(self.train_subjects, object)
         inside = np.zeros(len(subjects), bool)
@@ -56,7 +56,7 @@ class Division:
 
 
 def draw(new: Samples, most: int, seed: int) -> tuple[npt.NDArray[np.int64], Samples]:
-    """Draw ``most`` samples a class to adapt on, (N, most), and return them with the samples to test on.
+    """Draw ``most`` samples per class to adapt on, (N, most); return them and the samples to test on.
 
     Recordings come in an order drawn by the seed. A recording that gives a sample to adapt on gives none to test on,
     unless it is the only one of its class left.

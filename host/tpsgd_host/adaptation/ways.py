@@ -1,6 +1,6 @@
-"""Ways to adapt a trained network to somebody new, each as a model that a board can run.
+"""Ways to adapt a trained network to a new subject, each as a model that a board can run.
 
-Shapes: R old samples a class, N classes, T steps, C channels.
+Shapes: R old samples per class, N classes, T steps, C channels.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from tpsgd_host.model.surgery import ADAPTOR_UNITS, LARGEST_SHIFT, own_shift, wi
 from tpsgd_host.training.executor import Bytes
 from tpsgd_host.training.simulator import Simulator
 
-PASSES = (30, 120)  # over the few samples
-USUAL_SHIFTS = (5, 7)  # of the output layer, first and last
+PASSES = (30, 120)  # through the few samples
+USUAL_SHIFTS = (5, 7)  # of the output layer, smallest and largest
 
 
 @dataclass(frozen=True, order=True)
 class Tuning:
-    """How to adapt: update shift of the output layer (the others learn slower, see ``with_shifts``), and passes."""
+    """How to adapt: update shift of the output layer (others learn more slowly, see ``with_shifts``), and passes."""
 
     shift: int
     passes: int
@@ -36,38 +36,38 @@ class Tuning:
 
     @classmethod
     def of(cls, text: str) -> Tuning:
-        """Return the tuning that ``str`` made this text of."""
+        """Return the tuning from its ``str``."""
         _, shift, passes, _ = text.replace(",", "").split()
         return cls(int(shift), int(passes))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A tuning that was chosen, and its mean accuracy on new and old ones where it was."""
+    """A chosen tuning, and its mean accuracy on new and old subjects in choosing."""
 
     tuning: Tuning
     new: float
     old: float
 
 
-#: What was chosen, by way and number of samples.
+#: The choices, by way and number of samples.
 Choices: TypeAlias = dict[tuple[str, int], Choice]
 
 
 def chosen(found: dict[Tuning, list[tuple[float, float]]], old: bool) -> Choice:
-    """Return the tuning whose (new, old) pairs of accuracies are best, the old ones counted or not."""
+    """Return the tuning with the best (new, old) pairs of accuracies, with or without the old ones."""
     means = {tuning: (fmean(n for n, _ in pairs), fmean(o for _, o in pairs)) for tuning, pairs in found.items()}
     best = max(sorted(means), key=lambda tuning: means[tuning][0] + (means[tuning][1] if old else 0.0))
     return Choice(best, *means[best])
 
 
 def shifts_to_try(model: Model, slower: int = 0) -> tuple[int, ...]:
-    """Return update shifts of the output to choose from: the usual ones, and those around the model's own.
+    """Return the output's update shifts to choose from: the default ones, and those around the model's own.
 
     Parameters
     ----------
     slower : int
-        So many more at the slow end.
+        Number of additional shifts at the slow end.
     """
     own = own_shift(model)
     around = range(max(1, own - 1), min(LARGEST_SHIFT, own + 1 + slower) + 1)
@@ -81,14 +81,13 @@ class Way:
     Attributes
     ----------
     body : bool
-        Whether the hidden layers learn too.
+        Whether the hidden layers also learn.
     adaptor : int
-        Units, or as many as there are classes, of a dense layer that is put before the output and learns with it; 0
-        for none.
+        Units (at least one per class) of a dense layer inserted before the output, which learns with it; 0 for none.
     old : int
-        R, samples a class of the known ones that are kept and learned again among the new.
+        R, old samples per class that are kept and learned again among the new ones.
     untrained : bool
-        Whether the hidden layers were never trained, on the known ones neither.
+        Whether the hidden layers were never trained, not even on the known subjects.
     """
 
     name: str
@@ -99,11 +98,11 @@ class Way:
     untrained: bool = False
 
     def tunings(self, start: Model) -> tuple[Tuning, ...]:
-        """Return what to choose from for a network: usual update shifts, and those around its own."""
+        """Return the tunings to choose from for a network: default update shifts, and those around its own."""
         return tuple(Tuning(shift, passes) for passes in PASSES for shift in shifts_to_try(start))
 
     def start(self, drawn: Model, base: Model, known: Samples, epochs: int, shuffle_seed: int) -> Model:
-        """Return the network that is to be adapted, trained on the known samples.
+        """Return the network to adapt, trained on the known samples.
 
         Parameters
         ----------
@@ -119,12 +118,12 @@ class Way:
         return with_adaptor(base, max(self.adaptor, len(base.classes))) if self.adaptor else base
 
     def model(self, start: Model, tuning: Tuning) -> Model:
-        """Return the network as it adapts: layers that stay keep one byte a weight."""
+        """Return the network for adapting; layers that do not learn have one byte per weight."""
         learning = len(start.layers) if self.body else 1 + bool(self.adaptor)
         return with_shifts(with_learning(start, learning), (tuning.shift,))
 
     def bytes(self, start: Model) -> int:
-        """Return the RAM that adapting takes on a board, the kept samples with it."""
+        """Return the RAM that adapting needs on a board, including kept samples."""
         size = start.layout.steps * start.layout.channels
         return memory(self.model(start, self.tunings(start)[0])).total + self.old * len(start.classes) * (size + 1)
 
@@ -136,7 +135,7 @@ WAYS = (
     Way("untrained", "last layer, body untrained", untrained=True),
     Way("all", "all layers", body=True),
     Way("adaptor", "adaptor and last layer", adaptor=ADAPTOR_UNITS),
-    Way("replay", "last layer, 5 old a class", old=5),
+    Way("replay", "last layer, 5 old per class", old=5),
 )
 
 
@@ -148,7 +147,7 @@ def train_model(model: Model, samples: Samples, epochs: int, shuffle_seed: int) 
 
 
 def trained(model: Model, data: Bytes, labels: Bytes, epochs: int, shuffle_seed: int) -> Simulator:
-    """Return a simulator that has trained a network for so many passes, shuffled anew for each."""
+    """Return a simulator that has trained a network for some passes, shuffled for each."""
     simulator = Simulator(model)
     simulator.start(0, epochs * len(labels), True)
     for order in orders(len(labels), epochs, shuffle_seed):
@@ -157,7 +156,7 @@ def trained(model: Model, data: Bytes, labels: Bytes, epochs: int, shuffle_seed:
 
 
 def few(samples: Samples, count: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return the indices of ``count`` samples a class, or all where there are fewer, drawn by the seed."""
+    """Return the indices of ``count`` samples per class (all if there are fewer), drawn by the seed."""
     dice = np.random.default_rng(seed)
     drawn = [dice.permutation(np.flatnonzero(samples.labels == y))[:count] for y in range(len(samples.classes))]
     return np.concatenate(drawn).astype(np.int64)

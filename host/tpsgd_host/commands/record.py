@@ -139,9 +139,9 @@ def command(
 ) -> None:  # fmt: skip
     """Record words or gestures as data to learn from.
 
-    DATA is a folder of WAV files, one folder a label, or a CSV of gestures. Words are found by the front end that the board has. A key chooses the label of the words that follow; what was
-    recorded can be taken back or labelled anew. Recording goes on where DATA has something already. Every other
-    command takes DATA as it is.
+    DATA is a folder of WAV files, one folder a label, or a CSV of gestures. Words are found by the front end that the
+    board has. A key chooses the label of the words that follow; what was recorded can be taken back or labelled anew.
+    Recording goes on where DATA has something already. Every other command takes DATA as it is.
 
     \b
     Examples:

@@ -145,14 +145,14 @@ def test_what_cannot_be_studied(digits):
         study(digits, held_out=("ascew",))
     assert "'askew'" in caught.value.hint
     rare = tuple("faint" if i < 12 else ("askew", "plain")[i % 2] for i in range(len(train)))
-    with pytest.raises(DataError, match="two are the least"):
+    with pytest.raises(DataError, match="but needs two"):
         study((problem, rare, test))
 
 
 def test_verdict(studied):
     first, second, *_ = studied.verdict()
     assert first.startswith("A scanner that the network does not know is classified at ")
-    assert "10 samples a class bring that to " in second and "within 3 points" in second
+    assert "10 samples per class bring that to " in second and "within 3 points" in second
 
 
 def test_whom_a_row_is_from(digits, tmp_path):
