@@ -103,7 +103,7 @@ def _kept(one: dict[str, Any]) -> dict[str, Any]:
         for entry in one["entries"]
     ]
     same = {key: one[key] for key in ("problem", "network", "epochs", "seeds", "chosen", "differences")}
-    return {**same, "samples": one["test_samples"], "folds": len(one["crossed"]), "entries": entries}
+    return {**same, "samples": one["test_samples"], "folds": len(one["fold_results"]), "entries": entries}
 
 
 def _command(commands: Sequence[list[str]]) -> str:

@@ -48,7 +48,7 @@ def cross_validate(
     Returns
     -------
     Comparison
-        Accuracies are those of one seed on the recordings of all folds. ``crossed`` has the results of each fold.
+        Accuracies are those of one seed on the recordings of all folds. ``fold_results`` has the results of each fold.
     """
     found: list[Comparison] = []
     for i, problem in enumerate(problems):
@@ -61,27 +61,27 @@ def cross_validate(
     return merged(found)
 
 
-def merged(crossed: Sequence[Comparison]) -> Comparison:
+def merged(fold_results: Sequence[Comparison]) -> Comparison:
     """Combine the results of all folds."""
-    first = crossed[0]
-    entries = tuple(_merged([one.entries[i] for one in crossed], crossed) for i in range(len(first.entries)))
-    samples = sum(one.test_samples for one in crossed)
+    first = fold_results[0]
+    entries = tuple(_merged([one.entries[i] for one in fold_results], fold_results) for i in range(len(first.entries)))
+    samples = sum(one.test_samples for one in fold_results)
     return replace(
         first,
-        train_samples=min(one.train_samples for one in crossed),
+        train_samples=min(one.train_samples for one in fold_results),
         test_samples=samples,
-        validation_samples=sum(one.validation_samples for one in crossed),
+        validation_samples=sum(one.validation_samples for one in fold_results),
         entries=entries,
         differences=differences(entries, samples),
         verdict=verdict(entries, samples),
-        notes=_notes(crossed),
-        crossed=tuple(crossed),
+        notes=_notes(fold_results),
+        fold_results=tuple(fold_results),
     )
 
 
-def _merged(entries: Sequence[Entry], crossed: Sequence[Comparison]) -> Entry:
+def _merged(entries: Sequence[Entry], fold_results: Sequence[Comparison]) -> Entry:
     """Return one method's figures over all folds, each weighted by its number of samples."""
-    share = np.array([one.test_samples for one in crossed], float)
+    share = np.array([one.test_samples for one in fold_results], float)
     share /= share.sum()
     hidden, output = (", ".join(dict.fromkeys(entry.rates[i] for entry in entries)) for i in (0, 1))
     return replace(
@@ -99,13 +99,13 @@ def _merged(entries: Sequence[Entry], crossed: Sequence[Comparison]) -> Entry:
     )
 
 
-def _notes(crossed: Sequence[Comparison]) -> tuple[str, ...]:
+def _notes(fold_results: Sequence[Comparison]) -> tuple[str, ...]:
     """Return the notes of all folds; name the folds of a note that not all have."""
-    known = dict.fromkeys(note for one in crossed for note in one.notes)
+    known = dict.fromkeys(note for one in fold_results for note in one.notes)
     said = []
     for note in known:
-        having = [str(i + 1) for i, one in enumerate(crossed) if note in one.notes]
-        where = "" if len(having) == len(crossed) else f" (fold {', '.join(having)})"
+        having = [str(i + 1) for i, one in enumerate(fold_results) if note in one.notes]
+        where = "" if len(having) == len(fold_results) else f" (fold {', '.join(having)})"
         said.append(note + where)
     return tuple(said)
 

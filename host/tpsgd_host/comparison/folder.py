@@ -75,7 +75,7 @@ def write_folder(
         _write(folder / f"{comparison.stem}.toml", toml)
         if has_tuned(comparison):
             _write(folder / f"{comparison.stem}{TUNED}", tuned_toml(problems[0], toml, comparison))
-        parts = _tested_in(problems) if comparison.crossed else _split(*problems)
+        parts = _tested_in(problems) if comparison.fold_results else _split(*problems)
         _write(folder / f"{comparison.stem}-split.csv", parts)
         picture_files(comparison, folder)
 

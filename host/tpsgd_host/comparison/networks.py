@@ -153,7 +153,7 @@ def compare_networks(
         differences=differences(one.entries, one.test_samples, best.name),
         verdict=network_verdict(best, one.entries, one.test_samples),
         notes=(*one.notes, *notes),
-        crossed=tuple(replace(fold, chosen=best.name) for fold in one.crossed),
+        fold_results=tuple(replace(fold, chosen=best.name) for fold in one.fold_results),
         chosen=best.name,
     )
     kept = tuple(replace(problem, config=network.config) for problem in problems)

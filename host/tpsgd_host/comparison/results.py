@@ -186,7 +186,7 @@ class Comparison:
         Sentences.
     board : BoardRun or None
         A run on the virtual board, which gave the same weights.
-    crossed : tuple of Comparison
+    fold_results : tuple of Comparison
         The result of each fold of a cross-validation; empty with a single test part.
     chosen : str
         Name of the entry whose network and rates are saved for use.
@@ -208,7 +208,7 @@ class Comparison:
     verdict: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     board: BoardRun | None = None
-    crossed: tuple[Comparison, ...] = ()
+    fold_results: tuple[Comparison, ...] = ()
     chosen: str = OURS
 
     def __repr__(self) -> str:
@@ -229,7 +229,7 @@ class Comparison:
         entries = [{**asdict(e), "mean": e.mean, "deviation": e.deviation} for e in self.entries]
         return {
             **asdict(self), "entries": entries, "differences": [gap.as_dict() for gap in self.differences],
-            "crossed": [one.as_dict() for one in self.crossed],
+            "fold_results": [one.as_dict() for one in self.fold_results],
         }  # fmt: skip
 
 

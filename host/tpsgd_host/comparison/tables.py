@@ -25,21 +25,21 @@ _LEGEND = (
     "the accuracy on validation parts. {used}"
 )
 _USED = "The test part was used once."
-_CROSSED = (
+_IN_FOLDS = (
     "Every recording was tested once, by networks that learned from the other folds; rates were chosen among those."
 )
 
 
 def legend(comparisons: Sequence[Comparison]) -> str:
     """Explain the columns of the tables."""
-    return _LEGEND.format(used=_CROSSED if any(one.crossed for one in comparisons) else _USED)
+    return _LEGEND.format(used=_IN_FOLDS if any(one.fold_results for one in comparisons) else _USED)
 
 
 def heading(one: Comparison) -> str:
     """Describe the problem that was compared on."""
     samples = f"{one.train_samples:,} samples to learn and {one.test_samples:,} to test"
-    if one.crossed:
-        samples = f"{one.test_samples:,} samples tested in {len(one.crossed)} folds"
+    if one.fold_results:
+        samples = f"{one.test_samples:,} samples tested in {len(one.fold_results)} folds"
     return (
         f"{one.problem}: {one.network}, {len(one.classes)} classes, {samples}, {one.epochs} epochs, "
         f"{seeds_text(one.seeds)}"
@@ -49,7 +49,7 @@ def heading(one: Comparison) -> str:
 def how_chosen(one: Comparison) -> str:
     """Describe how learning rates were chosen."""
     times = "once" if one.folds == 1 else f"{one.folds} times anew"
-    each = ", for each fold" if one.crossed else ""
+    each = ", for each fold" if one.fold_results else ""
     return f"rates chosen on a fifth of the training recordings, {times}{each}: {one.validation_samples:,} samples"
 
 
@@ -91,11 +91,11 @@ def gaps(one: Comparison) -> list[list[str]]:
 def sentences(one: Comparison) -> list[str]:
     """Return the notes below a table."""
     said = [*one.verdict, *(f"Note: {note}." for note in one.notes)]
-    if one.test_samples < FEW and not one.crossed:
+    if one.test_samples < FEW and not one.fold_results:
         step = 100 / one.test_samples
         said.append(f"Each of {one.test_samples} test samples is {step:.1f} points: --folds 5 tests on all recordings.")
     if one.board is not None:
-        where = " of the first fold" if one.crossed else ""
+        where = " of the first fold" if one.fold_results else ""
         said.append(
             f"Seed {one.board.seed}{where} also trained on the virtual board, to the same weights, bit for bit (CRC "
             f"{one.board.crc:08x}), in {one.board.state_bytes:,} bytes."

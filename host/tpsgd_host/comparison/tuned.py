@@ -24,7 +24,7 @@ def tuned_toml(problem: Problem, toml: str, one: Comparison) -> str:
     """Return the network's TOML with the shifts that a comparison chose; for several folds, the most common choice."""
     ours = method(OURS)
     assert isinstance(ours, IntegerMethod)
-    entries = [entry for part in one.crossed or (one,) if (entry := part.entry(one.chosen)) is not None]
+    entries = [entry for part in one.fold_results or (one,) if (entry := part.entry(one.chosen)) is not None]
     ((setting, _),) = Counter(entry.setting for entry in entries).most_common(1)
     return with_rates(toml, ours.configure(problem.config, setting, problem.config.seed), "chosen by compare")
 

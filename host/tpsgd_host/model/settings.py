@@ -24,7 +24,7 @@ _KEY = re.compile(r"""\s*["']?([\w-]+)["']?\s*[=.]""")
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
-LONGEST = 255  # maximum bytes of a name in the model file
+MAX_NAME = 255  # maximum bytes of a name in the model file
 
 #: Maximum bytes of a TOML, twice those of one with the most columns and 255 bytes for each name.
 MAX_TOML = 2 << 20
@@ -181,7 +181,7 @@ class Table:
         """Return a text that fits into a model file."""
         value = self.values.get(key, default)
         if not _is_name(value) or not (value or empty):
-            raise self._bad(key, value, f"a text of {'at most' if empty else '1 to'} {LONGEST} bytes on one line")
+            raise self._bad(key, value, f"a text of {'at most' if empty else '1 to'} {MAX_NAME} bytes on one line")
         return str(value)
 
     def texts(self, key: str, low: int, high: int) -> tuple[str, ...]:
@@ -249,4 +249,4 @@ def _is_number(value: object) -> bool:
 def _is_name(value: object) -> bool:
     if not isinstance(value, str) or has_control(value):
         return False
-    return len(value.encode(errors="replace")) <= LONGEST
+    return len(value.encode(errors="replace")) <= MAX_NAME

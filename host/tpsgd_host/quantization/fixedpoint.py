@@ -19,7 +19,7 @@ Integers = npt.NDArray[np.int64]
 
 TOP = 127
 MAX_SHIFT = 15
-LEAST, MOST = -32640, 32639  # of a trained weight v
+MIN_WEIGHT, MAX_WEIGHT = -32640, 32639  # of a trained weight v
 SLOPES = np.linspace(0.5, 1.0, 26)  # slopes to try for the hard tanh that replaces a tanh
 SMALLEST = 1e-3  # a unit counts as constant below this share of the layer's widest range
 FINER = 7  # more shifts to try than the finest at which all weights fit
@@ -110,7 +110,7 @@ def shifts_to_try(weight: Floats) -> list[int]:
 def to_integers(weight: Floats, bias: Floats, shift: int, correction: Floats | float = 0.0) -> Integers:
     """Return saturated weights v, shape (m, n + 1); 1.0 is ``2**(shift + 8)``; ``correction`` is added to the bias."""
     v = np.rint(np.column_stack([weight, bias + correction]) * 2.0 ** (shift + 8))
-    return np.clip(v, LEAST, MOST).astype(np.int64)
+    return np.clip(v, MIN_WEIGHT, MAX_WEIGHT).astype(np.int64)
 
 
 def sums(v: Integers, x: Integers, shift: int) -> Integers:

@@ -31,7 +31,7 @@ Inputs = Literal["raw", "std", "unit"]
 #: 1.2).
 LOGIT = 32 / TOP
 USUAL_SHIFT = 5  # a configuration's update shifts are meant for this forward shift
-MOST = 4096  # calibration samples used to choose the scales
+MAX_SAMPLES = 4096  # calibration samples used to choose the scales
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,11 @@ def _input_signal(network: FloatNetwork, samples: Samples, scaling: Scaling, inp
         np.broadcast_to(a.astype(np.float64), (steps, channels)).reshape(-1) for a in (scaling.offset, scaling.gain)
     )
     reach = np.divide(TOP, gain, out=np.zeros_like(gain), where=gain != 0)
-    few = samples if len(samples) <= MOST else samples.take(np.linspace(0, len(samples) - 1, MOST).astype(np.int64))
+    few = (
+        samples
+        if len(samples) <= MAX_SAMPLES
+        else samples.take(np.linspace(0, len(samples) - 1, MAX_SAMPLES).astype(np.int64))
+    )
     seen = (few.values.reshape(len(few), -1) - mean) / deviation
     integers = scaling.encode(few.values).astype(np.int64) - 128
     return Signal(seen, integers, reach / deviation, (offset - mean) / deviation)

@@ -101,7 +101,7 @@ def test_folds_test_every_recording(place, interpreter):
     rows = list(csv.DictReader(open(place / "found" / "gesture-split.csv")))
     assert sorted(row["tested in fold"] for row in rows) == [str(i) for i in (1, 2, 3, 4) for _ in range(10)]
     (one,) = json.loads((place / "found" / "result.json").read_text())["comparisons"]
-    assert len(one["crossed"]) == 4 and one["test_samples"] == 40
+    assert len(one["fold_results"]) == 4 and one["test_samples"] == 40
     assert "Use at most 40 folds" in call("train.csv", "--folds", "41", *QUICK, code=4)
 
 

@@ -104,9 +104,9 @@ def test_processes_change_nothing(found, short, toml):
 
 def test_folds(short, toml):
     one = compare_networks(fold_problems(short, 3, 1), toml, seeds=2).comparison
-    assert one.test_samples == 80 and len(one.crossed) == 3
+    assert one.test_samples == 80 and len(one.fold_results) == 3
     assert all(len(entry.by_fold) == 3 for entry in one.entries)
-    assert one.differences[0].noise is not None and {fold.chosen for fold in one.crossed} == {one.chosen}
+    assert one.differences[0].noise is not None and {fold.chosen for fold in one.fold_results} == {one.chosen}
 
 
 def test_single_steps_have_an_mlp_alone(short, toml):

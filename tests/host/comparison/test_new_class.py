@@ -81,5 +81,5 @@ def test_what_cannot_be_studied(gesture):
         study_new_class(gesture, held_out=("Runningg",))
     assert "'Running'" in caught.value.hint
     three = replace(gesture.train, classes=gesture.train.classes[:3])
-    with pytest.raises(DataError, match="four are needed"):
+    with pytest.raises(DataError, match="needs four"):
         study_new_class(replace(gesture, train=three))

@@ -64,7 +64,7 @@ def test_of_several_folds_the_commonest_choice_is_taken(gesture, compared):
     ours = compared.entries[0]
     folds = tuple(replace(compared, entries=(replace(ours, setting=s),)) for s in ((1, 0), (-1, 1), (-1, 1)))
     toml = load_task("gesture").toml
-    tuned = tuned_toml(gesture, toml, replace(compared, crossed=folds))
+    tuned = tuned_toml(gesture, toml, replace(compared, fold_results=folds))
     wanted = method("int-tpsgd").configure(gesture.config, (-1, 1), gesture.config.seed)
     assert parse_config(tuned, "a.toml").layers == wanted.layers
 

@@ -21,7 +21,7 @@ def problems(gesture):
 
 
 @pytest.fixture(scope="module")
-def crossed(problems):
+def fold_results(problems):
     return cross_validate(problems, RULES, seeds=2)
 
 
@@ -36,36 +36,38 @@ def test_folds_take_up_both_parts(gesture, problems):
         assert np.bincount(p.test.labels).tolist() == [5] * 4
 
 
-def test_accuracies_are_those_of_all_recordings(crossed):
-    assert (crossed.test_samples, crossed.train_samples, len(crossed.crossed)) == (80, 60, 4)
-    for i, entry in enumerate(crossed.entries):
-        folds = [one.entries[i] for one in crossed.crossed]
+def test_accuracies_are_those_of_all_recordings(fold_results):
+    assert (fold_results.test_samples, fold_results.train_samples, len(fold_results.fold_results)) == (80, 60, 4)
+    for i, entry in enumerate(fold_results.entries):
+        folds = [one.entries[i] for one in fold_results.fold_results]
         assert entry.accuracies == pytest.approx(np.mean([fold.accuracies for fold in folds], axis=0))
         assert all(right * 80 == pytest.approx(round(right * 80)) for right in entry.accuracies)
         assert entry.validation == pytest.approx(np.mean([fold.validation for fold in folds]))
         assert len(entry.curve) == 2
         assert all(rate in entry.rates[1] for rate in {fold.rates[1] for fold in folds})
-    assert "80 samples tested in 4 folds" in heading(crossed) and "for each fold" in how_chosen(crossed)
-    assert "Every recording was tested once" in markdown([crossed])
-    assert not any("--folds" in said for said in sentences(crossed))
-    assert "Each of 20 test samples is 5.0 points: --folds 5 tests on all recordings." in sentences(crossed.crossed[0])
-    assert len(crossed.as_dict()["crossed"][0]["entries"]) == 2
-    (gap,) = crossed.differences
-    ours, still = crossed.entries
+    assert "80 samples tested in 4 folds" in heading(fold_results) and "for each fold" in how_chosen(fold_results)
+    assert "Every recording was tested once" in markdown([fold_results])
+    assert not any("--folds" in said for said in sentences(fold_results))
+    assert "Each of 20 test samples is 5.0 points: --folds 5 tests on all recordings." in sentences(
+        fold_results.fold_results[0]
+    )
+    assert len(fold_results.as_dict()["fold_results"][0]["entries"]) == 2
+    (gap,) = fold_results.differences
+    ours, still = fold_results.entries
     assert gap.points == pytest.approx(100 * (ours.mean - still.mean)) and gap.recordings == 80
     assert len(ours.by_fold) == 4 and np.mean(ours.by_recording) == pytest.approx(ours.mean)
-    (said,) = crossed.as_dict()["differences"]
+    (said,) = fold_results.as_dict()["differences"]
     assert (said["decided"], said["noise"]) == (gap.decided, gap.noise)
-    assert "95% interval" in markdown([crossed])
+    assert "95% interval" in markdown([fold_results])
 
 
-def test_rates_of_a_fold_are_blind_to_its_test_part(problems, crossed):
+def test_rates_of_a_fold_are_blind_to_its_test_part(problems, fold_results):
     dice = np.random.default_rng(1)
     test = replace(problems[0].test, labels=dice.permutation(problems[0].test.labels))
     blind = cross_validate((replace(problems[0], test=test), *problems[1:]), RULES, seeds=2)
-    for ours, theirs in zip(blind.crossed, crossed.crossed, strict=True):
+    for ours, theirs in zip(blind.fold_results, fold_results.fold_results, strict=True):
         assert [e.tried for e in ours.entries] == [e.tried for e in theirs.entries]
-    assert blind.crossed[0].entries[0].accuracies != crossed.crossed[0].entries[0].accuracies
+    assert blind.fold_results[0].entries[0].accuracies != fold_results.fold_results[0].entries[0].accuracies
 
 
 def test_notes_name_the_folds_that_have_them(problems):
@@ -79,10 +81,10 @@ def test_notes_name_the_folds_that_have_them(problems):
     assert "all" in notes and "odd (fold 1, 3)" in notes
 
 
-def test_a_fold_of_more_samples_counts_more(crossed):
+def test_a_fold_of_more_samples_counts_more(fold_results):
     from tpsgd_host.comparison.cross_validation import merged
 
-    one, two = crossed.crossed[:2]
+    one, two = fold_results.fold_results[:2]
     entry = replace(one.entries[0], accuracies=(1.0, 0.5)), replace(two.entries[0], accuracies=(0.0, 0.5))
     both = merged([replace(one, test_samples=30, entries=entry[:1]), replace(two, test_samples=10, entries=entry[1:])])
     assert both.entries[0].accuracies == pytest.approx((0.75, 0.5))
