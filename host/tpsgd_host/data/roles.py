@@ -42,11 +42,10 @@ _STEADY = 0.8  # of a clock's steps have the same length
 _RISING = 0.95  # of a clock's steps go forwards; it may restart with each recording
 _COUNTED = 0.99  # of a counter's steps are 1
 
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-
-
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +78,15 @@ class Column:
 def key_of(name: str) -> str:
     """Return a name for comparisons: lower case, words joined by underscores."""
     return re.sub(r"[^0-9a-z]+", "_", name.casefold()).strip("_")
+
+
+def decimal_comma(column: Column) -> str:
+    """Return the first cell of a column whose numbers have decimal commas; empty for any other column."""
+    if column.values is not None:
+        return ""
+    filled = [cell.strip() for cell in column.cells if cell.strip()]
+    commas = [cell for cell in filled if _DECIMAL_COMMA.fullmatch(cell)]
+    return commas[0] if 2 * len(commas) > len(filled) else ""
 
 
 class ColumnReader:

@@ -21,12 +21,14 @@ from tpsgd_host.data.roles import (
     ColumnReader,
     clock_rate,
     counts_rows,
+    decimal_comma,
     guess_group,
     guess_label,
     is_clock,
 )
 from tpsgd_host.data.suspicions import Suspicion, Table, suspect
 from tpsgd_host.data.windows import Recording, find_recordings
+from tpsgd_host.errors import DataError
 
 BLOCK = 8192  # rows that are in memory as text
 
@@ -111,6 +113,12 @@ def summarize(path: str | Path, label: str = "", group: str = "", columns: Seque
     lines, table = _read(file, {label, group, *columns})
     if not lines:
         raise file.no_rows()
+    for name in columns or table:
+        if comma := decimal_comma(table[name]):
+            raise DataError(
+                f"{path}: column {name!r} has decimal commas, such as {comma!r}.",
+                "Write decimals with a point. With ; or tabs between the columns: sed 's/,/./g' OLD.csv > NEW.csv",
+            )
     label = label or guess_label(list(table.values()))
     labels = unify([text.strip() for text in table[label].cells]) if label else [""] * len(lines)
     others = [column for name, column in table.items() if name != label]

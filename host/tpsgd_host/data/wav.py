@@ -44,8 +44,9 @@ class Recording:
 
 
 def is_sound(path: str | Path) -> bool:
-    """Return whether a path is a folder, or a WAV file."""
-    return Path(path).is_dir() or Path(path).suffix.lower() == SUFFIX
+    """Return whether a path is a folder without the suffix of a data file, or a WAV file."""
+    suffix = Path(path).suffix.lower()
+    return suffix == SUFFIX or (Path(path).is_dir() and suffix not in (".csv", ".tsv", ".txt", ".npz"))
 
 
 def find_recordings(folder: Path, pattern: str = "") -> list[Recording]:
