@@ -63,7 +63,7 @@ def lay_out() -> int:
 
 
 def faults(command: str, kilobytes: int, crc: int) -> list[str]:
-    """Make a run on a disk of a size; return what is wrong with what it says and leaves."""
+    """Make a run on a disk of some size; return what is wrong with its messages and files."""
     words = ["--model", "motion.tpsgd"] if command == "simulate" else []
     with disk(Path("disk"), kilobytes):
         done = _run(command, "train.csv", *words, "--epochs", str(EPOCHS), "--runs", "disk/runs", "--json")

@@ -168,7 +168,7 @@ def zeros(path: Path) -> None:
 
 
 def pipe(path: Path) -> None:
-    """Make a named pipe that nobody writes to."""
+    """Make a named pipe without a writer."""
     os.mkfifo(path)
 
 
@@ -327,7 +327,7 @@ def file_attacks() -> Iterator[Attack]:
 
 
 class Line:
-    """A TCP server with somebody behind it, for ``socket://``; a context manager."""
+    """A TCP server that talks in some way, for ``socket://``; a context manager."""
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
         self._serve = serve
@@ -367,7 +367,7 @@ def repl(one: socket.socket) -> None:
 
 
 def flood(data: bytes) -> Callable[[socket.socket], None]:
-    """Return somebody who talks without end."""
+    """Return a talker that never stops."""
 
     def serve(one: socket.socket) -> None:
         while True:
@@ -383,7 +383,7 @@ def silence(one: socket.socket) -> None:
 
 
 def liar(kind: int, lie: Callable[[Frame, int], bytes | None], data: bytes) -> Callable[[socket.socket], None]:
-    """Return the device program with a model, behind a port that lies."""
+    """Return the device program with a model, at a port that lies."""
 
     def serve(one: socket.socket) -> None:
         with tempfile.TemporaryDirectory() as place, LocalBoard(Path(place), data) as board:
@@ -445,7 +445,7 @@ COMMANDS = {
 
 @contextmanager
 def attacked_port(serve: Callable[[socket.socket], None] | None) -> Iterator[str]:
-    """Give a URL to somebody; None for pyserial's own loop."""
+    """Return the URL of a talker; None for pyserial's own loop."""
     if serve is None:
         yield "loop://"
         return
@@ -454,7 +454,7 @@ def attacked_port(serve: Callable[[socket.socket], None] | None) -> Iterator[str
 
 
 def port_attacks() -> Iterator[tuple[Attack, Callable[[socket.socket], None] | None]]:
-    """Yield each command with everybody who may be at its port; the URL is put behind its words."""
+    """Yield each command with every talker that may be at its port; the URL follows its words."""
     valid = b"".join(Frame(kind, 7, bytes(60)).encode() for kind in (0x81, 0x84, 0x85, 0x86, 0x87))
     strangers: dict[str, Callable[[socket.socket], None] | None] = {
         "loop://": None, "an echo": echo, "a REPL": repl, "silence": silence, "a flood of frames": flood(valid),

@@ -1,4 +1,4 @@
-"""Kill board and host at random moments: the run goes on, and its log and weights are those of an undisturbed one.
+"""Kill board and host at random moments: the run continues, and its log and weights are those of an undisturbed one.
 
 python tests/campaigns/kills.py --board 100 --host 40 --port 20
 
@@ -98,7 +98,7 @@ def host_run(place: Place, seed: int, port: list[str]) -> tuple[bool, int]:
         begun = bool(list(Path(root).glob("*/log.jsonl")))
         words = ["--resume", "--runs", root, "--json", *port] if begun else first
         process = subprocess.Popen([sys.executable, "-m", "tpsgd_host", "stream", *words], stdout=subprocess.PIPE)
-        # Without checkpoints every start begins anew where the board dies, too: let it come further each time.
+        # Without checkpoints every start begins again when the board dies too, so let it come further each time.
         wait = dice.uniform(1.0, 2.0 + place.seconds / 2) + 0.3 * kills
         try:
             output, _ = process.communicate(timeout=wait)

@@ -93,7 +93,7 @@ class _Sink(io.FileIO):
         super().__init__(descriptor, "wb")
 
     def write(self, data: Any) -> int:
-        """Send all; the next read sees the end where nobody is there."""
+        """Send all; if the other side is gone, the next read sees the end."""
         try:
             return super().write(data)
         except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""Ports with nobody honest at the other end: they echo, flood, or change what a real board answers."""
+"""Dishonest ports: they echo, flood, or change a real board's answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Lie = Callable[[Frame, int], "bytes | None"]
 
 
 class EchoPort:
-    """Sends back what is written to it, as a looped cable does."""
+    """Echoes what is written to it, like a looped cable."""
 
     def __init__(self) -> None:
         self._data = bytearray()

@@ -1,4 +1,4 @@
-"""``adapt``: a trained model goes on learning, its end alone, with an adaptor, with new classes."""
+"""``adapt``: a trained model learns more: only its output layer, with an adaptor, or with new classes."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ ROWS = '[data]\nchannels = 4\n[[layer]]\nkind = "dense"\nunits = 5\n[[layer]]\nk
 
 
 def test_defaults_and_what_is_said() -> None:
-    """Defaults and what is said."""
+    """Defaults, and settings that are given."""
     config = parse_config(TEXT, "wand.toml")
     assert (config.name, config.seed, config.classes) == ("wand", 3, ())
     assert (config.layout.steps, config.layout.channels, config.layout.windows) == (16, 6, "recording")
@@ -156,7 +156,7 @@ def test_conv_layers() -> None:
 
 
 def test_stacked_recurrent_layers() -> None:
-    """A recurrent layer reads the one before it; the last one's checkpoints go on."""
+    """A recurrent layer reads the one before it; the last one's states at the readout steps are passed on."""
     layer = '[[layer]]\nkind = "recurrent"\nunits = {}\n'
     text = "[data]\nsteps = 4\nchannels = 3\n" + layer.format(5) + layer.format(6) + '[[layer]]\nkind = "output"\n'
     config = parse_config(text, "x")

@@ -1,4 +1,4 @@
-"""The pages keep their word: their commands run, their links lead somewhere, what is generated is up to date."""
+"""The pages are right: their commands run, their links work, and generated parts are up to date."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_pictures_are_small():
 @pytest.mark.parametrize("group", [(), ("bench",)])
 def test_no_summary_of_a_command_is_cut_at_80_columns(group):
     text = CliRunner().invoke(cli, [*group, "--help"], terminal_width=80).output
-    assert "Commands:" in text and "..." not in text
+    assert "..." not in text.split("Commands:")[1]
 
 
 def test_the_page_of_the_commands_is_up_to_date():

@@ -85,7 +85,7 @@ def test_only_regular_files_within_the_bound_are_read(tmp_path):
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(60 << 30)
     for name, most, why in (
-        ("file", 4, "it has 5 bytes, 4 are the most"), ("pipe", 4, "not a file"), ("zero", 4, "not a file"),
+        ("file", 4, "it has 5 bytes; the maximum is 4"), ("pipe", 4, "not a file"), ("zero", 4, "not a file"),
         ("sparse", 1 << 30, "it has 64424509440 bytes"), (".", 4, "directory"), ("none", 4, "No such file"),
     ):  # fmt: skip
         with pytest.raises(OSError, match=why) as caught:

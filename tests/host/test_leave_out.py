@@ -1,4 +1,4 @@
-"""``--leave-out COLUMN=NAME``: somebody's samples are not learned, and tested on where there is a test part."""
+"""``--leave-out COLUMN=NAME``: a subject's samples are not learned, but tested on if there is a test part."""
 
 from __future__ import annotations
 

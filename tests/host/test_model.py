@@ -98,7 +98,9 @@ def test_changed_bytes_are_refused_or_make_another_model(data: bytes, changes: l
         made = parse_model(_signed(bytes(raw)), "x")
     except ModelError:
         return
-    assert same(made, parse_model(made.to_bytes(), "x"))  # with the CRC made right: what is accepted can be written
+    assert same(
+        made, parse_model(made.to_bytes(), "x")
+    )  # with a corrected CRC: everything that is accepted can be written
     assert memory(made).total > 0
 
 

@@ -1,4 +1,4 @@
-"""Networks from ONNX: what is known is read, what is not is named."""
+"""Networks from ONNX: supported ones are read, and unsupported nodes are named."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_recurrent_network(tmp_path: Path, every_step: bool) -> None:
     ],
 )
 def test_what_is_not_known_is_named(tmp_path: Path, nodes: list[Any], said: str) -> None:
-    """What is not known is named."""
+    """Unsupported nodes are named."""
     with pytest.raises(ModelError) as caught:
         load_onnx(save(tmp_path / "m.onnx", nodes))
     assert said in caught.value.message

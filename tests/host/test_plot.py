@@ -59,7 +59,7 @@ def test_out_is_a_file_or_a_folder(runs: list[Path]) -> None:
     [
         ({"out": Path("a.pdf")}, "neither .png nor .svg"),
         ({"out": Path("a.png"), "fmt": "svg"}, "is not SVG"),
-        ({"out": Path("a.png"), "kind": "both"}, "3 pictures cannot go into a.png"),
+        ({"out": Path("a.png"), "kind": "both"}, "3 pictures cannot go into one file, a.png"),
     ],
 )
 def test_contradictions_are_config_errors(runs: list[Path], keywords: dict[str, Any], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Ports that pyserial opens: by a URL, by one host at a time, with something else than a board behind them."""
+"""Ports that pyserial opens: by a URL, by one host at a time, and with other programs than a board at the end."""
 
 from __future__ import annotations
 

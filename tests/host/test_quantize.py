@@ -58,7 +58,7 @@ def test_a_constant_channel_is_told(tmp_path: Path) -> None:
         .invoke(cli, ["quantize", str(made.path), "-d", str(tmp_path / "d.csv")], catch_exceptions=False)
         .output
     )
-    assert "cannot see what never changes: b" in output
+    assert "cannot see channels that never change: b" in output
     assert "nothing has been learned yet" in output
     assert "tpsgd-host simulate" in output
 

@@ -1,4 +1,4 @@
-"""All 2,000 spoken digits at hand: frames and samples are those of the reference, on the host and on MicroPython."""
+"""All 2,000 spoken digits: frames and samples are those of the reference, on the host and on MicroPython."""
 
 import struct
 import subprocess

@@ -1,4 +1,4 @@
-"""A run goes on exactly where it was, whoever failed: host, board, port, or all of them (SPEC 4)."""
+"""A run continues exactly where it was after a failure of host, board, port, or all of them (SPEC 4)."""
 
 from __future__ import annotations
 
@@ -277,7 +277,7 @@ class Uart:
         self.dropped = self.highest = 0
 
     def readinto(self, view):
-        """The board's side: wait for bytes, take at most what is asked."""
+        """The board's side: wait for bytes, and take at most the requested number."""
         while True:
             with self._lock:
                 if self._buffer:

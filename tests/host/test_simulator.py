@@ -144,7 +144,7 @@ def test_engine_gives_the_golden_table(case: int, engine: Engine) -> None:
 @settings(max_examples=80, deadline=None)
 @given(model=models(), total=st.integers(0, 30), seed=st.integers(0, 2**32 - 1))
 def test_engines_agree_on_any_model(model: Model, total: int, seed: int) -> None:
-    """Whatever a model is made of, the engines give the same bits."""
+    """The engines give the same bits for every kind of model."""
     records = random_records(model, 16, seed)
     names: list[Engine] = ["plain", "np"] + (["c"] if library() else [])
     plain, *others = (outcome(Simulator(model, name), records, total=total) for name in names)
@@ -177,7 +177,7 @@ def test_arrays_need_not_be_contiguous(engine: Engine) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_abandoned_iterator_keeps_what_it_applied(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who stops early has exactly what was yielded, and can go on from there."""
+    """A caller that stops early has exactly the yielded results, and can continue from there."""
     monkeypatch.setitem(tpsgd_host.training.simulator.CHUNK, engine, 10)
     model = parse_model(cases.model_bytes(3), "case 3")
     records = random_records(model, 40)

@@ -1,4 +1,4 @@
-"""The virtual board: a process that behaves like a board and leaves nothing behind."""
+"""The virtual board: a process that behaves like a board, and leaves no process running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The TOML that ``tpsgd-host new`` writes: every key, its unit and range, and why one would change it."""
+"""The TOML that ``tpsgd-host new`` writes: every key, its unit and range, and why to change it."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ Network: TypeAlias = Literal["tdnn", "rnn", "mlp", "cnn"]
 
 _HEAD = """\
 # {name}: a neural network that learns on a microcontroller.
-# Everything below may be edited; what follows # on a line is a remark. Next, with some labelled recordings in a CSV:
+# Edit anything below; text after # is a remark. Next, with some labelled recordings in a CSV:
 #   tpsgd-host quantize {file} --data {data}
 
 [model]
 name = {name_text}
-seed = {seed}  # 1..4294967295: initial weights and everything random come from it; another seed is another try
+seed = {seed}  # 1..4294967295: determines the initial weights and all else that is random
 {classes}
 [data]
 """
 
-_CLASSES = "classes = {classes}  # what the network tells apart, 2..255 names; the order numbers them\n"
-_NO_CLASSES = '# classes = ["rest", "wave", "tap"]  # what the network tells apart; left out: all labels in the data\n'
+_CLASSES = "classes = {classes}  # what to recognize, 2..255 names; their order gives their numbers\n"
+_NO_CLASSES = '# classes = ["rest", "wave", "tap"]  # what to recognize; if left out, all labels in the data\n'
 
 _NAMES = """\
-label = {label}  # column that holds the class of a row
-group = {group}  # column that tells recordings apart, "" where there is none; training and test never share one
+label = {label}  # column with the class of each row
+group = {group}  # column that tells recordings apart, "" for none; training and test never share one
 {columns}
 """
 
 _ROW = """\
-windows = "row"  # each row is one sample; "recording": a row is one reading, and a run of rows makes a sample
-steps = {steps}  # T: a row holds the channels of step 1, then those of step 2 and so on; 1 where there is no time
+windows = "row"  # each row is one sample; "recording": each row is a reading, and a run of rows is a sample
+steps = {steps}  # T: a row holds the channels of step 1, then those of step 2 and so on; 1 without time
 """
 
 _RECORDING = """\
-windows = "recording"  # a row is one reading, a recording many; "row": each row is a whole sample
-steps = {steps}  # T, 1..4096: each recording or window is resampled to so many steps; more: finer, slower, more memory
-window = {window}  # readings in a window; 0: each recording is one sample, whatever its length
+windows = "recording"  # each row is a reading, many make a recording; "row": each row is a sample
+steps = {steps}  # T, 1..4096: each recording or window is resampled to this many; more is finer, slower, larger
+window = {window}  # readings in a window; 0: each recording is a sample, of any length
 {hop}resample = {resample}  # "mean": the average of the readings of a step; "linear": single ones, or between two
-rate = {rate}  # readings a second (Hz), a note for whoever samples the sensor; 0: unknown
+rate = {rate}  # readings per second (Hz), a note for programs that read the sensor; 0: unknown
 """
 
 _HOP = "hop = {hop}  # readings between the starts of two windows; 0: window after window, smaller: they overlap\n"
@@ -67,14 +67,14 @@ steps = {steps}  # T: each gesture, long or short, becomes so many steps
 _SCALE = """\
 scale = "std"  # readings to -127..127: "std": mean and spread; "minmax": the extremes; "fixed": offset and gain
 per_channel = true  # an offset and a gain for each channel; false: one pair, where channels are alike (pixels, audio)
-sigmas = {sigmas}  # with "std": so many standard deviations fill the range, what is beyond is clamped
+sigmas = {sigmas}  # with "std": this many standard deviations fill the range, the rest is clamped
 """
 
 _TRAINING = """\
 
 [training]
-shifts = {shifts}  # learning rate 2**-shift for each phase of training, 1..15: one more halves it; 0: no learning then
-total = 0  # training samples that the phases divide, where a run does not say; 0: the run says
+shifts = {shifts}  # learning rate 2**-shift for each phase of training, 1..15: adding 1 halves it; 0: no learning
+total = 0  # training samples that the phases divide; 0: those of the run
 """
 
 _RECURRENT_RULE = """\

@@ -94,7 +94,7 @@ class CircuitBoard:
             self._process.wait()
 
     def reset(self) -> None:
-        """Plug it in anew: boot.py runs, USB starts, code.py runs."""
+        """Plug it in again: boot.py runs, USB starts, code.py runs."""
         self._end()
         self._stop.clear()
         state = self._beside / "usb"
@@ -128,7 +128,7 @@ class CircuitBoard:
         )  # fmt: skip
 
     def _watch(self) -> None:
-        """Keep what goes to the console; a Ctrl-D on it starts code.py anew."""
+        """Record console input; a Ctrl-D restarts code.py."""
         while not self._stop.is_set():
             if not select.select([self._console], [], [], 0.05)[0]:
                 continue

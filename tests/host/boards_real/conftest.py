@@ -9,7 +9,7 @@ from terminal import TerminalBoard
 
 @pytest.fixture
 def terminal_board(tmp_path, interpreter):
-    """A bare board with MicroPython behind a pseudo-terminal."""
+    """A bare board with MicroPython at a pseudo-terminal."""
     with TerminalBoard(interpreter, tmp_path / "flash") as board:
         yield board
 

@@ -1,4 +1,4 @@
-"""ESP32 firmware: images that esptool itself accepts, and what is refused before it is asked."""
+"""ESP32 firmware: images that esptool accepts are accepted, and bad ones are refused before it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flashing over a REPL, by UF2 and onto a drive: on a real MicroPython behind a pseudo-terminal, and on folders."""
+"""Flashing over a REPL, by UF2 and onto a drive: on a real MicroPython at a pseudo-terminal, and on folders."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_what_a_user_wrote_is_asked_about_and_kept(board, model_file):
     assert (board.folder / f"{board.start}.old").read_bytes() == USERS[board.start]
     assert (board.folder / "tpsgd/network.py.old").read_bytes() == USERS["tpsgd/network.py"]
     assert not (board.folder / "tpsgd/mine.py").exists()
-    board.flash(model_file, never)  # what is kept under another name is in nobody's way
+    board.flash(model_file, never)  # files kept under another name are not in the way
     board.erase()
     left = board.all()
     assert all(data in left for data in USERS.values())

@@ -1,4 +1,4 @@
-"""What is known of boards, and what is plugged in."""
+"""The known boards, and finding those that are plugged in."""
 
 from __future__ import annotations
 

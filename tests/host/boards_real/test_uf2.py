@@ -1,4 +1,4 @@
-"""UF2 files: what is whole is read as another reader reads it; what is not is refused before a board sees it."""
+"""UF2 files: good ones are read as by another reader; bad ones are refused before a board gets them."""
 
 from __future__ import annotations
 

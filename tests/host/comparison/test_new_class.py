@@ -1,4 +1,4 @@
-"""Adding a class: the output layer by itself is the device's, to the last bit."""
+"""Adding a class: the host's output layer is the device's, to the last bit."""
 
 from __future__ import annotations
 

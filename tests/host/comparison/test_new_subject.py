@@ -1,4 +1,4 @@
-"""Adapting to somebody new, on handwritten digits as three scanners would give them."""
+"""Adapting to a new subject, on handwritten digits as from three scanners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rates chosen from a network's own data: better ones where those at hand are bad, and remarks of the file stay."""
+"""Rates chosen from a network's own data: they improve bad ones, and the file's remarks stay."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_a_bad_row_stops_at_its_line_in_every_piece(write, monkeypatch):
 
 @pytest.mark.parametrize("layout", [Layout(5, 4), Layout(5, 20, "recording", "mean", 10, 10)])
 def test_memory_does_not_grow_with_the_file(tmp_path, layout):
-    """Beyond a byte an activation and some bytes a sample, twice the rows take no more."""
+    """Except for a byte per activation and some bytes per sample, twice the rows take no more memory."""
 
     def peak(rows):
         path = tmp_path / "data.csv"

@@ -1,4 +1,4 @@
-"""What ``summarize`` makes of tables as people have them: roles of columns, and what is likely to be wrong."""
+"""``summarize`` on realistic tables: roles of columns, and likely mistakes."""
 
 from __future__ import annotations
 

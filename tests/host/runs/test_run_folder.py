@@ -77,7 +77,7 @@ def test_a_whole_run(tmp_path: Path, make_run: MakeRun) -> None:
 def test_a_run_left_by_an_exception_is_ended(
     tmp_path: Path, make_run: MakeRun, error: BaseException, status: str
 ) -> None:
-    """Nobody ended the run, so the folder does."""
+    """The run was not ended, so the folder ends it."""
     folder = RunFolder.create(tmp_path, "wand")
     with pytest.raises(type(error)), Fanout([Metrics(), folder]) as sinks:
         for event in make_run()[:200]:

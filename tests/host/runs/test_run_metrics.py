@@ -37,7 +37,7 @@ def mean(values: list[Any]) -> float | None:
 
 @given(st.lists(st.lists(raws, min_size=1, max_size=150), min_size=1, max_size=4))
 def test_metrics_are_the_naive_ones(epochs: list[list[Raw]]) -> None:
-    """Epoch means, the span, the last held-out pass and the confusion, each from all results anew."""
+    """Epoch means, the span, the last held-out pass and the confusion, each computed again from all results."""
     metrics = Metrics()
     metrics.handle(RunStarted({"classes": ["a", "b", "c", "d"]}))
     every: list[SampleResult] = []
