@@ -40,7 +40,7 @@ def build(model, k, sample, rate=0):
         return Motion(spec, model, kernels, sample)
     if rate not in (0, spec.rate, 2 * spec.rate):
         raise ValueError("the microphone gives %d samples a second, the model takes %d" % (rate, spec.rate))
-    return LogMel(spec, model, kernels, sample, rate == 2 * spec.rate)
+    return LogMel(spec, model, kernels, sample, int(rate == 2 * spec.rate))
 
 
 def buffers(model):
@@ -72,7 +72,7 @@ def _kernels(k):
 class LogMel:
     """Log-mel frames of a stream of samples, and the words in it. It allocates nothing once it is made.
 
-    Parameters are as for :func:`build`; ``halving``: the microphone has twice the model's rate.
+    Parameters are as for :func:`build`; ``halving``: 1 where the microphone has twice the model's rate.
 
     Attributes
     ----------
@@ -92,23 +92,23 @@ class LogMel:
         self.kernels = kernels
         self.window = array("h", bytes(2 * n))
         self.sample = sample
-        self.rotations = logmel.rotations(n)
-        self.weights = logmel.triangles(n, spec.rate, spec.table)
-        self.z = array("H", bytes(2 * n))
-        self.sums = array("i", bytes(4 * (c + 3)))
-        self.sums[0] = c << 16 | n // 2
-        self.p = array("i", (0, 0, n, c, spec.offset - 128))
+        sums = array("i", bytes(4 * (c + 3)))
+        sums[0] = c << 16 | n // 2
+        p = array("i", (0, 0, n, c, spec.offset - 128))
         self.shape = array("i", (0, model.steps, c))
-        self.n, self.hop = n, spec.hop
         self.noise, self.reach = spec.noise, spec.reach
         self.segmenter = Segmenter(spec, c, kernels.activity, kernels.follow, kernels.shift)
-        self.halving = int(halving)
-        if halving:
-            before = logmel.TAPS - 1
-            self._source = array("h", bytes(2 * (before + 2 * spec.hop)))
-            self.buffer = memoryview(self._source)[before:]
-        else:
-            self.buffer = self._source = array("h", bytes(2 * spec.hop))
+        # What a frame needs lies in tuples: an attribute costs a small chip as much as a hundred multiplications.
+        self._stage = (
+            kernels.take_mean, kernels.load, kernels.fft, kernels.add_bands, kernels.take_logs, self.window,
+            array("H", bytes(2 * n)), logmel.rotations(n), logmel.triangles(n, spec.rate, spec.table), sums, p, n // 2,
+            self.segmenter,
+        )  # fmt: skip
+        before = logmel.TAPS - 1 if halving else 0
+        source = array("h", bytes(2 * (before + (spec.hop << halving))))
+        self.buffer = memoryview(source)[before:] if halving else source
+        move = kernels.halve if halving else kernels.copy
+        self._moves = (move, kernels.copy, source, self.window, n, spec.hop, before)
         self.frames = self.level = 0
         self._have = 0  # samples in the window
         self._odd = 0  # 1: the halved rate owes one of its two samples
@@ -125,43 +125,40 @@ class LogMel:
 
     def push(self, n):
         """Take the first ``n`` samples of ``buffer``; return whether a word has just ended and stands in the sample."""
-        kernels = self.kernels
-        move = kernels.copy
+        move, copy, source, window, size, hop, before = self._moves
+        have = self._have
         at = 0
         count = n
-        if self.halving:
-            move = kernels.halve
+        if before:
             at = 1 - self._odd
             count = (n + self._odd) >> 1
             self._odd = (n + self._odd) & 1
         found = False
         while count:
-            some = min(count, self.n - self._have)
-            move(self._source, self.window, at << 16 | self._have, some)
-            self._have += some
-            at += some << self.halving
+            some = min(count, size - have)
+            move(source, window, at << 16 | have, some)
+            have += some
+            at += 2 * some if before else some
             count -= some
-            if self._have == self.n:
+            if have == size:
                 self.frame()
                 if self._segment():
                     found = True
-                self._have = self.n - self.hop
-                kernels.copy(self.window, self.window, self.hop << 16, self._have)
-        if self.halving:
-            kernels.copy(self._source, self._source, n << 16, len(self._source) - len(self.buffer))
+                have = size - hop
+                copy(window, window, hop << 16, have)
+        self._have = have
+        if before:
+            copy(source, source, n << 16, before)
         return found
 
     def frame(self):
         """Make the frame of the samples in ``window``."""
-        kernels = self.kernels
-        p = self.p
-        z = self.z
-        t = self.rotations
-        kernels.take_mean(self.window, p)
-        kernels.load(self.window, z, t, p)
-        kernels.fft(z, t, self.n >> 1)
-        kernels.add_bands(z, t, self.weights, self.sums)
-        self.level = kernels.take_logs(self.sums, self.segmenter.frames, self.segmenter.at, p)
+        take_mean, load, fft, add_bands, take_logs, x, z, t, weights, sums, p, half, segmenter = self._stage
+        take_mean(x, p)
+        load(x, z, t, p)
+        fft(z, t, half)
+        add_bands(z, t, weights, sums)
+        self.level = take_logs(sums, segmenter.frames, segmenter.at, p)
         self.frames += 1
 
     def _segment(self):

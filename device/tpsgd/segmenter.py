@@ -30,11 +30,14 @@ class Segmenter:
     def __init__(self, spec, c, activity, follow, shift):
         self.frames = bytearray((spec.before + spec.longest + 1) * c)
         self.level = array("H", bytes(2 * c))
-        self.kernels = (activity, follow, shift)
-        self.limits = (c, spec.on * c, spec.off * c, spec.hold, spec.shortest, spec.longest, spec.slow << 11 | c)
-        self.before = (spec.before + 1) * c
+        self.kept = (self.frames, shift, (spec.before + 1) * c)
+        self.limits = (
+            self.frames, self.level, activity, follow, c, spec.on * c, spec.off * c, spec.hold, spec.longest,
+            spec.slow << 11 | c, spec.always,
+        )  # fmt: skip
+        self.hold = spec.hold
+        self.shortest = spec.shortest
         self.after = spec.after
-        self.always = spec.always
         self.settle = spec.settle
         self.heard = 0  # of the first frames, whose mean the level is
         self.forget()
@@ -49,54 +52,61 @@ class Segmenter:
         self.active = False
         self._rising = 0
         self._onset = self._last = self._waited = 0
-        self._wait = self.limits[3]
+        self._wait = self.hold
 
     def feed(self):
         """Take the frame at byte ``at``. Return the number of frames of a word that has just ended, else 0.
 
         After a word call :meth:`restart`.
         """
-        activity, follow, _ = self.kernels
-        c, on, off, hold, shortest, longest, slowly = self.limits
+        frames, level, activity, follow, c, on, off, hold, longest, slowly, always = self.limits
         at = self.at
         self.at = at + c
         if self.heard < self.settle:
             self.heard += 1
-            follow(self.frames, at, self.level, self.heard << 11 | c)
+            follow(frames, at, level, self.heard << 11 | c)
             self._keep()
             return 0
-        a = activity(self.frames, at, self.level, c)
-        if self.always or (a <= on and not self.active):
-            follow(self.frames, at, self.level, slowly)
-        t = at // c
-        if self._wait:
-            self._waited += 1
-            self._wait = self._wait - 1 if a <= off else hold
-            if self._waited >= longest:  # the room has become louder
-                follow(self.frames, at, self.level, 1 << 11 | c)
-                self._wait = 0
-            self._keep()
-            return 0
+        a = activity(frames, at, level, c)
         if not self.active:
-            self._rising = self._rising + 1 if a > on else 0
-            if self._rising < 2:
-                self._keep()
+            if always or a <= on:
+                follow(frames, at, level, slowly)
+            if self._wait:
+                self._settle_down(at, a)
+            elif a <= on:
+                self._rising = 0
             else:
-                self.active = True
-                self._onset = t - 1
-                self._last = t
+                self._rising += 1
+                if self._rising == 2:
+                    self.active = True
+                    self._last = at // c
+                    self._onset = self._last - 1
+                    return 0
+            self._keep()
             return 0
+        if always:
+            follow(frames, at, level, slowly)
+        t = at // c
         if a > off:
             self._last = t
         length = t - self._onset
         if length < longest and t - self._last < hold:
             return 0
-        if length < longest and self._last - self._onset + 1 >= shortest:
+        if length < longest and self._last - self._onset + 1 >= self.shortest:
             return self._last + self.after + 1
         if length >= longest:  # no word: the room has become louder
-            follow(self.frames, at, self.level, 1 << 11 | c)
+            follow(frames, at, level, 1 << 11 | c)
         self.restart()
         return 0
+
+    def _settle_down(self, at, a):
+        """After lost samples, count the quiet frames until a word may begin."""
+        frames, level, _, follow, c, _, off, hold, longest, _, _ = self.limits
+        self._waited += 1
+        self._wait = self._wait - 1 if a <= off else hold
+        if self._waited >= longest:  # the room has become louder
+            follow(frames, at, level, 1 << 11 | c)
+            self._wait = 0
 
     def restart(self):
         """Be quiet after a word: keep only the frames that may be the beginning of the next."""
@@ -106,6 +116,8 @@ class Segmenter:
 
     def _keep(self):
         """Move the newest frames to the beginning."""
-        if self.at > self.before:
-            self.kernels[2](self.frames, self.at - self.before, self.before)
-            self.at = self.before
+        frames, shift, size = self.kept
+        at = self.at
+        if at > size:
+            shift(frames, at - size, size)
+            self.at = size

@@ -11,8 +11,9 @@ from pathlib import Path
 import cases
 import pytest
 import rp2040
+import sources
 
-from tpsgd import kernels_plain, network
+from tpsgd import frontend, kernels_plain, network
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICE = ROOT / "device" / "tpsgd"
@@ -34,6 +35,7 @@ SUITE = [
 #: Minutes of bytecode each; the two engines' locked tests compare with the same table as the unlocked ones.
 SLOW = {
     "test_golden_plain",
+    "test_plain_front_ends",
     "test_golden_viper",
     "test_golden_thumb",
     "test_flipped_byte_is_refused",
@@ -192,6 +194,33 @@ def test_a_training_step(board, engine, name, record_property):
     record_property("cycles", max(cycles))
     record_property("heap", heap)
     assert max(cycles) < LIMITS[engine][2][list(NETS).index(name)]
+
+
+def test_the_front_end_at_8_khz(board, record_property):
+    """A frame, its place in the word, and the sample at the end of a word of 40 frames; frames equal the host's."""
+    board.run("k = net = model = 0\nimport sources as fe\nfrom tpsgd import frontend\ngc.collect()")
+    board.run("k = runtime.engine(4)\nmodel = fe.sound(0)\nx = bytearray(321)\nfrontend.build(model, k, x)")
+    board.run("gc.collect()\na = gc.mem_alloc()")
+    heap = int(board.run("end = frontend.build(model, k, x)\ngc.collect()\nprint(gc.mem_alloc() - a)"))
+    board.run("source = fe.Source(8000)\nsource.t = 4100\nsource.fill(end.buffer, 128)\nend.push(128)")
+    board.run("source.fill(end.buffer, 128)")
+    frame = int(board.run("print(took(lambda a, b, c, d: end.push(128), 0, 0, 0, 0))"))
+    got = board.run("print(bytes(end.segmenter.frames[:16]))").strip()
+    board.run("end.shape[0] = 40")
+    word = int(board.run("print(took(end.kernels.word, end.segmenter.frames, x, end.shape, 128))"))
+    plain = frontend.build(sources.sound(0), kernels_plain, bytearray(321))
+    source = sources.Source(8000)
+    source.t = 4100
+    for _ in range(2):
+        source.fill(plain.buffer, 128)
+        plain.push(128)
+    assert got == repr(bytes(plain.segmenter.frames[:16]))
+    share = frame * 8000 / 128 / 125e6
+    print(f"a frame takes {frame} cycles, {share:.1%} of 125 MHz; a word's sample {word}; the front end {heap} bytes")
+    record_property("frame", frame)
+    assert share < 0.15
+    assert word < 0.05 * 125e6
+    assert heap + 321 < 5000  # objects included
 
 
 @pytest.mark.parametrize(("module", "name"), SUITE)

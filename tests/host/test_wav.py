@@ -11,6 +11,7 @@ from tpsgd_host.data.frontend import LogMel, Motion
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.motion import as_read, gesture
 from tpsgd_host.data.sound import frames, halved, word
+from tpsgd_host.data.subjects import LeaveOut, load_divided
 from tpsgd_host.data.wav import find_recordings, read_wav
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.build import build_model
@@ -217,3 +218,14 @@ def test_new_makes_a_model_that_finds_gestures(tmp_path, unit, counts):
     reach = np.array(layout.front.multipliers) * largest / 65536
     assert (reach > 127).all() and (reach < 300).all()
     assert load_samples(tmp_path / "g.csv", layout).values.shape == (4, 16, 2)
+
+
+def test_a_speaker_is_left_out_by_the_names_of_the_files(tmp_path):
+    for name in ("a_anna_0", "b_anna_0", "a_ben_0", "b_ben_0", "b_ben_1"):
+        write(tmp_path / f"{name}.wav", one(len(name)))
+    layout = config(group="{label}_{speaker}_{take}").layout
+    rest, out = load_divided(tmp_path, layout, left_out=LeaveOut("speaker", ("ben",)))
+    assert rest.groups == ("a_anna_0.wav", "b_anna_0.wav")
+    assert out.groups == ("a_ben_0.wav", "b_ben_0.wav", "b_ben_1.wav")
+    with pytest.raises(DataError, match="do not say a 'wearer'"):
+        load_divided(tmp_path, layout, left_out=LeaveOut("wearer", ("ben",)))

@@ -37,7 +37,7 @@ def write():
 
 def run(words):
     """Run every test with one of ``words`` in its name, or all if there are none; return 1 if one failed, else 0."""
-    import test_frontend
+    import test_frontends
     import test_golden
     import test_learner
     import test_newclass
@@ -47,7 +47,7 @@ def run(words):
 
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     say("running on " + runtime.machine())
-    for suite in (test_frontend, test_golden, test_learner, test_newclass, test_selftest):
+    for suite in (test_frontends, test_golden, test_learner, test_newclass, test_selftest):
         for name in sorted(dir(suite)):
             if name.startswith("test_") and (not words or any(word in name for word in words)):
                 verdict, why = attempt(getattr(suite, name), test_golden.SkipTest)

@@ -18,7 +18,11 @@ def source_subjects(source: Source, column: str) -> tuple[Subjects, Subjects]:
     train, test = source.problem.train, source.problem.test
     if source.data is None:
         return task_subjects(source.problem.name, column, train), task_subjects(source.problem.name, column, test)
-    return subjects_of(source.data, column, train), subjects_of(source.test or source.data, column, test)
+    pattern = source.problem.config.layout.group
+    return (
+        subjects_of(source.data, column, train, pattern),
+        subjects_of(source.test or source.data, column, test, pattern),
+    )
 
 
 def task_subjects(task: str, column: str, samples: Samples) -> Subjects:

@@ -19,6 +19,7 @@ from tpsgd_host.data.records import open_csv
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.split import SomeSamples
+from tpsgd_host.data.wav import find_recordings, is_sound
 from tpsgd_host.errors import DataError
 from tpsgd_host.names import listing, suggestion
 
@@ -26,7 +27,7 @@ from tpsgd_host.names import listing, suggestion
 Subjects: TypeAlias = tuple[str, ...]
 
 
-def subjects_of(path: Path, column: str, samples: Samples | EncodedSamples) -> Subjects:
+def subjects_of(path: Path, column: str, samples: Samples | EncodedSamples, pattern: str = "") -> Subjects:
     """Return the entry of a column for each sample, read on the line where the sample begins.
 
     Raises
@@ -35,7 +36,10 @@ def subjects_of(path: Path, column: str, samples: Samples | EncodedSamples) -> S
         When there is no such column, or an entry is empty.
     """
     wanted = set(samples.lines.tolist())
-    found = _table_column(path, column, wanted) if path.suffix.lower() in TABLES else _array(path, column)
+    if is_sound(path):
+        found = _named_in_files(path, column, pattern)
+    else:
+        found = _table_column(path, column, wanted) if path.suffix.lower() in TABLES else _array(path, column)
     subjects = tuple(found.get(int(line), "").strip() for line in samples.lines)
     if not all(subjects):
         line = int(samples.lines[subjects.index("")])
@@ -65,10 +69,12 @@ def load_divided(
     if left_out is None:
         return load_samples(path, layout, classes, bad_rows), None
     samples = load_samples(path, without_column(path, left_out.column, layout), classes, bad_rows)
-    return leave_out(samples, path, left_out.column, left_out.names)
+    return leave_out(samples, path, left_out.column, left_out.names, layout.group)
 
 
-def leave_out(samples: SomeSamples, path: Path, column: str, names: Sequence[str]) -> tuple[SomeSamples, SomeSamples]:
+def leave_out(
+    samples: SomeSamples, path: Path, column: str, names: Sequence[str], pattern: str = ""
+) -> tuple[SomeSamples, SomeSamples]:
     """Return the samples of all other subjects, and those of the named ones.
 
     Parameters
@@ -77,13 +83,15 @@ def leave_out(samples: SomeSamples, path: Path, column: str, names: Sequence[str
         The file that the samples are from.
     column : str
         Its column that names each row's subject.
+    pattern : str
+        Of the names of WAV files, for a folder of them.
 
     Raises
     ------
     DataError
         When there is no such column or subject, or no other subject is left to learn from.
     """
-    subjects = subjects_of(path, column, samples)
+    subjects = subjects_of(path, column, samples, pattern)
     known = sorted(set(subjects))
     for name in names:
         if name not in known:
@@ -105,6 +113,17 @@ def without_column(path: Path, column: str, layout: Layout) -> Layout:
         return layout
     kept = tuple(name for name in open_csv(path).header if name not in (layout.label, layout.group, column))
     return replace(layout, columns=kept)
+
+
+def _named_in_files(path: Path, column: str, pattern: str) -> dict[int, str]:
+    """Return what the names of WAV files say of each, by its number."""
+    recordings = find_recordings(path, pattern)
+    if column not in recordings[0].fields:
+        raise DataError(
+            f"{path}: the names of its files do not say a {column!r}.",
+            f"Say where it stands with group in [data], or with --group '{{label}}_{{{column}}}_{{take}}'.",
+        )
+    return {number: recording.fields[column] for number, recording in enumerate(recordings, 1)}
 
 
 def _table_column(path: Path, column: str, wanted: set[int]) -> dict[int, str]:

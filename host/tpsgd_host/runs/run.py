@@ -116,7 +116,7 @@ def load_presentation(plan: RunPlan, model: Model) -> Presentation:
         train, test = split(samples, plan.test_split, plan.split_seed)
         samples = replace(train, bad_rows=samples.bad_rows)
     elif left_out is not None:
-        samples, test = leave_out(samples, plan.data, left_out.column, left_out.names)
+        samples, test = leave_out(samples, plan.data, left_out.column, left_out.names, layout.group)
     return Presentation(samples, test, plan.epochs, plan.shuffle_seed, plan.test_every)
 
 
