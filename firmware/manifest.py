@@ -44,6 +44,7 @@ MODULES = (
     "patches.py",
     "plan.py",
     "recurrent.py",
+    "replay.py",
     "runtime.py",
     "segmenter.py",
     "selftest.py",

@@ -37,6 +37,10 @@ class Learner:
         How the window stores readings: as 32-bit floats, or as 16-bit integers in half the RAM.
     engine : int
         A number of ``runtime.ENGINES``; 0 takes the best.
+    replay : int
+        Most bytes of RAM in which :meth:`teach` keeps samples; 0: nothing is kept.
+    rate : int
+        For a model with a front end: samples a second of the microphone, or readings of the sensor; 0: as the model.
 
     Attributes
     ----------
@@ -46,6 +50,10 @@ class Learner:
     accuracy : float
         Share of right predictions among the last ``FADE`` samples or so, each predicted before it was learned.
     network : network.Network
+    front : frontend.LogMel, motion.Motion or None
+        The model's front end: read into its ``buffer``, then call :meth:`push`.
+    replay : replay.Replay or None
+        The samples that were taught.
 
     Raises
     ------
@@ -55,29 +63,47 @@ class Learner:
         When the network does not fit into the heap.
     """
 
-    def __init__(self, path="model.tpsgd", longest=0, readings="f", engine=0):
+    def __init__(self, path="model.tpsgd", longest=0, readings="f", engine=0, replay=0, rate=0):
         self._path = path
+        self._budget = replay
+        self.front = self.replay = None
         self._folder = path[: path.rfind("/") + 1]
         k = runtime.engine(engine)
-        load_or_recover(path, (OSError, ModelError), self._load, k, longest, readings)
+        load_or_recover(path, (OSError, ModelError), self._load, k, longest, readings, rate)
         self._restart()
         last = checkpoint.newest(self._folder, self.network, self._model_crc)
         if last:
             checkpoint.load(last, self.network)
             self._applied = last.applied
         self.clear()
+        if replay:
+            from tpsgd.replay import Replay
 
-    def _load(self, k, longest, readings):
-        """Read the model file; make the window and the network."""
+            self.replay = Replay(self.network, replay)
+
+    def _load(self, k, longest, readings, rate):
+        """Read the model file; make the window, the network and the front end."""
         with open(self._path, "rb") as file:
             model = Model(file)
             self._make_window(model, longest, readings)
-            self._build(file, model, k)
+            self._build(file, model, k, self._budget + self._front_bytes(model))
+            if model.front:
+                from tpsgd import frontend
 
-    def _build(self, file, model, k):
-        """Make the network, and read its class names and scales."""
+                self.front = frontend.build(model, k, self.network.sample, rate)
+
+    def _front_bytes(self, model):
+        """Return the bytes of the front end's buffers."""
+        if not model.front:
+            return 0
+        from tpsgd import frontend
+
+        return plan.total(frontend.buffers(model))
+
+    def _build(self, file, model, k, more=0):
+        """Make the network, and read its class names and scales. There must be room for ``more`` bytes besides."""
         self._read_names(file, model)
-        need = plan.total(plan.buffers(model, plan.WORDS[k.NAME]))
+        need = plan.total(plan.buffers(model, plan.WORDS[k.NAME])) + more
         free = runtime.heap()[1]
         if free and need > free:
             raise MemoryError("the model needs %d bytes to train, %d are free" % (need, free))
@@ -106,7 +132,7 @@ class Learner:
         self._size = self._need = self._hop = 1
         self._width = model.steps * model.channels
         self._range = RANGES[readings]
-        if model.windows:
+        if model.windows and not model.front:
             self._width = model.channels
             self._size = model.window or longest
             if not self._size:
@@ -118,6 +144,8 @@ class Learner:
 
     def feed(self, reading):
         """Take the next reading, a sequence of C numbers. For a model of rows it is a whole sample, T*C numbers."""
+        if self.front:
+            raise ValueError("the model has a front end: read into front.buffer and call push(n), not feed")
         if len(reading) != self._width:
             raise ValueError("a reading of %d values, the model takes %d" % (len(reading), self._width))
         lowest, highest = self._range
@@ -135,6 +163,14 @@ class Learner:
         self._have = min(self._have + 1, self._size)
         self._new += 1
         self._filled = self._ring is None
+
+    def push(self, n):
+        """Take the first ``n`` values of ``front.buffer``; return whether a word or gesture is over: then ``ready``."""
+        found = self.front.push(n)
+        if found:
+            self._have = self._new = 1
+            self._filled = True
+        return found
 
     def clear(self):
         """Drop the readings so far: the next one starts a new recording."""
@@ -172,6 +208,33 @@ class Learner:
         self.probability = (result & 255) / 127
         return self.classes[result >> 8]
 
+    def teach(self, label):
+        """Do as :meth:`learn`, and keep the sample for :meth:`practise`. Return the name predicted before learning."""
+        if not self.replay:
+            raise ValueError("nothing is kept: give Learner(..., replay=BYTES), the RAM for taught samples")
+        name = self.learn(label)
+        self.replay.keep(self._class(label))
+        return name
+
+    def practise(self, n=1):
+        """Learn ``n`` of the taught samples again, in passes of random order; return how many were learned.
+
+        It can be interrupted between samples: call it with few at a time. The present window stays.
+        """
+        n = self.replay.practise(n) if self.replay else 0
+        self._applied += n
+        if n:
+            self._unsaved = True
+        return n
+
+    def undo(self):
+        """Drop the sample that was taught last; return its class, or None where there is none.
+
+        What the network has learned of it stays, and fades with practice.
+        """
+        y = self.replay.drop() if self.replay else -1
+        return self.classes[y] if y >= 0 else None
+
     def save(self):
         """Write a checkpoint if anything was learned since the last one; return whether it was."""
         changed = self._unsaved
@@ -186,6 +249,8 @@ class Learner:
             model = Model(file)
             model.weights(file, self.network.weights())
         self.network.begin(model.total)
+        if self.replay:
+            self.replay.clear()
         checkpoint.forget(self._folder)
         self._restart()
 
@@ -201,9 +266,15 @@ class Learner:
         k = self.network.k
         sample = bytes(self.network.sample)
         self.network = None  # room for the larger one
+        if self.replay:
+            self.replay.network = None
         with open(self._path, "rb") as file:
             self._build(file, Model(file), k)
         self.network.sample[:] = sample
+        if self.front:
+            self.front.sample = self.network.sample
+        if self.replay:
+            self.replay.attach(self.network)
         checkpoint.forget(self._folder)
         self._restart()
 

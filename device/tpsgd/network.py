@@ -138,6 +138,20 @@ class Network:
         self.seen += 1
         return self._run(y, self.rates)
 
+    def train_output(self, y):
+        """Learn the output's present inputs as class ``y``, where no other layer learns. Returns as :meth:`train`."""
+        if self.seen == self.phase_end:
+            self._set_phase()
+        self.seen += 1
+        _, forward, _, _, softmax, update = self.kernels
+        w, x, packed, z, p, _ = self.output
+        forward(w, x, packed, z)
+        result = softmax(z, p, y)
+        rate = self.rates[len(self.rates) - 1]
+        if rate:
+            update(w, x, rate, z)
+        return result
+
     def test(self, y=UNKNOWN):
         """Classify ``sample``; return ``predicted << 8 | p_y``. With ``y`` unknown, p_y is of the predicted class."""
         return self._run(y, None)

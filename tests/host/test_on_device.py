@@ -172,7 +172,8 @@ def test_the_guide_names_what_there_is():
     table = text.split("## What it offers")[1].split("##")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     names = {name for row in rows for name in re.findall(r"`(\w+)", row)} | {"probability"}
-    public = {name for name in vars(Learner) if not name.startswith("_")} | {"accuracy", "classes", "network"}
+    public = {name for name in vars(Learner) if not name.startswith("_")}
+    public |= {"accuracy", "classes", "network", "front", "replay"}
     assert names == public | {"probability"}
 
 

@@ -197,3 +197,101 @@ def test_wrong_use_is_told():
     for label in ("run", 2, -1, 255):
         assert "rest, wave" in refused(one.learn, label)
     assert one.seen == 0
+
+
+def teach(one, k):
+    """Teach a sample of class 1 (k odd) or 0."""
+    for _ in range(4):
+        one.feed((40 + k, -40) if k & 1 else (-40 - k, 40))
+    return one.teach(k & 1)
+
+
+def test_what_was_taught_is_practised():
+    """A few samples, seen once, are learned by practice; each pass takes every sample once."""
+    one = learner(replay=900)
+    assert one.replay.slots == 17  # a sample is 4 bytes, and 48 more; one spare
+    for k in range(6):
+        teach(one, k)
+    first = one.network.crc()
+    assert one.practise(60) == 60
+    assert (one.seen, one.replay.kept) == (66, 6)
+    assert one.network.crc() != first
+    for k in range(6):
+        for _ in range(4):
+            one.feed((40 + k, -40) if k & 1 else (-40 - k, 40))
+        assert one.predict() == one.classes[k & 1]
+        assert one.probability > 0.8
+
+
+def test_practice_leaves_the_present_sample():
+    """After practice the window that was there can be predicted and taught."""
+    one = learner(replay=900)
+    for k in range(3):
+        teach(one, k)
+    for _ in range(4):
+        one.feed((7, 9))
+    one.predict()
+    one.practise(5)
+    assert sample(one) == [7, 9, 7, 9]
+    accuracy = one.accuracy
+    one.teach("wave")
+    one.practise(3)
+    assert one.accuracy != accuracy  # of samples not seen before
+    assert one.replay.kept == 4
+
+
+def test_a_pass_takes_each_sample_once():
+    """The order is new in each pass, and nobody is left out."""
+    one = learner(replay=900)
+    for k in range(7):
+        teach(one, k)
+    passes = [[one.replay._next() for _ in range(7)] for _ in range(6)]
+    assert [sorted(order) for order in passes] == [list(range(7))] * 6
+    assert len({tuple(order) for order in passes}) > 1
+
+
+def test_a_full_store_drops_the_oldest_of_the_largest_class():
+    """The budget is kept, and a class that is taught often does not drive the others out."""
+    one = learner(replay=4 + 4 * 52)
+    assert one.replay.slots == 4
+    for k in (0, 2, 1, 4, 6, 8):
+        teach(one, k)
+    kept = [(one.replay.labels[i], one.replay.numbers[i]) for i in range(4)]
+    assert sorted(kept) == [(0, 4), (0, 5), (0, 6), (1, 3)]
+    assert list(one.replay.counts) == [3, 1]
+
+
+def test_undo_drops_the_newest():
+    """undo() names what it dropped; practice then takes the others only."""
+    one = learner(replay=900)
+    assert one.undo() is None
+    for k in (0, 1, 2):
+        teach(one, k)
+    assert [one.undo(), one.undo()] == ["rest", "wave"]
+    assert one.replay.kept == 1
+    assert [byte - 128 for byte in one.replay.data[0]] == [-40, 40, -40, 40]
+    assert [one.replay._next() for _ in range(3)] == [0, 0, 0]
+    one.forget()
+    assert (one.replay.kept, list(one.replay.counts), one.practise()) == (0, [0, 0], 0)
+
+
+def test_teaching_needs_room():
+    """Without a budget nothing is taught, and one that is too small says what a sample takes."""
+    one = learner()
+    assert "replay=BYTES" in refused(teach, one, 1)
+    assert one.practise() == 0
+    assert "56 bytes" in refused(lambda: learner(replay=55))
+
+
+def test_a_class_more_keeps_what_was_taught():
+    """add_class() goes on with the samples so far."""
+    one = learner(replay=900)
+    for k in range(4):
+        teach(one, k)
+    one.add_class("tap")
+    for _ in range(4):
+        one.feed((90, 90))
+    one.teach("tap")
+    assert list(one.replay.counts) == [2, 2, 1]
+    assert one.practise(50) == 50
+    assert one.predict() == "tap"

@@ -1,0 +1,158 @@
+"""Accuracy of words that a board was taught from scratch, a few times each, by Learner alone.
+
+python tests/campaigns/teaching.py FOLDER
+
+FOLDER holds recordings in the layout of the Free Spoken Digit Dataset, ``{digit}_{speaker}_{take}.wav``. For each
+speaker a virtual board (64 KB of heap, compiled program) with an untrained network is taught a few samples of four
+words, practises, and predicts the speaker's other recordings of these words. Samples are made by the front end on the
+host, of whole recordings, because these have no silence around the word.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tempfile
+from pathlib import Path
+
+import base  # noqa: F401  (finds the helpers)
+import numpy as np
+import numpy.typing as npt
+
+from tpsgd_host.boards.virtual import find_interpreter, interpreter_mpy
+from tpsgd_host.data.frontend import LogMel, mel_edges
+from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.sound import frames, word
+from tpsgd_host.data.wav import find_recordings, read_wav
+from tpsgd_host.flashing.mpy import MpyFormat, package_files
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.parsing import parse_config
+
+FRONT = LogMel(8000, 256, 128, mel_edges(16, 100.0, 4000.0))
+STEPS = 16
+SAMPLE = STEPS * FRONT.channels
+
+TOML = """
+[model]
+seed = {seed}
+classes = {classes}
+[data]
+steps = {steps}
+channels = 16
+scale = "fixed"
+offset = 0
+gain = 1
+[training]
+shifts = [5]
+[[layer]]
+kind = "temporal"
+units = 12
+[[layer]]
+kind = "output"
+"""
+
+#: The board's main.py: taught.bin holds a label and a sample (int8) each, shown.bin what it shall predict then.
+MAIN = """
+import gc
+from array import array
+from tpsgd import Learner
+learner = Learner("model.tpsgd", replay={budget})
+x = array("b", bytes({size}))
+with open("taught.bin", "rb") as file:
+    for _ in range({count}):
+        y = file.read(1)[0]
+        file.readinto(x)
+        learner.feed(x)
+        learner.teach(y)
+learner.practise({practice})
+right = 0
+with open("shown.bin", "rb") as file:
+    for n in range({shown}):
+        y = file.read(1)[0]
+        file.readinto(x)
+        learner.feed(x)
+        right += learner.predict() == learner.classes[y]
+gc.collect()
+print(right, n + 1, learner.replay.kept, learner.network.crc(), gc.mem_free() if hasattr(gc, "mem_free") else 0)
+"""
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def load(folder: Path) -> dict[str, dict[str, Bytes]]:
+    """Return the samples of each speaker and digit, shape (S, T*C)."""
+    found: dict[str, dict[str, list[Bytes]]] = {}
+    for recording in find_recordings(folder, "{label}_{speaker}_{take}"):
+        sample = word(frames(read_wav(recording.path, FRONT.rate), FRONT), STEPS, FRONT.reach).reshape(-1)
+        found.setdefault(recording.fields["speaker"], {}).setdefault(recording.label, []).append(sample)
+    return {who: {label: np.stack(group) for label, group in said.items()} for who, said in found.items()}
+
+
+def signed(stored: Bytes) -> bytes:
+    """Return stored activations as signed bytes, which the model takes as readings."""
+    return (stored ^ 128).tobytes()
+
+
+def teach(
+    said: dict[str, Bytes], words: tuple[str, ...], samples: int, passes: int, seed: int, heap: int, python: str = ""
+) -> tuple[int, ...]:
+    """Teach a board words; return (right, predicted, samples kept, CRC of the weights, bytes of heap left).
+
+    ``python`` names another interpreter than the virtual board's, which then runs the sources.
+    """
+    dice = np.random.default_rng(seed)
+    rows = {w: said[w][dice.permutation(len(said[w]))] for w in words}
+    config = parse_config(TOML.format(seed=seed, steps=STEPS, classes=list(words)), "words.toml")
+    count = len(words)  # the scale is fixed: data are needed for their form only
+    none = Samples(
+        np.zeros((count, STEPS, FRONT.channels)), np.arange(count, dtype=np.uint8), words, words, np.arange(count)
+    )  # fmt: skip
+    model = build_model(config, none)
+    taught = [bytes([y]) + signed(rows[w][i]) for i in range(samples) for y, w in enumerate(words)]
+    shown = [bytes([y]) + signed(row) for y, w in enumerate(words) for row in rows[w][samples:]]
+    count = samples * len(words)
+    main = MAIN.format(
+        budget=count * (SAMPLE + 48) + SAMPLE, size=SAMPLE, count=count, shown=len(shown), practice=passes * count
+    )
+    with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
+        folder = Path(place)
+        files = package_files(None if python else MpyFormat.of(interpreter_mpy()))
+        files |= {"model.tpsgd": model.to_bytes(), "taught.bin": b"".join(taught), "shown.bin": b"".join(shown)}
+        files["main.py"] = main.encode()
+        for path, data in files.items():
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).write_bytes(data)
+        command = [python] if python else [find_interpreter(), "-X", f"heapsize={heap}"]
+        done = subprocess.run([*command, "main.py"], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    return tuple(int(part) for part in done.stdout.split())
+
+
+def main() -> int:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--words", nargs="+", default=["2468", "0379", "1586", "2790"], help="digits of each lesson")
+    parser.add_argument("--samples", type=int, default=5)
+    parser.add_argument("--passes", type=int, default=10)
+    parser.add_argument("--heap", type=int, default=64, help="KB")
+    options = parser.parse_args()
+    means = []
+    for who, said in sorted(load(options.folder).items()):
+        lessons = [
+            teach(said, tuple(words), options.samples, options.passes, 1 + i, options.heap * 1024)
+            for i, words in enumerate(options.words)
+        ]
+        shares = [100 * right / count for right, count, *_ in lessons]
+        means.append(sum(shares) / len(shares))
+        left = min(lesson[4] for lesson in lessons)
+        print(
+            f"{who}: {means[-1]:.1f} %  ({' '.join(f'{share:.1f}' for share in shares)}), {left} bytes free", flush=True
+        )
+    print(f"mean {sum(means) / len(means):.1f} %")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
