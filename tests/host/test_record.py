@@ -98,7 +98,7 @@ def test_undo_and_relabel(spoken):
         assert +store.counts == {"one": 1}
         recorder.undo()
         recorder.undo()
-        assert recorder.state.last == "nothing to take back"
+        assert recorder.state.last == "nothing to undo"
         assert not +store.counts
     assert not list((spoken / "set").rglob("*.wav"))
     assert not (spoken / "t.csv").read_text()
@@ -158,7 +158,7 @@ def test_keys_in_a_terminal_choose_labels_take_back_and_end(spoken, size):
     child.send("2")
     child.expect("kept as right: right/0001.wav")
     child.send("u")
-    child.expect("taken back: right")
+    child.expect("undone: right")
     child.send("1")
     child.expect("kept as left: left/0001.wav")
     child.send("2r")

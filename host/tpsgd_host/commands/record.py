@@ -1,4 +1,4 @@
-"""``tpsgd-host record``: words or gestures from a microphone, WAV files or a table, as data to learn from."""
+"""``tpsgd-host record``: record words or gestures from a microphone, WAV files or a table."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RecordReport:
     Attributes
     ----------
     added, unlabelled, lost : int
-        Recordings kept; those without a label, which are not; times that values were lost.
+        Recordings saved; recordings without a label, which were not; times that values were lost.
     counts : dict
         Recordings of each label in the set, earlier ones included.
     """
@@ -64,24 +64,24 @@ def record(
     pause: float | None = None,
     watch: Callable[[Recorder], None] = lambda recorder: None,
 ) -> RecordReport:
-    """Cut words or gestures out of what a source gives, and add them to a set.
+    """Cut words or gestures out of a source's stream, and add them to a set.
 
     Parameters
     ----------
     data : Path
-        The set: a folder for sound, a CSV for gestures. It is made, or goes on.
+        The set: a folder for sound, a CSV for gestures. It is created, or added to.
     source : Path or str
         ``"microphone"``, a folder of WAV files, or a table with recordings.
     model : Path, optional
         TOML or model file whose front end says what a word is. Gestures need one.
     rate : int
-        Samples a second, where no model says.
+        Samples per second, without a model.
     label : str
-        Of all recordings; empty: that of the file that is played.
+        Label of all recordings; if empty, that of the file that is played.
     fast : bool
         As fast as files can be read, not in real time.
     watch : callable
-        Gets the recorder some twenty times a second; may choose labels, undo, and end it.
+        Called with the recorder about twenty times a second; may choose labels, undo, and end it.
     """
     if model is None and source != MICROPHONE and Path(source).is_file() and not is_sound(source):
         raise ConfigError(f"{source} is a table: what a gesture is must be said", "--model FILE.toml with a [frontend]")
@@ -127,8 +127,8 @@ def _store(data: Path, layout: Layout, front: FrontEnd) -> Store:
 @click.option("--model", type=FILE, metavar="FILE",
               help="TOML or model file whose front end finds the words.  [default: the usual one]")  # fmt: skip
 @click.option("--rate", type=click.Choice(["8000", "16000"]), default="8000", show_default=True,
-              help="Samples a second, where no model says.")  # fmt: skip
-@click.option("--label", metavar="NAME", help="Label of all that is recorded.  [default: the key's, or the file's]")
+              help="Samples per second, without a model.")  # fmt: skip
+@click.option("--label", metavar="NAME", help="Label of all recordings.  [default: the key's, or the file's]")
 @click.option("--labels", metavar="A,B,...", help="Labels of the keys 1, 2, ...  [default: those of DATA]")
 @click.option("--fast", is_flag=True, help="Take files as fast as they can be read, not in real time.")
 @click.option("--pause", type=click.FloatRange(0), metavar="SECONDS", help="Pause between two files.")
@@ -139,9 +139,9 @@ def command(
 ) -> None:  # fmt: skip
     """Record words or gestures as data to learn from.
 
-    DATA is a folder of WAV files, one folder a label, or a CSV of gestures. Words are found by the front end that the
-    board has. A key chooses the label of the words that follow; what was recorded can be taken back or labelled anew.
-    Recording goes on where DATA has something already. Every other command takes DATA as it is.
+    DATA is a folder of WAV files with a folder per label, or a CSV of gestures. The board's own front end finds the
+    words. A key chooses the label of the next words; recordings can be undone or relabelled. Recordings are added to
+    DATA if it exists. All other commands accept DATA as it is.
 
     \b
     Examples:

@@ -48,7 +48,7 @@ def heading(one: Comparison) -> str:
 
 def how_chosen(one: Comparison) -> str:
     """Describe how learning rates were chosen."""
-    times = "once" if one.folds == 1 else f"{one.folds} times anew"
+    times = "once" if one.folds == 1 else f"{one.folds} times"
     each = ", for each fold" if one.fold_results else ""
     return f"rates chosen on a fifth of the training recordings, {times}{each}: {one.validation_samples:,} samples"
 

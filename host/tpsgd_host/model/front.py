@@ -19,7 +19,7 @@ SOUND_KEYS = ("window", "hop", "bands", "low", "high", "offset", "reach", "noise
 MOTION_KEYS = ("full_scale", "counts")
 KEYS = ("kind", "rate", *SOUND_KEYS, *MOTION_KEYS, *SEGMENTING_KEYS)
 
-RATE = 8000  # of a microphone, where nobody says
+RATE = 8000  # of a microphone, by default
 BANDS = {8000: 16, 16000: 20}
 LOW = 100.0  # Hz
 READINGS = 100  # of a motion sensor, a second
@@ -29,7 +29,7 @@ _SOUND = """\
 
 [frontend]  # makes samples of sound, on the board as here (docs/FRONTEND.md says what each setting costs)
 kind = "logmel"
-rate = {rate}  # samples a second, 8000 or 16000; a microphone, or WAV files, of twice as many are halved
+rate = {rate}  # samples per second, 8000 or 16000; twice as many, from a microphone or WAV files, are halved
 window = {window}  # samples that a frame is made of, a power of two; a longer one tells tones apart more finely
 hop = {hop}  # samples from frame to frame; half as many take twice the board's time
 bands = {bands}  # C, 2..40: how finely the spectrum is seen; the network's memory grows with it
@@ -80,11 +80,11 @@ def parse_front(table: Table, channels: int) -> FrontEnd:
 
 
 def _sound(table: Table) -> LogMel:
-    table.refuse(MOTION_KEYS, 'has a meaning only with kind = "motion"')
+    table.refuse(MOTION_KEYS, 'applies only with kind = "motion"')
     rate = table.integer("rate", RATE, 4000, 48000)
     window = table.integer("window", _power(rate * 0.032), frontspec.MIN_WINDOW, frontspec.MAX_WINDOW)
     if window & (window - 1):
-        raise table.error("window", f"window in [frontend] is {window}, it must be a power of two", "Take 256.")
+        raise table.error("window", f"window in [frontend] is {window}, but must be a power of two", "Take 256.")
     bands = table.integer("bands", BANDS.get(rate, 16), 2, frontspec.MAX_BANDS)
     low = table.real("low", LOW, 1.0, rate / 2 - 1)
     high = table.real("high", rate / 2, low + 1, rate / 2)
@@ -100,16 +100,16 @@ def _sound(table: Table) -> LogMel:
     )
     if front.empty_band is not None:
         message = f"band {front.empty_band + 1} of {bands} lies between two bins of the window: it would hear nothing"
-        raise table.error("bands", message, "Take fewer bands, or a larger window.")
+        raise table.error("bands", message, "Use fewer bands, or a larger window.")
     return front
 
 
 def _motion(table: Table, channels: int) -> Motion:
-    table.refuse(SOUND_KEYS, 'has a meaning only with kind = "logmel"')
+    table.refuse(SOUND_KEYS, 'applies only with kind = "logmel"')
     scales = table.reals("full_scale", FULL_SCALE, SMALLEST_FULL_SCALE, 65535.0 * 127)
     if len(scales) not in (1, channels):
-        message = f"full_scale in [frontend] holds {len(scales)} numbers, there are {channels} channels"
-        raise table.error("full_scale", message, "Give one number, or one a channel.")
+        message = f"full_scale in [frontend] has {len(scales)} numbers, but there are {channels} channels"
+        raise table.error("full_scale", message, "Give one number, or one per channel.")
     multipliers = tuple(max(1, min(0x7FFF, round(FULL / scale))) for scale in scales)
     return Motion(
         rate=table.integer("rate", READINGS, 1, 65535),

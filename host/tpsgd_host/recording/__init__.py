@@ -1,1 +1,1 @@
-"""Recording: cut words or gestures out of what a sensor gives, label them, and keep them as data."""
+"""Records data: cuts words or gestures out of a sensor's stream, labels them, and saves them."""

@@ -1,4 +1,4 @@
-"""Words, or gestures, cut out of a stream by the segmenter that a board uses, as they come.
+"""Cut words or gestures out of a live stream, with the segmenter that a board uses.
 
 Shapes: R values of a piece, C channels, F frames.
 """
@@ -27,7 +27,7 @@ class Cut:
 
 
 class Cutter:
-    """Takes a stream in pieces; gives the words in it.
+    """Finds words in a stream that arrives in pieces.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Cutter:
         return bool(self._segmenter.active)
 
     def lose(self) -> None:
-        """Drop what is under way: values were lost here, so it is no word."""
+        """Drop an unfinished word, because values of it were lost."""
         self._segmenter.forget()
         self._first = self._next
         self._kept = self._kept[:0]

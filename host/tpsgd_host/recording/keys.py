@@ -1,4 +1,4 @@
-"""Keys as they are pressed, without Enter and without waiting."""
+"""Read keys as they are pressed, without Enter and without waiting."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def pressed() -> Iterator[Callable[[], str]]:
-    """Have keys come as they are pressed; the block gets a function that returns those since the last call.
+    """Give the block a function that returns the keys pressed since its last call.
 
-    Without a terminal there are never any. The terminal is as before after the block, however that ends.
+    Without a terminal there are none. The terminal is always restored after the block.
     """
     if not sys.stdin.isatty():
         yield lambda: ""

@@ -14,14 +14,14 @@ PART = 20
 
 
 def hear(rate: int) -> Iterator[Piece]:
-    """Yield what the computer's microphone hears, without an end; ``lost`` where the computer was too slow.
+    """Yield endless pieces of sound from the computer's microphone; ``lost`` if the computer was too slow.
 
     Raises
     ------
     DependencyError
         When sounddevice, or the PortAudio that it needs, is not installed.
     PortError
-        When there is no microphone, or it does not give ``rate`` samples a second.
+        When there is no microphone, or it cannot give ``rate`` samples per second.
     """
     try:
         import sounddevice
@@ -37,5 +37,5 @@ def hear(rate: int) -> Iterator[Piece]:
                 yield Piece(np.asarray(values, np.int16), lost=bool(lost))
     except sounddevice.PortAudioError as error:
         raise PortError(
-            f"the microphone: {error}", "is one plugged in, and may programs use it? Else record --from a folder"
+            f"the microphone: {error}", "is one plugged in, and may programs use it? If not, record --from a folder"
         ) from error

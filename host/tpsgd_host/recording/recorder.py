@@ -1,4 +1,4 @@
-"""The loop of recording: values in, words out, each kept under the label that holds then."""
+"""The recording loop: values in, words out, each saved under the present label."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ CHUNK = 0.05
 
 @dataclass
 class State:
-    """How a recording stands.
+    """The state of a recording.
 
     Attributes
     ----------
     label : str
-        What is kept from now on; empty: what the source says of itself, where it says.
+        Label of the next words; if empty, the source's own label.
     level, active
         As in :class:`~tpsgd_host.recording.cutter.Cutter`.
     added, undone, unlabelled, lost : int
         Recordings kept and taken back; those that had no label; times that values were lost.
     last : str
-        What happened last, for the screen.
+        The last event, for the screen.
     """
 
     label: str = ""
@@ -44,7 +44,7 @@ class State:
 
 
 class Recorder:
-    """Cuts, labels and keeps.
+    """Cuts, labels and saves words.
 
     Parameters
     ----------
@@ -81,27 +81,27 @@ class Recorder:
         return self.state
 
     def choose(self, label: str) -> None:
-        """Have what comes from now on kept under ``label``."""
+        """Save the next words under ``label``."""
         self.state.label = label
 
     def undo(self) -> None:
-        """Take the last recording back."""
+        """Undo the last recording."""
         label = self.store.undo()
         if label:
             self.state.added -= 1
             self.state.undone += 1
             self._last = None
-        self.state.last = f"taken back: {label}" if label else "nothing to take back"
+        self.state.last = f"undone: {label}" if label else "nothing to undo"
 
     def relabel(self) -> None:
-        """Keep the last recording under the present label instead."""
+        """Move the last recording to the present label."""
         last, label = self._last, self.state.label
         if last is None or not label:
-            self.state.last = "nothing to label anew"
+            self.state.last = "nothing to relabel"
             return
         was = self.store.undo()
         self.store.add(last.values, label)
-        self.state.last = f"{was} is {label} now"
+        self.state.last = f"{was} is now {label}"
 
     def _take(self, piece: Piece) -> None:
         state = self.state
@@ -123,7 +123,7 @@ class Recorder:
         label = self.state.label or self._heard
         if not label:
             self.state.unlabelled += 1
-            self.state.last = "a word, and no label is chosen: not kept"
+            self.state.last = "a word was not kept: no label is chosen"
             return
         name = self.store.add(cut.values, label)
         self._last = cut
@@ -132,7 +132,7 @@ class Recorder:
 
 
 def _chunks(pieces: Iterable[Piece], size: int) -> Iterator[Piece]:
-    """Cut pieces into such as a sensor gives at once."""
+    """Cut pieces into the size that a sensor gives at once."""
     for piece in pieces:
         for at in range(0, len(piece.values), size):
             yield Piece(piece.values[at : at + size], piece.label, piece.lost and at == 0)

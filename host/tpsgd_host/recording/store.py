@@ -1,6 +1,6 @@
-"""Where recordings go: a folder of WAV files, one folder a label, or a table with a row a reading.
+"""Save recordings: in a folder of WAV files with a folder per label, or in a table with a row per reading.
 
-Both go on where there is something already, and hold at any moment whole recordings only.
+Both add to existing data, and contain only complete recordings at any moment.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from tpsgd_host.names import has_control
 
 
 class Store(Protocol):
-    """What keeps recordings; ``counts`` has those of each label."""
+    """Saves recordings; ``counts`` has their number per label."""
 
     counts: Counter[str]
 
     def add(self, values: Values, label: str) -> str:
-        """Keep a recording, shape (R, C); return its name."""
+        """Save a recording, shape (R, C); return its name."""
 
     def undo(self) -> str:
-        """Take back the recording that was added last, and return its label; empty where there is none."""
+        """Remove the last recording, and return its label; empty if there is none."""
 
 
 class WavFolder:
-    """A folder for each label, with files that are numbered.
+    """A folder for each label, with numbered files.
 
     Parameters
     ----------
     folder : Path
-        Made with the first recording.
+        Created with the first recording.
     rate : int
-        Samples a second.
+        Samples per second.
     """
 
     def __init__(self, folder: Path, rate: int) -> None:
@@ -53,7 +53,7 @@ class WavFolder:
         self.counts: Counter[str] = Counter(one.label for one in there)
 
     def add(self, values: Values, label: str) -> str:
-        """Keep a recording, shape (R, 1); return its name."""
+        """Save a recording, shape (R, 1); return its name."""
         place = self._folder / check_label(label)
         buffer = io.BytesIO()
         with wave.open(buffer, "wb") as file:
@@ -82,7 +82,7 @@ class WavFolder:
 
 
 class TableFile:
-    """A CSV: label, take, and a column a channel.
+    """A CSV: label, take, and one column per channel.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class TableFile:
     columns : tuple of str
         Of the channels.
     counts : float
-        What a number in the table is multiplied by to be a reading.
+        A number in the table times this is a reading.
     label, group : str
         Names of the first two columns.
     """
@@ -110,7 +110,7 @@ class TableFile:
             if header != self._header:
                 raise DataError(
                     f"{self._path} has the columns {','.join(header)}, these recordings have {','.join(self._header)}.",
-                    "Record into another file.",
+                    "Record to another file.",
                 )
             takes = {(row[0], row[1]) for row in rows if len(row) > 1}
         self.counts.update(label for label, _ in takes)
@@ -136,7 +136,7 @@ class TableFile:
         return take
 
     def undo(self) -> str:
-        """Cut the recording that was added last off the file; return its label."""
+        """Cut the last recording off the file; return its label."""
         if not self._added:
             return ""
         size, label = self._added.pop()
@@ -154,7 +154,7 @@ def check_label(label: str) -> str:
         When it cannot.
     """
     if not label or label[0] in "._" or "/" in label or "\\" in label or has_control(label) or len(label) > 100:
-        raise ConfigError(f"the label {label!r} cannot name a folder", "Take letters and digits, such as yes.")
+        raise ConfigError(f"the label {label!r} cannot name a folder", "Use letters and digits, such as yes.")
     return label
 
 

@@ -1,4 +1,4 @@
-"""The screen of a recording: a level meter, the labels with their counts, what happened last."""
+"""The screen of a recording: a level meter, the labels with their counts, and the last event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 from tpsgd_host.recording.recorder import Recorder
 from tpsgd_host.terminal import one_line
 
-KEYS = "1-9 label   r label the last one anew   u undo   space pause   q end"
+KEYS = "1-9 label   r relabel the last one   u undo   space pause   q end"
 
 _MARKS = " ▁▂▃▄▅▆▇█"
 _PLAIN = " .:-=+*##"
