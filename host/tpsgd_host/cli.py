@@ -22,6 +22,7 @@ COMMANDS = {
     "quantize": "quantize",
     "inspect": "inspect",
     "boards": "boards",
+    "sensors": "sensors",
     "doctor": "doctor",
     "flash": "flash",
     "stream": "stream",

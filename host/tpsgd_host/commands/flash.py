@@ -51,6 +51,8 @@ __all__ = ["FlashReport", "command", "flash"]
 @click.option("--deploy-only", is_flag=True, help="Leave the firmware alone in any case.")
 @click.option("--erase", is_flag=True, help="Erase the whole flash before writing firmware (ESP32).")
 @click.option("--drive", type=FILE, metavar="DIR", help="Drive of a CircuitPython board.  [default: the only one]")
+@click.option("--sensor", default="", metavar="NAME", help="Write a sensor.py for it; tpsgd-host sensors lists them.")
+@click.option("--pins", default="", metavar="NAME=PIN,...", help="Where the sensor is, such as sck=18,ws=19,sd=20.")
 @board_dir_option
 @click.option("--heap", type=HeapType(), metavar="SIZE", help="Heap of the virtual board, such as 48k.")
 @click.option("--dry-run", "dry", is_flag=True, help="Show every step without taking any.")
@@ -58,7 +60,7 @@ __all__ = ["FlashReport", "command", "flash"]
 @json_option
 def command(
     model: Path | None, board: str, port: str, firmware: str, deploy_only: bool, erase: bool, drive: Path | None,
-    board_dir: Path | None, heap: int | None, dry: bool, yes: bool, as_json: bool,
+    sensor: str, pins: str, board_dir: Path | None, heap: int | None, dry: bool, yes: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Put the trainer and MODEL on a board.
 
@@ -77,6 +79,7 @@ def command(
       tpsgd-host flash gestures.tpsgd --heap 64k
       tpsgd-host flash gestures.tpsgd --board esp32 --port /dev/ttyUSB0 --firmware 1.28.0
       tpsgd-host flash gestures.tpsgd --board pico --dry-run
+      tpsgd-host flash words.tpsgd --board pico --sensor i2s --pins sck=18,ws=19,sd=20
     """
     if deploy_only and (firmware or erase):
         raise ConfigError(
@@ -96,6 +99,8 @@ def command(
             drive=drive,
             folder=board_dir,
             heap=heap,
+            sensor=sensor,
+            pins=pins,
         )
         echo(json.dumps(steps, indent=2) if as_json else "\n".join(steps))
         return
@@ -119,7 +124,7 @@ def command(
     try:
         report = flash(
             model, board, folder=board_dir, heap=heap, port=port, firmware=firmware, erase=erase,
-            deploy_only=deploy_only, drive=drive, ask=ask, tell=tell, progress=advance,
+            deploy_only=deploy_only, drive=drive, sensor=sensor, pins=pins, ask=ask, tell=tell, progress=advance,
         )  # fmt: skip
     finally:
         progress.stop()

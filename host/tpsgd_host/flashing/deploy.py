@@ -18,6 +18,7 @@ from tpsgd_host.boards.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYT
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.drives import flush
 from tpsgd_host.boards.profiles import BoardProfile, fits
+from tpsgd_host.boards.virtual import SENSOR
 from tpsgd_host.errors import BoardError, FitError, MismatchError
 from tpsgd_host.files import read_file
 from tpsgd_host.flashing.mpy import PACKAGE
@@ -176,9 +177,10 @@ def _write(path: Path, data: bytes) -> None:
         raise MismatchError(f"{path.name} does not read back as it was written", "run the same command again")
 
 
-def board_files(model: Model, package: dict[str, bytes]) -> dict[str, bytes]:
+def board_files(model: Model, package: dict[str, bytes], sensor: bytes = b"") -> dict[str, bytes]:
     """Return the files for a board without its start-up program, path and bytes: first the sums, last the model."""
-    return {SUMS: sums_of(package), **package, serve.MODEL: model.to_bytes()}
+    written = {SENSOR: sensor} if sensor else {}
+    return {SUMS: sums_of(package), **package, **written, serve.MODEL: model.to_bytes()}
 
 
 def check_memory(model: Model, board: BoardProfile, heap: int, said: str = "") -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.plugged import only_port
-from tpsgd_host.boards.profiles import load_profile
-from tpsgd_host.boards.virtual import default_folder
+from tpsgd_host.boards.profiles import BoardProfile, load_profile
+from tpsgd_host.boards.sensors import STREAM, is_written, load_sensor, parse_pins, sensor_program
+from tpsgd_host.boards.virtual import SENSOR, default_folder
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.flashing import real
 from tpsgd_host.flashing.deploy import Flashed
+from tpsgd_host.flashing.probe import CIRCUITPYTHON
 from tpsgd_host.flashing.virtual import flash_virtual, virtual_steps
 from tpsgd_host.model.modelfile import Model, load_model
 
@@ -81,6 +83,8 @@ def flash(
     erase: bool = False,
     deploy_only: bool = False,
     drive: Path | None = None,
+    sensor: str = "",
+    pins: str = "",
     ask: Ask = refuse,
     tell: Callable[[str], None] = lambda text: None,
     progress: Callable[[str, int, int], None] = lambda step, done, total: None,
@@ -106,6 +110,9 @@ def flash(
         Whether to leave the firmware alone in any case.
     drive : Path, optional
         CircuitPython's drive; by default it is searched for.
+    sensor, pins : str
+        A sensor of ``boards/sensors.toml`` and its pins, such as ``sck=18,ws=19,sd=20``: writes the board's sensor.py.
+        By default a board keeps the one it has; the virtual board hears what is played to it.
     ask : callable
         Called with a question before anything is fetched or overwritten; raises if the answer is no.
     tell : callable
@@ -120,12 +127,15 @@ def flash(
     model = load_model(model_path)
     profile = load_profile(board)
     if profile.name != VIRTUAL:
-        target = real.Target(profile, port or only_port(profile), firmware, erase, drive, board, deploy_only)
+        text = _sensor_text(model, profile, sensor, pins)
+        target = real.Target(profile, port or only_port(profile), firmware, erase, drive, board, deploy_only, text)
         flashed = real.flash_real(model, target, ask=ask, tell=tell, progress=progress)
         return _report(model, profile.name, flashed)
     if port not in ("", VIRTUAL) or firmware or erase or drive:
         raise ConfigError("the virtual board has no port, drive or firmware", "name another --board")
-    return _report(model, VIRTUAL, flash_virtual(model, folder or default_folder(), heap, ask, progress))
+    place = folder or default_folder()
+    text = _virtual_sensor(model, place, sensor, pins)
+    return _report(model, VIRTUAL, flash_virtual(model, place, heap, ask, progress, text))
 
 
 def dry_run(
@@ -139,13 +149,43 @@ def dry_run(
     drive: Path | None = None,
     folder: Path | None = None,
     heap: int | None = None,
+    sensor: str = "",
+    pins: str = "",
 ) -> list[str]:
     """Return every step that :func:`flash` would take, without taking any."""
     model = load_model(model_path)
     profile = load_profile(board)
     if profile.name != VIRTUAL:
-        return real.steps(model, real.Target(profile, port, firmware, erase, drive, board, deploy_only))
-    return virtual_steps(model, folder or default_folder(), heap)
+        text = _sensor_text(model, profile, sensor, pins)
+        return real.steps(model, real.Target(profile, port, firmware, erase, drive, board, deploy_only, text))
+    place = folder or default_folder()
+    return virtual_steps(model, place, heap, _virtual_sensor(model, place, sensor, pins))
+
+
+def _sensor_text(model: Model, board: BoardProfile, name: str, pins: str) -> bytes:
+    """Return the ``sensor.py`` for a real board; empty where the board keeps the one it has."""
+    if not name:
+        if pins:
+            raise ConfigError("--pins says where a sensor is, and none is named", "name it: --sensor NAME")
+        return b""
+    if board.firmware == CIRCUITPYTHON:
+        raise ConfigError(
+            f"the sensors that are known need MicroPython, the {board.name} has CircuitPython",
+            "write a sensor.py with a function open() by hand (docs/SENSORS.md), or take MicroPython",
+        )
+    profile = load_sensor(name)
+    if profile.name == STREAM:
+        raise ConfigError("only the virtual board hears what the host plays", "name another --sensor")
+    return sensor_program(profile, parse_pins(pins), model.layout.front)
+
+
+def _virtual_sensor(model: Model, place: Path, name: str, pins: str) -> bytes:
+    """Return the ``sensor.py`` for the virtual board; empty where it has one that the user changed, or needs none."""
+    if pins or name not in ("", STREAM):
+        raise ConfigError("the virtual board has no pins: it hears what the host plays", f"--sensor {STREAM}, or none")
+    if not name and (model.layout.front is None or not is_written(place / SENSOR)):
+        return b""
+    return sensor_program(load_sensor(STREAM), {}, model.layout.front)
 
 
 def _report(model: Model, board: str, flashed: Flashed) -> FlashReport:

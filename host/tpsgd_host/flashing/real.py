@@ -68,6 +68,8 @@ class Target:
         The user's name for the board: its name, or an alias that may have its own firmware.
     deploy_only : bool
         Whether to leave the firmware alone, even if none answers.
+    sensor : bytes
+        The board's sensor.py; empty to leave it as it is.
     """
 
     board: BoardProfile
@@ -77,6 +79,7 @@ class Target:
     drive: Path | None = None
     called: str = ""
     deploy_only: bool = False
+    sensor: bytes = b""
 
 
 def check_target(target: Target) -> Path | Release | None:
@@ -103,7 +106,7 @@ def steps(model: Model, target: Target) -> list[str]:
         listed += _firmware_steps(target, firmware)
     wanted = _expected(board)
     circuitpython = board.firmware == CIRCUITPYTHON
-    files = board_files(model, circuitpython_files() if circuitpython else package_files(wanted))
+    files = board_files(model, circuitpython_files() if circuitpython else package_files(wanted), target.sensor)
     form = why_not(wanted) if wanted else "the firmware's .mpy format is not known in advance"
     form = WHY_SOURCES if circuitpython else form
     listed.append(
@@ -168,7 +171,7 @@ def flash_real(model: Model, target: Target, *, ask: Ask, tell: Tell, progress: 
     remote = Remote(target.port)
     tell(f"the board: {facts.title}, {facts.heap_free} bytes of free heap")
     _check_board(model, target.board, facts)
-    files = board_files(model, package_files(facts.mpy))
+    files = board_files(model, package_files(facts.mpy), target.sensor)
     check_room(files, facts.flash_free, target.port)
     there = remote.belongings()
     if others := there.others(START):

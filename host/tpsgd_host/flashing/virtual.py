@@ -19,7 +19,9 @@ from tpsgd_host.model.checkpoint import BESIDE
 from tpsgd_host.model.modelfile import Model
 
 
-def flash_virtual(model: Model, place: Path, heap: int | None, ask: Ask, progress: Progress) -> Flashed:
+def flash_virtual(
+    model: Model, place: Path, heap: int | None, ask: Ask, progress: Progress, sensor: bytes = b""
+) -> Flashed:
     """Flash the virtual board in the folder ``place``; ``heap``: its bytes, by default as before.
 
     ``ask`` is called with a question if files that are not ours would be in the way.
@@ -31,7 +33,7 @@ def flash_virtual(model: Model, place: Path, heap: int | None, ask: Ask, progres
     memory = heap or configured_heap(place)
     check_memory(model, load_profile(VIRTUAL), memory)
     wanted = MpyFormat.of(interpreter_mpy())
-    files = virtual_files(model, wanted)
+    files = virtual_files(model, wanted, sensor)
     there = Belongings.in_folder(place)
     if others := there.others(START):
         ask(question(others, str(place)))
@@ -44,16 +46,18 @@ def flash_virtual(model: Model, place: Path, heap: int | None, ask: Ask, progres
     return Flashed(str(place), files, why_not(wanted), "", info)
 
 
-def virtual_steps(model: Model, place: Path, heap: int | None) -> list[str]:
+def virtual_steps(model: Model, place: Path, heap: int | None, sensor: bytes = b"") -> list[str]:
     """Return every step that flashing the virtual board would take, without taking any."""
     check_memory(model, load_profile(VIRTUAL), heap or configured_heap(place))
-    listed = [f"write and verify {place / name}" for name in virtual_files(model, MpyFormat.of(interpreter_mpy()))]
+    listed = [
+        f"write and verify {place / name}" for name in virtual_files(model, MpyFormat.of(interpreter_mpy()), sensor)
+    ]
     return [*listed, "start the board, send HELLO, compare the CRCs of model and weights"]
 
 
-def virtual_files(model: Model, wanted: MpyFormat | None) -> dict[str, bytes]:
+def virtual_files(model: Model, wanted: MpyFormat | None, sensor: bytes = b"") -> dict[str, bytes]:
     """Return the files for the folder, the start-up program last: a board without it is bare, not broken."""
-    return {**board_files(model, package_files(wanted)), START: MAIN.encode()}
+    return {**board_files(model, package_files(wanted), sensor), START: MAIN.encode()}
 
 
 def _write_all(place: Path, there: Belongings, files: dict[str, bytes], progress: Progress) -> None:
