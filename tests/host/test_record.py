@@ -162,7 +162,7 @@ def test_keys_in_a_terminal_choose_labels_take_back_and_end(spoken, size):
     child.send("1")
     child.expect("kept as left: left/0001.wav")
     child.send("2r")
-    child.expect("left is right now")
+    child.expect("left is now right")
     child.send("q")
     child.expect("added to set; it has right 1")
     child.expect(pexpect.EOF)

@@ -97,7 +97,7 @@ def test_folds_test_every_recording(place, interpreter):
     text = call("train.csv", "--folds", "4", *QUICK, "--rules", "int-tpsgd", "--board", "--out", "found")
     said = " ".join(text.split())
     assert "40 samples tested in 4 folds" in said and "gesture: fold 4 of 4, training with the chosen rates" in said
-    assert "Seed 1 of the first fold trained on the virtual board too" in said
+    assert "Seed 1 of the first fold also trained on the virtual board" in said
     rows = list(csv.DictReader(open(place / "found" / "gesture-split.csv")))
     assert sorted(row["tested in fold"] for row in rows) == [str(i) for i in (1, 2, 3, 4) for _ in range(10)]
     (one,) = json.loads((place / "found" / "result.json").read_text())["comparisons"]
@@ -117,7 +117,7 @@ def test_a_board_that_differs_is_told(gesture, interpreter, monkeypatch):
 
     one = compare(replace(gesture, epochs=1), ("int-frozen",), seeds=1)
     monkeypatch.setattr(board, "crc32", lambda data: 0x12345678)
-    with pytest.raises(MismatchError, match="the simulation's 12345678"):
+    with pytest.raises(MismatchError, match="the simulation's have 12345678"):
         board.run_on_board(replace(gesture, epochs=1), one)
 
 

@@ -40,7 +40,7 @@ def test_against_backprop(backprop, wanted):
         (moved(0.026), "costs 2.6 points (±0.2): leave them frozen, frozen = true saves 400 bytes."),
         (
             (0.89, 0.93, 0.90, 0.93, 0.90),
-            "the hidden layers brings anything is undecided, -0.2 points, between -",
+            "the hidden layers helps is undecided, -0.2 points, between -",
         ),
     ],
 )
@@ -85,7 +85,7 @@ def test_networks_that_did_not_train_are_named():
     """Two classes, half and half: backprop's networks at 0.55 and 0.54 answer one class and little else."""
     entries = [entry("int-tpsgd", [0.9] * 5), entry("bp", (0.90, 0.85, 0.50, 0.55, 0.54), title="backprop")]
     (said,) = hardly_learned(entries, 0.5)
-    assert said.startswith("3 of 5 networks of backprop hardly learned: below 70%, midway")
+    assert said.startswith("3 of 5 networks of backprop hardly learned: below 70%, halfway")
     assert hardly_learned(entries[:1], 0.5) == ()
 
 
