@@ -51,7 +51,7 @@ class Learner:
         Share of right predictions among the last ``FADE`` samples or so, each predicted before it was learned.
     network : network.Network
     front : frontend.LogMel, motion.Motion or None
-        The model's front end: read into its ``buffer``, then call :meth:`push`.
+        The model's front end. Where its ``push`` says that a word or gesture is over, call :meth:`take`.
     replay : replay.Replay or None
         The samples that were taught.
 
@@ -145,7 +145,7 @@ class Learner:
     def feed(self, reading):
         """Take the next reading, a sequence of C numbers. For a model of rows it is a whole sample, T*C numbers."""
         if self.front:
-            raise ValueError("the model has a front end: read into front.buffer and call push(n), not feed")
+            raise ValueError("the model has a front end: it hears words or gestures; call take() after one, not feed()")
         if len(reading) != self._width:
             raise ValueError("a reading of %d values, the model takes %d" % (len(reading), self._width))
         lowest, highest = self._range
@@ -164,13 +164,10 @@ class Learner:
         self._new += 1
         self._filled = self._ring is None
 
-    def push(self, n):
-        """Take the first ``n`` values of ``front.buffer``; return whether a word or gesture is over: then ``ready``."""
-        found = self.front.push(n)
-        if found:
-            self._have = self._new = 1
-            self._filled = True
-        return found
+    def take(self):
+        """Take the word or gesture that the front end has just put into the sample: it is the present window."""
+        self._have = self._new = 1
+        self._filled = True
 
     def clear(self):
         """Drop the readings so far: the next one starts a new recording."""

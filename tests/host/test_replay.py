@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from array import array
@@ -13,7 +14,10 @@ import teaching
 from boards import DEVICE
 from sounds import speech
 
+from tpsgd.capture import PIPE
 from tpsgd.learner import Learner
+from tpsgd_host.boards.player import Player
+from tpsgd_host.data.playing import Piece
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.parsing import parse_config
@@ -121,7 +125,7 @@ def test_a_learner_hears_words_and_is_taught_them(tmp_path):
     write_model(tmp_path / "model.tpsgd", data=FRONT)
     learner = Learner(f"{tmp_path}/model.tpsgd", replay=8000)
     assert not learner.ready
-    with pytest.raises(ValueError, match="push"):
+    with pytest.raises(ValueError, match="take"):
         learner.feed([0] * 128)
     pcm = speech(8000, 3)
     heard = 0
@@ -129,7 +133,8 @@ def test_a_learner_hears_words_and_is_taught_them(tmp_path):
     for _ in range(2):
         for at in range(0, len(pcm) - step, step):
             learner.front.buffer[:] = array("h", pcm[at : at + step].tolist())
-            if learner.push(step):
+            if learner.front.push(step):
+                learner.take()
                 assert learner.ready
                 before = bytes(learner.network.sample)
                 if heard < 3:
@@ -143,3 +148,37 @@ def test_a_learner_hears_words_and_is_taught_them(tmp_path):
     assert learner.replay.kept == 3
     with pytest.raises(ValueError, match="samples a second"):
         Learner(f"{tmp_path}/model.tpsgd", rate=11025)
+
+
+def test_the_guide_s_loop_is_taught_words_that_are_played_to_a_board(tmp_path, interpreter):
+    """The program of docs/ON_DEVICE.md, on its own, with what the player gives as its microphone; no word is torn."""
+    write_model(tmp_path / "model.tpsgd", data=FRONT)
+    text = (DEVICE.parents[1] / "docs" / "ON_DEVICE.md").read_text().split("### A microphone")[1]
+    loop = text.split("```python\n")[1].split("```")[0]
+    answer = "        print(learner.predict(), learner.probability)\n"
+    assert answer in loop
+    lesson = (
+        "        if learner.replay.kept < 3:\n"
+        "            learner.teach(learner.replay.kept)\n"
+        "            learner.practise(60)\n"
+        "        else:\n"
+        "            print(learner.predict(), learner.classes[done])\n"
+        "            done += 1\n"
+        "            if done == 3:\n"
+        "                break\n"
+    )
+    program = f"import sys\nsys.path.insert(0, {str(DEVICE.parent)!r})\ndone = 0\n" + loop.replace(answer, lesson)
+    (tmp_path / "main.py").write_text(program + "print(learner.replay.kept, ear.torn, sensor.overruns)\n")
+    (tmp_path / "sensor.py").write_text("from tpsgd import capture\n\ndef open():\n    return capture.Stream(8000)\n")
+    os.mkfifo(tmp_path / PIPE)
+    pcm = np.concatenate([speech(8000, 3), speech(8000, 3, seed=2), np.zeros(8000, np.int16)])
+    board = subprocess.Popen(
+        [interpreter, "main.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        with Player([Piece(pcm[:, None])], tmp_path, 8000, real_time=False):
+            said, wrong = board.communicate(timeout=60)
+    finally:
+        board.kill()
+        board.wait()
+    assert said.splitlines() == ["one one", "two two", "three three", "3 0 0"], said + wrong
