@@ -203,7 +203,7 @@ def test_a_shift_by_a_column_of_the_file(place):
     }  # fmt: skip
     model = load_model(place / "found" / "gesture-adapt.tpsgd")
     assert len({shift for layer in model.layers for shift in layer.shifts}) <= 2 and not model.layers[-1].frozen
-    assert "set up to learn as was found best (shift " in text
+    assert "set up to learn in the best way (shift " in text
     assert "flash gesture-adapt.tpsgd" in (place / "found" / "README.md").read_text()
     said = json.loads((place / "found" / "result.json").read_text())
     assert said["kind"] == "subject" and said["names"] == ["a", "b", "c"] and said["verdict"]
