@@ -23,18 +23,21 @@ _MIDDLE = const(11)
 @micropython.viper
 def take_mean(x: ptr16, p: ptr32):
     n = p[_WINDOW]
-    total = 0
-    high = 0 - 32768
-    low = 32767
-    i = 0
-    while i < n:
-        v = (x[i] ^ 32768) - 32768
+    total = 0 - (n << 15)
+    high = 0
+    low = 65535
+    while n:
+        v = x[0] ^ 32768  # 32768 added
         total += v
         if v > high:
             high = v
         if v < low:
             low = v
-        i += 1
+        x = ptr16(int(x) + 2)
+        n -= 1
+    high -= 32768
+    low -= 32768
+    n = p[_WINDOW]
     while n > 1:  # n is a power of two
         total >>= 1
         n >>= 1
@@ -87,32 +90,36 @@ def load(x: ptr16, z: ptr16, t: ptr16, p: ptr32):
 
 @micropython.viper
 def fft(z: ptr16, t: ptr16, m: int):
+    # In the loop z and t are the two numbers of a butterfly: arguments lie in registers.
     half = 1
     step = m  # in pairs of the table, which is that of 2m
     begin = int(z)
+    table = int(t)
     while half < m:
+        far = 4 * half
         k = 0
         while k < half:
-            c = t[2 * k * step] - 32768
-            s = t[2 * k * step + 1] - 32768
-            p = ptr16(begin + 4 * k)
+            t = ptr16(table + 4 * k * step)
+            c = t[0] - 32768
+            s = t[1] - 32768
+            z = ptr16(begin + 4 * k)
             i = k
             while i < m:
-                q = ptr16(int(p) + 4 * half)
-                vr = q[0] - 32768
-                vi = q[1] - 32768
+                t = ptr16(int(z) + far)
+                vr = t[0] - 32768
+                vi = t[1] - 32768
                 if k:
-                    tr = (vr * c - vi * s + 16384) >> 15
+                    u = (vr * c - vi * s + 16384) >> 15
                     vi = (vr * s + vi * c + 16384) >> 15
-                    vr = tr
-                ur = p[0]
-                ui = p[1]
-                p[0] = (ur + vr + 32768) >> 1
-                p[1] = (ui + vi + 32768) >> 1
-                q[0] = (ur - vr + 32768) >> 1
-                q[1] = (ui - vi + 32768) >> 1
-                p = ptr16(int(p) + 8 * half)
-                i += 2 * half
+                    vr = u
+                u = z[0]
+                z[0] = (u + vr + 32768) >> 1
+                t[0] = (u - vr + 32768) >> 1
+                u = z[1]
+                z[1] = (u + vi + 32768) >> 1
+                t[1] = (u - vi + 32768) >> 1
+                z = ptr16(int(t) + far)
+                i += half + half
             k += 1
         half <<= 1
         step >>= 1
@@ -286,10 +293,12 @@ def word(frames: ptr8, x: ptr8, shape: ptr32, reach: int):
 def copy(source: ptr16, target: ptr16, places: int, count: int):
     source = ptr16(int(source) + 2 * (places >> 16))
     target = ptr16(int(target) + 2 * (places & 0xFFFF))
-    i = 0
-    while i < count:
-        target[i] = source[i]
-        i += 1
+    places = count
+    while places:
+        target[0] = source[0]
+        source = ptr16(int(source) + 2)
+        target = ptr16(int(target) + 2)
+        places -= 1
 
 
 @micropython.viper
