@@ -90,7 +90,7 @@ def test_a_stopped_run_goes_on_without_them(worn, interpreter):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("--leave-out", "wearer"), "--leave-out wearer: whom?"),
+        (("--leave-out", "wearer"), "--leave-out wearer needs a name"),
         (("--leave-out", "wearer="), "--leave-out is COLUMN=NAME"),
         (("--leave-out", "wearer=a", "--leave-out", "recording=r1"), "--leave-out takes one column"),
     ],

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from tpsgd_host.commands.plot import command, plot_runs
+from tpsgd_host.cli import cli
+from tpsgd_host.commands.plot import plot_runs
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.runs.events import RunStarted, SampleResult
 from tpsgd_host.runs.folder import RunFolder
@@ -85,15 +86,15 @@ def test_what_is_not_a_run(runs: list[Path]) -> None:
 
 def test_command(runs: list[Path]) -> None:
     """It says what it wrote, as text or as JSON."""
-    text = CliRunner().invoke(command, [str(runs[0])])
+    text = CliRunner().invoke(cli, ["plot", str(runs[0])])
     assert (text.exit_code, text.output) == (0, f"wrote {runs[0] / 'accuracy.png'}\n")
-    as_json = CliRunner().invoke(command, [*map(str, runs), "-o", "cmp.svg", "--json"])
+    as_json = CliRunner().invoke(cli, ["plot", *map(str, runs), "-o", "cmp.svg", "--json"])
     assert json.loads(as_json.output) == {"files": ["cmp.svg"]}
-    assert CliRunner().invoke(command, ["none"]).exit_code == DataError.exit_code
-    assert CliRunner().invoke(command, []).exit_code == 2
+    assert CliRunner().invoke(cli, ["plot", "none"]).exit_code == DataError.exit_code
+    assert CliRunner().invoke(cli, ["plot"]).exit_code == 2
 
 
 def test_help_has_an_example() -> None:
     """The example can be copied."""
-    text = CliRunner().invoke(command, ["--help"]).output
+    text = CliRunner().invoke(cli, ["plot", "--help"]).output
     assert " tpsgd-host plot runs/wand-20250131-120000 --kind both\n" in text

@@ -22,6 +22,7 @@ from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.model.modelfile import OFFSET, Model
 from tpsgd_host.model.surgery import mean_row
+from tpsgd_host.quantization.fixedpoint import sums
 
 Integers = npt.NDArray[np.int64]
 
@@ -62,7 +63,7 @@ class Readout:
 
     def classify(self, x: Integers) -> Integers:
         """Return the class of each of S samples."""
-        found: Integers = self._sums(x).argmax(axis=1)
+        found: Integers = sums(self.v, x[:, :-1], self.shift).argmax(axis=1)
         return found
 
     def learn(
@@ -93,8 +94,3 @@ class Readout:
                 z[still] = 0
                 kernels.update(w, inputs[i], learn, z)
         self.v = np.frombuffer(stored, "<u2").reshape(m, n).astype(np.int64) - OFFSET
-
-    def _sums(self, x: Integers) -> Integers:
-        hi = ((self.v + 128) >> 8).astype(np.float64)  # in float64 this product is exact, and fast
-        z: Integers = (x.astype(np.float64) @ hi.T).astype(np.int64) >> self.shift
-        return z

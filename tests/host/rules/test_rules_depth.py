@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tpsgd_host.bench import depth
-from tpsgd_host.commands.bench import command
+from tpsgd_host.cli import cli
 
 pytest.importorskip("sklearn", reason="no scikit-learn, which ships the digits: pip install 'tpsgd[demo]'")
 
@@ -55,7 +55,7 @@ def test_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(depth, "KINDS", {"mlp": (1,), "conv": (2,)})
     monkeypatch.setitem(depth.EPOCHS, "digits", 2)
     arguments = ["depth", "digits", "--samples", "100", "--seeds", "2", "--jobs", "1"]
-    runs = [CliRunner().invoke(command, [*arguments, "--json"]) for _ in range(2)]
+    runs = [CliRunner().invoke(cli, ["bench", *arguments, "--json"]) for _ in range(2)]
     assert [run.exit_code for run in runs] == [0, 0], runs[0].output
     results = json.loads(runs[0].stdout)["results"]
     assert results == json.loads(runs[1].stdout)["results"]
@@ -64,7 +64,7 @@ def test_command(monkeypatch: pytest.MonkeyPatch) -> None:
         assert r["mean"] > 0.3, r
         assert len(r["accuracies"]) == 2
         assert (r["hidden_rate"] == 0) == (r["rule"] == "frozen")
-    shown = CliRunner().invoke(command, arguments)
+    shown = CliRunner().invoke(cli, ["bench", *arguments])
     assert shown.exit_code == 0
     assert f"{100 * results[0]['mean']:.1f}±" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
