@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import wave
-
 import numpy as np
 
 SOUND = """
@@ -32,15 +30,6 @@ units = 4
 [[layer]]
 kind = "output"
 """
-
-
-def write(path, pcm, rate=8000):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(pcm.astype("<i2").tobytes())
 
 
 def write_gestures(path, count=4):

@@ -10,8 +10,8 @@ import numpy as np
 import pexpect
 import pytest
 from commands import call, fails
-from sensors import GESTURES, SOUND, write, write_gestures
-from sounds import speech
+from sensors import GESTURES, SOUND, write_gestures
+from sounds import speech, write_wav
 
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.playing import Piece, played
@@ -29,7 +29,7 @@ def spoken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for label, seed in (("one", 1), ("two", 2)):
         for take in range(3):
-            write(tmp_path / "words" / label / f"{take}.wav", speech(8000, 1, 10 * seed + take)[4000:8000])
+            write_wav(tmp_path / "words" / label / f"{take}.wav", speech(8000, 1, 10 * seed + take)[4000:8000])
     return tmp_path
 
 

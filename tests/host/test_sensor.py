@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 import pytest
-from sensors import GESTURES, SOUND, write, write_gestures
-from sounds import speech
+from sensors import GESTURES, SOUND, write_gestures
+from sounds import speech, write_wav
 
 from tpsgd_host.boards.player import Player
 from tpsgd_host.boards.virtual import VirtualBoard
@@ -87,7 +87,7 @@ def heard(folder, pieces, rate, real_time):
 def spoken(tmp_path, interpreter):
     for label, seed in (("one", 1), ("two", 2)):
         for take in range(3):
-            write(tmp_path / "words" / label / f"{take}.wav", speech(8000, 1, 10 * seed + take)[4000:8000])
+            write_wav(tmp_path / "words" / label / f"{take}.wav", speech(8000, 1, 10 * seed + take)[4000:8000])
     return tmp_path
 
 
@@ -116,7 +116,7 @@ def long_word(seed):
 
 def test_a_board_too_slow_for_its_microphone_counts_it_and_drops_the_torn_word(spoken):
     for take in range(6):
-        write(spoken / "long" / "ab"[take % 2] / f"{take}.wav", long_word(take))
+        write_wav(spoken / "long" / "ab"[take % 2] / f"{take}.wav", long_word(take))
     layout = board_with(spoken, SOUND, spoken / "long", 1, 8000, 1)
     pieces = list(played(spoken / "long", layout))
     expected = [np.frombuffer(one, np.uint8).astype(int) for one in of_the_host(pieces, layout)]

@@ -8,8 +8,8 @@ import types
 
 import pytest
 from commands import call, fails
-from sensors import GESTURES, SOUND, write, write_gestures
-from sounds import speech
+from sensors import GESTURES, SOUND, write_gestures
+from sounds import speech, write_wav
 
 from tpsgd_host.boards.sensors import load_sensor, load_sensors, parse_pins, sensor_program
 from tpsgd_host.boards.virtual import find_interpreter
@@ -24,8 +24,8 @@ FRONTS = {"sound": parse_config(SOUND, "m.toml").layout.front, "motion": parse_c
 @pytest.fixture
 def models(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write(tmp_path / "words" / "a" / "1.wav", speech(8000, 1)[4000:8000])
-    write(tmp_path / "words" / "b" / "1.wav", speech(8000, 1, 2)[4000:8000])
+    write_wav(tmp_path / "words" / "a" / "1.wav", speech(8000, 1)[4000:8000])
+    write_wav(tmp_path / "words" / "b" / "1.wav", speech(8000, 1, 2)[4000:8000])
     write_gestures(tmp_path / "g.csv")
     for name, text, data in (("words", SOUND, "words"), ("moves", GESTURES, "g.csv")):
         config = parse_config(text, "m.toml")

@@ -13,6 +13,7 @@ from tpsgd_host.data.encoded import EncodedSamples
 from tpsgd_host.data.labels import NamedSamples, number_labels, to_samples, unify
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.npz import read_npz
+from tpsgd_host.data.records import TABLES
 from tpsgd_host.data.rejects import BadRows, Rejects
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.scaling import Scaling
@@ -24,8 +25,6 @@ from tpsgd_host.data.words import RowNames, Words
 from tpsgd_host.errors import DataError
 
 __all__ = ["TableSummary", "load_encoded", "load_samples", "summarize"]
-
-TABLES = (".csv", ".tsv", ".txt")
 
 
 def load_samples(

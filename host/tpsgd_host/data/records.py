@@ -20,6 +20,9 @@ DELIMITERS = (",", ";", "\t")
 #: Maximum characters of a record; 65,535 values, the most in a map, take a quarter of it.
 MAX_RECORD = 4 << 20
 
+#: Suffixes of tables.
+TABLES = (".csv", ".tsv", ".txt")
+
 
 @dataclass(frozen=True)
 class Record:

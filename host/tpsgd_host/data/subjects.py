@@ -13,9 +13,9 @@ import numpy as np
 from tpsgd_host.data.arrays import load_arrays
 from tpsgd_host.data.encoded import EncodedSamples
 from tpsgd_host.data.layout import Layout
-from tpsgd_host.data.load import TABLES, load_samples
+from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.npz import MAX_UNPACKED
-from tpsgd_host.data.records import open_csv
+from tpsgd_host.data.records import TABLES, open_csv
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.split import SomeSamples

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from tpsgd_host.data.frontend import LogMel
 from tpsgd_host.data.labels import NamedSamples, unify
 from tpsgd_host.data.layout import Layout
+from tpsgd_host.data.records import TABLES
 from tpsgd_host.data.rejects import Rejects
 from tpsgd_host.data.sound import frames, halved, word, words
 from tpsgd_host.errors import ConfigError, DataError
@@ -46,7 +47,7 @@ class Recording:
 def is_sound(path: str | Path) -> bool:
     """Return whether a path is a folder without the suffix of a data file, or a WAV file."""
     suffix = Path(path).suffix.lower()
-    return suffix == SUFFIX or (Path(path).is_dir() and suffix not in (".csv", ".tsv", ".txt", ".npz"))
+    return suffix == SUFFIX or (Path(path).is_dir() and suffix not in (*TABLES, ".npz"))
 
 
 def find_recordings(folder: Path, pattern: str = "") -> list[Recording]:

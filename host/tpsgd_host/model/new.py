@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tpsgd_host.data.labels import class_names
 from tpsgd_host.data.layout import USUAL, Layout, Windows
-from tpsgd_host.data.load import TABLES
 from tpsgd_host.data.npz import describe_npz
+from tpsgd_host.data.records import TABLES
 from tpsgd_host.data.summary import TableSummary, summarize
 from tpsgd_host.data.wav import find_recordings, is_sound
 from tpsgd_host.errors import ConfigError, DataError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from tpsgd_host.data.load import TABLES
+from tpsgd_host.data.records import TABLES
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.settings import read_document
 
