@@ -20,6 +20,7 @@ from liars import FloodPort
 from tpsgd_host.boards.connect import BoardText, _greet, connect
 from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.errors import BoardGoneError, PortError
+from tpsgd_host.link import port as link_port
 from tpsgd_host.link.port import SerialPort
 from tpsgd_host.link.session import Session
 
@@ -91,6 +92,18 @@ def test_a_second_host_on_a_port_is_told_that_it_is_in_use():
     assert "close the other program" in caught.value.hint
     first.close()
     SerialPort(os.ttyname(line)).close()
+    os.close(host)
+    os.close(line)
+
+
+def test_a_port_that_its_last_program_still_holds_is_waited_for(monkeypatch):
+    monkeypatch.setattr(link_port, "BUSY_FOR", 60.0)
+    host, line = pty.openpty()
+    first = SerialPort(os.ttyname(line))
+    release = threading.Timer(0.3, first.close)
+    release.start()
+    SerialPort(os.ttyname(line)).close()
+    release.join()
     os.close(host)
     os.close(line)
 

@@ -18,6 +18,10 @@ WRITE_TIMEOUT = 10.0
 #: changes, the timeout for reading included; so that one stays as it is, and reads are repeated.
 RFC2217, RFC2217_READ = "rfc2217://", 0.02
 
+#: A program that was killed holds its port for a moment longer, and so may a program that it ran. A port that stays
+#: busy for this many seconds is in use; between tries there are some.
+BUSY_FOR, BETWEEN_TRIES = 2.0, 0.05
+
 
 class Port(Protocol):
     """What a session needs from a port."""
@@ -47,12 +51,17 @@ class SerialPort:
         limits = (RFC2217_READ, None) if self._steady else (0, WRITE_TIMEOUT)
         # If two hosts shared a port, each would get half of the board's output.
         alone = {} if "://" in url else {"exclusive": True}
-        try:
-            self._serial = serial.serial_for_url(
-                url, baudrate=baud, timeout=limits[0], write_timeout=limits[1], **alone
-            )
-        except (serial.SerialException, ValueError, OSError) as error:
-            raise _explain(url, error) from error
+        until = time.monotonic() + BUSY_FOR
+        while True:
+            try:
+                self._serial = serial.serial_for_url(
+                    url, baudrate=baud, timeout=limits[0], write_timeout=limits[1], **alone
+                )
+                return
+            except (serial.SerialException, ValueError, OSError) as error:
+                if not _busy(error) or time.monotonic() > until:
+                    raise _explain(url, error) from error
+            time.sleep(BETWEEN_TRIES)
 
     def read(self, timeout: float) -> bytes:
         """Return the bytes that have arrived; wait at most ``timeout`` seconds for the first."""
@@ -91,6 +100,12 @@ class SerialPort:
         self._serial.close()
 
 
+def _busy(error: Exception) -> bool:
+    """Whether a port does not open because another program has it."""
+    number = getattr(error, "errno", None)
+    return number in (errno.EBUSY, errno.EAGAIN) or "busy" in str(error) or "exclusively" in str(error)
+
+
 def _explain(url: str, error: Exception) -> PortError:
     """Explain why a port does not open, and what would help."""
     number = getattr(error, "errno", None)
@@ -105,6 +120,6 @@ def _explain(url: str, error: Exception) -> PortError:
             f"no permission to open {url}",
             "join the port's group: sudo usermod -aG dialout $USER; then log in again",
         )
-    if number in (errno.EBUSY, errno.EAGAIN) or "busy" in str(error) or "exclusively" in str(error):
+    if _busy(error):
         return PortError(f"the port {url} is in use", "close the other program (a serial monitor, mpremote, an IDE)")
     return PortError(f"cannot open the port {url}: {error}", f"ports on this machine: {ports}")
