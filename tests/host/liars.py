@@ -124,6 +124,19 @@ def flip_weights() -> Lie:
     return lie
 
 
+def shorten_weights() -> Lie:
+    """Return the lie that keeps back the last byte of the weights, which are read second: after another header."""
+    headers = 0
+
+    def lie(frame: Frame, number: int) -> bytes:
+        nonlocal headers
+        header = number == 0 or len(frame.payload) == 4 + 12
+        headers = 1 if number == 0 else headers + header
+        return frame.payload if header or headers < 2 else frame.payload[:-1]
+
+    return lie
+
+
 def pad(frame: Frame, number: int) -> bytes:
     """Give chunks that are never shorter than a whole one."""
     return frame.payload.ljust(120, b"\1")
@@ -156,6 +169,7 @@ LIES: dict[str, tuple[int, Lie]] = {
     "INFO names another model": (frames.INFO, flip(6)),
     "INFO has applied records before the first": (frames.INFO, put("<I", 18, 77, after=1)),
     "CHUNK of the weights altered": (frames.CHUNK, flip_weights()),
+    "CHUNK of the weights one byte short": (frames.CHUNK, shorten_weights()),
     "CHUNK of the model altered": (frames.CHUNK, flip(50, after=1)),
     "CHUNK never shorter than asked": (frames.CHUNK, pad),
     "CHUNK without a byte": (frames.CHUNK, cut),
@@ -168,6 +182,7 @@ LIES: dict[str, tuple[int, Lie]] = {
     "ACK with another class": (frames.ACK, flip(6, after=3)),
     "ACK with another probability": (frames.ACK, flip(7, after=3)),
     "ACK with a probability above one": (frames.ACK, put("<B", 7, 255)),
+    "ACK with a probability just above one": (frames.ACK, put("<B", 7, 128)),
     "ACK with a class there is not": (frames.ACK, put("<B", 6, 250)),
     "ACK with results from the future": (frames.ACK, put("<I", 2, 99999)),
 }

@@ -11,7 +11,7 @@ import cases
 import numpy as np
 import pytest
 from boards import LocalBoard, OneEpoch, case_records
-from liars import HARMLESS, LIES, EchoPort, FloodPort, LyingPort
+from liars import HARMLESS, LIES, EchoPort, FloodPort, LyingPort, put
 
 from tpsgd import frames
 from tpsgd_host.boards.board import Board
@@ -67,6 +67,40 @@ def test_a_lying_board_is_noticed(tmp_path, what, monkeypatch):
             assert caught.value.hint or isinstance(caught.value, MismatchError)
         assert port.lies
     assert time.monotonic() - begun < 14  # no lie is told from the truth by waiting
+
+
+@pytest.mark.parametrize("p_y", [128, 255])
+def test_a_probability_above_one_is_no_result(tmp_path, p_y):
+    with LocalBoard(tmp_path, cases.model_bytes(CASE)) as board:
+        port = LyingPort(board.port, frames.ACK, put("<B", 7, p_y))
+        session = Session(port)
+        session.hello()
+        session.start(7, cases.SAMPLES, fresh=True)
+        with pytest.raises(BoardError, match=f"the board gave a class the probability {p_y}/127"):
+            list(session.stream(case_records(CASE)))
+        assert (session.received_results, port.lies) == (0, 1)
+
+
+@pytest.mark.parametrize("count", [-1, 1], ids=["short", "long"])
+def test_a_piece_of_the_weights_has_the_length_that_was_asked_for(tmp_path, count):
+    with LocalBoard(tmp_path, cases.model_bytes(CASE)) as board:
+        session = Session(board.port)
+        session.hello()
+        honest = session.read(1)
+
+    def lie(frame, number):
+        return frame.payload[:-1] if count < 0 else frame.payload + b"\1"
+
+    with LocalBoard(tmp_path, cases.model_bytes(CASE)) as board:
+        port = LyingPort(
+            board.port, frames.CHUNK, lambda frame, number: lie(frame, number) if number else frame.payload
+        )
+        session = Session(port)
+        session.hello()
+        asked = min(link.CHUNK, len(honest))
+        with pytest.raises(BoardError, match=f"asked for {asked} bytes from 0 on, the board sent {asked + count} from"):
+            session.read(1)
+        assert port.lies == 1
 
 
 @pytest.mark.parametrize("record", [0, 20, cases.SAMPLES - 1])
