@@ -11,7 +11,7 @@ from pathlib import Path
 from tpsgd_host.comparison import folder as comparison_folder
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import OURS, Comparison, document
-from tpsgd_host.comparison.tables import heading, how_chosen, legend, markdown, sentences, terminal_table
+from tpsgd_host.comparison.tables import gap_table, heading, how_chosen, legend, markdown, sentences, terminal_table
 from tpsgd_host.comparison.tuned import has_tuned
 from tpsgd_host.console import Console
 from tpsgd_host.terminal import echo
@@ -78,6 +78,9 @@ def _show(console: Console, one: Comparison) -> None:
     console.print(f"\n{heading(one)}", style="bold", markup=False)
     console.print(how_chosen(one), markup=False)
     console.print(terminal_table(one))
+    gaps = gap_table(one)
+    if gaps is not None:
+        console.print(gaps)
     for sentence in sentences(one):
         console.print(sentence, markup=False)
 

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from rich import box
 from rich.table import Table
 
-from tpsgd_host.comparison.results import Comparison, Entry
+from tpsgd_host.comparison.results import Comparison, Difference, Entry
+from tpsgd_host.comparison.verdict import rounded
 from tpsgd_host.comparison.view import duration
 
 HEADS = ("method", "test accuracy", "bytes", "time", "hidden rate", "output rate", "validation")
 
 GAP_HEADS = ("difference", "points", "95% interval", "decided")
 
+METHOD_WIDTH = 16  # of "frozen, integers"
+
+NEEDED = "recordings to decide"
+
 FEW = 100  # test samples; with fewer, one is more than a point
 
 _LEGEND = (
     "Test accuracy in percent, mean and deviation over the seeds. Bytes: RAM for training on a board, floats "
     "with four bytes per number. Time: processor time to train one network here, integers in C, floats in NumPy; it "
-    "says nothing about boards. Differences are paired; they are undecided if the interval contains zero. Rates: "
-    "update shifts (8/9/10 is 2^-8, then 2^-9, then 2^-10), or the first rate, which is halved as often; chosen by "
-    "the accuracy on validation parts. {used}"
+    "says nothing about boards. Differences are paired; they are undecided if the interval contains zero, and some so "
+    "many recordings to test on would decide them if they stay as they are. Rates: update shifts (8/9/10 is 2^-8, then "
+    "2^-9, then 2^-10), or the first rate, which is halved as often; chosen by the accuracy on validation parts. {used}"
 )
 _USED = "The test part was used once."
 _IN_FOLDS = (
@@ -57,9 +63,23 @@ def terminal_table(one: Comparison) -> Table:
     """Return the table for a terminal of 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for i, head in enumerate(HEADS[:-1]):
-        table.add_column(head, justify="right" if i else "left")
+        table.add_column(head, justify="right" if i else "left", min_width=0 if i else METHOD_WIDTH)
     for entry in one.entries:
         table.add_row(*cells(entry)[:-1])
+    return table
+
+
+def gap_table(one: Comparison) -> Table | None:
+    """Return the differences for a terminal of 80 columns; None if there are none, or with a single seed."""
+    known = [gap for gap in one.differences if gap.noise is not None]
+    if not known:
+        return None
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for i, head in enumerate((f"{known[0].one} minus", *GAP_HEADS[1:], NEEDED)):
+        table.add_column(head, justify="right" if i else "left")
+    for gap in known:
+        needed = f"{rounded(gap.needed):,}" if gap.needed else "-"
+        table.add_row(gap.other, f"{gap.points:+.1f}", interval(gap), "yes" if gap.decided else "undecided", needed)
     return table
 
 
@@ -80,12 +100,16 @@ def gaps(one: Comparison) -> list[list[str]]:
     """Return a row for each difference: the methods, points, interval, and whether that decides."""
     return [
         [
-            f"{gap.one} - {gap.other}", f"{gap.points:+.1f}",
-            "" if gap.noise is None else f"{gap.points - gap.noise:+.1f} to {gap.points + gap.noise:+.1f}",
-            "yes" if gap.decided else f"undecided, {gap.needed:,} recordings" if gap.needed else "undecided",
+            f"{gap.one} - {gap.other}", f"{gap.points:+.1f}", interval(gap),
+            "yes" if gap.decided else f"undecided, {rounded(gap.needed):,} recordings" if gap.needed else "undecided",
         ]
         for gap in one.differences
     ]  # fmt: skip
+
+
+def interval(gap: Difference) -> str:
+    """Return the interval of a difference; empty with a single seed."""
+    return "" if gap.noise is None else f"{gap.points - gap.noise:+.1f} to {gap.points + gap.noise:+.1f}"
 
 
 def sentences(one: Comparison) -> list[str]:
@@ -117,9 +141,15 @@ def overview(comparisons: Sequence[Comparison]) -> str:
 def cells(entry: Entry) -> list[str]:
     """Return a method's row."""
     return [
-        entry.title, spread(entry.accuracies), f"{entry.bytes:,}", duration(entry.seconds), entry.rates[0] or "-",
-        entry.rates[1], f"{100 * entry.validation:.1f}",
+        entry.title, spread(entry.accuracies), f"{entry.bytes:,}", duration(entry.seconds),
+        _span(entry.rates[0]) or "-", _span(entry.rates[1]), f"{100 * entry.validation:.1f}",
     ]  # fmt: skip
+
+
+def _span(rates: str) -> str:
+    """Return the least and the greatest of the rates that folds chose, by their first numbers."""
+    each = sorted(rates.split(", "), key=lambda rate: [int(number) for number in re.findall(r"-?\d+", rate)])
+    return each[0] if len(each) == 1 else f"{each[0]} to {each[-1]}"
 
 
 def spread(accuracies: Sequence[float]) -> str:

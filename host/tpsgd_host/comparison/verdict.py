@@ -29,7 +29,7 @@ def verdict(entries: Sequence[Entry], test_samples: int) -> tuple[str, ...]:
     rivals = [by_name[name] for name in _DFA_KIND if name in by_name]
     if rivals:
         best = max(rivals, key=lambda rival: rival.mean)
-        name = best.title if len(rivals) == 1 else f"{best.title}, the best of its rivals"
+        name = best.title if len(rivals) == 1 else f"{best.title}, the best of its rivals,"
         sentences.append(_against(ours, best, name, test_samples))
     sentences += [*_unfinished(ours), *_few_seeds(ours)]
     sentences += [
@@ -61,10 +61,10 @@ def _against(ours: Entry, other: Entry, name: str, test_samples: int) -> str:
     ram = _ram(ours.bytes, other.bytes)
     if gap.noise is None or gap.decided:
         if gap.points < 0:
-            return f"{subject} costs you {_points(gap)} against {name}{ram}."
+            return f"{subject} costs you {_points(gap)} against {name} and {ram}."
         if gap.points > 0:
-            return f"{subject} gains {_points(gap)} on {name}{ram}."
-    return f"{subject} is undecided against {name}{ram}: {_interval(gap)}."
+            return f"{subject} gains {_points(gap)} on {name} and {ram}."
+    return f"{subject} against {name} is undecided: {_interval(gap)}. {subject} {ram}."
 
 
 def _hidden(ours: Entry, still: Entry, test_samples: int) -> str:
@@ -119,10 +119,10 @@ def _subject(ours: Entry) -> str:
 def _ram(ours: int, other: int) -> str:
     ratio = other / ours
     if ratio >= 1.05:
-        return f" and trains in {_times(ratio)} less RAM ({ours:,} bytes instead of {other:,})"
+        return f"trains in {_times(ratio)} less RAM ({ours:,} bytes instead of {other:,})"
     if ratio <= 0.95:
-        return f" and takes {_times(1 / ratio)} the RAM ({ours:,} bytes instead of {other:,})"
-    return f" in as much RAM ({ours:,} bytes)"
+        return f"takes {_times(1 / ratio)} the RAM ({ours:,} bytes instead of {other:,})"
+    return f"trains in as much RAM ({ours:,} bytes)"
 
 
 def _times(ratio: float) -> str:
@@ -143,10 +143,10 @@ def _interval(gap: Difference) -> str:
     if gap.needed is None:
         return text
     return (
-        f"{text}; some {_rounded(gap.needed):,} recordings to test on would decide it ({gap.recordings:,} were tested)"
+        f"{text}; some {rounded(gap.needed):,} recordings to test on would decide it ({gap.recordings:,} were tested)"
     )
 
 
-def _rounded(count: int) -> int:
+def rounded(count: int) -> int:
     """Return an estimated count rounded to two significant digits."""
     return round(count, 2 - len(str(count)))

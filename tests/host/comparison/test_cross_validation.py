@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tpsgd_host.comparison import cross_validate, fold_problems
-from tpsgd_host.comparison.tables import heading, how_chosen, markdown, sentences
+from tpsgd_host.comparison.results import Difference
+from tpsgd_host.comparison.tables import cells, gap_table, heading, how_chosen, markdown, sentences
+from tpsgd_host.console import Console
 
 pytestmark = pytest.mark.xdist_group("crossing")  # one worker: a fixture trains for all tests
 
@@ -59,6 +62,21 @@ def test_accuracies_are_those_of_all_recordings(fold_results):
     (said,) = fold_results.as_dict()["differences"]
     assert (said["decided"], said["noise"]) == (gap.decided, gap.noise)
     assert "95% interval" in markdown([fold_results])
+
+
+def test_the_terminal_shows_the_span_of_rates_and_each_difference_with_its_interval(fold_results):
+    ours, still = fold_results.entries
+    spread = replace(ours, rates=("9/10/11, 7/8/9, 10/11/12", "2^-4, 2^-10"))
+    assert cells(spread)[4:6] == ["7/8/9 to 10/11/12", "2^-10 to 2^-4"]
+    screen = Console(width=80, record=True, file=io.StringIO())
+    table = gap_table(replace(fold_results, differences=(Difference(ours.title, still.title, 0.5, 1.0, 80),)))
+    screen.print(table)
+    text = screen.export_text()
+    assert "tpsgd, integers" in text and all(len(line) <= 80 for line in text.splitlines())
+    row = next(line for line in text.splitlines() if "frozen" in line)
+    assert row.split() == ["frozen,", "integers", "+0.5", "-0.5", "to", "+1.5", "undecided", "320"]
+    one_seed = Difference(ours.title, still.title, 0.5, None, 80)
+    assert gap_table(replace(fold_results, differences=(one_seed,))) is None
 
 
 def test_rates_of_a_fold_are_blind_to_its_test_part(problems, fold_results):
