@@ -14,14 +14,15 @@ from sensors import GESTURES, SOUND, write_gestures
 from sounds import speech, write_wav
 
 from tpsgd_host.data.load import load_samples
+from tpsgd_host.data.motion import readings_of, stored
 from tpsgd_host.data.playing import Piece, played
-from tpsgd_host.data.sound import frames, word
+from tpsgd_host.data.sound import frames, word, words
 from tpsgd_host.data.wav import find_recordings, read_wav
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.recording.cutter import Cutter
 from tpsgd_host.recording.recorder import Recorder
-from tpsgd_host.recording.store import TableFile, WavFolder, check_label
+from tpsgd_host.recording.store import SampleTable, TableFile, WavFolder, check_label
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_gestures_go_into_a_table_that_new_reads(tmp_path, monkeypatch):
     samples = load_samples(tmp_path / "set.csv", layout)
     assert samples.classes == ("a", "b", "c") and len(samples) == 8
     (tmp_path / "other.csv").write_text("label,take,q\n")
-    assert "has the columns label,take,q" in fails(4, "record", "other.csv", "--from", "g.csv", "--model", "g.toml")
+    assert "has the columns label, take, q" in fails(4, "record", "other.csv", "--from", "g.csv", "--model", "g.toml")
 
 
 def test_words_without_a_label_are_not_kept_and_this_is_said(spoken):
@@ -186,3 +187,31 @@ def test_ctrl_c_leaves_whole_recordings(spoken):
     time.sleep(0.1)
     assert {path.suffix for path in (spoken / "set").rglob("*") if path.is_file()} == {".wav"}
     assert all(len(read_wav(one.path, 8000)) > 1000 for one in find_recordings(spoken / "set"))
+
+
+def test_a_table_of_samples_is_what_the_model_reads(tmp_path):
+    layout = parse_config(SOUND, "m.toml").layout
+    store = SampleTable(tmp_path / "set" / "s.csv", layout.steps, layout.channels, layout.label)
+    samples = np.random.default_rng(1).integers(-127, 128, (3, 20, 16)).astype(np.int16)
+    assert [store.add(one, label) for one, label in zip(samples, "aba", strict=True)] == ["a-1", "b-1", "a-2"]
+    again = SampleTable(tmp_path / "set" / "s.csv", layout.steps, layout.channels, layout.label)
+    assert again.counts == store.counts == {"a": 2, "b": 1}
+    assert store.undo() == "a"
+    read = load_samples(tmp_path / "set" / "s.csv", layout)
+    assert (read.values == samples[:2]).all() and read.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("size", [50, 3000])
+def test_a_cutter_makes_the_samples_of_the_board(spoken, size):
+    layout = parse_config(SOUND, "m.toml").layout
+    stream = np.concatenate([piece.values for piece in played(spoken / "words", layout)])
+    cutter = Cutter(layout.front, 1, layout.steps)
+    found = [cut for at in range(0, len(stream), size) for cut in cutter.take(stream[at : at + size])]
+    board = [one.sample.tobytes() for one in words(frames(stream[:, 0], layout.front), layout.front, layout.steps)]
+    assert [cut.sample for cut in found] == board and len(board) == 6
+
+
+def test_readings_of_activations_give_these_activations():
+    front = parse_config(GESTURES, "m.toml").layout.front
+    sample = np.arange(1, 256, dtype=np.uint8).repeat(3).reshape(-1, 3)
+    assert (stored(readings_of(sample, front), front) == sample).all()

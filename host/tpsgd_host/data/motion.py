@@ -26,10 +26,25 @@ def stored(readings: npt.NDArray[np.int16], front: Motion) -> npt.NDArray[np.uin
 
 def gesture(readings: npt.NDArray[np.int16], front: Motion, steps: int) -> npt.NDArray[np.uint8]:
     """Return the sample of a gesture's readings, shape (R, C): stored activations, shape (T, C)."""
-    x = stored(readings, front).astype(np.int64)
+    return means(stored(readings, front), steps)
+
+
+def means(found: npt.NDArray[np.uint8], steps: int) -> npt.NDArray[np.uint8]:
+    """Return the floored means of T parts of a gesture's stored activations, shape (R, C): shape (T, C)."""
+    x = found.astype(np.int64)
     count = len(x)
     first = np.arange(steps) * count // steps
     last = np.maximum(first + 1, np.arange(1, steps + 1) * count // steps)
     sums = np.concatenate([np.zeros((1, x.shape[1]), np.int64), x.cumsum(axis=0)])
     sample: npt.NDArray[np.uint8] = ((sums[last] - sums[first]) // (last - first)[:, None]).astype(np.uint8)
     return sample
+
+
+def readings_of(sample: npt.NDArray[np.uint8], front: Motion) -> npt.NDArray[np.int16]:
+    """Return readings, shape (T, C), of which :func:`stored` makes the stored activations of ``sample``, (T, C)."""
+    x = sample.astype(np.int64) - 128
+    multipliers = np.array(front.multipliers, np.int64)
+    readings: npt.NDArray[np.int16] = np.clip((x * 65536 + multipliers // 2) // multipliers, -32768, 32767).astype(
+        np.int16
+    )
+    return readings

@@ -1,6 +1,6 @@
 """Cut words or gestures out of a live stream, with the segmenter that a board uses.
 
-Shapes: R values of a piece, C channels, F frames.
+Shapes: R values of a piece, C channels, F frames, T steps.
 """
 
 from __future__ import annotations
@@ -13,17 +13,27 @@ import numpy as np
 from tpsgd import logmel, motion
 from tpsgd.segmenter import Segmenter
 from tpsgd_host.data.frontend import FrontEnd, LogMel, device_spec
-from tpsgd_host.data.motion import stored
+from tpsgd_host.data.motion import means, stored
 from tpsgd_host.data.playing import Values
-from tpsgd_host.data.sound import frames
+from tpsgd_host.data.sound import frames, word
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A word or gesture: its values, shape (R, C), and the number of its middle value in the stream."""
+    """A word or gesture.
+
+    Attributes
+    ----------
+    values : ndarray of int16, shape (R, C)
+    middle : int
+        Number of its middle value in the stream.
+    sample : bytes, length T*C
+        The sample that a board makes of it; empty where the cutter was given no T.
+    """
 
     values: Values
     middle: int
+    sample: bytes = b""
 
 
 class Cutter:
@@ -35,6 +45,8 @@ class Cutter:
         Says what a word is.
     channels : int
         C: 1 for sound.
+    steps : int
+        T of the samples to make; 0 for none.
 
     Attributes
     ----------
@@ -44,8 +56,9 @@ class Cutter:
         Whether a word is under way.
     """
 
-    def __init__(self, front: FrontEnd, channels: int) -> None:
+    def __init__(self, front: FrontEnd, channels: int, steps: int = 0) -> None:
         self._front = front
+        self._steps = steps
         self._c = front.channels if isinstance(front, LogMel) else channels
         kernels = logmel if isinstance(front, LogMel) else motion
         self._activity: Any = kernels.activity
@@ -98,10 +111,21 @@ class Cutter:
         if not count:
             return []
         first = self._next - segmenter.at // c
+        sample = self._sample(count) if self._steps else b""
         segmenter.restart()
         begin = (first - self._first) * self._hop
         end = begin + (count - 1) * self._hop + self._window
-        return [Cut(self._kept[begin:end].copy(), (first + count // 2) * self._hop)]
+        return [Cut(self._kept[begin:end].copy(), (first + count // 2) * self._hop, sample)]
+
+    def _sample(self, count: int) -> bytes:
+        """Return the sample of the word that has just ended, as the board makes it of its own frames."""
+        segmenter, c, front = self._segmenter, self._c, self._front
+        if isinstance(front, LogMel) and front.noise:
+            logmel.take_noise(segmenter.frames, segmenter.level, c, count)
+        found = np.frombuffer(bytes(segmenter.frames[: count * c]), np.uint8).reshape(count, c)
+        return (
+            word(found, self._steps, front.reach) if isinstance(front, LogMel) else means(found, self._steps)
+        ).tobytes()
 
     def _forget_old(self) -> None:
         """Keep the values of the frames that the segmenter keeps."""

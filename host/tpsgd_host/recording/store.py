@@ -10,7 +10,7 @@ import io
 import os
 import wave
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from tpsgd_host.data.playing import Values
 from tpsgd_host.data.wav import find_recordings
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.files import cannot_write, write_atomic
-from tpsgd_host.names import has_control
+from tpsgd_host.names import has_control, listing
 
 
 class Store(Protocol):
@@ -96,10 +96,65 @@ class TableFile:
     """
 
     def __init__(self, path: Path, columns: tuple[str, ...], counts: float, label: str, group: str) -> None:
-        self._path, self._scale = path, counts
-        self._header = [label, group, *columns]
+        self._scale = counts
+        self._file = _Appended(path, [label, group, *columns])
+        takes = {(row[0], row[1]) for row in self._file.there if len(row) > 1}
+        self.counts: Counter[str] = Counter(label for label, _ in takes)
+
+    def add(self, values: Values, label: str) -> str:
+        """Append a recording, shape (R, C); return its name."""
+        take = f"{check_label(label)}-{self.counts[label] + 1}"
+        rows = [[label, take, *(f"{x / self._scale:.6g}" for x in reading)] for reading in values.tolist()]
+        self._file.append(rows, label)
+        self.counts[label] += 1
+        return take
+
+    def undo(self) -> str:
+        """Cut the last recording off the file; return its label."""
+        label = self._file.cut()
+        if label:
+            self.counts[label] -= 1
+        return label
+
+
+class SampleTable:
+    """A CSV with a row per sample: its label and the T*C activations. For sound of which a board sends no recording.
+
+    Parameters
+    ----------
+    path : Path
+    steps, channels : int
+        T and C.
+    label : str
+        Name of the first column.
+    """
+
+    def __init__(self, path: Path, steps: int, channels: int, label: str) -> None:
+        columns = tuple(f"s{t}_{c}" for t in range(steps) for c in range(channels))
+        self._file = _Appended(path, [label, *columns])
+        self.counts: Counter[str] = Counter(row[0] for row in self._file.there if row)
+
+    def add(self, values: Values, label: str) -> str:
+        """Append a sample, activations -127 to 127, shape (T, C); return its name."""
+        self._file.append([[check_label(label), *values.ravel().tolist()]], label)
+        self.counts[label] += 1
+        return f"{label}-{self.counts[label]}"
+
+    def undo(self) -> str:
+        """Cut the last sample off the file; return its label."""
+        label = self._file.cut()
+        if label:
+            self.counts[label] -= 1
+        return label
+
+
+class _Appended:
+    """A CSV to whose end whole recordings are appended; ``there``: the rows that it had, without the header."""
+
+    def __init__(self, path: Path, header: list[str]) -> None:
+        self._path, self._header = path, header
         self._added: list[tuple[int, str]] = []
-        self.counts: Counter[str] = Counter()
+        self.there: list[list[str]] = []
         if path.exists():
             self._read()
 
@@ -109,22 +164,21 @@ class TableFile:
             header = next(rows, [])
             if header != self._header:
                 raise DataError(
-                    f"{self._path} has the columns {','.join(header)}, these recordings have {','.join(self._header)}.",
+                    f"{self._path} has the columns {listing(header)}, these recordings have {listing(self._header)}.",
                     "Record to another file.",
                 )
-            takes = {(row[0], row[1]) for row in rows if len(row) > 1}
-        self.counts.update(label for label, _ in takes)
+            self.there = list(rows)
 
-    def add(self, values: Values, label: str) -> str:
-        """Append a recording, shape (R, C); return its name."""
-        take = f"{check_label(label)}-{self.counts[label] + 1}"
+    def append(self, rows: Iterable[Sequence[object]], label: str) -> None:
+        """Append the rows of a recording."""
         text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(text, lineterminator="\n")
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             size = self._path.stat().st_size if self._path.exists() else 0
             if not size:
-                rows.writerow(self._header)
-            rows.writerows([label, take, *(f"{x / self._scale:.6g}" for x in reading)] for reading in values.tolist())
+                writer.writerow(self._header)
+            writer.writerows(rows)
             with self._path.open("ab") as file:
                 file.write(text.getvalue().encode())
                 file.flush()
@@ -132,16 +186,13 @@ class TableFile:
         except OSError as error:
             raise cannot_write(self._path, error) from error
         self._added.append((size, label))
-        self.counts[label] += 1
-        return take
 
-    def undo(self) -> str:
-        """Cut the last recording off the file; return its label."""
+    def cut(self) -> str:
+        """Cut the last recording off the file; return its label, empty if there is none."""
         if not self._added:
             return ""
         size, label = self._added.pop()
         os.truncate(self._path, size)
-        self.counts[label] -= 1
         return label
 
 
