@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
+from tpsgd_host.boards.hearing import describe_front
 from tpsgd_host.boards.streaming import stream, verify
 from tpsgd_host.commands.options import FILE, HeapType, json_option, target_option
 from tpsgd_host.data.load import load_samples
+from tpsgd_host.errors import ConfigError
 from tpsgd_host.flashing.flash import FlashReport, flash
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import memory
+from tpsgd_host.model.new import new_model
 from tpsgd_host.model.parsing import load_config
 from tpsgd_host.model.target import Target, retarget
 from tpsgd_host.runs.folder import RunFolder
 from tpsgd_host.runs.run import RunPlan, RunReport
 from tpsgd_host.runs.view.live import LiveView
+from tpsgd_host.names import listing
 from tpsgd_host.runs.view.plots import plot_confusion
+from tpsgd_host.tasks import keyword, voices
 from tpsgd_host.tasks.export import write_csv
 from tpsgd_host.tasks.task import load_task
-from tpsgd_host.terminal import echo
+from tpsgd_host.terminal import echo, paragraph
 
-DEMOS = ("gesture", "voice", "digits", "digits-cnn", "gesture-rnn", "voice-rnn")
+KEYWORD = "keyword"
+DEMOS = ("gesture", "voice", "digits", KEYWORD, "digits-cnn", "gesture-rnn", "voice-rnn")
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,23 @@ class DemoReport:
         }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A demo's data and model as files, and how to train; ``goal`` as in :class:`DemoReport`."""
+
+    train: Path
+    test: Path
+    toml: Path
+    epochs: int
+    shuffle_seed: int = 1
+    goal: float = 0.0
+
+
 def demo(
     name: str,
     folder: Path,
     *,
+    data: Path | None = None,
     heap: int | None = None,
     epochs: int | None = None,
     target: Target | None = None,
@@ -63,7 +85,9 @@ def demo(
     name : str
         One of :data:`DEMOS`.
     folder : Path
-        Folder for the data as CSV, the model, the board's flash and the run.
+        Folder for the data, the model, the board's flash and the run.
+    data : Path, optional
+        Folder of WAV files for ``keyword``; by default synthetic voices.
     heap : int, optional
         Heap of the virtual board in bytes.
     epochs : int, optional
@@ -79,59 +103,96 @@ def demo(
 
     def say(text: str) -> None:
         if not quiet:
-            echo(text)
+            (echo if text.startswith("$") else paragraph)(text)
 
+    if data is not None and name != KEYWORD:
+        raise ConfigError(f"the demo {name} has its own data", f"--data is for {KEYWORD}")
+    ready = _words(folder, data, target, say) if name == KEYWORD else _task(name, folder, target, say)
+    config = load_config(ready.toml)
+    model = build_model(config, load_samples(ready.train, config.layout, config.classes or None))
+    path = folder / "model.tpsgd"
+    model.save(path)
+    say(f"$ tpsgd-host quantize {ready.toml} --data {ready.train} -o {path}")
+    say(f"  {model.shape}, {model.parameters} weights, {memory(model).total} bytes to train in")
+    for line in describe_front(model):
+        say(f"  {line}")
+    board = folder / "board"
+    say(f"$ tpsgd-host flash {path} --board virtual --board-dir {board}")
+    flashed = flash(path, folder=board, heap=heap)
+    say(f"  {flashed.machine}, engine {flashed.engine}, {flashed.heap_free} bytes of heap free")
+    epochs = epochs or ready.epochs
+    plan = RunPlan(
+        ready.train, epochs=epochs, test=ready.test, shuffle_seed=ready.shuffle_seed, root=folder / "runs",
+        test_every=max(1, epochs // 20),
+    )  # fmt: skip
+    say(f"$ tpsgd-host stream {ready.train} --test {ready.test} --epochs {epochs} --board-dir {board}")
+    report = stream(plan, folder=board, view=LiveView(mode="quiet" if quiet else "auto"))
+    confusion = report.folder / "confusion.png"
+    plot_confusion(RunFolder.open(report.folder), confusion)
+    return DemoReport(folder, flashed, report, verify(report, plan, model), confusion, ready.goal)
+
+
+def _task(name: str, folder: Path, target: Target | None, say: Say) -> Prepared:
+    """Write a task's data and model as files."""
     task = load_task(name)
     if target is not None:
         task = replace(task, toml=retarget(task.toml, target))
     train, test, toml = write_csv(task, folder)
     say(f"{task.title}: {len(task.train)} training samples, {len(task.test)} held out ({task.source})")
-    config = load_config(toml)
-    model = build_model(config, load_samples(train, config.layout, config.classes or None))
-    path = folder / "model.tpsgd"
-    model.save(path)
-    say(f"$ tpsgd-host quantize {toml} --data {train} -o {path}")
-    say(f"  {model.shape}, {model.parameters} weights, {memory(model).total} bytes to train in")
-    board = folder / "board"
-    say(f"$ tpsgd-host flash {path} --board virtual --board-dir {board}")
-    flashed = flash(path, folder=board, heap=heap)
-    say(f"  {flashed.machine}, engine {flashed.engine}, {flashed.heap_free} bytes of heap free")
-    plan = RunPlan(
-        train, epochs=epochs or task.epochs, test=test, shuffle_seed=task.shuffle_seed, root=folder / "runs",
-        test_every=max(1, (epochs or task.epochs) // 20),
-    )  # fmt: skip
-    say(f"$ tpsgd-host stream {train} --test {test} --epochs {plan.epochs} --board-dir {board}")
-    report = stream(plan, folder=board, view=LiveView(mode="quiet" if quiet else "auto"))
-    confusion = report.folder / "confusion.png"
-    plot_confusion(RunFolder.open(report.folder), confusion)
-    return DemoReport(folder, flashed, report, verify(report, plan, model), confusion, task.goal)
+    return Prepared(train, test, toml, task.epochs, task.shuffle_seed, task.goal)
+
+
+def _words(folder: Path, data: Path | None, target: Target | None, say: Say) -> Prepared:
+    """Collect recordings of words and begin a model that hears them, as a user does with his own."""
+    if data is None:
+        say(f"{voices.NOTE}.")
+    found = keyword.collect(folder, data)
+    train, test = found.counts
+    say(f"{len(found.words)} words, {train} recordings to learn from and {test} held out: {listing(found.words)}")
+    if found.strangers:
+        say(f"  {len(found.speakers)} speakers are learned; {len(found.strangers)} others are the test: "
+            f"{listing(found.strangers)}")  # fmt: skip
+    elif found.speakers:
+        say(f"  {len(found.speakers)} speakers are in both parts: this says little about others")
+    toml = folder / "keyword.toml"
+    pattern = f" --group '{found.pattern}'" if found.pattern else ""
+    say(f"$ tpsgd-host new {KEYWORD} --data {found.train}{pattern} -o {toml} --no-tune")
+    new_model(KEYWORD, toml, "rnn" if target == "label" else None, found.train, group=found.pattern,
+              target=target or "feedback", force=True)  # fmt: skip
+    return Prepared(found.train, found.test, toml, keyword.EPOCHS, goal=keyword.GOAL if data is None else 0.0)
 
 
 @click.command("demo")
 @click.argument("name", type=click.Choice(DEMOS))
 @click.option("--out", "-o", type=FILE, metavar="DIR", help="Folder for everything.  [default: tpsgd-NAME]")
+@click.option("--data", type=FILE, metavar="FOLDER",
+              help="Recordings for keyword, a folder per word or LABEL_SPEAKER_TAKE.wav.  [default: synthetic]")  # fmt: skip
 @click.option("--heap", type=HeapType(), metavar="SIZE", help="Heap of the virtual board, such as 64k.")
 @click.option("--epochs", "-e", type=click.IntRange(1), help="Passes through the samples.  [default: the task's]")
 @target_option
 @json_option
 def command(
-    name: str, out: Path | None, heap: int | None, epochs: int | None, target: Target | None, as_json: bool
-) -> None:
+    name: str, out: Path | None, data: Path | None, heap: int | None, epochs: int | None, target: Target | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Watch a board learn, with real data but no hardware.
 
     The board is the real MicroPython interpreter.
 
     gesture: movements of a wrist; voice: nine speakers by one vowel; digits: handwriting; digits-cnn: the same with a
-    conv layer; -rnn: with a recurrent layer instead of a convolution over time. The data come from installed packages:
-    pip install 'tpsgd[demo]'. The demo keeps its files in a folder, and shows the commands that it runs. At the end it
-    compares the board's weights with a simulation of the same run, bit for bit.
+    conv layer; -rnn: with a recurrent layer instead of a convolution over time. Their data come from installed
+    packages: pip install 'tpsgd[demo]'. keyword: spoken words, yours (--data) or a synthesizer's: pip install
+    'tpsgd[voices]'. The demo keeps its files in a folder, and shows the commands that it runs. At the end it compares
+    the board's weights with a simulation of the same run, bit for bit.
 
     \b
     Examples:
       tpsgd-host demo gesture
       tpsgd-host demo digits --target label
+      tpsgd-host demo keyword --data recordings/
     """
-    report = demo(name, out or Path(f"tpsgd-{name}"), heap=heap, epochs=epochs, target=target, quiet=as_json)
+    folder = out or Path(f"tpsgd-{name}")
+    report = demo(name, folder, data=data, heap=heap, epochs=epochs, target=target, quiet=as_json)
     if as_json:
         echo(json.dumps(report.as_dict(), indent=2))
         return
@@ -140,3 +201,9 @@ def command(
     echo(f"weights' CRC: board {report.run.outcome.weights_crc:08x}, "
                f"simulation {report.simulated_crc:08x}: equal, bit for bit")  # fmt: skip
     echo(f"pictures and log: {report.run.folder}")
+    if name == KEYWORD:
+        if data is None:
+            paragraph(f"remember: {voices.NOTE}")
+        echo("next, with your own voice:")
+        echo("  tpsgd-host record words --labels yes,no")
+        echo("  tpsgd-host new words --data words")
