@@ -33,6 +33,7 @@ MODULES = (
     "kernels_np.py",
     "kernels_plain.py",
     "learner.py",
+    "lesson.py",
     "logmel.py",
     "microphone.py",
     "modelfile.py",

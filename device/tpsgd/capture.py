@@ -125,3 +125,10 @@ def find():
             raise
         raise ImportError("the board has no sensor.py: tpsgd-host flash MODEL --sensor NAME --pins ...") from None
     return sensor.open()
+
+
+def button():
+    """Return the function of ``sensor.py`` that says whether the board's button is pressed; None without one."""
+    import sensor
+
+    return getattr(sensor, "button", None)

@@ -12,7 +12,9 @@ from tpsgd.runtime import crc32
 SYNC = 0xF5
 
 HELLO, START, DATA, SYNC_UP, READ, BYE = 0x01, 0x02, 0x04, 0x05, 0x06, 0x07
+LISTEN, TEACH, PRACTISE, UNDO, SHOW = 0x08, 0x09, 0x0A, 0x0B, 0x0C
 INFO, ACK, DONE, CHUNK, UNSAVED, ERROR = 0x81, 0x84, 0x85, 0x86, 0x87, 0x8F
+LEVEL, HEARD, LESSON = 0x88, 0x89, 0x8A
 
 
 class Frames:
@@ -31,6 +33,8 @@ class Frames:
         The last frame received. Its payload is ``payload[4 : 4 + length]``.
     out : bytearray
         The frame to send. Write its payload here, from byte 4 on.
+    idle : function or None
+        Called before each read. It may do something else, and send, until bytes are waiting.
     """
 
     def __init__(self, source, sink):
@@ -39,6 +43,7 @@ class Frames:
         self.payload = bytearray(FRAME)
         self.out = bytearray(ANSWER + 8)
         self._have = self._used = self.kind = self.number = self.length = 0
+        self.idle = None
 
     def receive(self):
         """Wait for the next valid frame and set ``kind``, ``number`` and ``length``. Return False at the pipe's end."""
@@ -92,6 +97,9 @@ class Frames:
         """Read until ``n`` bytes are in the buffer, and no more: a console read may wait for all that it asks for."""
         while self._have < n:
             ask = n - self._have
+            if self.idle:
+                self.idle()
+                ask = 1  # more would stop it until all of them have come
             if not ask & 63:
                 ask -= 1  # a read of whole USB packets of 64 bytes hangs on RP2 (micropython #11253)
             got = self._source.readinto(memoryview(self.payload)[self._have : self._have + ask])

@@ -195,9 +195,13 @@ class Learner:
 
     def learn(self, label):
         """Learn the window as one of class ``label``, a name or number. Return the name predicted before learning."""
+        return self._learn(label, self.network.train)
+
+    def _learn(self, label, train):
+        """Have ``train`` learn the window."""
         y = self._class(label)
         self._fill()
-        result = self.network.train(y)
+        result = train(y)
         self._applied += 1
         self._unsaved = True
         self._known = min(self._known + 1, FADE)
@@ -209,9 +213,7 @@ class Learner:
         """Do as :meth:`learn`, and keep the sample for :meth:`practise`. Return the name predicted before learning."""
         if not self.replay:
             raise ValueError("nothing is kept: give Learner(..., replay=BYTES), the RAM for taught samples")
-        name = self.learn(label)
-        self.replay.keep(self._class(label))
-        return name
+        return self._learn(label, self.replay.teach)
 
     def practise(self, n=1):
         """Learn ``n`` of the taught samples again, in passes of random order; return how many were learned.

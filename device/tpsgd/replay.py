@@ -64,6 +64,12 @@ class Replay:
         self.kept = self.taught = self.at = 0
         self.attach(self.network)
 
+    def teach(self, y):
+        """Learn the network's sample as one of class ``y`` and keep it; return as ``Network.train`` does."""
+        result = self.network.train(y)
+        self.keep(y)
+        return result
+
     def keep(self, y):
         """Keep the network's sample, which it has just run, as one of class ``y``."""
         i = self._slot(y)

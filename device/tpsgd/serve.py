@@ -19,6 +19,9 @@ NO_MODEL, BAD_MODEL, NO_MEMORY, NO_ENGINE, BAD_FRAME, BAD_RECORD, BAD_FILE, FAUL
 #: Smallest payload of each kind of frame, in bytes.
 MIN_PAYLOAD = {frames.HELLO: 6, frames.START: 17, frames.DATA: 4, frames.SYNC_UP: 3, frames.READ: 6}
 
+#: Flags of INFO: this program has lessons and takes raw records.
+LESSONS = 1
+
 
 class RefusedError(Exception):
     """The board cannot do what the host asked for; ``code`` as in SPEC 4."""
@@ -57,7 +60,7 @@ class Server:
         self.poller = poller
         self.window = window
         self.folder = folder
-        self.network = None
+        self.network = self.lesson = None
         self.results = bytearray(2 * plan.RESULTS)
         self.expected = self.answered = self.taken = -1
         self.run_id = self.applied = self.reported = self.confirmed = 0
@@ -75,16 +78,17 @@ class Server:
                 if not self.handle():
                     return
             except RefusedError as error:
-                self._send_error(error.code, str(error))
+                self.send_error(error.code, str(error))
             except MemoryError as error:
+                self.end_lesson()
                 self.network = None
-                self._send_error(NO_MEMORY, "out of memory: %s, %d bytes free" % (error, runtime.heap()[1]))
+                self.send_error(NO_MEMORY, "out of memory: %s, %d bytes free" % (error, runtime.heap()[1]))
             except OSError as error:
-                self._send_error(BAD_FILE, "file system: " + str(error))
+                self.send_error(BAD_FILE, "file system: " + str(error))
             except Exception as error:
                 text = _traceback(error)
                 self.link.say(text)  # the whole text: ERROR has room for its end only
-                self._send_error(FAULT, text)
+                self.send_error(FAULT, text)
 
     def handle(self):
         """Handle the frame just received; return False after the end of the session."""
@@ -95,7 +99,7 @@ class Server:
         if kind == frames.HELLO:
             self._hello()
         elif self.expected < 0:
-            self._send_error(NO_SESSION, "no session: was the board reset?")
+            self.send_error(NO_SESSION, "no session: was the board reset?")
         elif kind == frames.DATA:
             if self.taken >= 0:
                 self._data()
@@ -118,10 +122,13 @@ class Server:
             if flags & 1:
                 self._save()
         elif kind == frames.BYE:
+            self.end_lesson()
             self._send_ack()
             self.expected = -1
             runtime.interrupts(True)
             return False
+        elif frames.LISTEN <= kind <= frames.SHOW:
+            self._lessons().carry_out(self, kind)
         elif kind != frames.READ:
             raise RefusedError(BAD_FRAME, "unknown frame 0x%02x" % kind)
         self._answer(kind)
@@ -150,6 +157,32 @@ class Server:
             self._send_done()
         elif kind == frames.READ:
             self._send_chunk()
+        elif frames.LISTEN <= kind <= frames.SHOW:
+            self._lessons().answer(self, kind)
+
+    def _lessons(self):
+        """Return the code of lessons, which a board without one does not load."""
+        from tpsgd import lesson
+
+        if self.network is None:
+            raise RefusedError(NO_MODEL, "no lesson without a network")
+        return lesson
+
+    def end_lesson(self):
+        """End the lesson, if there is one, and give its memory back."""
+        if self.lesson:
+            self.lesson.deafen()
+        self.lesson = self.link.idle = None
+
+    def refuse(self, code, text):
+        """Raise the error that the host gets as an ERROR of this code."""
+        raise RefusedError(code, text)
+
+    def learned(self, n):
+        """Take note of ``n`` samples that a lesson applied: its weights belong to no run (run id 0)."""
+        self.run_id = 0
+        self.applied = (self.applied + n) & 0xFFFFFFFF
+        self.reported = self.confirmed = self.applied
 
     def _more(self):
         """Return whether bytes are waiting to be read."""
@@ -215,7 +248,7 @@ class Server:
             if number != self.failed:
                 self.failed = number
                 struct.pack_into("<H", self.link.out, 4, number)
-                self._send(frames.UNSAVED, 2)
+                self.send(frames.UNSAVED, 2)
 
     # -- sessions and runs
 
@@ -225,6 +258,8 @@ class Server:
         self.expected = -1
         if version != PROTOCOL:
             raise RefusedError(BAD_FRAME, "the board speaks version %d of the link, the host %d" % (PROTOCOL, version))
+        if self.lesson:
+            self.lesson.deafen()
         if self.network is None or wanted not in (0, self.network.k.NUMBER):
             self.load(wanted)
         self._forget_record()
@@ -239,6 +274,7 @@ class Server:
             k = runtime.engine(wanted)
         except ImportError as error:
             raise RefusedError(NO_ENGINE, str(error) + " cannot run on " + runtime.machine()) from error
+        self.end_lesson()
         self.network = None
         path = self.folder + MODEL
         load_or_recover(path, UnreadableError, self._read, path, k)
@@ -288,6 +324,7 @@ class Server:
 
     def _start(self):
         flags, run_id, total, every, have = struct.unpack_from("<BIIII", self.link.payload, 4)
+        self.end_lesson()
         if self.network is None:
             self.load()
         self.taken = -1
@@ -297,7 +334,7 @@ class Server:
                 return  # INFO says which run the board has
         else:
             if flags & 1:
-                with open(self.folder + MODEL, "rb") as file:
+                with self.model_file() as file:
                     Model(file).weights(file, self.network.weights())
             self.network.resume(0, total, mix(self.network.seed))
             self.run_id = run_id
@@ -319,6 +356,10 @@ class Server:
         if self.run_id == run_id:  # do not wait for results that the host lacks and the board has no more
             self.confirmed = self.reported = min(have, self.applied) if have >= self.confirmed else self.applied
 
+    def model_file(self):
+        """Open the model file."""
+        return open(self.folder + MODEL, "rb")
+
     # -- answers
 
     def _send_info(self):
@@ -331,11 +372,12 @@ class Server:
         )  # fmt: skip
         at = 4 + 46
         for text in (network.k.NAME, __version__, runtime.machine()):
-            raw = text.encode()[: plan.ANSWER + 3 - at]  # the last one gets the room that is left
+            raw = text.encode()[: plan.ANSWER + 2 - at]  # the last one gets the room that is left
             self.link.out[at] = len(raw)
             self.link.out[at + 1 : at + 1 + len(raw)] = raw
             at += 1 + len(raw)
-        self._send(frames.INFO, at - 4)
+        self.link.out[at] = LESSONS
+        self.send(frames.INFO, at - 3)
 
     def _send_ack(self):
         """Acknowledge DATA and send all results that the host has not confirmed."""
@@ -349,7 +391,7 @@ class Server:
             out[at + 1] = self.results[slot + 1]
             at += 2
         self.reported = self.applied
-        self._send(frames.ACK, at - 4)
+        self.send(frames.ACK, at - 4)
 
     def _send_done(self):
         used, free = runtime.heap()
@@ -358,7 +400,7 @@ class Server:
             "<IIIIIIIH", self.link.out, 4, self.applied, network.seen, network.crc(), self.generation, used, free,
             self.measured, self.failed,
         )  # fmt: skip
-        self._send(frames.DONE, 30)
+        self.send(frames.DONE, 30)
 
     def _send_chunk(self):
         what, offset, count = struct.unpack_from("<BIB", self.link.payload, 4)
@@ -366,14 +408,14 @@ class Server:
         struct.pack_into("<I", out, 4, offset)
         count = min(count, plan.ANSWER - 4)
         if what == 0:
-            with open(self.folder + MODEL, "rb") as file:
+            with self.model_file() as file:
                 file.seek(offset)
                 raw = file.read(count)
             out[8 : 8 + len(raw)] = raw
-            self._send(frames.CHUNK, 4 + len(raw))
+            self.send(frames.CHUNK, 4 + len(raw))
             return
         n = 0
-        for w in self.network.weights():
+        for w in self.network.weights() if what == 1 else self._lessons().parts(self, what):
             if offset < len(w):
                 part = memoryview(w)[offset : offset + count - n]
                 out[8 + n : 8 + n + len(part)] = part
@@ -382,15 +424,17 @@ class Server:
             offset -= len(w)
             if n == count:
                 break
-        self._send(frames.CHUNK, 4 + n)
+        self.send(frames.CHUNK, 4 + n)
 
-    def _send_error(self, code, text):
+    def send_error(self, code, text):
+        """Send an ERROR: as much of the end of the text as a frame has room for."""
         raw = text.encode()[1 - plan.ANSWER :]
         self.link.out[4] = code
         self.link.out[5 : 5 + len(raw)] = raw
-        self._send(frames.ERROR, 1 + len(raw))
+        self.send(frames.ERROR, 1 + len(raw))
 
-    def _send(self, kind, size):
+    def send(self, kind, size):
+        """Send the ``size`` bytes of payload in ``link.out``, with the number of the last frame that came."""
         self.link.send(kind, self.link.number, size)
 
 

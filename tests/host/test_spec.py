@@ -10,7 +10,7 @@ from pathlib import Path
 import cases
 import pytest
 
-from tpsgd import checkpoint, frames, frontspec, modelfile, plan, serve
+from tpsgd import checkpoint, frames, frontspec, lesson, modelfile, plan, serve
 from tpsgd import format as device_format
 from tpsgd.generator import draw, mix, step
 from tpsgd.softmax import TABLE
@@ -82,7 +82,8 @@ def test_update_at_is_numbered_as_in_the_device():
 def test_frames_and_messages():
     text = section("4. The link")
     table = {int(r[0], 16): r[1] for r in rows(text, 4) + rows(text, 3) if r[0].startswith("0x")}
-    names = ("HELLO", "START", "DATA", "READ", "BYE", "INFO", "ACK", "DONE", "CHUNK", "UNSAVED", "ERROR")
+    names = ("HELLO", "START", "DATA", "READ", "BYE", "INFO", "ACK", "DONE", "CHUNK", "UNSAVED", "ERROR",
+             "LISTEN", "TEACH", "PRACTISE", "UNDO", "SHOW", "LEVEL", "HEARD", "LESSON")  # fmt: skip
     assert {getattr(frames, name): name for name in names} | {frames.SYNC_UP: "SYNC"} == table
     assert f"0..{plan.PAYLOAD}" in text
     assert f"at most {plan.ANSWER} bytes" in text
@@ -92,8 +93,9 @@ def test_frames_and_messages():
 
 def test_error_codes_are_told_and_have_hints():
     told = re.search(r"ERROR codes: (.*?)\.\n\n", section("4. The link"), re.S)[1]
-    codes = [int(code) for code in re.findall(r"(?:^|, )(\d) ", told.replace("\n", " "))]
-    assert codes == sorted(messages.HINTS) == list(range(serve.NO_MODEL, serve.NO_SESSION + 1))
+    codes = [int(code) for code in re.findall(r"(?:^|, )(\d+) ", told.replace("\n", " "))]
+    assert codes == sorted(messages.HINTS) == list(range(serve.NO_MODEL, lesson.NO_LESSON + 1))
+    assert (lesson.NO_SENSOR, lesson.NO_FRONT) == (10, 11)
 
 
 def test_softmax_table():

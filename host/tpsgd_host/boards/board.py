@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from zlib import crc32
 
 from tpsgd import runtime
-from tpsgd_host.errors import MismatchError
+from tpsgd_host.errors import BoardError, MismatchError
+from tpsgd_host.link.lesson import LessonLink
 from tpsgd_host.link.messages import Info
 from tpsgd_host.link.session import Session
 from tpsgd_host.model.modelfile import Model, parse_model
@@ -64,6 +65,22 @@ class Board(RecordExecutor):
                     "put the model on it again with: tpsgd-host flash MODEL",
                 )
             yield results
+
+    def lesson(self, model: Model) -> LessonLink:
+        """Return the link for a lesson; ``model`` is the board's.
+
+        Raises
+        ------
+        BoardError
+            When its program is too old for lessons.
+        """
+        if not self.info.lessons:
+            raise BoardError(
+                f"the board's program, version {self.info.version}, cannot listen to its sensor for the host",
+                "flash it again: tpsgd-host flash MODEL",
+            )
+        layout = model.layout
+        return LessonLink(self._session, len(model.classes), layout.channels, layout.steps * layout.channels)
 
     def finish(self, save: bool = True) -> Outcome:
         """End the run and have the board write a checkpoint."""

@@ -9,6 +9,7 @@ import struct
 import sys
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -55,6 +56,8 @@ class Player:
         self.blocks = self.lost = 0
         self.label = ""
         self.error: TpsgdError | None = None
+        self._begins: list[int] = []  # where in the stream each piece begins, and its label
+        self._labels: list[str] = []
         self._pieces, self._path, self._rate, self._real_time = pieces, folder / PIPE, rate, real_time
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="player")
@@ -63,6 +66,11 @@ class Player:
     def ended(self) -> bool:
         """Whether all is played, or the board does not listen any more."""
         return not self._thread.is_alive()
+
+    def label_at(self, position: int) -> str:
+        """Return the label of what was played at a value of one channel, counted from 0; empty in a pause."""
+        at = bisect_right(self._begins, position)
+        return self._labels[at - 1] if at else ""
 
     def wait(self, seconds: float) -> bool:
         """Wait until it has ended, at most so long; return whether it has."""
@@ -131,8 +139,12 @@ class Player:
         left: Values = np.zeros(0, np.int16)
         size = BLOCK
         seconds = 0.0
+        played = 0
         for piece in self._pieces:
             self.label = piece.label
+            self._labels.append(piece.label)
+            self._begins.append(played)
+            played += len(piece.values)
             channels = piece.values.shape[1]
             size = BLOCK if channels == 1 else channels
             seconds = size / channels / self._rate

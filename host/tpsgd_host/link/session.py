@@ -18,7 +18,7 @@ import numpy as np
 from tpsgd import frames, modelfile
 from tpsgd.plan import ANSWER, FRAME, PAYLOAD
 from tpsgd_host.errors import BoardError, BoardGoneError, ModelError, PortError
-from tpsgd_host.link.messages import NO_SESSION, Done, Info, board_error, unsaved
+from tpsgd_host.link.messages import NO_SESSION, SENSOR_FAILED, Done, Info, board_error, unsaved
 from tpsgd_host.link.port import Port
 from tpsgd_host.link.wire import Decoder, Frame
 from tpsgd_host.model.modelfile import MAX_FILE
@@ -47,6 +47,10 @@ CHUNK = ANSWER - 4
 
 #: Results for which an ACK has room; a board that claims to keep more is not believed.
 MAX_RESULTS = (ANSWER - 6) // 2
+
+#: What a board sends unasked in a lesson, and how many of these frames are held; older ones are dropped.
+UNASKED = (frames.LEVEL, frames.HEARD)
+MAX_UNASKED = 500
 
 #: A session waits this many times its patience for a board that answers but takes no record and gives no result.
 STUCK = 4
@@ -83,6 +87,7 @@ class Session:
         self._patience = patience
         self._decoder = Decoder()
         self._inbox: deque[Frame] = deque()
+        self._unasked: deque[Frame] = deque(maxlen=MAX_UNASKED)
         self._next = self._serial = 0
         self._index = self._streamed = 0  # position of the next record in the run, and in the stream
         self._size = self._largest = PAYLOAD - HEAD
@@ -125,7 +130,7 @@ class Session:
     def start(self, run_id: int, total: int, fresh: bool, every: int = 0) -> Info:
         """Begin a run of ``total`` training samples; ``fresh``: with the weights in the board's model file."""
         payload = struct.pack("<BIIII", int(fresh), run_id, total, every, 0)
-        answer = self._request(frames.START, payload, frames.INFO)
+        answer = self.request(frames.START, payload, frames.INFO)
         self.received_results = self._index = self._streamed = 0
         info = Info.parse(answer.payload)
         if info.run_id != run_id or info.applied:  # an ERROR got lost: asked again, the board reports its state
@@ -138,14 +143,14 @@ class Session:
         The next record to send is number ``applied``; the next result to arrive is number ``applied - kept``.
         """
         payload = struct.pack("<BIIII", 2, run_id, 0, every, have)
-        info = Info.parse(self._request(frames.START, payload, frames.INFO).payload)
+        info = Info.parse(self.request(frames.START, payload, frames.INFO).payload)
         self.received_results, self._index, self._streamed = info.applied - info.kept, info.applied, 0
         return info
 
     def sync(self, save: bool) -> Done:
         """Wait until all records are applied; ``save``: have the board write a checkpoint."""
         payload = struct.pack("<BH", int(save), self.received_results & 0xFFFF)
-        done = Done.parse(self._request(frames.SYNC_UP, payload, frames.DONE).payload)
+        done = Done.parse(self.request(frames.SYNC_UP, payload, frames.DONE).payload)
         self._tell_unsaved(done.failed)
         return done
 
@@ -175,7 +180,7 @@ class Session:
 
     def _chunk(self, what: int, offset: int, count: int) -> bytes:
         """Return exactly ``count`` bytes from ``offset`` on."""
-        payload = self._request(frames.READ, struct.pack("<BIB", what, offset, count), frames.CHUNK).payload
+        payload = self.request(frames.READ, struct.pack("<BIB", what, offset, count), frames.CHUNK).payload
         place = int.from_bytes(payload[:4], "little")
         if place != offset or len(payload) != 4 + count:
             raise BoardError(
@@ -183,6 +188,31 @@ class Session:
                 "flash the board again with: tpsgd-host flash MODEL",
             )
         return payload[4:]
+
+    def unasked(self, timeout: float) -> Frame | None:
+        """Return the next LEVEL or HEARD, or None after ``timeout`` seconds without one.
+
+        Raises
+        ------
+        BoardError
+            When the board says that its sensor failed.
+        """
+        deadline = time.monotonic() + timeout
+        while not self._unasked:
+            reply = self._receive(deadline, unasked=True)
+            if reply is not None:
+                self._put_aside(reply)
+            elif time.monotonic() >= deadline:
+                break
+        frame = self._unasked.popleft() if self._unasked else None
+        if frame is not None and frame.kind == frames.ERROR:
+            raise board_error(frame.payload)
+        return frame
+
+    def _put_aside(self, reply: Frame) -> None:
+        """Keep what is no answer if it says that the sensor failed; the rest is stale."""
+        if reply.kind == frames.ERROR and reply.payload[:1] == SENSOR_FAILED:
+            self._unasked.append(reply)
 
     def bye(self) -> None:
         """End the session; do not insist if the board no longer answers."""
@@ -194,7 +224,8 @@ class Session:
             pass
         self.info = None
 
-    def _request(self, kind: int, payload: bytes, answer: int) -> Frame:
+    def request(self, kind: int, payload: bytes, answer: int) -> Frame:
+        """Carry out a request; return its answer, a frame of kind ``answer``."""
         frame = Frame(kind, self._next, payload)
         reply = self._exchange(frame, answer, self._patience)
         self._next = (self._next + 1) & 255
@@ -212,6 +243,7 @@ class Session:
                 echoed |= reply == frame
                 stale = frame.kind == frames.HELLO and reply.kind == frames.ERROR and reply.payload[:1] == NO_SESSION
                 if reply.number != frame.number or reply.kind not in (kind, frames.ERROR) or stale:
+                    self._put_aside(reply)
                     if now - first > patience:
                         break
                     continue  # stale: it answers a frame from before the session
@@ -344,9 +376,14 @@ class Session:
 
     # -- receiving
 
-    def _receive(self, deadline: float) -> Frame | None:
-        """Return the next frame, or None at the deadline; show text to the user."""
+    def _receive(self, deadline: float, unasked: bool = False) -> Frame | None:
+        """Return the next answer, or None at the deadline, or with ``unasked`` when a LEVEL or HEARD has come.
+
+        Text is shown to the user.
+        """
         while not self._inbox:
+            if unasked and self._unasked:
+                return None
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
@@ -356,6 +393,8 @@ class Session:
             for item in self._decoder.feed(data):
                 if isinstance(item, Frame) and item.kind == frames.UNSAVED:
                     self._tell_unsaved(int.from_bytes(item.payload[:2], "little"))
+                elif isinstance(item, Frame) and item.kind in UNASKED:
+                    self._unasked.append(item)
                 elif isinstance(item, Frame):
                     self._inbox.append(item)
                 else:
