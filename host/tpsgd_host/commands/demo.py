@@ -20,10 +20,10 @@ from tpsgd_host.model.modelfile import memory
 from tpsgd_host.model.new import new_model
 from tpsgd_host.model.parsing import load_config
 from tpsgd_host.model.target import Target, retarget
+from tpsgd_host.names import listing
 from tpsgd_host.runs.folder import RunFolder
 from tpsgd_host.runs.run import RunPlan, RunReport
 from tpsgd_host.runs.view.live import LiveView
-from tpsgd_host.names import listing
 from tpsgd_host.runs.view.plots import plot_confusion
 from tpsgd_host.tasks import keyword, voices
 from tpsgd_host.tasks.export import write_csv
@@ -166,7 +166,7 @@ def _words(folder: Path, data: Path | None, target: Target | None, say: Say) -> 
 @click.argument("name", type=click.Choice(DEMOS))
 @click.option("--out", "-o", type=FILE, metavar="DIR", help="Folder for everything.  [default: tpsgd-NAME]")
 @click.option("--data", type=FILE, metavar="FOLDER",
-              help="Recordings for keyword, a folder per word or LABEL_SPEAKER_TAKE.wav.  [default: synthetic]")  # fmt: skip
+              help="Recordings for keyword: a folder per word, or LABEL_SPEAKER_TAKE.wav.")  # fmt: skip
 @click.option("--heap", type=HeapType(), metavar="SIZE", help="Heap of the virtual board, such as 64k.")
 @click.option("--epochs", "-e", type=click.IntRange(1), help="Passes through the samples.  [default: the task's]")
 @target_option

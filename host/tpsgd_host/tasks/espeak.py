@@ -2,9 +2,9 @@
 
 python espeak.py < LIST
 
-LIST is JSON: ``{"rate": 8000, "words": [{"path", "text", "voice", "speed", "pitch", "noise", "seed"}, ...]}``. eSpeak NG
-is licensed under the GPL 3 and comes with the package espeakng-loader, which must be installed. Nothing else of tpsgd
-loads it.
+LIST is JSON: ``{"rate": 8000, "words": [{"path", "text", "voice", "speed", "pitch", "noise", "seed"}, ...]}``. eSpeak
+NG is licensed under the GPL 3 and comes with the package espeakng-loader, which must be installed. Nothing else of
+tpsgd loads it.
 """
 
 from __future__ import annotations
