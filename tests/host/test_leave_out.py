@@ -1,4 +1,4 @@
-"""``--leave-out COLUMN=NAME``: a subject's samples are not learned, but tested on if there is a test part."""
+"""``--leave-out`` and ``--test-split``: what is held out is not learned, but tested on, and has no say in the model."""
 
 from __future__ import annotations
 
@@ -75,6 +75,33 @@ def test_who_is_left_out_has_no_say_in_scale_and_rates(worn):
     assert rates[0].partition(";")[0] == rates[1].partition(";")[0]
 
 
+def test_what_a_run_tests_on_has_no_say_in_scale_and_rates(worn):
+    """Whatever stands in the recordings that a run will hold out, the model and its rates are the same."""
+    held = ("--test-split", 0.25, "--split-seed", 3)
+    with (Path(run_of(*held)["folder"]) / "log.csv").open() as file:
+        tested = {int(row["line"]) for row in csv.DictReader(file) if row["kind"] == "test"}
+    with open("worn.csv") as file:
+        head, *rows = csv.reader(file)
+    recordings = {rows[line - 2][0] for line in tested}
+    assert 20 <= len(recordings) <= 25
+    for row in rows:
+        if row[0] in recordings:
+            row[2:4] = [str(100 * float(value)) for value in reversed(row[2:4])]
+    with open("spoiled.csv", "w", newline="") as file:
+        csv.writer(file).writerows([head, *rows])
+    made = {}
+    for data in ("worn.csv", "spoiled.csv"):
+        said = call("new", "n", "--data", data, "--hidden", 8, "--steps", 10, "-e", 2, "--force", *held)
+        assert f"quantize n.toml --data {data} --test-split 0.25 --split-seed 3" in said
+        rates = next(line for line in said.splitlines() if line.startswith("rates")).partition(";")[0]
+        said = call("quantize", "n.toml", "--data", data, "--tune", "-e", 2, *held)
+        assert f"simulate {data} --model n.tpsgd --epochs 20 --test-split 0.25 --split-seed 3" in said
+        made[data] = rates, Path("n.toml").read_text().replace(data, ""), Path("n.tpsgd").read_bytes()
+    assert made["worn.csv"] == made["spoiled.csv"]
+    call("quantize", "n.toml", "--data", "spoiled.csv")
+    assert Path("n.tpsgd").read_bytes() != made["spoiled.csv"][2], "they have a say where nothing is held out"
+
+
 def test_a_stopped_run_goes_on_without_them(worn, interpreter):
     call("quantize", "motion.toml", "--data", "worn.csv")
     call("flash", "motion.tpsgd", "--board", "virtual")
@@ -106,6 +133,9 @@ def test_whom_there_is_not(worn):
     assert "a, b, c" in fails(4, *simulate, "--leave-out", "wearer=d")
     assert "no column 'who'" in fails(4, *simulate, "--leave-out", "who=a")
     assert "both choose held-out samples" in fails(3, *simulate, "--leave-out", "wearer=a", "--test-split", "0.2")
+    for command in (("new", "n"), ("quantize", "motion.toml")):
+        twice = fails(3, *command, "--data", "worn.csv", "--leave-out", "wearer=a", "--test-split", "0.2")
+        assert "both choose held-out samples" in twice
 
 
 def test_rows_that_are_split_alone_are_noted(place):

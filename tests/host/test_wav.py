@@ -224,8 +224,8 @@ def test_a_speaker_is_left_out_by_the_names_of_the_files(tmp_path):
     for name in ("a_anna_0", "b_anna_0", "a_ben_0", "b_ben_0", "b_ben_1"):
         write(tmp_path / f"{name}.wav", one(len(name)))
     layout = config(group="{label}_{speaker}_{take}").layout
-    rest, out = load_divided(tmp_path, layout, left_out=LeaveOut("speaker", ("ben",)))
+    rest, out = load_divided(tmp_path, layout, held_out=LeaveOut("speaker", ("ben",)))
     assert rest.groups == ("a_anna_0.wav", "b_anna_0.wav")
     assert out.groups == ("a_ben_0.wav", "b_ben_0.wav", "b_ben_1.wav")
     with pytest.raises(DataError, match="do not say a 'wearer'"):
-        load_divided(tmp_path, layout, left_out=LeaveOut("wearer", ("ben",)))
+        load_divided(tmp_path, layout, held_out=LeaveOut("wearer", ("ben",)))

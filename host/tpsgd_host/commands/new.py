@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from tpsgd_host.commands.options import column_names, leave_out_option, target_option
+from tpsgd_host.commands.options import as_options, column_names, held_out, held_out_options, target_option
 from tpsgd_host.commands.tuning import epochs_option, tune_rates
-from tpsgd_host.data.subjects import LeaveOut, load_divided
+from tpsgd_host.data.subjects import HeldOut, LeaveOut, load_divided
 from tpsgd_host.data.summary import TableSummary
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.new import STEPS, new_model
@@ -58,14 +58,14 @@ def show(found: TableSummary) -> None:
         echo(f"look: {suspicion.fact}\n      {suspicion.mend}")
 
 
-def _tune(path: Path, data: Path, epochs: int, left_out: LeaveOut | None) -> None:
+def _tune(path: Path, data: Path, epochs: int, held: HeldOut) -> None:
     """Choose rates, or explain why the default ones stay."""
     if library() is None:
         echo("rates: the defaults, because there is no compiled trainer; quantize --tune chooses them, slowly")
         return
     try:
         config = load_config(path)
-        samples, _ = load_divided(data, config.layout, config.classes, "skip", left_out)
+        samples, _ = load_divided(data, config.layout, config.classes, "skip", held)
         tune_rates(path, samples, epochs)
     except DataError as error:
         echo(f"rates: the defaults, because none can be chosen. {error.message} {error.hint}")
@@ -110,7 +110,7 @@ def _reading(data: Path | None) -> Iterator[None]:
     "--tune/--no-tune", default=True, help="With --data: choose learning rates on held-out recordings.  [default: tune]"
 )
 @epochs_option
-@leave_out_option("Ignore the samples of NAME when choosing rates: a speaker or wearer to test on")
+@held_out_options("when choosing rates")
 @click.option("--motion", is_flag=True, help="The model finds gestures by itself in a stream of a sensor's readings.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def command(
@@ -130,6 +130,8 @@ def command(
     tune: bool,
     epochs: int,
     leave_out: LeaveOut | None,
+    test_split: float | None,
+    split_seed: int,
     motion: bool,
     force: bool,
 ) -> None:
@@ -146,6 +148,7 @@ def command(
       tpsgd-host new digits --network cnn --steps 8 --data digits.csv
       tpsgd-host new words --data recordings/
     """
+    held = held_out(leave_out, test_split, split_seed)
     with _reading(data):
         made = new_model(
             name, out, network, data, hidden, steps, seed, window, hop, label, group, column_names(columns) or (),
@@ -156,5 +159,5 @@ def command(
     if made.why:
         paragraph(f"network: {made.why}", indent="  ")
     if data is not None and tune:
-        _tune(made.path, data, epochs, leave_out)
-    echo(f"wrote {made.path}: look it over, then\n  {made.next}")
+        _tune(made.path, data, epochs, held)
+    echo(f"wrote {made.path}: look it over, then\n  {made.next} {as_options(held)}".rstrip())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from math import isfinite
@@ -10,8 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
-from tpsgd_host.data.subjects import LeaveOut
-from tpsgd_host.errors import TpsgdError
+from tpsgd_host.data.split import Share
+from tpsgd_host.data.subjects import HeldOut, LeaveOut
+from tpsgd_host.errors import ConfigError, TpsgdError
 from tpsgd_host.terminal import clean, echo
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -158,16 +160,52 @@ def leave_out_option(what: str) -> Callable[[F], F]:
     )  # fmt: skip
 
 
+def split_options(what: str) -> Callable[[F], F]:
+    """Return the options that set a share of the recordings aside; ``what`` says what for."""
+    return _all([
+        click.option("--test-split", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
+                     help=f"{what}."),
+        click.option("--split-seed", default=1, show_default=True, help="Seed of that choice."),
+    ])  # fmt: skip
+
+
+def held_out_options(what: str) -> Callable[[F], F]:
+    """Return the options that hold samples out of ``what`` as a run does that has the same options."""
+    return _all(
+        [
+            leave_out_option(f"Ignore the samples of NAME {what}: a speaker or wearer to test on"),
+            split_options(f"Ignore, {what}, the recordings that a run with the same option tests on"),
+        ]
+    )
+
+
+def held_out(leave_out: LeaveOut | None, test_split: float | None, split_seed: int) -> HeldOut:
+    """Return what the options hold out."""
+    if test_split is None:
+        return leave_out
+    if leave_out is not None:
+        raise ConfigError("--test-split and --leave-out both choose held-out samples", "Use only one of them.")
+    return Share(test_split, split_seed)
+
+
+def as_options(held: HeldOut) -> str:
+    """Return the options that hold the same out, for a command to show."""
+    if isinstance(held, LeaveOut):
+        return shlex.join(word for name in held.names for word in ("--leave-out", f"{held.column}={name}"))
+    if held is None:
+        return ""
+    return f"--test-split {held.fraction:g}" + (f" --split-seed {held.seed}" if held.seed != 1 else "")
+
+
 def run_options(function: F) -> F:
     """What a run applies, and where it is saved."""
     return _all([
         click.option("--epochs", "-e", type=click.IntRange(1), default=10, show_default=True,
                      help="Passes through the training samples."),
         click.option("--test", type=FILE, metavar="FILE", help="Held-out samples, classified after every epoch."),
-        click.option("--test-split", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
-                     help="Hold out this share of each class's recordings in DATA."),
-        click.option("--split-seed", default=1, show_default=True, help="Seed of that choice."),
-        leave_out_option("Hold out the samples of NAME, a speaker or wearer"),
+        split_options("Hold out this share of each class's recordings in DATA. Give new and quantize the same option: "
+                      "then they choose rates and scale without these recordings"),
+        leave_out_option("Hold out the samples of NAME, a speaker or wearer (new and quantize can, too)"),
         click.option("--test-every", type=click.IntRange(1), default=1, show_default=True,
                      help="Epochs between tests on the held-out samples."),
         click.option("--shuffle-seed", type=click.IntRange(0), default=1, show_default=True,

@@ -12,7 +12,15 @@ from rich.table import Table
 
 from tpsgd_host.boards.hearing import describe_front
 from tpsgd_host.boards.profiles import Fit, fits
-from tpsgd_host.commands.options import FILE, column_names, data_options, json_option, leave_out_option
+from tpsgd_host.commands.options import (
+    FILE,
+    as_options,
+    column_names,
+    data_options,
+    held_out,
+    held_out_options,
+    json_option,
+)
 from tpsgd_host.commands.project import data_here, description_here
 from tpsgd_host.commands.tuning import epochs_option, tune_rates
 from tpsgd_host.console import Console
@@ -130,12 +138,13 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
     "--tune", is_flag=True, help="Choose the TOML's learning rates on held-out recordings, and write them to it."
 )
 @epochs_option
-@leave_out_option("Ignore the samples of NAME for scaling and rates: a speaker or wearer to test on")
+@held_out_options("for scaling and rates")
 @data_options
 @json_option
 def command(
     model: Path | None, data: Path | None, out: Path | None, config: Path | None, classes: tuple[str, ...],
     inputs: Inputs, activation: str, tune: bool, epochs: int, leave_out: LeaveOut | None,
+    test_split: float | None, split_seed: int,
     label: str | None, group: str | None, columns: str | None,
     bad_rows: BadRows, as_json: bool,
 ) -> None:  # fmt: skip
@@ -152,15 +161,16 @@ def command(
       tpsgd-host quantize trained.onnx --data recordings.csv --config gestures.toml --inputs std
     """
     model, data = model or description_here(), data or data_here()
+    held = held_out(leave_out, test_split, split_seed)
     if tune:
         if model.suffix.lower() != ".toml":
             raise ConfigError(f"--tune chooses the rates in a TOML, but {model} is not one", "Leave it out.")
         given = load_config(model)
         layout = given.layout.named(label, group, column_names(columns))
-        samples, _ = load_divided(data, layout, classes or given.classes or None, bad_rows, leave_out)
+        samples, _ = load_divided(data, layout, classes or given.classes or None, bad_rows, held)
         tune_rates(model, samples, epochs, as_json)
     report = quantize(
-        model, data, out, config, classes, bad_rows, label, group, column_names(columns), activation, inputs, leave_out
+        model, data, out, config, classes, bad_rows, label, group, column_names(columns), activation, inputs, held
     )
     boards = fits(report.model, report.memory)
     if as_json:
@@ -168,4 +178,4 @@ def command(
         return
     show(report, boards, Console())
     echo(f"wrote {report.out}: try it with")
-    echo(f"  tpsgd-host simulate {data} --model {report.out} --epochs 20 --test-split 0.2")
+    echo(f"  tpsgd-host simulate {data} --model {report.out} --epochs 20 {as_options(held) or '--test-split 0.2'}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +19,14 @@ from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.names import listing, suggestion
 
 SomeSamples = TypeVar("SomeSamples", Samples, EncodedSamples)
+
+
+@dataclass(frozen=True)
+class Share:
+    """The recordings to hold out: a fraction of each class's, and the seed that selects them; see :func:`split`."""
+
+    fraction: float
+    seed: int = 1
 
 
 def split(samples: SomeSamples, fraction: float, seed: int) -> tuple[SomeSamples, SomeSamples]:

@@ -18,7 +18,7 @@ from tpsgd_host.data.npz import MAX_UNPACKED
 from tpsgd_host.data.records import TABLES, open_csv
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import Samples
-from tpsgd_host.data.split import SomeSamples
+from tpsgd_host.data.split import Share, SomeSamples, split
 from tpsgd_host.data.wav import find_recordings, is_sound
 from tpsgd_host.errors import DataError
 from tpsgd_host.names import listing, suggestion
@@ -55,21 +55,32 @@ class LeaveOut:
     names: tuple[str, ...]
 
 
+#: What a data file's samples are held out by; None holds out nothing.
+HeldOut: TypeAlias = LeaveOut | Share | None
+
+
 def load_divided(
     path: Path,
     layout: Layout,
     classes: Sequence[str] | None = None,
     bad_rows: BadRows = "stop",
-    left_out: LeaveOut | None = None,
+    held_out: HeldOut = None,
 ) -> tuple[Samples, Samples | None]:
-    """Read a data file; return the samples to learn from, and those of the subjects left out (None without any).
+    """Read a data file; return the samples to learn from, and those held out (None without any).
 
-    Raises what :func:`~tpsgd_host.data.load.load_samples` and :func:`leave_out` raise.
+    A run that holds out the same learns from the same samples.
+
+    Raises what :func:`~tpsgd_host.data.load.load_samples`, :func:`leave_out` and
+    :func:`~tpsgd_host.data.split.split` raise.
     """
-    if left_out is None:
-        return load_samples(path, layout, classes, bad_rows), None
-    samples = load_samples(path, without_column(path, left_out.column, layout), classes, bad_rows)
-    return leave_out(samples, path, left_out.column, left_out.names, layout.group)
+    if isinstance(held_out, LeaveOut):
+        samples = load_samples(path, without_column(path, held_out.column, layout), classes, bad_rows)
+        return leave_out(samples, path, held_out.column, held_out.names, layout.group)
+    samples = load_samples(path, layout, classes, bad_rows)
+    if held_out is None:
+        return samples, None
+    rest, test = split(samples, held_out.fraction, held_out.seed)
+    return replace(rest, bad_rows=samples.bad_rows), test
 
 
 def leave_out(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import UNKNOWN, Samples
-from tpsgd_host.data.subjects import LeaveOut, load_divided
+from tpsgd_host.data.subjects import HeldOut, load_divided
 from tpsgd_host.errors import ConfigError, ModelError
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.config import Config, ScaleConfig
@@ -95,7 +95,7 @@ def quantize(
     columns: tuple[str, ...] | None = None,
     activation: str = "tanh",
     inputs: Inputs = "raw",
-    left_out: LeaveOut | None = None,
+    held_out: HeldOut = None,
 ) -> QuantizeReport:
     """Write a model file.
 
@@ -118,8 +118,8 @@ def quantize(
         The activation of an ``.npz`` network's hidden layers, where the file does not name it.
     inputs : {"raw", "std", "unit"}
         What a trained network was trained on; see ``tpsgd_host.quantization.quantizer.quantize_network``.
-    left_out : LeaveOut, optional
-        Subjects whose samples are ignored.
+    held_out : LeaveOut or Share, optional
+        Samples to ignore: those of subjects, or a share of the recordings.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def quantize(
     network = None if suffix == ".toml" else _network(source, config, activation)
     given = _config(source, config, network)
     given = replace(given, classes=classes or given.classes, layout=given.layout.named(label, group, columns))
-    samples, _ = load_divided(data, given.layout, given.classes or None, bad_rows, left_out)
+    samples, _ = load_divided(data, given.layout, given.classes or None, bad_rows, held_out)
     model = build_model(given, samples) if network is None else quantize_network(network, given, samples, inputs)
     out = out or source.with_suffix(".tpsgd")
     model.save(out)
