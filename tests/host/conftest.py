@@ -6,7 +6,13 @@ import shutil
 
 import pytest
 from commands import call
+from hypothesis import HealthCheck, settings
 from motions import write_motions
+
+# No example has a time limit: on a machine with other work, none holds. Examples may share a test's folder.
+SHARED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("patient", deadline=None, suppress_health_check=SHARED)
+settings.load_profile("patient")
 
 
 def _be_in(folder, monkeypatch):

@@ -107,7 +107,7 @@ def test_a_power_cut_at_every_byte_leaves_the_newer_slot(tmp_path, monkeypatch):
         assert found.applied == 2, f"cut at byte {cut}"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_damaged_slot_is_not_taken(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("slots")

@@ -39,7 +39,7 @@ def test_what_is_written_is_read(recurrent: bool, frozen: bool) -> None:
     assert same(given_, parse_model(given_.to_bytes(), "x"))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(NAMES, min_size=3, max_size=3, unique=True), NAMES, st.integers(1, 2**32 - 1), st.booleans(),
     st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.floats(0, 1000, width=32), st.data(),
@@ -84,7 +84,7 @@ def _signed(data: bytes) -> bytes:
     return data[:-4] + crc32(data[:-4]).to_bytes(4, "little")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(FILES), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=3))
 def test_changed_bytes_are_refused_or_make_another_model(data: bytes, changes: list[tuple[int, int]]) -> None:
     """Changed bytes are refused or make another model."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tpsgd_host.errors import DependencyError, ModelError, TpsgdError
@@ -154,7 +154,7 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert caught.value.hint == "pip install 'tpsgd[onnx]'"
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 10**5), st.integers(0, 255)), min_size=1, max_size=5), st.integers(0, 10**5))
 def test_a_damaged_file_is_refused_in_our_words(tmp_path: Path, changes: list[tuple[int, int]], length: int) -> None:
     """A damaged file is refused in our words."""

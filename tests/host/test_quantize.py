@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import CLASSES, float_network, samples, write_csv
 
@@ -200,7 +200,7 @@ def test_networks_that_are_none(tmp_path: Path, change: dict[str, Any], said: st
         load_npz(tmp_path / "net.npz")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 10**5), st.integers(0, 255)), min_size=1, max_size=5), st.integers(0, 10**5))
 def test_a_damaged_npz_is_refused_in_our_words(tmp_path: Path, changes: list[tuple[int, int]], length: int) -> None:
     """A damaged npz is refused in our words."""

@@ -37,7 +37,7 @@ def predictions(model: Model, given_: object) -> np.ndarray:
     return Simulator(model, "np").evaluate(Records(np.full(len(labels), TEST, np.uint8), labels, stored))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(3, 6), st.integers(3, 6))
 def test_weights_that_integers_can_say_are_kept_exactly(seed: int, first: int, second: int) -> None:
     """Weights that integers can say are kept exactly."""

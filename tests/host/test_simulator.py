@@ -141,7 +141,7 @@ def test_engine_gives_the_golden_table(case: int, engine: Engine) -> None:
     assert (weights, crc32(results)) == GOLDEN[case]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(model=models(), total=st.integers(0, 30), seed=st.integers(0, 2**32 - 1))
 def test_engines_agree_on_any_model(model: Model, total: int, seed: int) -> None:
     """The engines give the same bits for every kind of model."""

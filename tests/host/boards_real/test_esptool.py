@@ -92,7 +92,7 @@ def test_short_and_wrong_files_are_refused():
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_changed_byte_is_noticed(data):
     raw = bytearray(esp_image(0, SEGMENTS))
     at = data.draw(st.integers(0, len(raw) - 1))
@@ -103,7 +103,7 @@ def test_a_changed_byte_is_noticed(data):
 
 
 @given(st.binary(max_size=600))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_noise_never_crashes_the_reader(noise):
     for data in (noise, b"\xe9" + noise, esp_image(0, SEGMENTS)[:24] + noise):
         try:

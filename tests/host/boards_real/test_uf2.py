@@ -26,7 +26,7 @@ def refused(data, match):
 
 
 @given(st.binary(min_size=1, max_size=4000), st.sampled_from([RP2040, RP2350_ARM]), st.sampled_from([16, 256, 476]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_it_reads_what_another_reader_reads(content, family, page):
     data = uf2(content, family, page=page)
     image = read_uf2(data)
@@ -114,7 +114,7 @@ def test_blocks_that_do_not_go_to_flash_only():
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_mutated_files_are_refused_or_read_and_nothing_else(data):
     raw = bytearray(uf2(CONTENT[:1024]))
     for _ in range(data.draw(st.integers(1, 6))):
@@ -131,7 +131,7 @@ def test_mutated_files_are_refused_or_read_and_nothing_else(data):
 
 
 @given(st.binary(max_size=2048))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_noise_is_refused(noise):
     for data in (noise, b"UF2\n\x57\x51\x5d\x9e" + noise, (b"UF2\n\x57\x51\x5d\x9e" + noise).ljust(2048, b"\0")):
         with pytest.raises(ConfigError):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tpsgd_host.data.layout import Layout
@@ -209,7 +209,7 @@ def seed_file(compress: bool) -> bytes:
 SEEDS = (seed_file(False), seed_file(True))
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=400)
 @given(
     seed=st.sampled_from(SEEDS),
     edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8),
@@ -223,7 +223,7 @@ def test_damaged_files_are_read_or_refused(write, seed, edits, end):
     check(path)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300)
 @given(
     edits=st.lists(st.tuples(st.integers(0, 250), st.integers(0, 255)), min_size=1, max_size=6),
     which=st.sampled_from(["x", "y", "groups", "classes"]),

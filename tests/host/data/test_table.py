@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tpsgd_host.data.layout import Layout
@@ -173,7 +173,7 @@ def test_labels_may_be_absent_where_they_are_not_required(write):
     assert read(write("x,y,z,label\n1,2,3,\n"), require_labels=False).labels == ("",)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.floats(-1e30, 1e30), min_size=3, max_size=3), min_size=1, max_size=20))
 def test_numbers_come_back_exactly(write, rows):
     path = write("x,y,z,label\n" + "".join(",".join(map(repr, row)) + ",up\n" for row in rows))
@@ -184,7 +184,7 @@ SEED_CSV = b'recording,x,y,label\r\na,1.5,-2,up\r\na,2,"3",up\r\nb,0,1e3,down\r\
 BYTES = st.sampled_from([b"\x00", b'"', b",", b";", b"\n", b"\r", b"\t", b"\xff", b"nan", b"9" * 400, b"e", b" ", b"_"])
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=400)
 @given(
     edits=st.lists(
         st.tuples(st.integers(0, len(SEED_CSV)), st.integers(0, 6), BYTES | st.binary(max_size=4)), max_size=6

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tpsgd_host.errors import DataError
@@ -48,7 +48,6 @@ events = st.one_of(
         json_dicts,
     ),
 )
-shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 def write(folder: Path, items: list[Any]) -> Path:
@@ -62,14 +61,12 @@ def write(folder: Path, items: list[Any]) -> Path:
     return folder / "log.jsonl"
 
 
-@shared_folder
 @given(st.lists(events, max_size=8))
 def test_what_is_written_is_read(tmp_path: Path, items: list[Any]) -> None:
     """Any events come back equal."""
     assert list(read_log(write(tmp_path, items))) == items
 
 
-@shared_folder
 @given(st.lists(events, min_size=1, max_size=5), st.data())
 def test_a_truncated_log_loses_its_last_line_only(tmp_path: Path, items: list[Any], data: st.DataObject) -> None:
     """A log cut anywhere gives the events before the cut."""
@@ -82,7 +79,6 @@ def test_a_truncated_log_loses_its_last_line_only(tmp_path: Path, items: list[An
     assert len(read) >= whole[:cut].count(b"\n")
 
 
-@shared_folder
 @given(st.lists(events, min_size=1, max_size=4), st.data())
 def test_a_mutated_log_raises_data_error_or_nothing(tmp_path: Path, items: list[Any], data: st.DataObject) -> None:
     """Whatever bytes are put into a log, DataError is all that a reader sees."""
