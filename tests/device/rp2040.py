@@ -148,12 +148,18 @@ class Board:
         self._process.stdout.close()
 
     def _open(self):
-        """Interrupt the running program and enter the raw REPL."""
-        for _ in range(20):
+        """Interrupt the running program and enter the raw REPL.
+
+        On a loaded machine the board answers late: it then answers every try, and the last answer counts.
+        """
+        for _ in range(60):
             self._send(b"\r\x03\x03\r\x01")
             if b"raw REPL" in self._read(b"exit\r\n>", 2, strict=False):
-                return
-        raise BoardError("the emulated board did not open its REPL")
+                break
+        else:
+            raise BoardError("the emulated board did not open its REPL")
+        self._send(b"print('open')\x04")
+        self._read(b"OKopen\r\n\x04\x04>", 60)
 
     def _send(self, data):
         self._process.stdin.write(data)
