@@ -29,6 +29,7 @@ COMMANDS = {
     "simulate": "simulate",
     "compare": "compare",
     "eval": "evaluate",
+    "teach": "teach",
     "monitor": "monitor",
     "pull": "pull",
     "adapt": "adapt",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import struct
 import sys
+import termios
 import threading
 import time
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -67,6 +70,20 @@ class Player:
         """Whether all is played, or the board does not listen any more."""
         return not self._thread.is_alive()
 
+    @property
+    def unread(self) -> int:
+        """Bytes in the pipe that the board has not read yet."""
+        count = array("i", [0])
+        try:
+            pipe = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:  # the board is gone, and its pipe with it
+            return 0
+        try:
+            fcntl.ioctl(pipe, termios.FIONREAD, count)
+        finally:
+            os.close(pipe)
+        return count[0]
+
     def label_at(self, position: int) -> str:
         """Return the label of what was played at a value of one channel, counted from 0; empty in a pause."""
         at = bisect_right(self._begins, position)
@@ -111,8 +128,6 @@ class Player:
                 self._stop.wait(_LOOK)
                 continue
             if sys.platform == "linux":
-                import fcntl
-
                 with suppress(OSError):
                     fcntl.fcntl(pipe, _F_SETPIPE_SZ, PIPE_BYTES)
             return pipe

@@ -112,6 +112,8 @@ def _reading(data: Path | None) -> Iterator[None]:
 @epochs_option
 @held_out_options("when choosing rates")
 @click.option("--motion", is_flag=True, help="The model finds gestures by itself in a stream of a sensor's readings.")
+@click.option("--sound", is_flag=True, help="The model hears words; needed only where there are no WAV files yet.")
+@click.option("--classes", metavar="A,B,...", help="What to recognize.  [default: the labels in the data]")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def command(
     name: str,
@@ -133,6 +135,8 @@ def command(
     test_split: float | None,
     split_seed: int,
     motion: bool,
+    sound: bool,
+    classes: str | None,
     force: bool,
 ) -> None:
     """Start a model: write a TOML file that explains itself.
@@ -152,7 +156,7 @@ def command(
     with _reading(data):
         made = new_model(
             name, out, network, data, hidden, steps, seed, window, hop, label, group, column_names(columns) or (),
-            target or "feedback", force, motion,
+            target or "feedback", force, motion, sound, column_names(classes) or (),
         )  # fmt: skip
     if made.found is not None:
         show(made.found)

@@ -64,16 +64,26 @@ def played(
     DataError
         When there are none, or they are not for this sensor.
     """
+    pieces = recordings(data, layout)
+    if shuffled:
+        random.Random(seed).shuffle(pieces)
+    yield from with_pauses(pieces, layout, pause, seed)
+
+
+def recordings(data: Path, layout: Layout) -> list[Piece]:
+    """Return the recordings of a data file or folder, as the layout's sensor would give them.
+
+    Raises
+    ------
+    DataError
+        When there are none, or they are not for this sensor.
+    """
     if layout.front is None:
         raise DataError(f"{data} cannot be played: the model has no front end.", "It needs a [frontend] in its TOML.")
     if is_sound(data) != layout.hears:
         wanted = "a folder of WAV files" if layout.hears else "a table of readings"
         raise DataError(f"{data} cannot be played: the model takes {wanted}.", "Name another file or folder.")
-    pieces = _sounds(data, layout) if isinstance(layout.front, LogMel) else _gestures(data, layout)
-    if shuffled:
-        random.Random(seed).shuffle(pieces)
-    seconds = PAUSES["sound" if layout.hears else "motion"] if pause is None else pause
-    yield from _with_pauses(pieces, layout.front, seconds, seed)
+    return _sounds(data, layout) if isinstance(layout.front, LogMel) else _gestures(data, layout)
 
 
 def _sounds(data: Path, layout: Layout) -> list[Piece]:
@@ -94,10 +104,12 @@ def _gestures(data: Path, layout: Layout) -> list[Piece]:
     ]
 
 
-def _with_pauses(pieces: Sequence[Piece], front: FrontEnd, seconds: float, seed: int) -> Iterator[Piece]:
-    """Yield a pause, then each piece with a pause after it: quiet, or a sensor at rest."""
-    if not pieces:
+def with_pauses(pieces: Sequence[Piece], layout: Layout, pause: float | None = None, seed: int = 1) -> Iterator[Piece]:
+    """Yield a pause, then each piece with a pause after it: quiet, or a sensor at rest. As for :func:`played`."""
+    front = layout.front
+    if not pieces or front is None:
         return
+    seconds = PAUSES["sound" if layout.hears else "motion"] if pause is None else pause
     rng = np.random.default_rng(seed)
     count = round(seconds * front.rate)
     ends = np.concatenate([piece.values[[0, -1]] for piece in pieces if len(piece.values)])

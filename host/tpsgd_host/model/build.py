@@ -51,6 +51,29 @@ def build_model(config: Config, samples: Samples) -> Model:
     )
 
 
+def build_untrained(config: Config) -> Model:
+    """Return the model that ``config`` describes, without any data: for a board that is taught from nothing.
+
+    Raises
+    ------
+    ConfigError
+        When data would be needed: for the input scaling, or to name the classes.
+    """
+    if config.scale.method != "fixed":
+        raise ConfigError(
+            "the input scaling follows from data, and there are none", "A [frontend] needs none: see docs/TEACHING.md."
+        )
+    if not config.classes:
+        raise ConfigError(
+            "the model names no classes, and there are no data that do", 'Name them: classes = ["on", "off"].'
+        )
+    names = config.classes
+    values = np.zeros((len(names), config.layout.steps, config.layout.channels))
+    return build_model(
+        config, Samples(values, np.arange(len(names), dtype=np.uint8), names, names, np.arange(len(names)))
+    )
+
+
 def model_classes(config: Config, found: Sequence[str]) -> tuple[str, ...]:
     """Return the classes of the configuration, else those in the data."""
     classes = config.classes or tuple(found)

@@ -23,6 +23,7 @@ from tpsgd_host.model.template import Draft, Network, render, segments, taps
 from tpsgd_host.names import file_name, listing
 
 WORD_STEPS = 20
+FULL_MOTION = 2.0  # g that fill the range of a motion sensor, where no data say more
 STEPS = 16  # per recording, by default
 HIDDEN = {"mlp": (32, 16), "tdnn": (32,), "rnn": (32,), "cnn": (8, 16)}
 CNN_SHIFTS = (8, 9, 10)  # of the output layer, which has more inputs than in other networks
@@ -82,6 +83,9 @@ def new_model(
     target: Target = "feedback",
     force: bool = False,
     motion: bool = False,
+    sound: bool = False,
+    named: tuple[str, ...] = (),
+    shifts: tuple[int, ...] = (),
 ) -> NewModel:
     """Write the commented TOML of a new model.
 
@@ -112,6 +116,12 @@ def new_model(
         What hidden layers learn from.
     motion : bool
         Whether the model finds gestures by itself, in a stream of a sensor's readings.
+    sound : bool
+        Whether the model hears; where ``data`` are WAV files it does.
+    named : tuple of str
+        The classes, where the data are not to name them.
+    shifts : tuple of int
+        Update shifts; if empty, the network's defaults.
     force : bool
         Whether to replace an existing file.
 
@@ -128,8 +138,12 @@ def new_model(
     if hop and not window:
         raise ConfigError(f"--hop {hop} needs a window", "Add --window.")
     summary = None
+    if sound and motion:
+        raise ConfigError("--sound and --motion are two models", "Name one of them.")
     if data is not None and is_sound(data):
         layout, classes = _sound(data, steps, group)
+    elif sound:
+        layout, classes = _hearing(data, steps, group), ()
     elif data is not None and data.suffix.lower() == ".npz":
         layout, classes = _arrays(data, steps, bool(label or group or columns or window))
     else:
@@ -137,6 +151,9 @@ def new_model(
         layout, classes = _layout(summary, network, steps, window, hop, label, group)
     if motion:
         layout = _moving(layout, summary)
+    if named:
+        _check_classes(named, data)
+        classes = named
     series = layout.steps > 1 and (layout.windows == "recording" or layout.hears)
     why = ""
     if network == "tdnn" and target == "label":
@@ -156,7 +173,7 @@ def new_model(
         classes=classes,
         network=network,
         hidden=units,
-        shifts=CNN_SHIFTS if network == "cnn" else SHIFTS,
+        shifts=shifts or (CNN_SHIFTS if network == "cnn" else SHIFTS),
         readout_steps=min(READOUT_STEPS, layout.steps),
         file=shlex.quote(str(path)),
         data=shlex.quote(str(data)) if data else "RECORDINGS.csv",
@@ -178,6 +195,14 @@ def _sound(data: Path, steps: int | None, pattern: str) -> tuple[Layout, tuple[s
     return Layout(steps or WORD_STEPS, front.channels, group=pattern, front=front), classes
 
 
+def _hearing(data: Path | None, steps: int | None, pattern: str) -> Layout:
+    """Return the layout of a model that hears, for which there are no recordings."""
+    if data is not None:
+        raise ConfigError(f"{data} is no sound", "Leave out --data or --sound, or name a folder of WAV files.")
+    front = sound_front()
+    return Layout(steps or WORD_STEPS, front.channels, group=pattern, front=front)
+
+
 def _moving(layout: Layout, summary: TableSummary | None) -> Layout:
     """Return a layout of recordings with a front end for a motion sensor."""
     if layout.windows != "recording" or layout.window or layout.hears:
@@ -186,7 +211,7 @@ def _moving(layout: Layout, summary: TableSummary | None) -> Layout:
             "Name that column with --group, and leave --window out.",
         )
     if summary is None:
-        front = motion_front([32767.0] * layout.channels, True, layout.rate)
+        front = motion_front([2 * FULL_MOTION] * layout.channels, False, layout.rate)
     else:
         ends = [summary.ranges[name] for name in layout.columns]
         largest = [max(abs(low), abs(high)) for low, high in ends]
