@@ -31,7 +31,7 @@ SEED = 1
 ENOUGH_SPEAKERS = 10
 
 #: Of a large set so many words are taken, and so many recordings of each at most.
-MOST_WORDS, MOST_RECORDINGS = 10, 250
+MAX_WORDS, MAX_RECORDINGS = 10, 250
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def _some(found: Sequence[Recording]) -> list[Recording]:
     for one in found:
         by_word[one.label].append(one)
     words = sorted(by_word)
-    if len(words) > MOST_WORDS:
-        words = [word for word in voices.WORDS if word in by_word] or words[:MOST_WORDS]
+    if len(words) > MAX_WORDS:
+        words = [word for word in voices.WORDS if word in by_word] or words[:MAX_WORDS]
     few = [word for word in words if len(by_word[word]) < 2]
     if len(words) < 2 or few:
         what = f"one recording of {listing(few)}" if few else f"one word, {listing(words)}"
@@ -121,7 +121,7 @@ def _some(found: Sequence[Recording]) -> list[Recording]:
     for word in words:
         several = by_word[word]
         dice.shuffle(several)
-        chosen += several[:MOST_RECORDINGS]
+        chosen += several[:MAX_RECORDINGS]
     return sorted(chosen, key=lambda one: one.path)
 
 
