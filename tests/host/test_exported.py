@@ -1,4 +1,4 @@
-"""Networks as PyTorch's two exporters and Keras write them; exported/make.py made the files."""
+"""Networks as PyTorch's two exporters and Keras write them; exported/make.py and make_keras.py made the files."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ GRAPHS = [f"{name}-{exporter}" for name in ("mlp", "rnn", "rnn-state") for expor
 ARRAYS = ["mlp-state_dict", "rnn-state_dict", "rnn-state-state_dict", "keras-get_weights", "keras-paths"]
 
 
-def outputs():
-    with np.load(EXPORTED / "outputs.npz") as file:
+RECURRENT_KERAS = ["keras-loop", "keras-unrolled"]
+
+
+def outputs(name="outputs"):
+    with np.load(EXPORTED / f"{name}.npz") as file:
         return dict(file)
 
 
@@ -88,18 +91,80 @@ def test_weights_beside_the_file_are_read_from_its_own_folder_only(tmp_path):
             load_onnx(here)
 
 
-def test_a_recurrent_keras_graph_says_what_to_do_instead(tmp_path):
-    helper = onnx.helper
-    node = helper.make_node("Where", ["x", "x", "x"], ["y"])
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph([node], "g", [value("x", 1, (1, 4))], [value("y", 1, (1, 4))])
-    (tmp_path / "k.onnx").write_bytes(helper.make_model(graph).SerializeToString())
-    with pytest.raises(ModelError) as caught:
-        load_onnx(tmp_path / "k.onnx")
+@pytest.mark.parametrize("name", RECURRENT_KERAS)
+def test_a_recurrent_keras_graph_gives_what_the_network_gave(name):
+    expected = outputs("keras-outputs")
+    network = load_onnx(EXPORTED / f"{name}.onnx")
+    assert [layer.activation for layer in network.layers] == ["tanh", "linear"]
+    np.testing.assert_allclose(network.logits(expected["x"].astype(float)), expected[name], atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "op"), [("keras-relu", "Loop"), ("keras-lstm", "LSTM")])
+def test_what_a_recurrent_keras_graph_may_not_do_is_refused(name, op):
+    with pytest.raises(ModelError, match=rf"\({op}\) cannot be quantized") as caught:
+        load_onnx(EXPORTED / f"{name}.onnx")
     assert "numpy.savez(FILE, *model.get_weights())" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+def _in_body(loop, name):
+    """Return the nodes of an operation in a loop's body."""
+    body = next(attribute.g for attribute in loop.attribute if attribute.name == "body")
+    return [node for node in body.node if node.op_type == name]
+
+
+def _fewer_steps(graph, loop):
+    tensor = next(tensor for tensor in graph.initializer if tensor.name == loop.input[0])
+    tensor.CopyFrom(onnx.numpy_helper.from_array(np.array(3, np.int64), tensor.name))
+
+
+def _ends_early(graph, loop):
+    body = next(attribute.g for attribute in loop.attribute if attribute.name == "body")
+    for tensor in body.initializer:
+        if onnx.numpy_helper.to_array(tensor) == 4:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.array(2, np.float32), tensor.name))
+
+
+def _counts_by_two(graph, loop):
+    body = next(attribute.g for attribute in loop.attribute if attribute.name == "body")
+    for tensor in body.initializer:
+        if tensor.data_type == onnx.TensorProto.INT32:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.array(2, np.int32), tensor.name))
+
+
+def _begins_with_ones(graph, loop):
+    expand = next(node for node in graph.node if node.op_type == "Expand")
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array(1, np.float32), "one"))
+    expand.input[0] = "one"
+
+
+def _another_operation(graph, loop):
+    _in_body(loop, "Tanh")[0].op_type = "Sigmoid"
+
+
+def _the_first_state(graph, loop):
+    cut = next(node for node in graph.node if node.op_type == "Slice" and node.input[0] in loop.output)
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array([0], np.int64), "first"))
+    cut.input[1] = "first"
+
+
+def _never_decided(graph, loop):
+    _in_body(loop, "And")[0].input[0] = _in_body(loop, "And")[0].output[0]
+
+
+CHANGES = [_fewer_steps, _ends_early, _counts_by_two, _begins_with_ones, _another_operation, _the_first_state,
+           _never_decided]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_loop_that_is_no_plain_rnn_over_all_steps_is_refused(tmp_path, change):
+    model = onnx.load(EXPORTED / "keras-loop.onnx")
+    change(model.graph, next(node for node in model.graph.node if node.op_type == "Loop"))
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=r"\(Loop\) cannot be quantized|other than the last state"):
+        load_onnx(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("name", [*GRAPHS, *RECURRENT_KERAS])
 def test_damaged_graphs_are_refused_or_read(tmp_path, name):
     good = (EXPORTED / f"{name}.onnx").read_bytes()
     for beside in EXPORTED.glob("*.data"):
@@ -166,3 +231,18 @@ def test_todays_exporters_still_write_what_is_read(tmp_path):
     for name in GRAPHS:
         logits = load_onnx(tmp_path / f"{name}.onnx").logits(expected["x"].astype(float))
         np.testing.assert_allclose(logits, expected[name.rpartition("-")[0]], atol=1e-5)
+
+
+def test_todays_keras_still_writes_what_is_read(tmp_path):
+    if subprocess.run(
+        [sys.executable, "-c", "import tensorflow, tf2onnx"], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("pip install tensorflow tf2onnx exports the networks anew with what is installed")
+    made = tmp_path / "make_keras.py"
+    shutil.copy(EXPORTED / "make_keras.py", made)
+    subprocess.run([sys.executable, str(made)], check=True, capture_output=True, timeout=300)
+    with np.load(tmp_path / "keras-outputs.npz") as file:
+        expected = dict(file)
+    for name in RECURRENT_KERAS:
+        logits = load_onnx(tmp_path / f"{name}.onnx").logits(expected["x"].astype(float))
+        np.testing.assert_allclose(logits, expected[name], atol=1e-5)

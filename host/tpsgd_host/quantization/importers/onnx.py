@@ -5,6 +5,7 @@ Shapes: n inputs and m units of a layer, C channels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ import numpy as np
 from tpsgd_host.errors import DependencyError, ModelError
 from tpsgd_host.files import read_file
 from tpsgd_host.quantization.floatnet import FloatLayer, FloatNetwork, Floats, check_network
+from tpsgd_host.quantization.importers.loops import MAX_STEPS, fold_loops
 from tpsgd_host.quantization.importers.sizes import without_sizes
 from tpsgd_host.quantization.importers.tensors import MAX_BYTES, Tensors
 from tpsgd_host.quantization.importers.unrolled import fold
@@ -22,7 +24,7 @@ SHAPES = ("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "
 ENDS = ("Softmax", "LogSoftmax")
 KNOWN = (
     "tpsgd reads Gemm, MatMul and Add, RNN, Tanh, Relu, Clip from -1 to 1, Flatten, Reshape and a final Softmax. "
-    "For a Keras SimpleRNN, use .npz: numpy.savez(FILE, *model.get_weights())"
+    "A Keras SimpleRNN in another form can come as .npz: numpy.savez(FILE, *model.get_weights())"
 )
 
 
@@ -92,12 +94,15 @@ def _walk(graph: Any, source: str) -> tuple[FloatLayer, ...]:
     for node in graph.node:
         if node.op_type == "Constant":
             constants[node.output[0]] = tensors.array(_attributes(node).get("value"))
-    starts = [value.name for value in graph.input if value.name not in constants]
+    starts = [value for value in graph.input if value.name not in constants]
     if len(starts) != 1 or len(graph.output) < 1:
         raise ModelError(f"{source} has {len(starts)} inputs and {len(graph.output)} outputs; it must have one of each")
     nodes = [node for node in graph.node if node.op_type != "Constant"]
-    nodes, constants = fold(*without_sizes(nodes, constants, tensors))
-    chain = _Chain(source, constants, starts[0])
+    nodes, constants = without_sizes(nodes, constants, tensors)
+    shape = starts[0].type.tensor_type.shape.dim
+    steps = shape[1].dim_value if len(shape) == 3 else 0
+    nodes, constants = fold(*fold_loops(nodes, constants, tensors, steps))
+    chain = _Chain(source, constants, starts[0].name)
     for node in nodes:
         _step(chain, node)
     return tuple(chain.layers)
@@ -107,7 +112,7 @@ def _step(chain: _Chain, node: Any) -> None:
     """Add one node to the chain."""
     op = node.op_type
     data = 0 if not node.input or node.input[0] == chain.current or op != "Add" else 1
-    known = op in _LAYERS or op in _ACTIVATIONS or op in SHAPES or op in ENDS or op in ("Add", "Transpose", "Gather")
+    known = op in _LAYERS or op in _ACTIVATIONS or op in SHAPES or op in ENDS or op in _OTHERS
     if node.domain not in ("", "ai.onnx") or not known:
         chain.refuse(node, "cannot be quantized")
     if node.input and node.input[data] and node.input[data] in (chain.every_step, chain.last_state):
@@ -124,10 +129,8 @@ def _step(chain: _Chain, node: Any) -> None:
         _activate(chain, node)
     elif op == "Add":
         _add(chain, node, 1 - data)
-    elif op == "Transpose":
-        _transpose(chain, node)
-    elif op == "Gather":
-        _gather(chain, node)
+    elif op in _OTHERS:
+        _OTHERS[op](chain, node)
     elif op in ENDS:
         chain.ended = True
     if op not in ("MatMul", *SHAPES):
@@ -238,6 +241,17 @@ def _gather(chain: _Chain, node: Any) -> None:
     chain.sequence = False
 
 
+def _slice(chain: _Chain, node: Any) -> None:
+    """Accept a Slice that leaves the last of an RNN's states, which stand one step after the other."""
+    bounds = [chain.constant(node, index, needed=index < 3) for index in (1, 2, 3, 4)]
+    start, end, axis, step = (None if bound is None else bound.reshape(-1).tolist() for bound in bounds)
+    assert end is not None
+    _require(chain, node, chain.sequence, "cuts the values")
+    last = start == [-1] and len(end) == 1 and end[0] >= MAX_STEPS and axis in (None, [0]) and step in (None, [1])
+    _require(chain, node, last, "picks something other than the last state")
+    chain.sequence = False
+
+
 def _require(chain: _Chain, node: Any, right: bool, why: str) -> None:
     if not right:
         chain.refuse(node, why)
@@ -254,4 +268,7 @@ def _word(value: Any) -> str:
 
 
 _LAYERS = {"Gemm": _gemm, "MatMul": _matmul, "RNN": _rnn}
+_OTHERS: dict[str, Callable[..., None]] = {
+    "Add": _add, "Transpose": _transpose, "Gather": _gather, "Slice": _slice,
+}  # fmt: skip
 _ACTIVATIONS = {"Tanh": "tanh", "Relu": "relu", "Clip": "hardtanh"}

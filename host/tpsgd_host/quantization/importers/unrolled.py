@@ -1,7 +1,8 @@
 """Fold a plain RNN that an exporter has unrolled, as PyTorch's does by default, into one RNN node.
 
 The steps of such a graph are ``h_t = tanh(x_t W + b + (h_{t-1} U + c))`` with ``h_{-1} = 0``: one MatMul for all x_t, a
-Slice of it for each step, and a MatMul, Adds and a Tanh for each state.
+Slice of it for each step, and a MatMul, Adds and a Tanh for each state. Keras (``unroll=True``) splits x instead, and
+has a MatMul for each x_t.
 
 Shapes: C channels, m units.
 """
@@ -33,7 +34,7 @@ class _Unrolled:
 
     def __init__(self, nodes: Sequence[Any], constants: dict[str, Any]) -> None:
         self.constants = constants
-        self.used: list[int] = []
+        self.pieces: dict[str, int] = {}  # the step of each piece of x
         self.input = self.weight = self.every = ""
         self.projected: dict[str, Floats] = {}  # the bias of each x W + b over all steps
         self.sums: dict[str, _Sum] = {}
@@ -41,11 +42,22 @@ class _Unrolled:
         self.matrix, self.bias = "", np.zeros(0)
         known: dict[str, Callable[[Any], bool]] = {
             "MatMul": self._matmul, "Add": self._add, "Slice": self._slice, "Squeeze": self._squeeze,
-            "Tanh": self._tanh, "Concat": self._concat,
+            "Tanh": self._tanh, "Concat": self._concat, "Split": self._split,
         }  # fmt: skip
-        for index, node in enumerate(nodes):
-            if node.op_type in known and node.input and known[node.op_type](node):
-                self.used.append(index)
+        fitting = [
+            index for index, node in enumerate(nodes)
+            if node.op_type in known and node.input and known[node.op_type](node)
+        ]  # fmt: skip
+        self.used = self._needed(nodes, fitting)
+
+    def _needed(self, nodes: Sequence[Any], fitting: Sequence[int]) -> list[int]:
+        """Return those of the fitting nodes from which the states are computed."""
+        needed, used = {*self.states, self.every}, []
+        for index in reversed(fitting):
+            if needed.intersection(nodes[index].output):
+                needed.update(nodes[index].input)
+                used.append(index)
+        return used[::-1]
 
     def _matmul(self, node: Any) -> bool:
         data, weight = node.input
@@ -54,7 +66,11 @@ class _Unrolled:
         if data in self.states or self._is_zero(data):
             self.sums[node.output[0]] = _Sum(state=self.states.get(data, -1), matrix=weight)
             return True
-        if self.weight:
+        if data in self.pieces and self.weight in ("", weight):
+            self.weight = weight
+            self.sums[node.output[0]] = _Sum(step=self.pieces[data])
+            return True
+        if self.weight or self.pieces:
             return False
         self.input, self.weight = data, weight
         self.projected[node.output[0]] = np.zeros(1)
@@ -90,7 +106,18 @@ class _Unrolled:
         self.sums[node.output[0]] = _Sum(step=start[0], bias=self.projected[node.input[0]])
         return True
 
+    def _split(self, node: Any) -> bool:
+        """Accept a Split of x into its steps; what follows shows that each piece is one step."""
+        if self.input or any(attribute.name == "axis" and attribute.i for attribute in node.attribute):
+            return False
+        self.input = node.input[0]
+        self.pieces = {name: step for step, name in enumerate(node.output)}
+        return True
+
     def _squeeze(self, node: Any) -> bool:
+        if node.input[0] in self.pieces:
+            self.pieces[node.output[0]] = self.pieces[node.input[0]]
+            return True
         if node.input[0] not in self.sums:
             return False
         self.sums[node.output[0]] = self.sums[node.input[0]]
