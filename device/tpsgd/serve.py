@@ -336,7 +336,8 @@ class Server:
             if flags & 1:
                 with self.model_file() as file:
                     Model(file).weights(file, self.network.weights())
-            self.network.resume(0, total, mix(self.network.seed))
+            if total or flags & 1:  # else nothing is learned, and what was learned still counts
+                self.network.resume(0, total, mix(self.network.seed))
             self.run_id = run_id
             self.applied = self.reported = self.confirmed = 0
         self.every = every

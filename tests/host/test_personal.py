@@ -16,7 +16,8 @@ from commands import call, fails
 from tpsgd_host.boards.monitor import Guess, Said, Stands
 from tpsgd_host.boards.virtual import VirtualBoard
 from tpsgd_host.cli import cli
-from tpsgd_host.commands.monitor import monitor
+from tpsgd_host.commands.monitor import _View, monitor
+from tpsgd_host.console import Console
 from tpsgd_host.flashing import programs
 from tpsgd_host.model.modelfile import load_model
 
@@ -51,11 +52,18 @@ def test_monitor_classifies_samples_without_labels(flashed):
     assert (said[-1]["samples"], said[-1]["accuracy"]) == (30, None)
 
 
-def test_monitor_shows_a_state_only_where_it_is_news(flashed):
-    text = call("monitor", "--seconds", "0.7", "--every", "0.1")
-    assert text.count("weights CRC") == 1
-    said = events(call("monitor", "--seconds", "0.7", "--every", "0.1", "--json"))
-    assert 3 <= sum(e["event"] == "stands" for e in said) <= 8
+def test_monitor_shows_a_state_only_where_it_is_news(flashed, capsys):
+    view, said = _View(Console(highlight=False)), []
+
+    def show(event):
+        view(event)
+        said.append(event)
+        if len(said) == 4:
+            raise KeyboardInterrupt
+
+    monitor(show, folder=flashed / "board", every=0.1)
+    assert [type(event) for event in said] == 4 * [Stands]
+    assert capsys.readouterr().out.count("weights CRC") == 1
 
 
 def test_monitor_shows_what_another_program_prints(flashed):

@@ -92,7 +92,6 @@ class Watch:
         self._every, self._deadline = every, deadline
         self._session = Session(line.port, text, patience=min(PATIENCE, max(0.2, deadline - time.monotonic())))
         self._decoder = Decoder()
-        self._learned = 0  # from before classify() began its own run, which learns nothing
         self.board: Board | None = None
 
     def greet(self, needed: bool) -> bool:
@@ -117,7 +116,6 @@ class Watch:
         assert self.board is not None
         model = self.board.model()
         samples = load(model)
-        self._learned = self.board.info.seen
         self.board.start(0, 0, fresh=False)
         for guess in _guesses(self.board, model, samples):
             self._show(guess)
@@ -145,8 +143,7 @@ class Watch:
         assert self.board is not None
         outcome, info = self.board.finish(save=False), self.board.info
         used, free = (int(str(outcome.details[key])) for key in ("heap_used", "heap_free"))
-        seen = self._learned + outcome.seen
-        self._show(Stands(outcome.applied, seen, outcome.weights_crc, used, free, info.engine, info.machine))
+        self._show(Stands(outcome.applied, outcome.seen, outcome.weights_crc, used, free, info.engine, info.machine))
 
     def _listen(self, seconds: float) -> bool:
         """Show the board's output for some seconds; return whether there is time left."""

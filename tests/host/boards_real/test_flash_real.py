@@ -85,6 +85,13 @@ def test_flash_and_stream_over_a_port(place, terminal_board):
     assert board["weights_crc"] == host["weights_crc"]
     again = json.loads(call("stream", *run, "--port", port))  # after a host has left, the board waits for the next
     assert again["weights_crc"] == host["weights_crc"]
+    said = call("monitor", "--port", port, "--data", "test.csv", "--json").splitlines()
+    assert call("eval", "test.csv", "--port", port)
+    said += call("monitor", "--port", port, "--data", "test.csv", "--json").splitlines()
+    stands = [event for event in map(json.loads, said) if event["event"] == "stands"]
+    assert len(stands) == 4
+    # The board kept its power: classifying left what it had learned, and for how long.
+    assert {(e["seen"], e["weights_crc"]) for e in stands} == {(again["samples"], again["weights_crc"])}
     # Flashing again interrupts the program, forgets what it learned and asks nothing: the program is ours.
     report = json.loads(call("flash", "motion.tpsgd", "-b", "pico", "-p", port, "--json"))
     assert report["board"] == "rp2040"
