@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from tpsgd_host.errors import TpsgdError
 
 if TYPE_CHECKING:
-    from tpsgd_host.api import compare, load, load_model, quantize, simulate, stream, sweep
+    from tpsgd_host.api import compare, evaluate, load, load_model, quantize, simulate, stream, sweep
 
 __all__ = [
-    "TpsgdError", "__version__", "compare", "load", "load_model", "quantize", "simulate", "stream", "sweep",
+    "TpsgdError", "__version__", "compare", "evaluate", "load", "load_model", "quantize", "simulate", "stream", "sweep",
 ]  # fmt: skip
 
 __version__ = metadata.version("tpsgd")

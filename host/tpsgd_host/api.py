@@ -15,7 +15,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tpsgd_host.boards import streaming
+from tpsgd_host.boards import evaluating, streaming
+from tpsgd_host.boards.evaluating import Evaluation
 from tpsgd_host.comparison import cross_validation, methods, problem, study
 from tpsgd_host.comparison import sweep as sweeping
 from tpsgd_host.comparison.results import Comparison
@@ -100,6 +101,29 @@ def stream(
     return streaming.stream(plan, port=port, folder=None if folder is None else Path(folder), view=_view(show))
 
 
+def evaluate(
+    data: PathText, model: PathText | None = None, *, port: str = "virtual", folder: PathText | None = None,
+    **options: Any,
+) -> Evaluation:  # fmt: skip
+    """Classify samples, with or without labels; nothing is learned.
+
+    Parameters
+    ----------
+    model : str or path, optional
+        Classify on this computer with this model; by default the board does, with what it has learned.
+    port : str
+        A serial port, or ``virtual``.
+    folder : str or path, optional
+        Flash of the virtual board.
+    options
+        As for ``tpsgd_host.boards.evaluating.evaluate``.
+    """
+    return evaluating.evaluate(
+        Path(data), model_path=None if model is None else Path(model), port=port,
+        folder=None if folder is None else Path(folder), **options,
+    )  # fmt: skip
+
+
 def compare(
     data: PathText, model: PathText | None = None, *, methods: Sequence[str] = methods.METHOD_NAMES, epochs: int = 20,
     folds: int | None = None, test_split: float = 0.2, seeds: int = 5, jobs: int | None = 1,
@@ -160,4 +184,4 @@ def _view(show: bool) -> LiveView:
     return LiveView(mode="auto" if show else "quiet")
 
 
-__all__ = ["compare", "load", "load_model", "quantize", "simulate", "stream", "sweep"]
+__all__ = ["compare", "evaluate", "load", "load_model", "quantize", "simulate", "stream", "sweep"]

@@ -31,7 +31,8 @@ def test_importing_loads_nothing_that_is_slow():
 
 def test_all_names_are_there_and_no_others():
     assert set(tp.__all__) <= set(dir(tp))
-    assert all(callable(getattr(tp, name)) for name in ("load", "simulate", "stream", "quantize", "compare", "sweep"))
+    assert all(callable(getattr(tp, name)) for name in ("load", "simulate", "stream", "evaluate", "quantize"))
+    assert callable(tp.compare) and callable(tp.sweep)
     with pytest.raises(AttributeError, match="no attribute 'train'"):
         tp.train  # noqa: B018 - the access is what is tested
 
@@ -53,6 +54,11 @@ def test_a_board_and_the_simulation_end_with_the_same_weights(place, interpreter
     streamed = tp.stream(place / "train.csv", folder=place / "board", **options)
     assert streamed.outcome.weights_crc == simulated.outcome.weights_crc
     assert "held out" in repr(simulated) and len(repr(simulated)) < 250
+    by_board = tp.evaluate(place / "test.csv", folder=place / "board")
+    by_host = tp.evaluate(str(place / "test.csv"), simulated.folder / "model.tpsgd")
+    assert by_board.predicted.tolist() == by_host.predicted.tolist()
+    assert by_board.as_dict() == by_host.as_dict() and by_board.metrics.test.count == len(by_board.samples) > 0
+    assert "labelled ones right" in repr(by_host) and len(repr(by_host)) < 100
 
 
 def test_nothing_is_printed_unless_asked_for(place, capsys):
