@@ -17,12 +17,15 @@ metadata(description="Networks that train themselves, in integers", version="0.1
 
 MODULES = (
     "__init__.py",
+    "answer.py",
     "buffers.py",
     "capture.py",
     "cdc.py",
     "checkpoint.py",
     "convfeedback.py",
     "convolution.py",
+    "distance.py",
+    "distance_np.py",
     "feedback.py",
     "format.py",
     "frames.py",
@@ -44,17 +47,21 @@ MODULES = (
     "parameters.py",
     "patches.py",
     "plan.py",
+    "protospec.py",
     "recurrent.py",
     "replay.py",
+    "ring.py",
     "runtime.py",
     "segmenter.py",
     "selftest.py",
     "serve.py",
     "softmax.py",
+    "taught.py",
     "temporal.py",
+    "variation.py",
 )
-VIPER = ("kernels_viper.py", "logmel_viper.py", "narrow_viper.py")
-THUMB = ("kernels_thumb.py",)
+VIPER = ("distance_viper.py", "kernels_viper.py", "logmel_viper.py", "narrow_viper.py", "variation_viper.py")
+THUMB = ("distance_thumb.py", "kernels_thumb.py")
 package(
     "tpsgd",
     MODULES + (VIPER if options.viper else ()) + (THUMB if options.thumb else ()),

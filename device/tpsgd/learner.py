@@ -66,7 +66,7 @@ class Learner:
     def __init__(self, path="model.tpsgd", longest=0, readings="f", engine=0, replay=0, rate=0):
         self._path = path
         self._budget = replay
-        self.front = self.replay = None
+        self.front = self.replay = self._answer = None
         self._folder = path[: path.rfind("/") + 1]
         k = runtime.engine(engine)
         load_or_recover(path, (OSError, ModelError), self._load, k, longest, readings, rate)
@@ -77,28 +77,44 @@ class Learner:
             self._applied = last.applied
         self.clear()
         if replay:
-            from tpsgd.replay import Replay
-
-            self.replay = Replay(self.network, replay)
+            self._keep(replay)
 
     def _load(self, k, longest, readings, rate):
         """Read the model file; make the window, the network and the front end."""
         with open(self._path, "rb") as file:
             model = Model(file)
             self._make_window(model, longest, readings)
-            self._build(file, model, k, self._budget + self._front_bytes(model))
+            self._build(file, model, k, self._budget + self._more_bytes(model))
             if model.front:
                 from tpsgd import frontend
 
                 self.front = frontend.build(model, k, self.network.sample, rate)
 
-    def _front_bytes(self, model):
-        """Return the bytes of the front end's buffers."""
-        if not model.front:
-            return 0
-        from tpsgd import frontend
+    def _more_bytes(self, model):
+        """Return the bytes of the buffers of the front end and of the prototypes."""
+        need = 0
+        if model.front:
+            from tpsgd import frontend
 
-        return plan.total(frontend.buffers(model))
+            need += plan.total(frontend.buffers(model))
+        if model.prototypes:
+            from tpsgd import answer
+
+            need += plan.total(answer.buffers(model))
+        return need
+
+    def _keep(self, budget):
+        """Make the store of taught samples; one with prototypes has what was saved last."""
+        if not self._answer:
+            from tpsgd.replay import Replay
+
+            self.replay = Replay(self.network, budget)
+            return
+        from tpsgd import ring
+        from tpsgd.taught import Taught
+
+        self.replay = Taught(self.network, self._answer, budget)
+        ring.load(self._folder, self.replay, self._model_crc)
 
     def _build(self, file, model, k, more=0):
         """Make the network, and read its class names and scales. There must be room for ``more`` bytes besides."""
@@ -109,6 +125,11 @@ class Learner:
             raise MemoryError("the model needs %d bytes to train, %d are free" % (need, free))
         self.network = build(file, model, k)
         self._model_crc = model.crc
+        if model.prototypes:
+            from tpsgd.answer import Answer
+
+            self._answer = Answer(model, self.network)
+            self._answer.open(self._path)
 
     def _restart(self):
         """Reset the counts: the weights are those of the model file."""
@@ -186,12 +207,16 @@ class Learner:
         return self.network.seen
 
     def predict(self):
-        """Return the name of the class that the network predicts for the window."""
+        """Return the name of the class that the model answers for the window; None where it is not sure.
+
+        A model with prototypes says which way it answers (SPEC 1.11).
+        """
         self._fill()
-        result = self.network.test()
+        answer = self._answer
+        result = answer.test(taught=self.replay) if answer else self.network.test()
         self._applied += 1
         self.probability = (result & 255) / 127
-        return self.classes[result >> 8]
+        return self._name(result)
 
     def learn(self, label):
         """Learn the window as one of class ``label``, a name or number. Return the name predicted before learning."""
@@ -207,10 +232,18 @@ class Learner:
         self._known = min(self._known + 1, FADE)
         self.accuracy += ((result >> 8 == y) - self.accuracy) / self._known
         self.probability = (result & 255) / 127
-        return self.classes[result >> 8]
+        return self._name(result)
+
+    def _name(self, result):
+        """Return the name of the class in a result; None where that is the class none of a model with prototypes."""
+        c = result >> 8
+        return None if self._answer and c == self._answer.spec.none else self.classes[c]
 
     def teach(self, label):
-        """Do as :meth:`learn`, and keep the sample for :meth:`practise`. Return the name predicted before learning."""
+        """Do as :meth:`learn`, and keep the sample for :meth:`practise`. Return the name predicted before learning.
+
+        With prototypes the sample is one more; where the model answers by them alone, the network does not learn.
+        """
         if not self.replay:
             raise ValueError("nothing is kept: give Learner(..., replay=BYTES), the RAM for taught samples")
         return self._learn(label, self.replay.teach)
@@ -232,6 +265,8 @@ class Learner:
         What the network has learned of it stays, and fades with practice.
         """
         y = self.replay.drop() if self.replay else -1
+        if y >= 0 and self._answer:
+            self._unsaved = True  # what is saved has it still
         return self.classes[y] if y >= 0 else None
 
     def save(self):
@@ -239,8 +274,16 @@ class Learner:
         changed = self._unsaved
         if changed:
             checkpoint.save(self._folder, self.network, self._model_crc, 0, self._applied)
+            self._save_taught()
             self._unsaved = False
         return changed
+
+    def _save_taught(self):
+        """Write the taught samples, where they are prototypes."""
+        if self._answer and self.replay:
+            from tpsgd import ring
+
+            ring.save(self._folder, self.replay, self._model_crc)
 
     def forget(self):
         """Start again from the weights of the model file, and remove the checkpoints."""
@@ -251,6 +294,10 @@ class Learner:
         if self.replay:
             self.replay.clear()
         checkpoint.forget(self._folder)
+        if self._answer:
+            from tpsgd import ring
+
+            ring.forget(self._folder)
         self._restart()
 
     def add_class(self, name):
@@ -261,21 +308,33 @@ class Learner:
         """
         from tpsgd import newclass
 
-        newclass.add(self._path, self.network, self.classes, name)
+        if self._answer:
+            self._answer.close()  # a file that is open cannot be replaced everywhere
+        try:
+            newclass.add(self._path, self.network, self.classes, name)
+        finally:
+            if self._answer:
+                self._answer.open(self._path)
         k = self.network.k
         sample = bytes(self.network.sample)
         self.network = None  # room for the larger one
         if self.replay:
             self.replay.network = None
+        if self._answer:
+            self._answer.close()
+            self._answer = None
         with open(self._path, "rb") as file:
             self._build(file, Model(file), k)
         self.network.sample[:] = sample
         if self.front:
             self.front.sample = self.network.sample
         if self.replay:
+            if self._answer:
+                self.replay.answer = self._answer
             self.replay.attach(self.network)
         checkpoint.forget(self._folder)
         self._restart()
+        self._save_taught()
 
     def _class(self, label):
         """Return the number of a class."""

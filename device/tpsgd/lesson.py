@@ -99,6 +99,20 @@ def parts(server, what):
     return (memoryview(server.network.sample)[: server.network.size],) if what == 2 else (lesson.heard[: lesson.size],)
 
 
+def _store(server, budget):
+    """Return the store of taught samples; where the model has prototypes, with those that were saved last."""
+    if not server.answering:
+        from tpsgd.replay import Replay
+
+        return Replay(server.network, budget)
+    from tpsgd import ring
+    from tpsgd.taught import Taught
+
+    taught = Taught(server.network, server.answering, budget)
+    ring.load(server.folder, taught, server.model_crc)
+    return taught
+
+
 class Lesson:
     """What a lesson has besides the network.
 
@@ -129,10 +143,8 @@ class Lesson:
         self.budget = budget
         self.replay = self.ear = self.button = None
         if budget:
-            from tpsgd.replay import Replay
-
             try:
-                self.replay = Replay(server.network, budget)
+                self.replay = _store(server, budget)
             except ValueError as error:
                 server.refuse(_BAD_FRAME, str(error))
         n = server.network.classes
@@ -200,6 +212,14 @@ class Lesson:
             self.shown = -1
             result = self._classify(0, 0)
             self.said = (_NONE, result >> 8, result & 255, 0)
+
+    def save(self):
+        """Write what was taught, where it is prototypes."""
+        server = self.server
+        if server.answering and self.replay:
+            from tpsgd import ring
+
+            ring.save(server.folder, self.replay, server.model_crc)
 
     def losses(self):
         """Return overruns and torn words since the lesson began."""
@@ -303,7 +323,7 @@ class Lesson:
 
     def _practise_later(self):
         """Have the board practise by itself what it keeps."""
-        self.due = self.passes * self.replay.kept if self.replay else 0
+        self.due = self.passes * self.replay.pass_size() if self.replay else 0
 
     def _practise_one(self):
         self.due -= 1
@@ -317,7 +337,8 @@ class Lesson:
         network = self.server.network
         self.event = (self.event + 1) & 0xFFFF
         self.fresh = True
-        result = network.test()
+        answering = self.server.answering
+        result = answering.test(_NONE, self.replay) if answering else network.test()
         best = result >> 8
         struct.pack_into("<HIHB", self.heard, 0, self.event, at, count, best)
         z = network.output[3]
@@ -326,9 +347,14 @@ class Lesson:
             self._rank(z, n, best)
             return result
         for i in range(n):
-            self.heard[_HEARD + i] = (127 if i == best else 0) - int(z[i])
+            self.heard[_HEARD + i] = self._p(z, i, best)
         self.size = _HEARD + n
         return result
+
+    def _p(self, z, i, best):
+        """Return the probability of class ``i`` after a test that gave ``best``."""
+        answering = self.server.answering
+        return answering.probability(i) if answering else (127 if i == best else 0) - int(z[i])
 
     def _rank(self, z, n, best):
         """Store the likeliest classes and their p."""
@@ -336,7 +362,7 @@ class Lesson:
         p = 127
         while p and at < len(self.heard):
             for i in range(n):
-                if at < len(self.heard) and (127 if i == best else 0) - int(z[i]) == p:
+                if at < len(self.heard) and self._p(z, i, best) == p:
                     self.heard[at] = i
                     self.heard[at + 1] = p
                     at += 2

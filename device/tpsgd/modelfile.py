@@ -29,7 +29,7 @@ from tpsgd.runtime import crc32
 
 MAGIC = b"TPSG"
 VERSION = 2
-FRONT_VERSION = 3  # with a front-end block
+FRONT, PROTOTYPES = 1, 2  # added to the version: with a front-end block, with prototypes
 HEADER = "<4sBBHIIHHBBBBBBHIIfI"
 HEADER_SIZE = 44
 LAYER = "<BBHHBBBBBB"
@@ -113,7 +113,7 @@ class Model:
         (_, version, count, self.header, self.length, self.seed, self.steps, self.channels, self.classes,
          self.readout_steps, self.update_at, self.phases, self.windows, self.resampling, self.scales, self.window,
          self.hop, self.rate, self.total) = struct.unpack(HEADER, raw)  # fmt: skip
-        _check(VERSION <= version <= FRONT_VERSION, "format version", version)
+        _check(VERSION <= version <= VERSION + FRONT + PROTOTYPES, "format version", version)
         _check(self.length == size, "length: the file has %d bytes and says" % size, self.length)
         _check(1 <= count <= MAX_LAYERS, "number of layers", count)
         _check(1 <= self.phases <= MAX_PHASES, "phases", self.phases)
@@ -123,18 +123,24 @@ class Model:
         _check(self.update_at <= EVERY, "update_at", self.update_at)
         _check(self.windows <= 1 and self.resampling <= 1, "windows")
         _check(self.scales in (1, self.channels), "scales", self.scales)
-        #: The front end, or None.
-        self.front = None
-        if version == FRONT_VERSION:
-            self._read_front(file, HEADER_SIZE + LAYER_SIZE * count)
-        front = self.front.size if self.front else 0
-        self.strings = HEADER_SIZE + LAYER_SIZE * count + front + 8 * self.scales
+        #: The front end and the prototypes, or None.
+        self.front = self.prototypes = None
+        at = HEADER_SIZE + LAYER_SIZE * count
+        if version - VERSION & FRONT:
+            self._read_front(file, at)
+            at += self.front.size
+        if version - VERSION & PROTOTYPES:
+            self._read_prototypes(file, at)
+            at += self.prototypes.size
+        self.strings = at + 8 * self.scales
         _check(self.strings <= self.header <= size - 4 and self.header % 4 == 0, "header length", self.header)
         file.seek(HEADER_SIZE)
         raw = file.read(LAYER_SIZE * count)
         self.layers = [LayerSpec(raw, LAYER_SIZE * i, self.phases) for i in range(count)]
         self._check_chain()
-        _check(self.header + sum([layer.nbytes() for layer in self.layers]) + 4 == size, "length", size)
+        #: Where the prototypes begin in the file.
+        self.vectors = self.header + sum([layer.nbytes() for layer in self.layers])
+        _check(self.vectors + self._prototype_bytes() + 4 == size, "length", size)
         self._check_strings(file)
         self.crc = _check_crc(file, size)
 
@@ -151,6 +157,28 @@ class Model:
             self.front = FrontSpec(raw + file.read(more), self.channels)
         except ValueError as error:
             raise ModelError("model file: bad " + str(error)) from None
+
+    def _read_prototypes(self, file, at):
+        """Read the prototypes block."""
+        from tpsgd.protospec import SIZE, ProtoSpec
+
+        file.seek(at)
+        raw = file.read(SIZE)
+        _check(len(raw) == SIZE, "prototypes: length", len(raw))
+        more = (raw[0] | raw[1] << 8) - SIZE
+        _check(more >= 0, "prototypes: size", more + SIZE)
+        try:
+            self.prototypes = ProtoSpec(raw + file.read(more), self.classes)
+        except ValueError as error:
+            raise ModelError("model file: bad " + str(error)) from None
+
+    def _prototype_bytes(self):
+        """Return the bytes of the prototypes after the weights; refuse them where a layer before the output learns."""
+        if not self.prototypes:
+            return 0
+        frozen = [layer.frozen for layer in self.layers]
+        _check(all(frozen[:-1]), "prototypes: a layer before the output learns")
+        return self.prototypes.count * self.layers[-1].inputs
 
     def _check_chain(self):
         """Refuse layers that do not fit each other."""

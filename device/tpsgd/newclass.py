@@ -109,7 +109,14 @@ def _write(path, file, model, network, name):
     end = at + 2
     for _ in range(struct.unpack("<H", file.read(2))[0]):
         end = _after_string(file, end)
-    header = end + 1 + len(name)
+    body = HEADER_SIZE + LAYER_SIZE * len(model.layers)
+    start = body
+    block = b""
+    if model.prototypes:
+        start = model.strings - 8 * model.scales
+        block = _with_scale(model.prototypes)
+        body = start - model.prototypes.size
+    header = end + 1 + len(name) + len(block) - (start - body)
     pad = -header % 4
     header += pad
     if header > 0xFFFF:
@@ -120,18 +127,38 @@ def _write(path, file, model, network, name):
     struct.pack_into("<HI", head, 6, header, header - model.header + model.length + 2 * n)
     head[20] = count + 1
     struct.pack_into("<H", head, len(head) - LAYER_SIZE + 2, count + 1)
+    if block:
+        _quicken(head)
     with open(path, "wb") as out:
         crc = _append(out, head, 0)
-        crc = _copy(file, len(head), at, out, crc)
+        crc = _copy(file, len(head), body, out, crc)
+        crc = _append(out, block, crc)
+        crc = _copy(file, start, at, out, crc)
         crc = _append(out, bytes((len(name),)) + name, crc)
         crc = _copy(file, at, end, out, crc)
         crc = _append(out, bytes(pad), crc)
         for w in network.weights():
             crc = _append(out, w, crc)
         crc = _append(out, row(network.layers[-1].w, count, n), crc)
+        crc = _copy(file, model.vectors, model.length - 4, out, crc)
         out.write(struct.pack("<I", crc & 0xFFFFFFFF))
         out.flush()
     runtime.sync()
+
+
+def _with_scale(spec):
+    """Return a prototypes block with a scale for a new class."""
+    from tpsgd.protospec import pack
+
+    return pack(spec, spec.scales + (spec.mean_scale(),))  # noqa: RUF005 - old interpreters
+
+
+def _quicken(head):
+    """Let the output learn fast enough for a new class in the bytes of the header and its layers."""
+    from tpsgd.protospec import NEW_SHIFT
+
+    for i in range(len(head) - LAYER_SIZE + 12, len(head) - LAYER_SIZE + 20):
+        head[i] = min(head[i], NEW_SHIFT)
 
 
 def _check_room(path, old, word):

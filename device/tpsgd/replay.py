@@ -8,8 +8,8 @@ from array import array
 from tpsgd.parameters import N
 
 #: Bytes that a kept sample takes besides its own: class, number and place in the order, and its object on 64 bits.
-_EACH = 48
-_MAX_SLOTS = 65535
+EACH = 48
+MAX_SLOTS = 65535
 _ALL = 1 << 16  # max_pool: store, whatever is there
 
 
@@ -41,14 +41,18 @@ class Replay:
         self.frozen = len(layers) > 1 and not any(any(layer.shifts) for layer in layers[:-1])
         self.size = layers[-1].p[N] - 1 if self.frozen else network.size
         spare = 0 if self.frozen else self.size  # for the present sample while others are learned
-        self.slots = min(_MAX_SLOTS, (budget - spare) // (self.size + _EACH))
+        self.slots = min(MAX_SLOTS, (budget - spare) // (self.size + EACH))
         if self.slots < 1:
-            raise ValueError("replay=%d: one sample takes %d bytes" % (budget, spare + self.size + _EACH))
+            raise ValueError("replay=%d: one sample takes %d bytes" % (budget, spare + self.size + EACH))
         #: A buffer for each sample: a small heap has no room for a large one. The last one is the spare.
         self.data = [bytearray(self.size) for _ in range(self.slots + (spare > 0))]
+        self._make(network, 0)
+
+    def _make(self, network, more):
+        """Make what a slot has besides its data; the order of a pass has ``more`` places than slots."""
         self.labels = bytearray(self.slots)
         self.numbers = array("I", bytes(4 * self.slots))
-        self.order = array("H", bytes(2 * self.slots))
+        self.order = array("H", bytes(2 * (self.slots + more)))
         self.network = network
         self.clear()
 
@@ -61,7 +65,7 @@ class Replay:
 
     def clear(self):
         """Drop all samples."""
-        self.kept = self.taught = self.at = 0
+        self.kept = self.taught = self.at = self.places = 0
         self.attach(self.network)
 
     def teach(self, y):
@@ -70,8 +74,12 @@ class Replay:
         self.keep(y)
         return result
 
+    def pass_size(self):
+        """Return the places of a pass."""
+        return self.kept
+
     def keep(self, y):
-        """Keep the network's sample, which it has just run, as one of class ``y``."""
+        """Keep the network's sample, which it has just run, as one of class ``y``; return its slot."""
         i = self._slot(y)
         self.labels[i] = y
         self.counts[y] += 1
@@ -83,6 +91,7 @@ class Replay:
             network.k.max_pool(network.output[1], self.data[i], 0, _ALL | self.size)
         else:
             self._copy(network.sample, self.data[i])
+        return i
 
     def drop(self):
         """Drop the sample that was kept last; return its class, or -1 where there is none."""
@@ -98,11 +107,15 @@ class Replay:
         last = self.kept
         self.labels[i] = self.labels[last]
         self.numbers[i] = self.numbers[last]
-        swap = self.data[i]
-        self.data[i] = self.data[last]
-        self.data[last] = swap
+        self._swap(self.data, i, last)
         self.at = 0
         return y
+
+    def _swap(self, data, i, j):
+        """Swap two slots. Taught samples with prototypes have more than ``data`` to swap."""
+        swap = data[i]
+        data[i] = data[j]
+        data[j] = swap
 
     def practise(self, n):
         """Learn ``n`` of the kept samples again, each pass over them in a new order. Return how many were learned."""
@@ -145,9 +158,7 @@ class Replay:
         order = self.order
         if self.at == 0:
             network = self.network
-            for i in range(self.kept):
-                order[i] = i
-            i = self.kept
+            i = self.places = self._fill(order)
             while i > 1:
                 j = network.k.draw(network.state, i)
                 i -= 1
@@ -155,8 +166,14 @@ class Replay:
                 order[i] = order[j]
                 order[j] = swap
         i = order[self.at]
-        self.at = (self.at + 1) % self.kept
+        self.at = (self.at + 1) % self.places
         return i
+
+    def _fill(self, order):
+        """Write the places of a pass, before they are shuffled; return their number."""
+        for i in range(self.kept):
+            order[i] = i
+        return self.kept
 
     def _copy(self, source, target):
         """Copy one sample. A slice would allocate."""

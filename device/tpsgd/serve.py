@@ -54,6 +54,9 @@ class Server:
         Bytes of heap that server and link take. They count as training state.
     """
 
+    #: What answers tests by prototypes. It stands here because an attribute of each board takes memory.
+    answering = None
+
     def __init__(self, link, poller, window, folder=""):
         self.link = link
         self.cost = 0
@@ -225,7 +228,7 @@ class Server:
     def _learn(self):
         """Apply the complete record and keep its result."""
         network = self.network
-        result = network.test(self.label) if self.op else network.train(self.label)
+        result = (self.answering or network).test(self.label) if self.op else network.train(self.label)
         slot = 2 * (self.applied % plan.RESULTS)
         self.results[slot] = result >> 8
         self.results[slot + 1] = result & 255
@@ -241,6 +244,8 @@ class Server:
             raise RefusedError(NO_MODEL, "nothing to save")
         try:
             self.generation = checkpoint.save(self.folder, self.network, self.model_crc, self.run_id, self.applied)
+            if self.lesson:
+                self.lesson.save()
             self.failed = 0
         except OSError as error:
             number = error.args[0] if error.args else 0
@@ -320,7 +325,20 @@ class Server:
             raise RefusedError(NO_MEMORY, "the model needs %d bytes to train, %d are free" % (need, free))
         before = runtime.heap()[0]
         self.network = build(file, model, k)
+        if self.answering or model.prototypes:
+            self._attach(model)
         self.measured = max(0, runtime.heap()[0] - before) + self.cost
+
+    def _attach(self, model):
+        """Let tests be answered by the model's prototypes, if it has any."""
+        if self.answering:
+            self.answering.close()
+        self.answering = None
+        if model.prototypes:
+            from tpsgd.answer import Answer
+
+            self.answering = Answer(model, self.network)
+            self.answering.open(self.folder + MODEL)
 
     def _start(self):
         flags, run_id, total, every, have = struct.unpack_from("<BIIII", self.link.payload, 4)

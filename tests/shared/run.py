@@ -41,13 +41,14 @@ def run(words):
     import test_golden
     import test_learner
     import test_newclass
+    import test_prototypes
     import test_selftest
 
     from tpsgd import runtime
 
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     say("running on " + runtime.machine())
-    for suite in (test_frontends, test_golden, test_learner, test_newclass, test_selftest):
+    for suite in (test_frontends, test_golden, test_learner, test_newclass, test_prototypes, test_selftest):
         for name in sorted(dir(suite)):
             if name.startswith("test_") and (not words or any(word in name for word in words)):
                 verdict, why = attempt(getattr(suite, name), test_golden.SkipTest)

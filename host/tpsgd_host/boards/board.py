@@ -42,6 +42,7 @@ class Board(RecordExecutor):
         self._session = session
         self._every = every
         self._classes = 255  # until the model is known
+        self._prototypes = 0  # bytes, as above
         self.info: Info = session.hello(ENGINES[engine], receive_buffer)
 
     def start(self, run_id: int, total: int, fresh: bool) -> None:
@@ -100,7 +101,7 @@ class Board(RecordExecutor):
         MismatchError
             When the CRC of the received weights is not the one that the board reports.
         """
-        data = self._session.read(1, progress)
+        data = self._session.read(1, progress, self._prototypes)
         arrived, said = crc32(data), self._session.sync(save=False).weights_crc
         if arrived != said:
             raise MismatchError(
@@ -127,6 +128,7 @@ class Board(RecordExecutor):
                 "put the file on the board with: tpsgd-host flash MODEL, or leave out --model",
             )
         self._classes = len(model.classes)
+        self._prototypes = 0 if model.prototypes is None else model.prototypes.vectors.nbytes
 
     def close(self) -> None:
         """End the session."""

@@ -154,8 +154,10 @@ class Session:
         self._tell_unsaved(done.failed)
         return done
 
-    def read(self, what: int, progress: Callable[[int], None] = lambda n: None) -> bytes:
+    def read(self, what: int, progress: Callable[[int], None] = lambda n: None, prototypes: int = 0) -> bytes:
         """Return the board's model file (0) or its live weights (1), in the size that the file's header gives.
+
+        ``prototypes``: bytes of prototypes after the weights in the file.
 
         Raises
         ------
@@ -171,7 +173,7 @@ class Session:
                 f"weights; the maximum is {MAX_FILE}",
                 "put it on the board again with: tpsgd-host flash MODEL",
             )
-        end = length if what == 0 else length - header - 4
+        end = length if what == 0 else length - header - prototypes - 4
         data = bytearray()
         while len(data) < end:
             data += self._chunk(what, len(data), min(CHUNK, end - len(data)))

@@ -17,16 +17,19 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from tpsgd import frontend, modelfile, plan
-from tpsgd.format import FROZEN, MAX_LAYERS, PADDED
+from tpsgd import answer, frontend, modelfile, plan
+from tpsgd.format import FROZEN, MAX_INPUTS, MAX_LAYERS, PADDED
 from tpsgd.generator import mix, step
 from tpsgd.patches import geometry
+from tpsgd.protospec import MAX_PROTOTYPES
 from tpsgd_host.data.frontend import pack as pack_front
 from tpsgd_host.data.frontend import unpack as unpack_front
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import ModelError
 from tpsgd_host.files import read_file, write_atomic
+from tpsgd_host.model import prototypes
+from tpsgd_host.model.prototypes import Prototypes
 from tpsgd_host.names import has_control
 
 KINDS = ("dense", "recurrent", "output", "conv", "temporal")
@@ -38,8 +41,8 @@ RESAMPLINGS = ("linear", "mean")
 #: v = u - OFFSET: trained weights are stored as uint16 u (SPEC 1.1).
 OFFSET = 32896
 
-#: Bytes of the largest possible model file: the header, and its layers with the most weights (SPEC 1.1, 2).
-MAX_FILE = 0xFFFF + MAX_LAYERS * 1024 * 1040 * 2 + 4
+#: Bytes of the largest possible model file: header, layers and prototypes of the largest size (SPEC 1.1, 2).
+MAX_FILE = 0xFFFF + MAX_LAYERS * 1024 * 1040 * 2 + MAX_PROTOTYPES * MAX_INPUTS + 4
 
 Weights = npt.NDArray[np.unsignedinteger[Any]]
 
@@ -134,6 +137,8 @@ class Model:
         As stored: uint16 ``v + 32896``, or uint8 ``hi + 128`` for a frozen layer; the last column is the bias.
     total : int
         Training samples that the learning-rate schedule spans, for runs that announce no number.
+    prototypes : Prototypes or None
+        What else it answers by than the network alone.
     """
 
     name: str
@@ -146,6 +151,7 @@ class Model:
     readout_steps: int = 0
     update_at: str = "last"
     total: int = 0
+    prototypes: Prototypes | None = None
 
     def __repr__(self) -> str:
         return f"<Model {self.name}: {self.shape}, {self.parameters:,} parameters, {len(self.classes)} classes>"
@@ -212,8 +218,11 @@ class Model:
         body = b"".join(layer.pack() for layer in self.layers)
         version = modelfile.VERSION
         if layout.front is not None:
-            version = modelfile.FRONT_VERSION
+            version += modelfile.FRONT
             body += pack_front(layout.front)
+        if self.prototypes is not None:
+            version += modelfile.PROTOTYPES
+            body += self.prototypes.pack()
         body += np.column_stack([self.scaling.offset, self.scaling.gain]).astype("<f4").tobytes()
         body += b"".join(_string(s) for s in (self.name, layout.label, layout.group, *self.classes))
         body += struct.pack("<H", len(layout.columns)) + b"".join(_string(s) for s in layout.columns)
@@ -225,6 +234,8 @@ class Model:
                 "leave out the column names (columns = []), or scale all channels alike (per_channel = false)",
             )
         weights = b"".join(stored(w) for w in self.weights)
+        if self.prototypes is not None:
+            weights += self.prototypes.vectors.tobytes()
         head = struct.pack(
             modelfile.HEADER, modelfile.MAGIC, version, len(self.layers), header, header + len(weights) + 4,
             self.seed, layout.steps, layout.channels, len(self.classes), self.readout_steps,
@@ -285,8 +296,9 @@ class Memory:
 def memory(model: Model, engine: str = "viper") -> Memory:
     """Return the plan of ``model``'s memory on an engine, made by the device's own planner."""
     raw = parsed(model)
-    front = [] if raw.front is None else frontend.buffers(raw)
-    return Memory(tuple(plan.buffers(raw, plan.WORDS[engine]) + front + plan.link_buffers()))
+    more = [] if raw.front is None else frontend.buffers(raw)
+    more += [] if raw.prototypes is None else answer.buffers(raw)
+    return Memory(tuple(plan.buffers(raw, plan.WORDS[engine]) + more + plan.link_buffers()))
 
 
 def parsed(model: Model) -> Any:
@@ -336,8 +348,17 @@ def parse_model(data: bytes, source: str) -> Model:
     return Model(
         strings[0], raw.seed, layout, tuple(strings[3:]), tuple(layers),
         Scaling(scales[:, 0].copy(), scales[:, 1].copy()), tuple(weights), raw.readout_steps, UPDATE_AT[raw.update_at],
-        raw.total,
+        raw.total, _prototypes(data, raw),
     )  # fmt: skip
+
+
+def _prototypes(data: bytes, raw: Any) -> Prototypes | None:
+    """Return the prototypes in the bytes of a model file."""
+    if raw.prototypes is None:
+        return None
+    inputs = raw.layers[-1].inputs
+    vectors = np.frombuffer(data, np.uint8, raw.prototypes.count * inputs, raw.vectors).reshape(-1, inputs)
+    return prototypes.unpack(raw.prototypes, vectors)
 
 
 def stored(w: Weights) -> bytes:

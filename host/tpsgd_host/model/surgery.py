@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd.format import MAX_LAYERS
+from tpsgd.protospec import NEW_SHIFT
 from tpsgd_host.data.labels import MAX_CLASSES
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.build import build_layer, freeze, initial_span
@@ -29,7 +30,8 @@ SLOWER = 3  # the update shifts of layers before the output are larger by this
 def with_learning(model: Model, count: int) -> Model:
     """Return a network whose last ``count`` layers learn; the others are frozen, with one byte per weight.
 
-    A frozen layer that becomes able to learn starts from its weights.
+    A frozen layer that becomes able to learn starts from its weights. Prototypes belong to frozen layers: where one
+    before the output learns, they are dropped.
     """
     layers: list[Layer] = []
     weights: list[Weights] = []
@@ -37,7 +39,8 @@ def with_learning(model: Model, count: int) -> Model:
         frozen = i < len(model.layers) - count
         layers.append(replace(layer, frozen=frozen))
         weights.append(w if frozen == layer.frozen else freeze(w) if frozen else thaw(w))
-    return replace(model, layers=tuple(layers), weights=tuple(weights))
+    prototypes = model.prototypes if count <= 1 else None
+    return replace(model, layers=tuple(layers), weights=tuple(weights), prototypes=prototypes)
 
 
 def thaw(weights: Weights) -> Weights:
@@ -91,7 +94,8 @@ def with_adaptor(model: Model, units: int) -> Model:
     passing = np.full((classes, units + 1), OFFSET, "<u2")
     passing[range(classes), range(classes)] += PASSED
     back = replace(output, inputs=units, frozen=False, shift=PASSED_SHIFT - halvings)
-    return replace(model, layers=(*model.layers[:-1], adaptor, back), weights=(*model.weights[:-1], drawn, passing))
+    layers = (*model.layers[:-1], adaptor, back)
+    return replace(model, layers=layers, weights=(*model.weights[:-1], drawn, passing), prototypes=None)
 
 
 def _halvings(output: Layer, weights: Weights) -> int:
@@ -121,8 +125,13 @@ def with_class(model: Model, name: str) -> Model:
     output, w = model.layers[-1], model.weights[-1]
     if output.frozen:
         raise ConfigError(f"the output layer of {model.name} is frozen, so it cannot learn a new class")
+    prototypes, shifts = model.prototypes, output.shifts
+    if prototypes is not None:
+        prototypes = replace(prototypes, scales=(*prototypes.scales, prototypes.mean_scale))
+        shifts = tuple(min(shift, NEW_SHIFT) for shift in shifts)
+    output = replace(output, units=output.units + 1, shifts=shifts)
     return replace(
-        model, classes=(*model.classes, name), layers=(*model.layers[:-1], replace(output, units=output.units + 1)),
+        model, classes=(*model.classes, name), layers=(*model.layers[:-1], output), prototypes=prototypes,
         weights=(*model.weights[:-1], np.vstack([w, mean_row(w.astype(np.int64)).astype("<u2")])),
     )  # fmt: skip
 

@@ -17,7 +17,10 @@ import numpy.typing as npt
 from tpsgd.format import MAX_LAYERS, MAX_PHASES
 from tpsgd.generator import mix
 from tpsgd.parameters import FEEDBACK, feedback
+from tpsgd.protospec import NO_CLASS
+from tpsgd.taught import VIEWS
 from tpsgd_host.model.modelfile import KINDS, UPDATE_AT, Layer, Map, Model, Weights, stored
+from tpsgd_host.model.prototypes import WAYS, Prototypes
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -47,6 +50,18 @@ class _Layer(ctypes.Structure):
     )
 
 
+class _Prototypes(ctypes.Structure):
+    """``tpsgd_prototypes`` of trainer.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int32) for name in ("way", "count", "none", "score", "margin", "mean")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in ("vectors", "labels", "scales", "distances", "nearness", "chances")
+        ),
+    )  # fmt: skip
+
+
 class _Network(ctypes.Structure):
     """``tpsgd_network`` of trainer.c."""
 
@@ -57,6 +72,7 @@ class _Network(ctypes.Structure):
         ),
         *((name, ctypes.c_uint32) for name in ("seen", "total", "state")),
         *((name, ctypes.c_void_p) for name in ("z", "f", "top", "where", "window", "places", "below")),
+        ("known", ctypes.POINTER(_Prototypes)),
         ("layer", _Layer * MAX_LAYERS),
     )
 
@@ -83,6 +99,14 @@ def _load(path: Path) -> ctypes.CDLL | None:
         lib.tpsgd_apply.argtypes = (
             ctypes.POINTER(_Network), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32,
             ctypes.c_void_p,
+        )  # fmt: skip
+        lib.tpsgd_vary.restype = lib.tpsgd_inputs.restype = None
+        lib.tpsgd_vary.argtypes = (ctypes.POINTER(_Network), ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)
+        lib.tpsgd_inputs.argtypes = (ctypes.POINTER(_Network), ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p)
+        lib.tpsgd_practise.restype = ctypes.c_int32
+        lib.tpsgd_practise.argtypes = (
+            ctypes.POINTER(_Network), ctypes.c_int32, *([ctypes.c_void_p] * 3), *([ctypes.c_int32] * 2),
+            *([ctypes.c_void_p] * 2),
         )  # fmt: skip
     except (OSError, AttributeError):
         return None
@@ -136,7 +160,22 @@ class NativeTrainer:
                 net.layer[i].places = self._buffer(layer.segments * layer.units, np.uint8)
         for i, shape in enumerate(model.maps):
             self._place(net.layer[i], model.layers[i], shape)
+        if model.prototypes is not None:
+            net.known = ctypes.pointer(self._prototypes(model.prototypes))
         return net
+
+    def _prototypes(self, known: Prototypes) -> _Prototypes:
+        """Return the structure of a model's prototypes."""
+        classes = len(known.scales)
+        addresses = []
+        for array in (known.vectors, known.labels, np.array(known.scales, np.int32)):
+            self._scratch.append(np.ascontiguousarray(array))
+            addresses.append(self._scratch[-1].ctypes.data)
+        none = NO_CLASS if known.none is None else known.none
+        return _Prototypes(
+            1 + WAYS.index(known.way), len(known.labels), none, known.score, known.margin, known.mean_scale,
+            *addresses, *(self._buffer(classes, np.int32) for _ in range(3)),
+        )  # fmt: skip
 
     def _place(self, record: _Layer, layer: Layer, shape: Map) -> None:
         """Fill in how a conv layer moves over its input map, and allocate its own map."""
@@ -193,6 +232,33 @@ class NativeTrainer:
         )
         self.applied += count
         return results
+
+    def inputs(self, data: Bytes) -> Bytes:
+        """Return the output layer's inputs for R samples, contiguous, (R, T*C): shape (R, n), without the bias."""
+        found = np.empty((len(data), self._net.layer[self._net.layers - 1].inputs - 1), np.uint8)
+        self._lib.tpsgd_inputs(ctypes.byref(self._net), data.ctypes.data, len(data), found.ctypes.data)
+        return found
+
+    def vary(self, kind: int, sample: Bytes) -> Bytes:
+        """Return a sample, (T*C,), varied with the run's generator; ``kind`` as in SPEC 2.2, not 0."""
+        varied = np.empty_like(sample)
+        self._lib.tpsgd_vary(ctypes.byref(self._net), kind, sample.ctypes.data, varied.ctypes.data)
+        return varied
+
+    def practise(self, kind: int, data: Bytes, labels: Bytes, passes: int) -> int:
+        """Practise passes over kept samples, contiguous, (R, T*C) and (R,) (SPEC 1.12). Return the steps of learning.
+
+        The model has prototypes.
+        """
+        inputs = self.inputs(data)
+        most = VIEWS * len(labels) + self._net.known.contents.count
+        order, varied = np.empty(most, np.uint16), np.empty(data.shape[1], np.uint8)
+        return int(
+            self._lib.tpsgd_practise(
+                ctypes.byref(self._net), kind, data.ctypes.data, inputs.ctypes.data, labels.ctypes.data, len(labels),
+                passes, order.ctypes.data, varied.ctypes.data,
+            )
+        )  # fmt: skip
 
     def weights(self) -> bytes:
         """Return the present weight bytes of all layers, as stored."""

@@ -13,6 +13,7 @@ from zlib import crc32
 import numpy as np
 
 from tpsgd import runtime
+from tpsgd.answer import Answer
 from tpsgd.modelfile import Model as DeviceModel
 from tpsgd.network import UNKNOWN, build
 from tpsgd_host.errors import DataError, DependencyError
@@ -144,7 +145,10 @@ class _DeviceTrainer:
 
     def __init__(self, model: Model, number: int) -> None:
         file = io.BytesIO(model.to_bytes())
-        self._network: Any = build(file, DeviceModel(file), runtime.engine(number))
+        device = DeviceModel(file)
+        self._network: Any = build(file, device, runtime.engine(number))
+        answering: Any = Answer(device, self._network, file) if model.prototypes else self._network
+        self._test = answering.test
         self.applied = 0
 
     @property
@@ -163,7 +167,7 @@ class _DeviceTrainer:
         results = []
         for op, y, row in zip(ops.tolist(), labels.tolist(), data, strict=True):
             sample[:] = row.data
-            results.append(network.test(y) if op == TEST else network.train(y))
+            results.append(self._test(y) if op == TEST else network.train(y))
             self.applied += 1
         return np.array(results, ">u2").view(np.uint8).reshape(-1, 2)
 

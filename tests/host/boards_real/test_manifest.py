@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[3]
 DEVICE = ROOT / "device"
 FIRMWARE = ROOT / "firmware"
 MODULES = {f"tpsgd/{path.name}" for path in (DEVICE / "tpsgd").glob("*.py")}
-ENGINES = {"tpsgd/kernels_viper.py", "tpsgd/kernels_thumb.py", "tpsgd/logmel_viper.py", "tpsgd/narrow_viper.py"}
+THUMB = {"tpsgd/distance_thumb.py", "tpsgd/kernels_thumb.py"}
+VIPER = {f"tpsgd/{name}_viper.py" for name in ("distance", "kernels", "logmel", "narrow", "variation")}
+ENGINES = THUMB | VIPER
 
 
 def package():
@@ -61,7 +63,7 @@ class Manifest:
 
 def test_the_manifest_lists_the_tree():
     assert Manifest(thumb=True).run().files == MODULES, "manifest.py and device/tpsgd differ: bring manifest.py along"
-    assert Manifest().run().files == MODULES - {"tpsgd/kernels_thumb.py"}
+    assert Manifest().run().files == MODULES - THUMB
     assert Manifest(viper=False).run().files == MODULES - ENGINES
     assert Manifest().run().facts["version"] == tpsgd.__version__
 
