@@ -15,7 +15,7 @@ from tpsgd_host.names import file_name
 from tpsgd_host.runs.events import Event, RunEnded, RunStarted, SampleResult, Status, class_names, to_dict
 from tpsgd_host.runs.log import LogWriter, read_log, write_json
 from tpsgd_host.runs.metrics import Metrics
-from tpsgd_host.runs.sinks import Sink
+from tpsgd_host.runs.sinks import Kinds, Sink
 
 __all__ = ["RunFolder", "read_log"]
 
@@ -155,16 +155,12 @@ class RunFolder:
         DataError
             When another process is writing to it.
         """
-        self._writer = LogWriter(self.path)
+        there = Kinds()
+        self._writer = LogWriter(self.path, [there, *sinks])
+        self.has_results = SampleResult in there.kinds
         self._under_way = True
         self._reserve()
-        started = False
-        for event in self.events():
-            started |= isinstance(event, RunStarted)
-            self.has_results |= isinstance(event, SampleResult)
-            for sink in sinks:
-                sink.handle(event)
-        if not started:  # the host was killed before it had written that
+        if RunStarted not in there.kinds:  # the host was killed before it had written that
             begin = RunStarted(self.config)
             for sink in (self, *sinks):
                 sink.handle(begin)

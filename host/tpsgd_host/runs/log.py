@@ -10,7 +10,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from tpsgd_host.errors import DataError
 from tpsgd_host.files import cannot_write, open_file, replacing, write_atomic
 from tpsgd_host.runs.events import Event, RunStarted, SampleResult, class_names, from_dict, to_dict
+from tpsgd_host.runs.sinks import Sink
 
 #: Maximum bytes of a line; the config of a run of 255 classes takes a hundredth of it.
 MAX_LINE = 16 << 20
@@ -103,30 +105,40 @@ def _refuse(word: str) -> None:
 class LogWriter:
     """Appends events to ``log.jsonl`` and their table to ``log.csv``.
 
-    It continues an existing log: an incomplete last line is cut off, and the table is written again from the log.
+    It continues an existing log: an incomplete last line is cut off, and the table is written again from the log. In
+    the same pass the events that are there go to ``sinks``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sinks: Sequence[Sink] = ()) -> None:
         self._log = folder / "log.jsonl"
         self._table = folder / "log.csv"
         self._names: tuple[str, ...] = ()
         self._files: list[io.FileIO] = []
         try:
-            self._open()
-        except OSError as error:
-            raise cannot_write(folder, error) from error
+            with closing(self._open()) as events:
+                for event in events:
+                    for sink in sinks:
+                        sink.handle(event)
+        except BaseException:
+            self.close()
+            raise
 
-    def _open(self) -> None:
-        # Unbuffered, so every line reaches the operating system before the next event, and none waits to be written.
-        self._files.append(self._log.open("ab", 0))
-        self._lock()
-        end = 0
-        with replacing(self._table) as table:
-            table.write(_row(CSV_HEADER).encode())
-            for event, end in _lines(self._log):  # noqa: B007  (only the last one is used)
-                table.write(self._csv(event).encode("utf-8", ENCODING_ERRORS))
-        _cut(self._log, end)
-        self._files.append(self._table.open("ab", 0))
+    def _open(self) -> Generator[Event]:
+        """Open both files; yield the events that are there."""
+        try:
+            # Unbuffered, so every line reaches the operating system before the next event, and none waits.
+            self._files.append(self._log.open("ab", 0))
+            self._lock()
+            end = 0
+            with replacing(self._table) as table:
+                table.write(_row(CSV_HEADER).encode())
+                for event, end in _lines(self._log):  # noqa: B007  (only the last end is used)
+                    table.write(self._csv(event).encode("utf-8", ENCODING_ERRORS))
+                    yield event
+            _cut(self._log, end)
+            self._files.append(self._table.open("ab", 0))
+        except OSError as error:
+            raise cannot_write(self._log.parent, error) from error
 
     def _lock(self) -> None:
         """Lock the log for this process; the operating system unlocks it when the process ends, in whatever way."""
@@ -137,7 +149,6 @@ class LogWriter:
         try:
             flock(self._files[0].fileno(), LOCK_EX | LOCK_NB)
         except OSError as error:
-            self.close()
             hint = "Wait for it, or stop it with Ctrl-C; then try again."
             raise DataError(f"{self._log} is being written by another process: the run is on", hint) from error
 

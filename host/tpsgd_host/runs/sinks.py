@@ -58,3 +58,14 @@ class Only:
         """Take the next event."""
         if isinstance(event, self._kinds):
             self._sink.handle(event)
+
+
+class Kinds:
+    """Notes which kinds of events there are."""
+
+    def __init__(self) -> None:
+        self.kinds: set[type[Event]] = set()
+
+    def handle(self, event: Event) -> None:
+        """Take the next event."""
+        self.kinds.add(type(event))

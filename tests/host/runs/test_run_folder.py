@@ -10,17 +10,32 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from tpsgd_host.errors import BoardError, DataError
+from tpsgd_host.files import open_file
+from tpsgd_host.runs import log as run_log
 from tpsgd_host.runs.events import Event, RunEnded, RunStarted, SampleResult
 from tpsgd_host.runs.folder import RunFolder, read_log
 from tpsgd_host.runs.metrics import Metrics
+from tpsgd_host.runs.resume import History
 from tpsgd_host.runs.run import illustrated
 from tpsgd_host.runs.sinks import Fanout
 
 MakeRun = Callable[..., list[Event]]
+
+
+class Collected:
+    """Sink that keeps everything."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def handle(self, event: Event) -> None:
+        """Take the next event."""
+        self.events.append(event)
 
 
 def test_names_say_when_and_differ(tmp_path: Path) -> None:
@@ -28,6 +43,46 @@ def test_names_say_when_and_differ(tmp_path: Path) -> None:
     names = [RunFolder.create(tmp_path / "runs", "wand").name for _ in range(5)]
     assert len(set(names)) == 5
     assert all(re.fullmatch(r"wand-\d{8}-\d{6}(-\d+)?", name) for name in names)
+
+
+def test_a_run_that_goes_on_reads_its_log_once(
+    tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it is: one pass makes the table anew and tells how far the run is."""
+    folder = RunFolder(tmp_path)
+    folder.write_start(b"")
+    with Fanout([folder]) as sink:
+        for event in make_run()[:-1]:
+            sink.handle(event)
+    written, table = list(folder.events()), (tmp_path / "log.csv").read_bytes()
+    (tmp_path / "log.csv").write_bytes(b"lost")
+    opened: list[Path] = []
+
+    def open_once(path: Path) -> IO[bytes]:
+        opened.append(path)
+        return open_file(path)
+
+    monkeypatch.setattr(run_log, "open_file", open_once)
+    again, seen = RunFolder(tmp_path), Collected()
+    again.go_on([seen])
+    again.close()
+    assert opened == [tmp_path / "log.jsonl"]
+    assert seen.events == written and again.has_results
+    assert (tmp_path / "log.csv").read_bytes() == table
+
+
+def test_a_log_that_a_sink_refuses_is_left_as_it_is(tmp_path: Path, make_run: MakeRun) -> None:
+    """And nothing keeps it locked."""
+    folder = RunFolder(tmp_path)
+    folder.write_start(b"")
+    with Fanout([folder]) as sink:
+        for event in make_run()[:-1]:
+            sink.handle(event)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(DataError, match="more results"):
+        RunFolder(tmp_path).go_on([History(tmp_path / "log.jsonl", 2)])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    RunFolder(tmp_path).go_on([])
 
 
 @pytest.mark.parametrize(("name", "stem"), [("../../etc", "etc"), ("", "run"), ("a b/ö", "a-b"), ("x" * 300, "x" * 60)])
