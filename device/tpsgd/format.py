@@ -25,5 +25,8 @@ MAX_POOLED = 256
 #: Flags of a layer.
 FROZEN, PADDED = 1, 2
 
+#: The model file that a board serves.
+MODEL = "model.tpsgd"
+
 #: Appended to the path of a model file: the file that is about to replace it (SPEC 1.8).
 NEW = ".new"

@@ -12,9 +12,15 @@ from tpsgd.runtime import crc32
 SYNC = 0xF5
 
 HELLO, START, DATA, SYNC_UP, READ, BYE = 0x01, 0x02, 0x04, 0x05, 0x06, 0x07
-LISTEN, TEACH, PRACTISE, UNDO, SHOW = 0x08, 0x09, 0x0A, 0x0B, 0x0C
 INFO, ACK, DONE, CHUNK, UNSAVED, ERROR = 0x81, 0x84, 0x85, 0x86, 0x87, 0x8F
-LEVEL, HEARD, LESSON = 0x88, 0x89, 0x8A
+
+
+class RefusedError(Exception):
+    """The board cannot do what the host asked for; ``code`` as in SPEC 4."""
+
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
 
 
 class Frames:
@@ -37,13 +43,14 @@ class Frames:
         Called before each read. It may do something else, and send, until bytes are waiting.
     """
 
+    idle = None
+
     def __init__(self, source, sink):
         self._source = source
         self._sink = sink
         self.payload = bytearray(FRAME)
         self.out = bytearray(ANSWER + 8)
         self._have = self._used = self.kind = self.number = self.length = 0
-        self.idle = None
 
     def receive(self):
         """Wait for the next valid frame and set ``kind``, ``number`` and ``length``. Return False at the pipe's end."""

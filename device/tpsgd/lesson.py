@@ -5,10 +5,14 @@ Loaded when a host asks for it. Legend: N classes, C bytes of a frame.
 
 import struct
 
-from tpsgd import frames
+from tpsgd.format import MODEL
+from tpsgd.frames import RefusedError
+
+LISTEN, TEACH, PRACTISE, UNDO, SHOW = 0x08, 0x09, 0x0A, 0x0B, 0x0C
+LEVEL, HEARD, LESSON = 0x88, 0x89, 0x8A
 
 NO_SENSOR, NO_FRONT, NO_LESSON = 10, 11, 12
-_BAD_FRAME = 5
+_NO_MODEL, _BAD_FRAME = 1, 5
 _NONE = 255  # no class
 
 #: Flags of LISTEN.
@@ -18,34 +22,45 @@ _EAR, _LEVELS, _HOLD, _GO_ON = 1, 2, 4, 8
 _MANY, _PAIRS = 100, 50
 
 #: Bytes of LESSON, and of HEARD before the probabilities.
-_ANSWER, _HEARD = 21, 9
+_ANSWER, _HEARD = 22, 9
 
 #: Smallest payload of each request.
-_SIZES = {frames.LISTEN: 6, frames.TEACH: 3, frames.PRACTISE: 2, frames.SHOW: 5}
+_SIZES = {LISTEN: 6, TEACH: 3, PRACTISE: 2, SHOW: 5}
 
 
 def carry_out(server, kind):
     """Carry out a request of a lesson."""
     payload = server.link.payload
+    if not LISTEN <= kind <= SHOW:
+        raise RefusedError(_BAD_FRAME, "unknown frame 0x%02x" % kind)
+    if server.network is None:
+        raise RefusedError(_NO_MODEL, "no lesson without a network")
     if server.link.length < _SIZES.get(kind, 0):
-        server.refuse(_BAD_FRAME, "frame 0x%02x is too short" % kind)
-    if kind == frames.LISTEN:
+        raise RefusedError(_BAD_FRAME, "frame 0x%02x is too short" % kind)
+    if kind == LISTEN:
         _listen(server, *struct.unpack_from("<BBI", payload, 4))
         return
     lesson = server.lesson
     if lesson is None:
-        server.refuse(NO_LESSON, "no lesson: was the board reset, or did a run begin?")
+        raise RefusedError(NO_LESSON, "no lesson: was the board reset, or did a run begin?")
     lesson.said = (_NONE, 0, 0, 0)
-    if kind == frames.SHOW:
+    if kind == SHOW:
         lesson.show(struct.unpack_from("<I", payload, 4)[0], memoryview(payload)[8 : 4 + server.link.length])
         return
     lesson.shown = -1
-    if kind == frames.TEACH:
+    if kind == TEACH:
         lesson.teach(*struct.unpack_from("<HB", payload, 4))
-    elif kind == frames.PRACTISE:
+    elif kind == PRACTISE:
         lesson.practise(struct.unpack_from("<H", payload, 4)[0])
     else:
         lesson.undo()
+
+
+def _count(server, n):
+    """Take note of ``n`` samples that a lesson applied: its weights belong to no run (run id 0)."""
+    server.run_id = 0
+    server.applied = (server.applied + n) & 0xFFFFFFFF
+    server.reported = server.confirmed = server.applied
 
 
 def _listen(server, flags, passes, budget):
@@ -60,27 +75,26 @@ def _listen(server, flags, passes, budget):
         lesson = Lesson(server, budget)
         server.lesson = lesson
         server.link.idle = lesson.idle
-    lesson.listen(flags, passes)
+    lesson.listen(flags, passes)  # where its sensor fails, the lesson stays
 
 
 def answer(server, kind):
     """Send LESSON. A request that was refused is refused again."""
     out = server.link.out
-    if server.lesson is None and not (kind == frames.LISTEN and _ends(server.link.payload)):
+    if server.lesson is None and not (kind == LISTEN and _ends(server.link.payload)):
         carry_out(server, kind)
     lesson = server.lesson
     if lesson:
-        overruns, torn = lesson.losses()
         replay = lesson.replay
         kept, room = (replay.kept, replay.slots) if replay else (0, 0)
         struct.pack_into(
-            "<HBBBHHHHHHI", out, 4, lesson.event, *lesson.said, lesson.changes, kept, room, overruns, torn,
-            server.network.seen,
+            "<HBBBBHHHHHHI", out, 4, lesson.event, 1 if lesson.ear else 0, *lesson.said, lesson.changes, kept, room,
+            lesson.lost(), lesson.dropped(), server.network.seen,
         )  # fmt: skip
     else:
         for i in range(_ANSWER):
             out[4 + i] = 0
-    server.send(frames.LESSON, _ANSWER)
+    server.send(LESSON, _ANSWER)
 
 
 def _ends(payload):
@@ -92,7 +106,7 @@ def parts(server, what):
     """Return the buffers that READ ``what`` asks for: none where its event is not the newest."""
     lesson = server.lesson
     if lesson is None or server.link.length < 8:
-        server.refuse(NO_LESSON, "no lesson, or READ without its event")
+        raise RefusedError(NO_LESSON, "no lesson, or READ without its event")
     event = struct.unpack_from("<H", server.link.payload, 10)[0]
     if event != lesson.event or not lesson.fresh or what > 3:
         return ()
@@ -146,7 +160,7 @@ class Lesson:
             try:
                 self.replay = _store(server, budget)
             except ValueError as error:
-                server.refuse(_BAD_FRAME, str(error))
+                raise RefusedError(_BAD_FRAME, str(error)) from error
         n = server.network.classes
         self.heard = bytearray(_HEARD + (n if n <= _MANY else 2 * _PAIRS))
         self.said = (_NONE, 0, 0, 0)
@@ -178,18 +192,18 @@ class Lesson:
         """Learn the newest sample as one of class ``y`` and keep it, if it is that of ``event``."""
         network = self.server.network
         if y >= network.classes:
-            self.server.refuse(_BAD_FRAME, "class %d of %d" % (y, network.classes))
+            raise RefusedError(_BAD_FRAME, "class %d of %d" % (y, network.classes))
         if event != self.event or not self.fresh:
             return
         result = self.replay.teach(y) if self.replay else network.train(y)
-        self.server.learned(1)
+        _count(self.server, 1)
         self.said = (y, result >> 8, result & 255, 0)
         self._changed()
 
     def practise(self, n):
         """Learn ``n`` of the kept samples again."""
         n = self.replay.practise(n) if self.replay else 0
-        self.server.learned(n)
+        _count(self.server, n)
         self.due = max(0, self.due - n)
         self.said = (_NONE, 0, 0, n)
 
@@ -204,7 +218,7 @@ class Lesson:
         """Take a part of the host's sample; with its end it is the newest event."""
         network = self.server.network
         if (offset and offset != self.shown) or offset + len(part) > network.size or not len(part):
-            self.server.refuse(_BAD_FRAME, "SHOW: %d bytes at %d" % (len(part), offset))
+            raise RefusedError(_BAD_FRAME, "SHOW: %d bytes at %d" % (len(part), offset))
         self.fresh = False
         network.sample[offset : offset + len(part)] = part
         self.shown = offset + len(part)
@@ -221,13 +235,13 @@ class Lesson:
 
             ring.save(server.folder, self.replay, server.model_crc)
 
-    def losses(self):
-        """Return overruns and torn words since the lesson began."""
-        ear = self.ear
-        return (
-            self.overruns + (ear.capture.overruns if ear else 0) & 0xFFFF,
-            self.torn + (ear.torn if ear else 0) & 0xFFFF,
-        )
+    def lost(self):
+        """Return the overruns since the lesson began."""
+        return (self.overruns + (self.ear.capture.overruns if self.ear else 0)) & 0xFFFF
+
+    def dropped(self):
+        """Return the torn words since the lesson began."""
+        return (self.torn + (self.ear.torn if self.ear else 0)) & 0xFFFF
 
     # -- what the board does by itself
 
@@ -282,12 +296,12 @@ class Lesson:
 
         server = self.server
         network = server.network
-        with server.model_file() as file:
+        with open(server.folder + MODEL, "rb") as file:
             model = Model(file)
         if not model.front:
-            server.refuse(NO_FRONT, "the model has no front end: it takes no sensor")
+            raise RefusedError(NO_FRONT, "the model has no front end: it takes no sensor")
         if server.poller is None:
-            server.refuse(NO_SENSOR, "this firmware cannot listen to a sensor and to the host at once")
+            raise RefusedError(NO_SENSOR, "this firmware cannot listen to a sensor and to the host at once")
         try:
             sensor = capture.find()
             front = frontend.build(model, network.k, network.sample, sensor.rate)
@@ -299,7 +313,7 @@ class Lesson:
         except MemoryError:
             raise
         except Exception as error:
-            server.refuse(NO_SENSOR, str(error) or type(error).__name__)
+            raise RefusedError(NO_SENSOR, str(error) or type(error).__name__) from error
         self.ear = ear
         self.button = capture.button()
         self._channels = model.channels
@@ -327,7 +341,7 @@ class Lesson:
 
     def _practise_one(self):
         self.due -= 1
-        self.server.learned(self.replay.practise(1))
+        _count(self.server, self.replay.practise(1))
 
     def _classify(self, at, count):
         """Make the sample in RAM the newest event and predict; return the network's result.
@@ -373,19 +387,20 @@ class Lesson:
         out = self.server.link.out
         for i in range(self.size):
             out[4 + i] = self.heard[i]
-        self.server.send(frames.HEARD, self.size)
+        self.server.send(HEARD, self.size)
 
     def _send_level(self):
         """Tell how loud it is, and show the newest frame."""
         server = self.server
         out = server.link.out
         front = self.ear.front
-        overruns, torn = self.losses()
         flags = (1 if front.active else 0) | (2 if self.button and self.button() else 0) | (4 if self.due else 0)
-        struct.pack_into("<HBBHHI", out, 4, self.event, flags, self.level, overruns, torn, server.network.seen)
+        struct.pack_into(
+            "<HBBHHI", out, 4, self.event, flags, self.level, self.lost(), self.dropped(), server.network.seen
+        )
         self.level = 0
         found = front.segmenter
         c = self._channels
         for i in range(c):
             out[16 + i] = found.frames[found.at - c + i] if found.at >= c else 0
-        server.send(frames.LEVEL, 12 + c)
+        server.send(LEVEL, 12 + c)

@@ -7,28 +7,18 @@ import struct
 import sys
 
 from tpsgd import __version__, checkpoint, frames, plan, runtime
+from tpsgd.format import MODEL
+from tpsgd.frames import RefusedError
 from tpsgd.generator import mix
 from tpsgd.modelfile import Model
 from tpsgd.network import UNKNOWN, build, load_or_recover, modules
 
 PROTOCOL = 1
-MODEL = "model.tpsgd"
 
 NO_MODEL, BAD_MODEL, NO_MEMORY, NO_ENGINE, BAD_FRAME, BAD_RECORD, BAD_FILE, FAULT, NO_SESSION = range(1, 10)
 
 #: Smallest payload of each kind of frame, in bytes.
 MIN_PAYLOAD = {frames.HELLO: 6, frames.START: 17, frames.DATA: 4, frames.SYNC_UP: 3, frames.READ: 6}
-
-#: Flags of INFO: this program has lessons and takes raw records.
-LESSONS = 1
-
-
-class RefusedError(Exception):
-    """The board cannot do what the host asked for; ``code`` as in SPEC 4."""
-
-    def __init__(self, code, text):
-        super().__init__(text)
-        self.code = code
 
 
 class UnreadableError(RefusedError):
@@ -52,10 +42,12 @@ class Server:
     ----------
     cost : int
         Bytes of heap that server and link take. They count as training state.
+    lesson : lesson.Lesson or None
     """
 
-    #: What answers tests by prototypes. It stands here because an attribute of each board takes memory.
+    #: What answers tests by prototypes, and the lesson. They stand here: attributes of each board take memory.
     answering = None
+    lesson = None
 
     def __init__(self, link, poller, window, folder=""):
         self.link = link
@@ -63,7 +55,7 @@ class Server:
         self.poller = poller
         self.window = window
         self.folder = folder
-        self.network = self.lesson = None
+        self.network = None
         self.results = bytearray(2 * plan.RESULTS)
         self.expected = self.answered = self.taken = -1
         self.run_id = self.applied = self.reported = self.confirmed = 0
@@ -130,7 +122,7 @@ class Server:
             self.expected = -1
             runtime.interrupts(True)
             return False
-        elif frames.LISTEN <= kind <= frames.SHOW:
+        elif kind > frames.BYE:
             self._lessons().carry_out(self, kind)
         elif kind != frames.READ:
             raise RefusedError(BAD_FRAME, "unknown frame 0x%02x" % kind)
@@ -160,32 +152,20 @@ class Server:
             self._send_done()
         elif kind == frames.READ:
             self._send_chunk()
-        elif frames.LISTEN <= kind <= frames.SHOW:
+        else:
             self._lessons().answer(self, kind)
 
     def _lessons(self):
         """Return the code of lessons, which a board without one does not load."""
         from tpsgd import lesson
 
-        if self.network is None:
-            raise RefusedError(NO_MODEL, "no lesson without a network")
         return lesson
 
     def end_lesson(self):
         """End the lesson, if there is one, and give its memory back."""
         if self.lesson:
             self.lesson.deafen()
-        self.lesson = self.link.idle = None
-
-    def refuse(self, code, text):
-        """Raise the error that the host gets as an ERROR of this code."""
-        raise RefusedError(code, text)
-
-    def learned(self, n):
-        """Take note of ``n`` samples that a lesson applied: its weights belong to no run (run id 0)."""
-        self.run_id = 0
-        self.applied = (self.applied + n) & 0xFFFFFFFF
-        self.reported = self.confirmed = self.applied
+            self.lesson = self.link.idle = None
 
     def _more(self):
         """Return whether bytes are waiting to be read."""
@@ -352,7 +332,7 @@ class Server:
                 return  # INFO says which run the board has
         else:
             if flags & 1:
-                with self.model_file() as file:
+                with open(self.folder + MODEL, "rb") as file:
                     Model(file).weights(file, self.network.weights())
             if total or flags & 1:  # else nothing is learned, and what was learned still counts
                 self.network.resume(0, total, mix(self.network.seed))
@@ -375,10 +355,6 @@ class Server:
         if self.run_id == run_id:  # do not wait for results that the host lacks and the board has no more
             self.confirmed = self.reported = min(have, self.applied) if have >= self.confirmed else self.applied
 
-    def model_file(self):
-        """Open the model file."""
-        return open(self.folder + MODEL, "rb")
-
     # -- answers
 
     def _send_info(self):
@@ -395,7 +371,7 @@ class Server:
             self.link.out[at] = len(raw)
             self.link.out[at + 1 : at + 1 + len(raw)] = raw
             at += 1 + len(raw)
-        self.link.out[at] = LESSONS
+        self.link.out[at] = 1  # it has lessons and takes raw records
         self.send(frames.INFO, at - 3)
 
     def _send_ack(self):
@@ -427,7 +403,7 @@ class Server:
         struct.pack_into("<I", out, 4, offset)
         count = min(count, plan.ANSWER - 4)
         if what == 0:
-            with self.model_file() as file:
+            with open(self.folder + MODEL, "rb") as file:
                 file.seek(offset)
                 raw = file.read(count)
             out[8 : 8 + len(raw)] = raw

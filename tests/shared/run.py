@@ -40,6 +40,7 @@ def run(words):
     import test_frontends
     import test_golden
     import test_learner
+    import test_lesson
     import test_newclass
     import test_prototypes
     import test_selftest
@@ -48,7 +49,8 @@ def run(words):
 
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     say("running on " + runtime.machine())
-    for suite in (test_frontends, test_golden, test_learner, test_newclass, test_prototypes, test_selftest):
+    suites = test_frontends, test_golden, test_learner, test_lesson, test_newclass, test_prototypes, test_selftest
+    for suite in suites:
         for name in sorted(dir(suite)):
             if name.startswith("test_") and (not words or any(word in name for word in words)):
                 verdict, why = attempt(getattr(suite, name), test_golden.SkipTest)

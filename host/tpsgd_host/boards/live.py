@@ -22,7 +22,7 @@ from tpsgd_host.data.frontend import LogMel
 from tpsgd_host.errors import BoardError, ConfigError, MismatchError, TpsgdError
 from tpsgd_host.link import messages
 from tpsgd_host.link.lesson import LessonLink
-from tpsgd_host.link.messages import Level
+from tpsgd_host.link.messages import HINTS, SENSOR, Level
 from tpsgd_host.link.usb import identity, locate
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.executor import Outcome
@@ -57,8 +57,9 @@ class Heard:
         takes it.
     seconds : float
         Its length; 0 if unknown.
-    middle : int
-        Number of its middle value in what the board has heard since it began to listen (values of one channel).
+    onset : int
+        Number of a value at its beginning in what the board has heard since it opened its sensor (values of one
+        channel, from 0 on).
     predicted : str
     probabilities : tuple of float, length N
         Of all classes, 0 to 1.
@@ -70,7 +71,7 @@ class Heard:
 
     event: int
     seconds: float
-    middle: int
+    onset: int
     predicted: str
     probabilities: tuple[float, ...]
     sample: bytes | None
@@ -266,18 +267,18 @@ class LiveSession:
         sample = self._link.sample(heard.event)
         if sample is not None:
             self._hold(number, sample)
-        seconds, middle = self._place(heard)
-        return [Heard(number, seconds, middle, self.classes[heard.predicted], heard.probabilities, sample, missed)]
+        seconds, onset = self._place(heard)
+        return [Heard(number, seconds, onset, self.classes[heard.predicted], heard.probabilities, sample, missed)]
 
     def _place(self, heard: messages.Heard) -> tuple[float, int]:
-        """Return how long a word lasted, and where in the stream its middle is."""
+        """Return how long a word lasted, and a value at its beginning: the last one of its second loud frame."""
         front = self.model.layout.front
         if front is None or not heard.frames:
             return 0.0, 0
-        last = heard.at - 1 - front.segmenting.hold + front.segmenting.after
-        frame = max(0, last - heard.frames // 2)
-        middle = frame * front.hop + front.window // 2 if isinstance(front, LogMel) else frame
-        return heard.frames / front.frame_rate, middle
+        cut = front.segmenting
+        frame = max(0, heard.at - cut.hold + cut.after - heard.frames + cut.before) + 1
+        onset = frame * front.hop + front.window - 1 if isinstance(front, LogMel) else frame
+        return heard.frames / front.frame_rate, onset
 
     def _number(self, event: int) -> int:
         """Return the number here of the board's event, a number modulo 65536."""
@@ -435,6 +436,8 @@ class LiveSession:
         """Begin the lesson, or go on with the board's."""
         self.state = self._listen()
         self._heard_at = time.monotonic()
+        if self._ears and not self.state.listening:
+            raise BoardError("the board does not listen: its sensor failed", HINTS[SENSOR])
 
     # -- a board that is gone
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from tpsgd import frames
+from tpsgd import lesson as device
 from tpsgd.plan import PAYLOAD
 from tpsgd_host.errors import BoardError
 from tpsgd_host.link.messages import Heard, Lesson, Level
@@ -55,26 +56,26 @@ class LessonLink:
             Whether it stops listening after each event, and whether it goes on now.
         """
         flags = EAR * ears | LEVELS * (ears and levels) | HOLD * hold | GO_ON * go_on
-        return self._ask(frames.LISTEN, struct.pack("<BBI", flags, passes, budget))
+        return self._ask(device.LISTEN, struct.pack("<BBI", flags, passes, budget))
 
     def teach(self, event: int, y: int) -> Lesson:
         """Learn and keep the sample of ``event`` as one of class y; ``label`` is None if a newer event has come."""
-        return self._ask(frames.TEACH, struct.pack("<HB", event & 0xFFFF, y))
+        return self._ask(device.TEACH, struct.pack("<HB", event & 0xFFFF, y))
 
     def undo(self) -> Lesson:
         """Drop the sample that was kept last."""
-        return self._ask(frames.UNDO, b"")
+        return self._ask(device.UNDO, b"")
 
     def practise(self, n: int) -> Lesson:
         """Learn ``n`` of the kept samples again, at most PRACTISED."""
-        return self._ask(frames.PRACTISE, struct.pack("<H", min(n, PRACTISED)))
+        return self._ask(device.PRACTISE, struct.pack("<H", min(n, PRACTISED)))
 
     def show(self, sample: bytes) -> Lesson:
         """Show a sample, T*C stored activations: it becomes the newest event."""
         if len(sample) != self._size:
             raise ValueError(f"a sample of {len(sample)} activations; the model takes {self._size}")
         for at in range(0, self._size, PART):
-            lesson = self._ask(frames.SHOW, struct.pack("<I", at) + sample[at : at + PART])
+            lesson = self._ask(device.SHOW, struct.pack("<I", at) + sample[at : at + PART])
         return lesson
 
     def sample(self, event: int) -> bytes | None:
@@ -97,12 +98,12 @@ class LessonLink:
         frame = self._session.unasked(timeout)
         if frame is None:
             return None
-        if frame.kind == frames.LEVEL:
+        if frame.kind == device.LEVEL:
             return Level.parse(frame.payload, self._channels)
         return Heard.parse(frame.payload, self._classes)
 
     def _ask(self, kind: int, payload: bytes) -> Lesson:
-        return Lesson.parse(self._session.request(kind, payload, frames.LESSON).payload, self._classes)
+        return Lesson.parse(self._session.request(kind, payload, device.LESSON).payload, self._classes)
 
     def _read(self, what: int, event: int, size: int) -> bytes | None:
         """Return at most ``size`` bytes of what belongs to an event."""

@@ -17,7 +17,8 @@ ERROR_CLASSES: dict[int, type[TpsgdError]] = {1: ModelError, 2: ModelError, 3: F
 NO_SESSION = b"\x09"
 
 #: Start of an ERROR's payload where the board has no sensor, or it failed.
-SENSOR_FAILED = b"\x0a"
+SENSOR = 10
+SENSOR_FAILED = bytes([SENSOR])
 
 HINTS = {
     1: "put a model on it with: tpsgd-host flash MODEL",
@@ -218,6 +219,8 @@ class Lesson:
     ----------
     event : int
         Number of the newest event, modulo 65536.
+    listening : bool
+        Whether the board listens to its sensor.
     label : int or None
         The class that was taught or dropped; None if nothing was.
     predicted : int
@@ -237,6 +240,7 @@ class Lesson:
     """
 
     event: int
+    listening: bool
     label: int | None
     predicted: int
     probability: float
@@ -252,12 +256,12 @@ class Lesson:
     def parse(cls, payload: bytes, classes: int) -> Lesson:
         """Return the LESSON in a payload, of a model of N classes."""
         try:
-            event, label, predicted, p, *counts = struct.unpack("<HBBBHHHHHHI", payload)
+            event, flags, label, predicted, p, *counts = struct.unpack("<HBBBBHHHHHHI", payload)
         except struct.error:
             _impossible("LESSON", f"{len(payload)} bytes")
         if predicted >= classes or p > 127 or (label != NO_CLASS and label >= classes):
             _impossible("LESSON", f"class {label}, predicted {predicted} of {classes} classes, probability {p}/127")
-        return cls(event, None if label == NO_CLASS else label, predicted, p / 127, *counts)
+        return cls(event, bool(flags & 1), None if label == NO_CLASS else label, predicted, p / 127, *counts)
 
 
 def _impossible(what: str, value: str) -> NoReturn:

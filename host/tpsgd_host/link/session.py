@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tpsgd import frames, modelfile
+from tpsgd.lesson import HEARD, LEVEL
 from tpsgd.plan import ANSWER, FRAME, PAYLOAD
 from tpsgd_host.errors import BoardError, BoardGoneError, ModelError, PortError
 from tpsgd_host.link.messages import NO_SESSION, SENSOR_FAILED, Done, Info, board_error, unsaved
@@ -49,7 +50,7 @@ CHUNK = ANSWER - 4
 MAX_RESULTS = (ANSWER - 6) // 2
 
 #: What a board sends unasked in a lesson, and how many of these frames are held; older ones are dropped.
-UNASKED = (frames.LEVEL, frames.HEARD)
+UNASKED = (LEVEL, HEARD)
 MAX_UNASKED = 500
 
 #: A session waits this many times its patience for a board that answers but takes no record and gives no result.
