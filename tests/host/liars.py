@@ -109,6 +109,21 @@ def flip(at: int, after: int = 0) -> Lie:
     return lie
 
 
+def flip_newest(back: int, after: int) -> Lie:
+    """Return the lie that flips a bit of the newest result in an ACK, ``back`` bytes from its end.
+
+    The results before it may be some that the host has already.
+    """
+
+    def lie(frame: Frame, number: int) -> bytes:
+        payload = bytearray(frame.payload)
+        if number >= after and len(payload) > 6:
+            payload[-back] ^= 1
+        return bytes(payload)
+
+    return lie
+
+
 def flip_weights() -> Lie:
     """Return the lie that flips a bit in what is read second, the weights: each read begins with the file's header."""
     headers = 0
@@ -179,8 +194,8 @@ LIES: dict[str, tuple[int, Lie]] = {
     "DONE with more records": (frames.DONE, flip(0)),
     "DONE with more samples learned": (frames.DONE, flip(4)),
     "ACK that takes nothing": (frames.ACK, stand_still),
-    "ACK with another class": (frames.ACK, flip(6, after=3)),
-    "ACK with another probability": (frames.ACK, flip(7, after=3)),
+    "ACK with another class": (frames.ACK, flip_newest(2, after=3)),
+    "ACK with another probability": (frames.ACK, flip_newest(1, after=3)),
     "ACK with a probability above one": (frames.ACK, put("<B", 7, 255)),
     "ACK with a probability just above one": (frames.ACK, put("<B", 7, 128)),
     "ACK with a class there is not": (frames.ACK, put("<B", 6, 250)),

@@ -326,7 +326,7 @@ def no_payload(frame, number):
 )
 def test_what_cannot_be_is_refused(hearing, kind, lie):
     with (
-        pytest.raises(TpsgdError, match="not possible|another part|asked for") as caught,
+        pytest.raises(TpsgdError, match=r"not possible|another part|asked for") as caught,
         lying(hearing, kind, lie) as live,
     ):
         for _ in range(8):

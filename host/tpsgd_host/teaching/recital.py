@@ -98,11 +98,11 @@ class Recital:
         """Whether all of the first part has been handed on."""
         return self._halfway.is_set()
 
-    def at(self, middle: int) -> int:
-        """Return the number of the recording in which, or after which, a word has its middle; -1 before the first."""
+    def at(self, position: int) -> int:
+        """Return the number of the recording at, or last before, a place in the stream; -1 before the first."""
         found = -1
         for i, span in enumerate(self._spans):
-            if span.begin > middle:
+            if span.begin > position:
                 break
             found = i
         return found
@@ -184,7 +184,7 @@ class Conductor:
 
     def _answer(self, heard: Heard) -> None:
         recital, progress = self._recital, self._lesson.progress
-        number = recital.at(heard.middle)
+        number = recital.at(heard.onset)
         if number < 0 or number in self._heard:
             self.outcome.extra += 1
             return
