@@ -11,7 +11,7 @@ from tpsgd import Learner, frames, runtime
 from tpsgd import lesson as wire
 from tpsgd.frontspec import HEAD, SIZE
 from tpsgd.generator import step
-from tpsgd.modelfile import FRONT_VERSION, HEADER, LAYER
+from tpsgd.modelfile import HEADER, LAYER, VERSION
 from tpsgd.runtime import crc32
 from tpsgd.serve import Server
 
@@ -34,7 +34,7 @@ def write_model(front=True):
     body += bytes(-(44 + len(body)) % 4)
     weights = struct.pack("<H", 32896) * (CLASSES * (n + 1))
     head = struct.pack(
-        HEADER, b"TPSG", FRONT_VERSION if front else 2, 1, 44 + len(body), 44 + len(body) + len(weights) + 4, 5, STEPS,
+        HEADER, b"TPSG", VERSION + front, 1, 44 + len(body), 44 + len(body) + len(weights) + 4, 5, STEPS,
         CHANNELS, CLASSES, 0, 0, 1, int(front), int(front), 1, 0, 0, 100.0 if front else 0.0, 100,
     )  # fmt: skip
     for slot in ("slot0.ckpt", "slot1.ckpt"):
