@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from tpsgd_host.errors import ConfigError
+from tpsgd_host.boards.known import find
 from tpsgd_host.model.modelfile import Memory, Model, memory
 from tpsgd_host.model.settings import Document, Table
-from tpsgd_host.names import listing, suggestion
 
 FILE = "boards.toml"
 KEYS = (
@@ -127,13 +126,7 @@ def load_profile(name: str) -> BoardProfile:
     ConfigError
         If it is not known.
     """
-    profiles = _profiles()
-    name = next((board.name for board in profiles.values() if name in board.aliases), name)
-    if name not in profiles:
-        names = [*profiles, *(alias for board in profiles.values() for alias in board.aliases)]
-        known = f"Known: {listing(list(profiles), 20)}.{suggestion(name, names)}"
-        raise ConfigError(f"no board is called {name!r}", known)
-    return profiles[name]
+    return find(name, _profiles(), "board")
 
 
 def fits(model: Model, plan: Memory | None = None) -> list[Fit]:

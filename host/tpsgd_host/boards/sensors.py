@@ -9,10 +9,10 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from tpsgd_host.boards.known import find
 from tpsgd_host.data.frontend import FrontEnd, LogMel
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.settings import Document, Table
-from tpsgd_host.names import listing, suggestion
 
 FILE = "sensors.toml"
 KEYS = ("title", "aliases", "kind", "pins", "install", "code", "notes")
@@ -70,12 +70,7 @@ def load_sensor(name: str) -> SensorProfile:
     ConfigError
         If it is not known.
     """
-    sensors = _sensors()
-    name = next((one.name for one in sensors.values() if name in one.aliases), name)
-    if name not in sensors:
-        known = f"Known: {listing(list(sensors), 20)}.{suggestion(name, sensors)}"
-        raise ConfigError(f"no sensor is called {name!r}", known)
-    return sensors[name]
+    return find(name, _sensors(), "sensor")
 
 
 def parse_pins(text: str) -> dict[str, int]:

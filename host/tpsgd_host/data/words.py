@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from typing import overload
 
 import numpy as np
@@ -44,19 +46,15 @@ class Words(Sequence[str]):
         return (names[code] for code in self._codes)
 
 
-class RowNames(Sequence[str]):
-    """Names for rows that belong to no recording: a word and the row's number.
+class _Numbered(Sequence[str]):
+    """Strings that follow from an array of numbers, shape (S,); a slice holds no string either."""
 
-    Parameters
-    ----------
-    word : str
-        ``line`` of a text, ``row`` of an array.
-    numbers : ndarray of int64, shape (S,)
-    """
-
-    def __init__(self, word: str, numbers: npt.NDArray[np.int64]) -> None:
-        self.word = word
+    def __init__(self, numbers: npt.NDArray[np.integer]) -> None:
         self._numbers = numbers
+
+    @abstractmethod
+    def _string(self, number: int) -> str:
+        """Return the string of a number."""
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -67,11 +65,31 @@ class RowNames(Sequence[str]):
     def __getitem__(self, index: slice) -> Sequence[str]: ...
     def __getitem__(self, index: int | slice) -> str | Sequence[str]:
         if isinstance(index, slice):
-            return RowNames(self.word, self._numbers[index])
-        return f"{self.word} {self._numbers[index]}"
+            part = copy(self)
+            part._numbers = self._numbers[index]
+            return part
+        return self._string(int(self._numbers[index]))
 
 
-class Picked(Sequence[str]):
+class RowNames(_Numbered):
+    """Names for rows that belong to no recording: a word and the row's number.
+
+    Parameters
+    ----------
+    word : str
+        ``line`` of a text, ``row`` of an array.
+    numbers : ndarray of int64, shape (S,)
+    """
+
+    def __init__(self, word: str, numbers: npt.NDArray[np.int64]) -> None:
+        super().__init__(numbers)
+        self.word = word
+
+    def _string(self, number: int) -> str:
+        return f"{self.word} {number}"
+
+
+class Picked(_Numbered):
     """The strings of a sequence at the positions of an index, in its order.
 
     Parameters
@@ -81,17 +99,8 @@ class Picked(Sequence[str]):
     """
 
     def __init__(self, words: Sequence[str], index: npt.NDArray[np.integer]) -> None:
+        super().__init__(index)
         self._words = words
-        self._index = index
 
-    def __len__(self) -> int:
-        return len(self._index)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
-        if isinstance(index, slice):
-            return Picked(self._words, self._index[index])
-        return self._words[int(self._index[index])]
+    def _string(self, number: int) -> str:
+        return self._words[number]
