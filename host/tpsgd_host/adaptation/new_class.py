@@ -13,20 +13,28 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tpsgd.protospec import NEW_SHIFT
 from tpsgd_host.adaptation.hold_out import Job, Outcome, hold_out
 from tpsgd_host.adaptation.readout import Integers, Readout, features
 from tpsgd_host.adaptation.results import AdaptationStudy, spoken_of
-from tpsgd_host.adaptation.ways import PASSES, Tuning, few, shifts_to_try, train_model
+from tpsgd_host.adaptation.ways import PASSES, Tuning, few, shifts_to_try, train_model, variation_of
+from tpsgd_host.comparison.integer import accuracy, records
 from tpsgd_host.comparison.problem import Part, Problem, validation_parts
 from tpsgd_host.comparison.training import Progress
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import Model, memory
+from tpsgd_host.model.surgery import with_class, with_learning, with_shifts
 from tpsgd_host.names import listing, suggestion
+from tpsgd_host.training.executor import TEST, Records
+from tpsgd_host.training.practice import taught, with_prototypes
+from tpsgd_host.training.simulator import Simulator
 
 COUNTS = (1, 3, 5, 10, 20)
 SLOWER = 1  # a new row may need a smaller one
+NEW = "new class"  # its name
+PASSES_WITH_MEANS = (30, 60)
 CHOOSERS = 2  # other classes to hold out for choosing
 
 
@@ -40,12 +48,15 @@ class Growth:
         Whether only its own row learns.
     old : int
         R old samples, learned again among the new ones; -1 for as many as new ones.
+    answers : str
+        How a network with prototypes answers, see :class:`~tpsgd_host.model.prototypes.Prototypes`; empty: without.
     """
 
     name: str
     title: str
     alone: bool
     old: int
+    answers: str = ""
 
     def kept(self, n: int) -> int:
         """Return R for n new samples."""
@@ -59,6 +70,9 @@ GROWTHS = (
     Growth("all", "all rows", False, 0),
     Growth("all-5", "all rows, 5 old per class", False, 5),
     Growth("all-n", "all rows, n old per class", False, -1),
+    Growth("prototypes", "prototypes, nothing learns", False, 0, "prototypes"),
+    Growth("practice", "all rows, varied, with means", False, 0, "network"),
+    Growth("both", "that and prototypes", False, 0, "both"),
 )
 
 
@@ -101,12 +115,20 @@ class NewClass:
         before = {(target, way.name): (0.0, right) for target in job.targets for way in self.ways}
         adapted: dict[tuple[str, str, int, Tuning], tuple[float, float]] = {}
         old = few(known, max(5, *self.counts), job.seed)
+        meant = with_prototypes(with_learning(model, 1), model.scaling.encode(known.values), known.labels)
         for target in job.targets:
             of_target = [np.flatnonzero(part.labels == names.index(target)) for part in (train, test)]
             x_new, x_rest = (features(model, part.take(i)) for part, i in zip((train, test), of_target, strict=True))
             order = np.random.default_rng(job.seed).permutation(len(x_new))
+            new, rest = (part.take(i) for part, i in zip((train, test), of_target, strict=True))
             for done, n in enumerate(self.counts, 1):
                 for way in self.ways:
+                    if way.answers:
+                        choice = job.choices and job.choices[way.name, n].tuning
+                        for tuning in (choice,) if choice else _practices(way):
+                            grown = _grown(meant, way, tuning, new.take(order[:n]))
+                            adapted[target, way.name, n, tuning] = _answers(grown, rest, tests)
+                        continue
                     kept = _first_of_each(known, old, way.kept(n))
                     x = np.concatenate([x_new[order[:n]], x_known[kept]])
                     y = np.concatenate([np.full(n, len(base.v)), known.labels[kept].astype(np.int64)])
@@ -178,11 +200,45 @@ def _sizes(experiment: NewClass) -> tuple[tuple[str, str, int], ...]:
     model = build_model(replace(config, layers=(*frozen, config.layers[-1])), problem.train)
     sample = model.layout.steps * model.layout.channels + 1
     total = memory(model).total
-    return tuple((g.name, g.title, total + g.kept(count) * (len(model.classes) - 1) * sample) for g in experiment.ways)
+    known = len(model.classes) - 1
+    inputs = model.layers[-1].inputs
+    sizes = []
+    for way in experiment.ways:
+        kept = way.kept(count) * known * sample
+        if way.answers:
+            varied = way.answers != "prototypes" and variation_of(model) != "none"
+            kept = 2 * inputs + 6 * len(model.classes) + count * (inputs + 48 + varied * (sample + 23))
+        sizes.append((way.name, way.title, total + kept))
+    return tuple(sizes)
 
 
 def _tunings(model: Model) -> tuple[Tuning, ...]:
     return tuple(Tuning(shift, passes) for passes in (5, *PASSES[:1]) for shift in shifts_to_try(model, SLOWER))
+
+
+def _practices(way: Growth) -> tuple[Tuning, ...]:
+    """Return how a network with prototypes may practise a new class."""
+    if way.answers == "prototypes":
+        return (Tuning(NEW_SHIFT, 0),)
+    return tuple(Tuning(NEW_SHIFT, passes) for passes in PASSES_WITH_MEANS)
+
+
+def _grown(model: Model, way: Growth, tuning: Tuning, new: Samples) -> Model:
+    """Return a network with prototypes that was taught samples of a new class as a board is (SPEC 1.12)."""
+    assert model.prototypes is not None
+    known = replace(model.prototypes, way=way.answers, variation=variation_of(model))
+    grown = with_class(replace(with_shifts(model, (tuning.shift,)), prototypes=known), NEW)
+    labels = np.full(len(new), len(model.classes), np.uint8)
+    return taught(grown, model.scaling.encode(new.values), labels, tuning.passes)
+
+
+def _answers(model: Model, new: Samples, old: Samples) -> tuple[float, float]:
+    """Return the accuracy on samples of the new class, whatever their labels, and on the old ones."""
+    simulator = Simulator(model)
+    y = len(model.classes) - 1
+    data = model.scaling.encode(new.values)
+    found = simulator.evaluate(Records(np.full(len(new), TEST, np.uint8), np.full(len(new), y, np.uint8), data))
+    return float((found[:, 0] == y).mean()), accuracy(simulator, records(model, old))
 
 
 def _accuracies(readout: Readout, x_new: Integers, x_old: Integers, old: Samples) -> tuple[float, float]:

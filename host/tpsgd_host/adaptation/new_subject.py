@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.adaptation.hold_out import Job, Outcome, hold_out
-from tpsgd_host.adaptation.results import AdaptationStudy
+from tpsgd_host.adaptation.results import AdaptationStudy, spoken_of
 from tpsgd_host.adaptation.subjects import Division, draw
 from tpsgd_host.adaptation.ways import WAYS, Tuning, Way, few, train_model, trained
 from tpsgd_host.comparison.integer import accuracy, records
@@ -52,8 +52,8 @@ class NewSubject:
     ways: tuple[Way, ...]
 
     def counts_known(self, way: str) -> bool:
-        """Old subjects count as much as the new one if the way keeps old samples."""
-        return any(one.name == way and one.old for one in self.ways)
+        """Old subjects count as much as the new one if the way keeps what stands for them."""
+        return any(one.name == way and one.keeps_known for one in self.ways)
 
     def work(self, job: Job, report: Callable[[float], None]) -> Outcome:
         """Train a network without some subjects, and adapt it to each target in every way."""
@@ -63,7 +63,11 @@ class NewSubject:
         drawn = build_model(replace(problem.config, seed=job.seed), known)
         base = train_model(drawn, known, problem.epochs, problem.shuffle_seed)
         report(0.05)
-        starts = {way.name: way.start(drawn, base, known, problem.epochs, problem.shuffle_seed) for way in self.ways}
+        persons = division.known_subjects(job.without)
+        starts = {}
+        for way in self.ways:
+            start = way.start(drawn, base, known, problem.epochs, problem.shuffle_seed)
+            starts[way.name] = way.with_means(start, known, persons)
         before: dict[tuple[str, str], tuple[float, float]] = {}
         adapted: dict[tuple[str, str, int, Tuning], tuple[float, float]] = {}
         steps, done = len(job.targets) * len(self.ways) * len(self.counts), 0
@@ -132,16 +136,17 @@ def study_new_subject(
         experiment, held, names, choosers=CHOOSERS, networks=ceil(CHOOSERS / min(CHOOSERS, len(names) - 1)),
         first_seed=first, seeds=seeds, jobs=jobs, progress=progress, kind=column,
     )  # fmt: skip
+    sizes = _sizes(problem, ways, enough)
     return AdaptationStudy(
         "subject", problem.name, problem.network, column, tuple(names), experiment.counts,
-        tuple(range(first, first + seeds)), _sizes(problem, ways), problem.data, results, (note,) if note else (),
+        tuple(range(first, first + seeds)), sizes, problem.data, results, (note,) if note else (),
     )  # fmt: skip
 
 
-def _sizes(problem: Problem, ways: Sequence[Way]) -> tuple[tuple[str, str, int], ...]:
+def _sizes(problem: Problem, ways: Sequence[Way], counts: tuple[int, ...]) -> tuple[tuple[str, str, int], ...]:
     """Return each way with the RAM that it needs."""
     drawn = build_model(problem.config, problem.train)
-    return tuple((way.name, way.title, way.bytes(way.shaped(drawn))) for way in ways)
+    return tuple((way.name, way.title, way.bytes(way.shaped(drawn), spoken_of(counts))) for way in ways)
 
 
 def _held_out(names: list[str], wanted: Sequence[str], column: str) -> list[str]:
@@ -186,8 +191,10 @@ def _adapt(
     way: Way, start: Model, tuning: Tuning, new: Samples, chosen: npt.NDArray[np.int64], known: Samples, seed: int
 ) -> Model:
     """Return the network adapted on the chosen samples, and on old ones if the way keeps some."""
-    model = way.model(start, tuning)
     samples = new.take(chosen)
+    if way.answers:
+        return way.taught(start, tuning, samples)
+    model = way.model(start, tuning)
     if way.old:
         samples = joined(samples, known.take(few(known, way.old, seed)))
     data = model.scaling.encode(samples.values)

@@ -34,15 +34,16 @@ class Ready:
 def ready_model(problem: Problem, one: AdaptationStudy) -> Ready:
     """Return a network trained on all training samples and ready to adapt in the best way.
 
-    For a new subject, ways that need old samples are not considered, so a board needs only the new ones. A new class is
+    For a new subject, ways that need old samples are not considered, so a board needs only the new ones; those with
+    prototypes are what ``adapt`` makes. A new class is
     added with the whole output layer learning, as on boards.
     """
     n = spoken_of(one.counts)
     if one.kind == "class":
-        growths = {growth.name: growth for growth in GROWTHS if not growth.alone}
+        growths = {growth.name: growth for growth in GROWTHS if not growth.alone and not growth.answers}
         name, tuning = _best(one, n, set(growths) & {way for way, _, _ in one.ways}, old=True)
         return Ready(_trained(problem, LAST_LAYER, tuning), tuning, growths[name].kept(n))
-    ways = {way.name: way for way in WAYS if not way.old}
+    ways = {way.name: way for way in WAYS if not way.keeps_known}
     name, tuning = _best(one, n, set(ways) & {way for way, _, _ in one.ways}, old=False)
     return Ready(_trained(problem, ways[name], tuning), tuning)
 

@@ -19,7 +19,8 @@ from tpsgd_host.runs.log import write_json
 
 _LEGEND = (
     "Accuracy in percent, mean over held-out ones and seeds. Bytes: RAM for learning on a board, including kept "
-    "samples; the new samples come from the host, once in each pass. How to learn (update shift, "
+    "samples: {count} new ones a class with prototypes, else old ones while the new ones come from the host, once in "
+    "each pass. How to learn (update shift, "
     "passes) was chosen {chosen}."
 )
 _CHOSEN = {
@@ -63,7 +64,7 @@ With samples of a new class{old}:
 
 def legend(one: AdaptationStudy) -> str:
     """Explain how to read the tables."""
-    return _LEGEND.format(chosen=_CHOSEN[one.kind])
+    return _LEGEND.format(chosen=_CHOSEN[one.kind], count=spoken_of(one.counts))
 
 
 def heading(one: AdaptationStudy) -> str:

@@ -32,6 +32,10 @@ class Division:
         train = self.train.take(_where(self.train_subjects, without, inside=False))
         return train, self.test.take(_where(self.test_subjects, without, inside=False))
 
+    def known_subjects(self, without: Sequence[str]) -> Subjects:
+        """Return the subject of each sample to train on that :meth:`known` returns."""
+        return tuple(name for name in self.train_subjects if name not in without)
+
     def new(self, name: str) -> Samples:
         """Return all samples of one subject, from both parts."""
         train = self.train.take(_where(self.train_subjects, (name,), inside=True))

@@ -13,14 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.comparison.integer import present
+from tpsgd_host.data.frontend import LogMel
 from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
+from tpsgd_host.data.subjects import Subjects
 from tpsgd_host.model.modelfile import Model, memory
 from tpsgd_host.model.surgery import ADAPTOR_UNITS, LARGEST_SHIFT, own_shift, with_adaptor, with_learning, with_shifts
 from tpsgd_host.training.executor import Bytes
+from tpsgd_host.training.practice import taught, with_prototypes
 from tpsgd_host.training.simulator import Simulator
 
 PASSES = (30, 120)  # through the few samples
+VARIED_PASSES = (60, 120)  # the same, of samples that are varied anew in each
+VARIED_SHIFTS = (5, 6)
 USUAL_SHIFTS = (5, 7)  # of the output layer, smallest and largest
 
 
@@ -88,6 +93,8 @@ class Way:
         R, old samples per class that are kept and learned again among the new ones.
     untrained : bool
         Whether the hidden layers were never trained, not even on the known subjects.
+    answers : str
+        How a network with prototypes answers, see :class:`~tpsgd_host.model.prototypes.Prototypes`; empty: without.
     """
 
     name: str
@@ -96,9 +103,19 @@ class Way:
     adaptor: int = 0
     old: int = 0
     untrained: bool = False
+    answers: str = ""
+
+    @property
+    def keeps_known(self) -> bool:
+        """Whether it learns what stands for the known subjects again: their samples, or their means."""
+        return bool(self.old or self.answers)
 
     def tunings(self, start: Model) -> tuple[Tuning, ...]:
         """Return the tunings to choose from for a network: default update shifts, and those around its own."""
+        if self.answers == "prototypes":
+            return (Tuning(own_shift(start), 0),)
+        if self.answers:
+            return tuple(Tuning(shift, passes) for passes in VARIED_PASSES for shift in VARIED_SHIFTS)
         return tuple(Tuning(shift, passes) for passes in PASSES for shift in shifts_to_try(start))
 
     def start(self, drawn: Model, base: Model, known: Samples, epochs: int, shuffle_seed: int) -> Model:
@@ -122,10 +139,30 @@ class Way:
         learning = len(start.layers) if self.body else 1 + bool(self.adaptor)
         return with_shifts(with_learning(start, learning), (tuning.shift,))
 
-    def bytes(self, start: Model) -> int:
-        """Return the RAM that adapting needs on a board, including kept samples."""
+    def with_means(self, start: Model, known: Samples, persons: Subjects) -> Model:
+        """Return the network to adapt with the means of the known samples, a way without prototypes as it is."""
+        if not self.answers:
+            return start
+        model, tuning = with_learning(start, 1), self.tunings(start)[0]
+        return with_prototypes(
+            with_shifts(model, (tuning.shift,)), model.scaling.encode(known.values), known.labels, persons,
+            way=self.answers, variation=variation_of(model),
+        )  # fmt: skip
+
+    def taught(self, start: Model, tuning: Tuning, new: Samples) -> Model:
+        """Return a network with means after it was taught samples and practised."""
+        model = with_shifts(start, (tuning.shift,))
+        return taught(model, model.scaling.encode(new.values), new.labels, tuning.passes)
+
+    def bytes(self, start: Model, count: int = 0) -> int:
+        """Return the RAM that adapting needs on a board, including kept samples: of prototypes ``count`` a class."""
         size = start.layout.steps * start.layout.channels
-        return memory(self.model(start, self.tunings(start)[0])).total + self.old * len(start.classes) * (size + 1)
+        total = memory(self.model(start, self.tunings(start)[0])).total + self.old * len(start.classes) * (size + 1)
+        if self.answers:
+            inputs, classes = start.layers[-1].inputs, len(start.classes)
+            varied = self.answers != "prototypes" and variation_of(start) != "none"
+            total += 2 * inputs + 6 * classes + count * classes * (inputs + 48 + varied * (size + 24))
+        return total
 
 
 LAST_LAYER = Way("last", "last layer")
@@ -136,7 +173,16 @@ WAYS = (
     Way("all", "all layers", body=True),
     Way("adaptor", "adaptor and last layer", adaptor=ADAPTOR_UNITS),
     Way("replay", "last layer, 5 old per class", old=5),
+    Way("prototypes", "prototypes, nothing learns", answers="prototypes"),
+    Way("practice", "last layer, varied, with means", answers="network"),
+    Way("both", "that and prototypes", answers="both"),
 )
+
+
+def variation_of(model: Model) -> str:
+    """Return how practice varies samples of a network: as its front end suggests."""
+    front = model.layout.front
+    return "none" if front is None else "words" if isinstance(front, LogMel) else "motion"
 
 
 def train_model(model: Model, samples: Samples, epochs: int, shuffle_seed: int) -> Model:

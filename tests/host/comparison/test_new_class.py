@@ -44,7 +44,7 @@ def test_a_row_learns_alone():
 
 
 def study(problem):
-    ways = [way for way in GROWTHS if way.name in ("row", "row-5", "row-n")]
+    ways = [way for way in GROWTHS if way.name in ("row", "row-5", "row-n", "prototypes", "practice", "both")]
     return study_new_class(problem, held_out=("Running",), seeds=1, ways=ways, counts=(2, 5, 500))
 
 
@@ -56,6 +56,9 @@ def added(gesture):
 def test_a_class_is_added(added):
     assert added.counts == (2, 5) and added.mean("row", 0) == 0 and added.mean("row", 5) > 0.9
     assert added.mean("row-n", 5, old=True) > added.mean("row", 5, old=True), "old samples keep the old classes"
+    for way in ("prototypes", "practice", "both"):
+        assert added.mean(way, 5) > 0.8
+        assert added.mean(way, 5, old=True) > added.mean("row", 5, old=True), "means keep them as well"
     assert "A class added with 5 samples is recognised at" in added.verdict()[0]
     sizes = {name: size for name, _, size in added.ways}
     sample = 25 * 6 + 1

@@ -20,7 +20,7 @@ from tpsgd_host.model.modelfile import parse_model
 pytestmark = pytest.mark.xdist_group("new subject")  # one worker: a fixture trains for all tests
 
 SCANNERS = ("askew", "faint", "plain")
-LAST, UNTRAINED, ALL, ADAPTOR, REPLAY = WAYS
+LAST, UNTRAINED, ALL, ADAPTOR, REPLAY, PROTOTYPES, PRACTICE, BOTH = WAYS
 
 
 def scanned(samples):
@@ -68,6 +68,18 @@ def test_samples_of_the_new_one_help(studied):
     assert [a.count for a in studied.held_out[0].adapted if a.way == "last"] == [0, 2, 10]
 
 
+def test_means_keep_the_old(digits, studied):
+    """A network that practises their means knows the old ones better than one that learns the new ones alone."""
+    found = study(digits, ways=(PROTOTYPES, PRACTICE, BOTH), counts=(2, 10))
+    for way in ("practice", "both"):
+        assert found.mean(way, 10) > studied.mean("last", 0) + 0.2
+        assert found.mean(way, 10, old=True) > studied.mean("last", 10, old=True), way
+    assert found.mean("prototypes", 10) > found.mean("prototypes", 2) > found.mean("prototypes", 0)
+    assert all(
+        a.tuning.endswith(" 0 passes") for h in found.held_out for a in h.adapted if a.way == "prototypes" and a.count
+    )
+
+
 def test_the_same_again_with_several_processes(digits, studied):
     assert study(digits, jobs=2) == studied
 
@@ -113,6 +125,13 @@ def test_every_way_is_a_model_that_a_board_can_load(digits, way):
     frozen = [layer.frozen for layer in model.layers]
     assert frozen == {"all": [False] * 3, "adaptor": [True, True, False, False]}.get(way.name, [True, True, False])
     kept = 5 * 10 * 65 if way is REPLAY else 0
+    if way.answers:
+        kept = 2 * 32 + 6 * 10  # what compares with prototypes
+        assert way.bytes(start, 3) - way.bytes(start) == 3 * 10 * (32 + 48)
+        means = way.with_means(start, problem.train.take(np.arange(200)), SCANNERS[:2] * 100)
+        assert means.prototypes is not None and means.prototypes.way == way.answers
+        assert parse_model(means.to_bytes(), "it").prototypes is not None
+        assert len(means.prototypes.labels) == 20  # one for each digit and scanner
     assert way.bytes(start) - kept == LAST.bytes(start) or way in (ALL, ADAPTOR)
 
 
