@@ -17,6 +17,7 @@ metadata(description="Networks that train themselves, in integers", version="0.1
 
 MODULES = (
     "__init__.py",
+    "adpcm.py",
     "answer.py",
     "buffers.py",
     "capture.py",
@@ -56,11 +57,15 @@ MODULES = (
     "selftest.py",
     "serve.py",
     "softmax.py",
+    "tape.py",
     "taught.py",
     "temporal.py",
     "variation.py",
 )
-VIPER = ("distance_viper.py", "kernels_viper.py", "logmel_viper.py", "narrow_viper.py", "variation_viper.py")
+VIPER = (
+    "adpcm_viper.py", "distance_viper.py", "kernels_viper.py", "logmel_viper.py", "narrow_viper.py",
+    "variation_viper.py",
+)  # fmt: skip
 THUMB = ("distance_thumb.py", "kernels_thumb.py")
 package(
     "tpsgd",

@@ -127,6 +127,17 @@ def find():
     return sensor.open()
 
 
+def waiting(poller, milliseconds):
+    """Return whether the host has sent something; wait for it so long. Without a poller nobody knows: yes."""
+    if poller is None:
+        return True
+    if not hasattr(poller, "ipoll"):
+        return bool(poller.poll(milliseconds))
+    for _ in poller.ipoll(milliseconds):
+        return True
+    return False
+
+
 def button():
     """Return the function of ``sensor.py`` that says whether the board's button is pressed; None without one."""
     import sensor

@@ -5,6 +5,7 @@ Loaded when a host asks for it. Legend: N classes, C bytes of a frame.
 
 import struct
 
+from tpsgd import capture
 from tpsgd.format import MODEL
 from tpsgd.frames import RefusedError
 
@@ -40,7 +41,7 @@ def carry_out(server, kind):
     if kind == LISTEN:
         _listen(server, *struct.unpack_from("<BBI", payload, 4))
         return
-    lesson = server.lesson
+    lesson = _present(server)
     if lesson is None:
         raise RefusedError(NO_LESSON, "no lesson: was the board reset, or did a run begin?")
     lesson.said = (_NONE, 0, 0, 0)
@@ -81,7 +82,7 @@ def _listen(server, flags, passes, budget):
 def answer(server, kind):
     """Send LESSON. A request that was refused is refused again."""
     out = server.link.out
-    if server.lesson is None and not (kind == LISTEN and _ends(server.link.payload)):
+    if _present(server) is None and not (kind == LISTEN and _ends(server.link.payload)):
         carry_out(server, kind)
     lesson = server.lesson
     if lesson:
@@ -97,6 +98,12 @@ def answer(server, kind):
     server.send(LESSON, _ANSWER)
 
 
+def _present(server):
+    """Return the lesson, None without one; a tape is none."""
+    lesson = server.lesson
+    return lesson if lesson and lesson.budget >= 0 else None
+
+
 def _ends(payload):
     """Return whether LISTEN ends the lesson."""
     return not (payload[4] or struct.unpack_from("<I", payload, 6)[0])
@@ -104,7 +111,7 @@ def _ends(payload):
 
 def parts(server, what):
     """Return the buffers that READ ``what`` asks for: none where its event is not the newest."""
-    lesson = server.lesson
+    lesson = _present(server)
     if lesson is None or server.link.length < 8:
         raise RefusedError(NO_LESSON, "no lesson, or READ without its event")
     event = struct.unpack_from("<H", server.link.payload, 10)[0]
@@ -247,7 +254,7 @@ class Lesson:
 
     def idle(self):
         """Listen and practise until the host sends something, or there is nothing to do."""
-        while not self._waiting(0):
+        while not capture.waiting(self.server.poller, 0):
             try:
                 if not self.step():
                     return
@@ -271,7 +278,7 @@ class Lesson:
             if self.due and not ear.front.active:
                 self._practise_one()
             else:
-                self._waiting(1)
+                capture.waiting(self.server.poller, 1)
         if self.flags & _LEVELS:
             front = ear.front
             self.level = max(self.level, front.level)
@@ -291,7 +298,7 @@ class Lesson:
 
     def _open(self):
         """Begin to listen to the board's sensor."""
-        from tpsgd import capture, frontend
+        from tpsgd import frontend
         from tpsgd.modelfile import Model
 
         server = self.server
@@ -319,17 +326,6 @@ class Lesson:
         self._channels = model.channels
         self._each = max(1, model.front.rate // (10 * (model.front.hop or 1)))
         self._told = 0
-
-    def _waiting(self, milliseconds):
-        """Return whether the host has sent something; wait for it so long."""
-        poller = self.server.poller
-        if poller is None:
-            return True
-        if not hasattr(poller, "ipoll"):
-            return bool(poller.poll(milliseconds))
-        for _ in poller.ipoll(milliseconds):
-            return True
-        return False
 
     def _changed(self):
         self.changes = (self.changes + 1) & 0xFFFF

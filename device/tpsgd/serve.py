@@ -123,7 +123,7 @@ class Server:
             runtime.interrupts(True)
             return False
         elif kind > frames.BYE:
-            self._lessons().carry_out(self, kind)
+            self._lessons(kind).carry_out(self, kind)
         elif kind != frames.READ:
             raise RefusedError(BAD_FRAME, "unknown frame 0x%02x" % kind)
         self._answer(kind)
@@ -153,11 +153,14 @@ class Server:
         elif kind == frames.READ:
             self._send_chunk()
         else:
-            self._lessons().answer(self, kind)
+            self._lessons(kind).answer(self, kind)
 
-    def _lessons(self):
-        """Return the code of lessons, which a board without one does not load."""
-        from tpsgd import lesson
+    def _lessons(self, kind=0):
+        """Return the code of lessons, or of tapes, which a board without one does not load."""
+        if kind == 0x0D:  # tape.RECORD
+            from tpsgd import tape as lesson
+        else:
+            from tpsgd import lesson
 
         return lesson
 

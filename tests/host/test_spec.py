@@ -10,12 +10,13 @@ from pathlib import Path
 import cases
 import pytest
 
-from tpsgd import checkpoint, frames, frontspec, lesson, modelfile, plan, serve
+from tpsgd import adpcm, checkpoint, frames, frontspec, lesson, modelfile, plan, serve
 from tpsgd import format as device_format
+from tpsgd import tape as device_tape
 from tpsgd.generator import draw, mix, step
 from tpsgd.softmax import TABLE
 from tpsgd_host.cli import EPILOG
-from tpsgd_host.link import messages
+from tpsgd_host.link import messages, tape
 from tpsgd_host.model.modelfile import KINDS, LOSSES, RESAMPLINGS, UPDATE_AT, WINDOWS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,8 +84,11 @@ def test_frames_and_messages():
     text = section("4. The link")
     table = {int(r[0], 16): r[1] for r in rows(text, 4) + rows(text, 3) if r[0].startswith("0x")}
     names = ("HELLO", "START", "DATA", "READ", "BYE", "INFO", "ACK", "DONE", "CHUNK", "UNSAVED", "ERROR",
-             "LISTEN", "TEACH", "PRACTISE", "UNDO", "SHOW", "LEVEL", "HEARD", "LESSON")  # fmt: skip
-    numbers = {getattr(frames, name, None) or getattr(lesson, name): name for name in names}
+             "LISTEN", "TEACH", "PRACTISE", "UNDO", "SHOW", "LEVEL", "HEARD", "LESSON",
+             "RECORD", "PIECE", "TAPE")  # fmt: skip
+    numbers = {
+        next(getattr(m, name) for m in (frames, lesson, device_tape) if hasattr(m, name)): name for name in names
+    }
     assert numbers | {frames.SYNC_UP: "SYNC"} == table
     assert f"0..{plan.PAYLOAD}" in text
     assert f"at most {plan.ANSWER} bytes" in text
@@ -139,3 +143,10 @@ def test_front_end_block():
     fields = [*fields[:8], *((12 + i, 1) for i in range(8)), *fields[9:]]  # the segmenter's eight bytes are one row
     assert [offset for offset, _ in fields] == offsets(frontspec.HEAD)
     assert sum(fields[-1]) == frontspec.SIZE == struct.calcsize(frontspec.HEAD)
+
+
+def test_the_steps_of_compressed_values():
+    text = section("4. The link").replace("\n", " ")
+    steps = re.search(r"STEP is ([\d, ]+)", text)[1]
+    assert [int(one) for one in re.findall(r"\d+", steps)] == list(adpcm.STEP)
+    assert [int(one) for one in re.findall(r"-?\d+", re.search(r"MOVE is ([-\d, ]+)", text)[1])] == list(tape._MOVE)

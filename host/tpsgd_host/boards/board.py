@@ -10,6 +10,7 @@ from tpsgd_host.errors import BoardError, MismatchError
 from tpsgd_host.link.lesson import LessonLink
 from tpsgd_host.link.messages import Info
 from tpsgd_host.link.session import Session
+from tpsgd_host.link.tape import TapeLink
 from tpsgd_host.model.modelfile import Model, parse_model
 from tpsgd_host.training.executor import Bytes, Outcome, RecordExecutor, Records
 
@@ -75,13 +76,27 @@ class Board(RecordExecutor):
         BoardError
             When its program is too old for lessons.
         """
+        self._can_listen()
+        layout = model.layout
+        return LessonLink(self._session, len(model.classes), layout.channels, layout.steps * layout.channels)
+
+    def _can_listen(self) -> None:
         if not self.info.lessons:
             raise BoardError(
                 f"the board's program, version {self.info.version}, cannot listen to its sensor for the host",
                 "flash it again: tpsgd-host flash MODEL",
             )
-        layout = model.layout
-        return LessonLink(self._session, len(model.classes), layout.channels, layout.steps * layout.channels)
+
+    def tape(self) -> TapeLink:
+        """Return the link for a tape of the board's sensor.
+
+        Raises
+        ------
+        BoardError
+            When its program is too old for lessons and tapes.
+        """
+        self._can_listen()
+        return TapeLink(self._session)
 
     def finish(self, save: bool = True) -> Outcome:
         """End the run and have the board write a checkpoint."""

@@ -61,9 +61,15 @@ class Player:
         self.error: TpsgdError | None = None
         self._begins: list[int] = []  # where in the stream each piece begins, and its label
         self._labels: list[str] = []
+        self._each = 1  # values of a channel in a block
         self._pieces, self._path, self._rate, self._real_time = pieces, folder / PIPE, rate, real_time
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="player")
+
+    @property
+    def values(self) -> int:
+        """Values of a channel that the board was given so far."""
+        return (self.blocks - self.lost) * self._each
 
     @property
     def ended(self) -> bool:
@@ -162,6 +168,7 @@ class Player:
             played += len(piece.values)
             channels = piece.values.shape[1]
             size = BLOCK if channels == 1 else channels
+            self._each = size // channels
             seconds = size / channels / self._rate
             left = np.concatenate([left, piece.values.ravel()])
             whole = len(left) // size * size

@@ -35,12 +35,13 @@ HISS = 3.0
 class Piece:
     """A part of what a sensor gives, shape (R, C); ``label``: what is in it; empty in a pause.
 
-    ``lost``: values were lost before it.
+    ``lost``: values were lost before it; ``pressed``: a board's button was pressed.
     """
 
     values: Values
     label: str = ""
     lost: bool = False
+    pressed: bool = False
 
 
 def played(

@@ -7,6 +7,7 @@ import struct
 from tpsgd import frames
 from tpsgd import lesson as device
 from tpsgd.plan import PAYLOAD
+from tpsgd.tape import PIECE
 from tpsgd_host.errors import BoardError
 from tpsgd_host.link.messages import Heard, Lesson, Level
 from tpsgd_host.link.session import CHUNK, Session
@@ -96,7 +97,7 @@ class LessonLink:
             When its sensor failed, or it tells what cannot be.
         """
         frame = self._session.unasked(timeout)
-        if frame is None:
+        if frame is None or frame.kind == PIECE:  # left of a tape
             return None
         if frame.kind == device.LEVEL:
             return Level.parse(frame.payload, self._channels)

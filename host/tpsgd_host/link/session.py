@@ -18,6 +18,7 @@ import numpy as np
 from tpsgd import frames, modelfile
 from tpsgd.lesson import HEARD, LEVEL
 from tpsgd.plan import ANSWER, FRAME, PAYLOAD
+from tpsgd.tape import PIECE
 from tpsgd_host.errors import BoardError, BoardGoneError, ModelError, PortError
 from tpsgd_host.link.messages import NO_SESSION, SENSOR_FAILED, Done, Info, board_error, unsaved
 from tpsgd_host.link.port import Port
@@ -49,8 +50,8 @@ CHUNK = ANSWER - 4
 #: Results for which an ACK has room; a board that claims to keep more is not believed.
 MAX_RESULTS = (ANSWER - 6) // 2
 
-#: What a board sends unasked in a lesson, and how many of these frames are held; older ones are dropped.
-UNASKED = (LEVEL, HEARD)
+#: What a board sends unasked in a lesson or of a tape, and how many of these frames are held; the oldest are dropped.
+UNASKED = (LEVEL, HEARD, PIECE)
 MAX_UNASKED = 500
 
 #: A session waits this many times its patience for a board that answers but takes no record and gives no result.
@@ -193,7 +194,7 @@ class Session:
         return payload[4:]
 
     def unasked(self, timeout: float) -> Frame | None:
-        """Return the next LEVEL or HEARD, or None after ``timeout`` seconds without one.
+        """Return the next LEVEL, HEARD or PIECE, or None after ``timeout`` seconds without one.
 
         Raises
         ------

@@ -18,7 +18,7 @@ DEVICE = ROOT / "device"
 FIRMWARE = ROOT / "firmware"
 MODULES = {f"tpsgd/{path.name}" for path in (DEVICE / "tpsgd").glob("*.py")}
 THUMB = {"tpsgd/distance_thumb.py", "tpsgd/kernels_thumb.py"}
-VIPER = {f"tpsgd/{name}_viper.py" for name in ("distance", "kernels", "logmel", "narrow", "variation")}
+VIPER = {f"tpsgd/{name}_viper.py" for name in ("adpcm", "distance", "kernels", "logmel", "narrow", "variation")}
 ENGINES = THUMB | VIPER
 
 
