@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -180,16 +182,29 @@ def test_what_the_link_loses_is_counted_and_the_rest_is_right(tmp_path, layout):
 
 def test_a_link_too_slow_is_told_as_an_overrun(tmp_path, layout):
     """The host does not read for a while: the board waits, and its microphone runs over."""
-    sound = [Piece(np.tile(np.arange(-4000, 4000, dtype=np.int16), 5)[:, None])]
-    with board_of(tmp_path) as link, Player(sound, tmp_path / "board", 80000, True) as player:
+    read = threading.Event()
+
+    def sound():
+        yield Piece(np.ones((60_000, 1), np.int16))  # neither the link nor the pipe can hold it
+        assert read.wait(60)
+        yield Piece(np.full((320, 1), 7, np.int16))
+
+    with board_of(tmp_path) as link, Player(sound(), tmp_path / "board", 400_000, True) as player:
         taping = Taping(link, 8000, 1, False, player)
         stream = taping.pieces()
-        next(stream)
-        assert player.wait(60)  # 80 KB, which neither the link nor the pipe can hold
-        pieces = list(stream)
+        pieces = [next(stream)]
+        while player.blocks < 60_000 // 32:
+            time.sleep(0.01)
+        for piece in stream:
+            pieces.append(piece)
+            if not len(piece.values):
+                read.set()
     assert player.lost > 0
-    assert taping.overruns >= 1
-    assert sum(len(piece.values) for piece in pieces) < player.blocks * 32
+    assert taping.overruns == 1
+    values = values_of(pieces)[:, 0].tolist()
+    assert len(values) == (player.blocks - player.lost) * 32
+    torn = next(piece for piece in pieces if piece.lost)
+    assert set(torn.values[:, 0].tolist()) == {7}, "what came before the gap is in a piece of its own"
 
 
 def test_what_cannot_be_is_refused(tmp_path, layout):

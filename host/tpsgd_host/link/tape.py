@@ -21,7 +21,7 @@ from tpsgd_host.link.session import Session
 END, VALUES, COMPRESSED = range(3)
 
 #: Channels that a sensor can have at most: a reading fits into a piece.
-MOST_CHANNELS = 58
+MAX_CHANNELS = 58
 
 _MOVE = (-1, -1, -1, -1, 2, 4, 6, 8)
 _STEPS = tuple(STEP)
@@ -88,7 +88,7 @@ class TapeLink:
             When the board has no such sensor, or its program is too old.
         """
         tape = self._ask(form, rate)
-        if not 0 < tape.channels <= MOST_CHANNELS or (form == COMPRESSED and tape.channels != 1):
+        if not 0 < tape.channels <= MAX_CHANNELS or (form == COMPRESSED and tape.channels != 1):
             raise BoardError(f"the board's sensor claims {tape.channels} channels", "flash the board again")
         self._form, self._channels, self._next = form, tape.channels, 0
         return tape
