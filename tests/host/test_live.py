@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import shutil
 import struct
@@ -13,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from boards import FaultyPort
+from commands import call
 from liars import LyingPort, put
 from processes import board_pids
 from sensors import GESTURES, SOUND, write_gestures
@@ -22,8 +25,11 @@ from tpsgd import frames, lesson
 from tpsgd.learner import Learner
 from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.live import Heard, LiveSession, Returned, live_session
+from tpsgd_host.boards.monitor import Listens, Word
 from tpsgd_host.boards.player import Player
 from tpsgd_host.boards.virtual import VirtualBoard
+from tpsgd_host.commands.monitor import _View, monitor
+from tpsgd_host.console import Console
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.playing import played
 from tpsgd_host.errors import BoardError, ConfigError, TpsgdError
@@ -366,3 +372,67 @@ def test_a_lesson_is_ended_by_its_session(hearing):
         assert live.state.listening
     with live_session(folder=hearing / "board") as live:
         assert (live.state.event, live.state.kept) == (0, 0)
+
+
+# -- monitor
+
+
+def watched(folder, words, **how):
+    """Return the events of a monitor until it has shown so many words."""
+    said = []
+
+    def show(event):
+        said.append(event)
+        if sum(isinstance(one, Word) for one in said) == words:
+            raise KeyboardInterrupt
+
+    summary = monitor(show, folder=folder / "board", every=0.5, seconds=60, **how)
+    return said, summary
+
+
+def test_monitor_shows_all_classes_of_what_a_board_hears(hearing, capsys):
+    with playing(hearing):
+        said, summary = watched(hearing, 3)
+    words = [event for event in said if isinstance(event, Word)]
+    assert [sorted(word.probabilities) for word in words] == [sorted(WORDS)] * 3
+    assert all(word.probability == word.probabilities[word.predicted] for word in words)
+    assert all(0.98 < sum(word.probabilities.values()) < 1.02 for word in words)
+    assert any(isinstance(event, Listens) and event.active for event in said)
+    assert (summary.words, summary.overruns, summary.answered) == (3, 0, True)
+    with _View(Console(highlight=False)) as view:
+        for event in said:
+            view(event)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "%" in line]
+    assert len(lines) == 3 and all(all(name in line for name in WORDS) and len(line) < 80 for line in lines)
+
+
+def test_monitor_draws_level_and_bars_on_a_terminal(hearing):
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, height=24, highlight=False)
+    with _View(console) as view:
+        view(Listens(0.5, True, 0, 0))
+        assert "nothing heard so far" in out.getvalue()
+        view(Word(1, 0.6, "rises", 0.9, {"falls": 0.1, "rises": 0.9}))
+        view(Listens(0.25, False, 2, 1))
+    shown = out.getvalue()
+    assert "level" in shown and "falls" in shown and "90%" in shown and "lost, 2 times" in shown
+
+
+def test_monitor_tells_why_it_hears_nothing(hearing):
+    (hearing / "board" / "sensor.py").unlink()
+    said = [json.loads(line) for line in call("monitor", "--board-dir", hearing / "board", "--seconds", "1", "--json")
+            .splitlines()]  # fmt: skip
+    assert next(one for one in said if one["event"] == "deaf")["why"].startswith("the board says: the board has no sen")
+    assert any(one["event"] == "stands" for one in said)
+
+
+def test_monitor_gives_all_classes_for_data_and_leaves_the_board_as_it_was(hearing):
+    with live_session(folder=hearing / "board", passes=0) as live:
+        live.teach(live.show(bytes(range(1, 251)) + bytes([9] * 70)).event, 1)
+        before = live.save()
+    command = "monitor", "--board-dir", hearing / "board", "--data", hearing / "words", "--json"
+    said = [json.loads(line) for line in call(*command).splitlines()]
+    guesses = [one for one in said if one["event"] == "guess"]
+    assert len(guesses) == 8 and all(sorted(one["probabilities"]) == sorted(WORDS) for one in guesses)
+    stands = [one for one in said if one["event"] == "stands"]
+    assert {(one["weights_crc"], one["seen"], one["applied"]) for one in stands} == {(before.weights_crc, 1, 1)}

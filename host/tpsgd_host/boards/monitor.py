@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -12,8 +13,10 @@ import numpy as np
 from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.connect import BoardText
 from tpsgd_host.boards.line import Line
+from tpsgd_host.boards.live import Heard, LiveSession, Returned
 from tpsgd_host.data.samples import UNKNOWN, Samples
-from tpsgd_host.errors import BoardError, PortError
+from tpsgd_host.errors import BoardError, BoardGoneError, PortError
+from tpsgd_host.link.messages import Level
 from tpsgd_host.link.session import Session
 from tpsgd_host.link.wire import Decoder
 from tpsgd_host.model.modelfile import Model
@@ -66,12 +69,15 @@ class Guess:
     predicted : str
     probability : float
         Probability of the predicted class, 0 to 1.
+    probabilities : dict
+        Of every class; empty from a board with an older program.
     """
 
     line: int
     label: str | None
     predicted: str
     probability: float
+    probabilities: dict[str, float] = field(default_factory=dict)
 
     @property
     def right(self) -> bool | None:
@@ -79,7 +85,61 @@ class Guess:
         return None if self.label is None else self.label == self.predicted
 
 
-Event: TypeAlias = Said | Stands | Guess
+@dataclass(frozen=True)
+class Listens:
+    """What the board's sensor gives, ten times a second.
+
+    Attributes
+    ----------
+    level : float
+        0 to 1.
+    active : bool
+        Whether a word, or gesture, is under way.
+    overruns, torn : int
+        Times that values were lost, and words that were dropped for it.
+    """
+
+    level: float
+    active: bool
+    overruns: int
+    torn: int
+
+
+@dataclass(frozen=True)
+class Word:
+    """The board's answer to a word or gesture that it has just heard or felt.
+
+    Attributes
+    ----------
+    number : int
+        From 1 on.
+    seconds : float
+        Its length.
+    predicted : str
+    probability : float
+        Of the predicted class, 0 to 1.
+    probabilities : dict
+        Of every class.
+    missed : int
+        Words before it whose answers were lost on the way.
+    """
+
+    number: int
+    seconds: float
+    predicted: str
+    probability: float
+    probabilities: dict[str, float]
+    missed: int = 0
+
+
+@dataclass(frozen=True)
+class Deaf:
+    """Why a model that takes a sensor does not hear."""
+
+    why: str
+
+
+Event: TypeAlias = Said | Stands | Guess | Listens | Word | Deaf
 
 
 class Watch:
@@ -106,18 +166,47 @@ class Watch:
         return True
 
     def idle(self) -> None:
-        """Show what arrives until the deadline."""
+        """Show what arrives until the deadline; of a board with a sensor also what it hears."""
+        if self.board and self.board.info.lessons:
+            model = self.board.model()
+            if model.layout.front is not None:
+                try:
+                    self._hear()
+                except BoardError as error:
+                    if isinstance(error, BoardGoneError):
+                        raise
+                    self._show(Deaf(f"{error.message}; {error.hint}"))
         while self._listen(self._every):
             if self.board:
                 self._ask()
+
+    def _hear(self) -> None:
+        """Have the board listen, and show what it hears, until the deadline."""
+        assert self.board is not None
+        board = self.board
+        asked = time.monotonic()
+        with LiveSession(lambda: nullcontext(board), budget=0, passes=0, patience=0) as live:
+            while (left := self._deadline - time.monotonic()) > 0:
+                for event in live.poll(max(0.0, min(left, 0.2))):
+                    self._show_heard(event, live.classes)
+                if time.monotonic() - asked > self._every:
+                    self._ask()
+                    asked = time.monotonic()
+
+    def _show_heard(self, event: Level | Heard | Returned, classes: tuple[str, ...]) -> None:
+        if isinstance(event, Level):
+            self._show(Listens(event.level, event.active, event.overruns, event.torn))
+        elif isinstance(event, Heard):
+            shares = dict(zip(classes, event.probabilities, strict=True))
+            self._show(Word(event.event, event.seconds, event.predicted, max(shares.values()), shares, event.missed))
 
     def classify(self, load: Callable[[Model], Samples], pause: float) -> None:
         """Show the board's predictions for the samples that ``load`` returns for its model."""
         assert self.board is not None
         model = self.board.model()
         samples = load(model)
-        self.board.start(0, 0, fresh=False)
-        for guess in _guesses(self.board, model, samples):
+        guess_all = _shown if self.board.info.lessons else _streamed
+        for guess in guess_all(self.board, model, samples):
             self._show(guess)
             if not self._listen(pause):
                 return
@@ -155,8 +244,22 @@ class Watch:
         return time.monotonic() < self._deadline
 
 
-def _guesses(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
-    """Have the board classify samples; send each after the answer to the previous one."""
+def _shown(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
+    """Show the board sample after sample, and have it say the probability of every class."""
+    link = board.lesson(model)
+    link.listen(ears=False, levels=True, passes=0, budget=0)
+    stored = model.scaling.encode(samples.values)
+    for i, label in enumerate(samples.labels.tolist()):
+        lesson = link.show(stored[i].tobytes())
+        heard = link.heard(lesson.event)
+        shares = dict(zip(model.classes, heard.probabilities, strict=True)) if heard else {}
+        name = None if label == UNKNOWN else model.classes[label]
+        yield Guess(int(samples.lines[i]), name, model.classes[lesson.predicted], lesson.probability, shares)
+
+
+def _streamed(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
+    """Have a board with an older program classify samples; send each after the answer to the previous one."""
+    board.start(0, 0, fresh=False)
     stored = model.scaling.encode(samples.values)
     op, unknown = np.array([TEST], np.uint8), np.array([UNKNOWN], np.uint8)  # unknown: p_y is that of its guess
     for i, label in enumerate(samples.labels.tolist()):

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.cells import cell_len, set_cell_size
+from rich.console import Group
+from rich.live import Live
 from rich.text import Text
 
 from tpsgd_host.boards.connect import BoardText
 from tpsgd_host.boards.line import open_line
-from tpsgd_host.boards.monitor import Event, Guess, Said, Stands, Watch
+from tpsgd_host.boards.monitor import Deaf, Event, Guess, Listens, Said, Stands, Watch, Word
 from tpsgd_host.commands.options import FILE, board_options, data_options
 from tpsgd_host.console import Console
 from tpsgd_host.data.layout import layout_of
@@ -25,20 +28,32 @@ from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import BoardError, PortError
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.runs.view.report import percent
-from tpsgd_host.terminal import echo
+from tpsgd_host.terminal import echo, one_line
 
 _BAR = 20
 
 
 @dataclass
 class Summary:
-    """What was seen; ``answered``: whether the board runs the device program."""
+    """What was seen.
+
+    Attributes
+    ----------
+    answered : bool
+        Whether the board runs the device program.
+    lines, samples, labelled, right : int
+        Lines that it printed; samples that it classified, those that have a label, and right answers.
+    words, overruns : int
+        Words or gestures that it heard, and times that values of its sensor were lost.
+    """
 
     answered: bool = False
     lines: int = 0
     samples: int = 0
     labelled: int = 0
     right: int = 0
+    words: int = 0
+    overruns: int = 0
 
     @property
     def accuracy(self) -> float | None:
@@ -53,6 +68,10 @@ class Summary:
             self.samples += 1
             self.labelled += event.right is not None
             self.right += event.right is True
+        elif isinstance(event, Word):
+            self.words += 1
+        elif isinstance(event, Listens):
+            self.overruns = event.overruns
 
 
 def monitor(
@@ -136,11 +155,25 @@ def _samples(data: Path, names: tuple[str | None, str | None, str | None], bad_r
 
 
 class _View:
-    """Formats events as lines of text; a state only if it has changed."""
+    """Shows events: on a terminal the sensor's level and a bar for each class stay below what was printed.
+
+    Elsewhere there is a line for each answer, and a state only if it has changed.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._last: tuple[int, int, int] | None = None
+        self._marks = ("█", "░") if (console.encoding or "").lower().startswith("utf") else ("#", ".")
+        self._live: Live | None = None
+        self._word: Word | None = None
+        self._listens: Listens | None = None
+
+    def __enter__(self) -> _View:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live is not None:
+            self._live.stop()
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
@@ -148,29 +181,92 @@ class _View:
             self._print(Text(event.text))
         elif isinstance(event, Guess):
             self._print(self._guess(event))
+        elif isinstance(event, Word):
+            self._word = event
+            self._print(self._answer(f"{event.seconds:4.1f} s", event.predicted, event.probability, "")
+                        .append(self._others(event)))  # fmt: skip
+            self._draw()
+        elif isinstance(event, Listens):
+            self._tell_losses(event)
+            self._listens = event
+            self._draw()
+        elif isinstance(event, Deaf):
+            self._print(Text(event.why, "yellow"))
         elif (event.applied, event.seen, event.weights_crc) != self._last:
-            if self._last is None:
-                self._print(Text(f"device program on {event.machine}, engine {event.engine}", "dim"))
-            self._last = (event.applied, event.seen, event.weights_crc)
-            self._print(
-                Text(
-                    f"{event.seen} samples learned, weights CRC {event.weights_crc:08x}, heap {event.heap_used} bytes "
-                    f"in use, {event.heap_free} free",
-                    "dim",
-                )
+            self._stands(event)
+
+    def _stands(self, event: Stands) -> None:
+        if self._last is None:
+            self._print(Text(f"device program on {event.machine}, engine {event.engine}", "dim"))
+        self._last = (event.applied, event.seen, event.weights_crc)
+        self._print(
+            Text(
+                f"{event.seen} samples learned, weights CRC {event.weights_crc:08x}, heap {event.heap_used} bytes "
+                f"in use, {event.heap_free} free",
+                "dim",
             )
+        )
 
     def _guess(self, guess: Guess) -> Text:
-        full = round(guess.probability * _BAR)
-        ascii_only = not (self._console.encoding or "").lower().startswith("utf")
-        bar = ("#" if ascii_only else "█") * full + ("." if ascii_only else "░") * (_BAR - full)
         style, verdict = "", ""
         if guess.right is not None:
             style = "green" if guess.right else "red"
             verdict = "  right" if guess.right else f"  wrong: {guess.label}"
-        return Text(f"line {guess.line:<6} ").append(
-            f"{guess.predicted:<14} {bar} {guess.probability:4.0%}{verdict}", style
+        line = self._answer(f"line {guess.line:<6}", guess.predicted, guess.probability, style).append(verdict, style)
+        return line.append(self._others(guess, cell_len(line.plain)))
+
+    def _answer(self, head: str, predicted: str, probability: float, style: str) -> Text:
+        return Text(f"{head} ").append(
+            f"{one_line(predicted):<14} {self._bar(probability, _BAR)} {probability:4.0%}", style
         )
+
+    def _bar(self, share: float, length: int) -> str:
+        full = round(share * length)
+        return self._marks[0] * full + self._marks[1] * (length - full)
+
+    def _others(self, answer: Guess | Word, used: int = 50) -> Text:
+        """Return the other classes, the likeliest first, as far as they fit on the line."""
+        others = sorted(((p, name) for name, p in answer.probabilities.items() if name != answer.predicted),
+                        key=lambda one: -one[0])  # fmt: skip
+        line = Text("", "dim")
+        for p, name in others:
+            part = f"  {one_line(name)} {p:.0%}"
+            used += cell_len(part)
+            if used >= self._console.width:
+                break
+            line.append(part)
+        return line
+
+    def _tell_losses(self, event: Listens) -> None:
+        """Say that values were lost, each time that there are more."""
+        if self._listens is not None and event.overruns > self._listens.overruns:
+            self._print(
+                Text(
+                    f"values of the sensor were lost, {event.overruns} times so far; words dropped for it: "
+                    f"{event.torn}: the board is too slow for this sensor, or was busy",
+                    "red",
+                )
+            )
+
+    def _draw(self) -> None:
+        """Draw the level and all classes; only on a terminal."""
+        if not self._console.is_terminal or self._listens is None:
+            return
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        now = self._listens
+        room = max(10, min(60, self._console.width - 24))
+        rows = [Text(f"{'level':<15}").append(self._bar(now.level, room), "cyan" if now.active else "dim")]
+        if self._word is not None:
+            for name, p in list(self._word.probabilities.items())[: max(1, self._console.height - 4)]:
+                style = "green" if name == self._word.predicted else ""
+                rows.append(
+                    Text(f"{set_cell_size(one_line(name), 14)} ").append(f"{self._bar(p, room)} {p:4.0%}", style)
+                )
+        else:
+            rows.append(Text("nothing heard so far", "dim"))
+        self._live.update(Group(*rows), refresh=True)
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)
@@ -205,7 +301,8 @@ def command(
 ) -> None:  # fmt: skip
     """Watch a board: its output, state and predictions.
 
-    The state is shown if the board runs the device program.
+    The state is shown if the board runs the device program. A board with a sensor listens: the level, and for each word
+    or gesture the probability of every class, are shown as they come.
 
     Of your own program, such as one with a Learner, the output is shown; on CircuitPython it is on the console, which
     --listen --port CONSOLE shows. With --data the board classifies samples one by one, without learning. Ctrl-C ends
@@ -219,14 +316,17 @@ def command(
     if how["listen"] and how["data"] is not None:
         raise click.UsageError("--listen sends nothing, --data sends samples: use one of them.")
     console = Console(highlight=False)
-    show: Callable[[Event], None] = _View(console)
-    if as_json:
-        show = lambda event: echo(_as_line(event))  # noqa: E731 - its type stands above
-    summary = monitor(
-        show, port=port, baud=baud, folder=board_dir, heap=heap, names=(label, group, columns), **how
-    )  # fmt: skip
+    with _View(console) as view:
+        show: Callable[[Event], None] = view
+        if as_json:
+            show = lambda event: echo(_as_line(event))  # noqa: E731 - its type stands above
+        summary = monitor(
+            show, port=port, baud=baud, folder=board_dir, heap=heap, names=(label, group, columns), **how
+        )  # fmt: skip
     if as_json:
         echo(json.dumps({"event": "end", **asdict(summary), "accuracy": summary.accuracy}))
     elif summary.samples:
         of = f", {percent(summary.accuracy)} right" if summary.labelled else ""
         console.print(f"{summary.samples} samples classified{of}")
+    elif summary.words:
+        console.print(f"{summary.words} words or gestures heard, values lost {summary.overruns} times")

@@ -56,7 +56,7 @@ class LessonLink:
         hold, go_on : bool
             Whether it stops listening after each event, and whether it goes on now.
         """
-        flags = EAR * ears | LEVELS * (ears and levels) | HOLD * hold | GO_ON * go_on
+        flags = EAR * ears | LEVELS * levels | HOLD * hold | GO_ON * go_on
         return self._ask(device.LISTEN, struct.pack("<BBI", flags, passes, budget))
 
     def teach(self, event: int, y: int) -> Lesson:
