@@ -189,6 +189,14 @@ def test_played_gestures_are_taught_and_kept_as_a_table(tmp_path, monkeypatch, i
     assert len(load_samples("taught/gestures.csv", load_model(tmp_path / "gestures.tpsgd").layout)) == 8
 
 
+def test_the_demo_teaches_from_nothing(spoken, interpreter):
+    done = json.loads(call("demo", "teach", "--data", "said", "--out", "demo", "--heap", "112k", "--json"))
+    assert done["taught"] == {"high": 5, "low": 5} and done["accuracy"] == 1.0 and done["tested"] == 2
+    said = call("demo", "teach", "--data", "said", "--out", "demo")
+    assert "$ tpsgd-host teach high low --play demo/said" in said and "right among 2" in said
+    assert "not for a lesson" in call("demo", "teach", "--epochs", 3, code=2)
+
+
 def test_what_cannot_be_taught_is_said(spoken):
     assert "name them with --play" in call("teach", "--as-labelled", code=2)
     assert "use one of them" in call("teach", "--play", "said", "--microphone", code=2)

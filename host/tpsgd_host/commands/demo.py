@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ import click
 from tpsgd_host.boards.hearing import describe_front
 from tpsgd_host.boards.streaming import stream, verify
 from tpsgd_host.commands.options import FILE, HeapType, json_option, target_option
+from tpsgd_host.commands.teach import show as show_lesson
+from tpsgd_host.commands.teach import teach
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.flashing.flash import FlashReport, flash
@@ -28,10 +31,20 @@ from tpsgd_host.runs.view.plots import plot_confusion
 from tpsgd_host.tasks import keyword, voices
 from tpsgd_host.tasks.export import write_csv
 from tpsgd_host.tasks.task import load_task
+from tpsgd_host.teaching import example
+from tpsgd_host.teaching.begin import begin
+from tpsgd_host.teaching.teach import Source, TeachReport
 from tpsgd_host.terminal import echo, paragraph
 
 KEYWORD = "keyword"
-DEMOS = ("gesture", "voice", "digits", KEYWORD, "digits-cnn", "gesture-rnn", "voice-rnn")
+TEACH = "teach"
+DEMOS = ("gesture", "voice", "digits", KEYWORD, TEACH, "digits-cnn", "gesture-rnn", "voice-rnn")
+
+#: Of each word so many recordings are taught in the demo, the others are its test.
+TAUGHT = 5
+
+#: Heap of its board: what the link and a lesson take on 64 bits, where most objects are twice as large as on a board.
+LESSON_HEAP = 112 * 1024
 
 Say = Callable[[str], None]
 
@@ -162,11 +175,46 @@ def _words(folder: Path, data: Path | None, target: Target | None, say: Say) -> 
     return Prepared(found.train, found.test, toml, keyword.EPOCHS, goal=keyword.GOAL if data is None else 0.0)
 
 
+def demo_teach(folder: Path, data: Path | None = None, heap: int | None = None, quiet: bool = False) -> TeachReport:
+    """Have a board hear four words and learn them, five recordings of each, from nothing; test it on the others.
+
+    Parameters
+    ----------
+    folder : Path
+        For the recordings, the model, the board's flash and what was taught.
+    data : Path, optional
+        Folder of WAV files; by default a synthetic voice.
+    heap : int, optional
+        Heap of the virtual board in bytes; by default :data:`LESSON_HEAP`.
+    """
+
+    def say(text: str) -> None:
+        if not quiet:
+            (echo if text.startswith("$") else paragraph)(text)
+
+    if data is None:
+        say(f"{voices.NOTE}.")
+    found = example.collect(folder, data, TAUGHT)
+    say(example.describe(found, data))
+    toml = folder / "words.toml"
+    toml.unlink(missing_ok=True)
+    begun = begin(found.words, "sound", folder=folder)
+    board = folder / "board"
+    words = " ".join(found.words)
+    say(f"$ tpsgd-host teach {words} --play {found.folder} --as-labelled --board-dir {board}")
+    say(f"  a new network: {begun.model.shape}, {memory(begun.model).total} bytes to train in, nothing learned yet")
+    flashed = flash(begun.path, folder=board, heap=heap or LESSON_HEAP)
+    say(f"  {flashed.machine}, engine {flashed.engine}, {(heap or LESSON_HEAP) // 1024} KB of heap")
+    source = Source(found.folder, samples=TAUGHT)
+    shutil.rmtree(folder / "taught", ignore_errors=True)
+    return teach(source, folder=board, data=folder / "taught", quiet=quiet)
+
+
 @click.command("demo")
 @click.argument("name", type=click.Choice(DEMOS))
 @click.option("--out", "-o", type=FILE, metavar="DIR", help="Folder for everything.  [default: tpsgd-NAME]")
 @click.option("--data", type=FILE, metavar="FOLDER",
-              help="Recordings for keyword: a folder per word, or LABEL_SPEAKER_TAKE.wav.")  # fmt: skip
+              help="Recordings for keyword and teach: a folder per word, or LABEL_SPEAKER_TAKE.wav.")  # fmt: skip
 @click.option("--heap", type=HeapType(), metavar="SIZE", help="Heap of the virtual board, such as 64k.")
 @click.option("--epochs", "-e", type=click.IntRange(1), help="Passes through the samples.  [default: the task's]")
 @target_option
@@ -182,16 +230,32 @@ def command(
     gesture: movements of a wrist; voice: nine speakers by one vowel; digits: handwriting; digits-cnn: the same with a
     conv layer; -rnn: with a recurrent layer instead of a convolution over time. Their data come from installed
     packages: pip install 'tpsgd[demo]'. keyword: spoken words, yours (--data) or a synthesizer's: pip install
-    'tpsgd[voices]'. The demo keeps its files in a folder, and shows the commands that it runs. At the end it compares
-    the board's weights with a simulation of the same run, bit for bit.
+    'tpsgd[voices]'. teach: a board hears four words and learns them from nothing, five recordings of each.
+
+    A demo keeps its files in a folder, and shows the commands that it runs. All but teach end with a comparison of the
+    board's weights with a simulation of the same run, bit for bit.
 
     \b
     Examples:
       tpsgd-host demo gesture
       tpsgd-host demo digits --target label
       tpsgd-host demo keyword --data recordings/
+      tpsgd-host demo teach
     """
     folder = out or Path(f"tpsgd-{name}")
+    if name == TEACH:
+        if epochs or target:
+            raise click.UsageError("--epochs and --target are for data that are streamed, not for a lesson.")
+        done = demo_teach(folder, data, heap, as_json)
+        if as_json:
+            echo(json.dumps(asdict(done), indent=2))
+            return
+        show_lesson(done)
+        if data is None:
+            paragraph(f"remember: {voices.NOTE}")
+        echo("next, with your own voice:")
+        echo(f"  tpsgd-host teach {' '.join(done.classes)} --microphone")
+        return
     report = demo(name, folder, data=data, heap=heap, epochs=epochs, target=target, quiet=as_json)
     if as_json:
         echo(json.dumps(report.as_dict(), indent=2))

@@ -214,6 +214,7 @@ def command(
         echo(json.dumps({**asdict(done), "weights_crc_hex": crc}, indent=2))
         return
     show(done)
+    echo("next: tpsgd-host monitor")
 
 
 def _port_of(board: str) -> str:
@@ -239,4 +240,3 @@ def show(done: TeachReport) -> None:
         echo(f"kept as data: {done.data} ({listing([f'{k} {n}' for k, n in done.kept_data.items()])})")
     if not done.saved:
         echo("not saved: the board forgets it when its power goes")
-    echo("next: tpsgd-host monitor")

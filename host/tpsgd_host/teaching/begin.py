@@ -32,7 +32,9 @@ class Begun:
     fresh: bool
 
 
-def begin(classes: Sequence[str], kind: str, name: str = "", data: Path | None = None, folder: Path = Path()) -> Begun:
+def begin(
+    classes: Sequence[str], kind: str, name: str = "", data: Path | None = None, folder: Path = Path(), seed: int = 1
+) -> Begun:
     """Return an untrained model for some classes; write its TOML and model file where they are not there yet.
 
     Parameters
@@ -45,6 +47,8 @@ def begin(classes: Sequence[str], kind: str, name: str = "", data: Path | None =
         A table of gestures like those to come, from which to take columns and range.
     folder : Path
         Where the files are.
+    seed : int
+        Of the initial weights.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def begin(classes: Sequence[str], kind: str, name: str = "", data: Path | None =
     if fresh:
         table = data if data is not None and not is_sound(data) else None
         new_model(
-            name, toml, "tdnn", table, HIDDEN, STEPS, motion=kind == "motion", sound=kind == "sound",
+            name, toml, "tdnn", table, HIDDEN, STEPS, seed, motion=kind == "motion", sound=kind == "sound",
             named=tuple(classes), shifts=SHIFTS,
         )  # fmt: skip
     config = load_config(toml)

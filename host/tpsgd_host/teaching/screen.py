@@ -47,7 +47,6 @@ class Leaving(ModalScreen[str]):
         Binding("y", "choose('save')", "Save and leave"),
         Binding("n", "choose('leave')", "Leave"),
         Binding("escape", "choose('stay')", "Stay"),
-        Binding("ctrl+c", "choose('leave')", show=False, priority=True),
     ]
     CSS = "Leaving { align: center middle; } #question { width: 54; height: 7; border: round $warning; padding: 1 2; }"
 
@@ -182,8 +181,10 @@ class LessonApp(App[None]):
         self._jobs.put(self.lesson.save)
 
     def action_leave(self) -> None:
-        """Leave; ask first if something is not saved."""
-        if self.lesson.progress.unsaved:
+        """Leave; ask first if something is not saved. Asked again while it asks, leave."""
+        if isinstance(self.screen, Leaving):
+            self.screen.dismiss("leave")
+        elif self.lesson.progress.unsaved:
             self.push_screen(Leaving(), self._leave)
         else:
             self._leave("leave")
