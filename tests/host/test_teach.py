@@ -190,7 +190,7 @@ def test_played_gestures_are_taught_and_kept_as_a_table(tmp_path, monkeypatch, i
 
 
 def test_the_demo_teaches_from_nothing(spoken, interpreter):
-    done = json.loads(call("demo", "teach", "--data", "said", "--out", "demo", "--heap", "112k", "--json"))
+    done = json.loads(call("demo", "teach", "--data", "said", "--out", "demo", "--json"))
     assert done["taught"] == {"high": 5, "low": 5} and done["accuracy"] == 1.0 and done["tested"] == 2
     said = call("demo", "teach", "--data", "said", "--out", "demo")
     assert "$ tpsgd-host teach high low --play demo/said" in said and "right among 2" in said

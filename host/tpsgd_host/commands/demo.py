@@ -44,7 +44,7 @@ DEMOS = ("gesture", "voice", "digits", KEYWORD, TEACH, "digits-cnn", "gesture-rn
 TAUGHT = 5
 
 #: Heap of its board: what the link and a lesson take on 64 bits, where most objects are twice as large as on a board.
-LESSON_HEAP = 112 * 1024
+LESSON_HEAP = 144 * 1024
 
 Say = Callable[[str], None]
 
