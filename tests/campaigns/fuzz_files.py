@@ -1,6 +1,7 @@
 """Mutants of every file that the host reads: each is read or refused, within its time, by a documented error.
 
-Run by ``fuzz.py``: tables, arrays, TOML, trained networks, run folders, and model files with the data they describe.
+Run by ``fuzz.py``: tables, arrays, sounds, TOML, trained networks, run folders, and model files, with front ends and
+without, together with the data they describe.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import io
 import json
 import tempfile
 import time
+from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -18,12 +21,19 @@ import cases
 import fuzz_board
 import numpy as np
 from fuzz_board import Dice, mutate
+from networks import model as small
 from networks import samples, write_csv
+from sounds import speech, write_wav
 
+from tpsgd import frontend, kernels_plain
+from tpsgd.frontspec import LOGMEL
+from tpsgd.modelfile import Model as DeviceModel
+from tpsgd_host.boards.hearing import describe_front
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.summary import summarize
 from tpsgd_host.errors import TpsgdError
+from tpsgd_host.model.front import motion_front, sound_front
 from tpsgd_host.model.modelfile import load_model, memory, parse_model
 from tpsgd_host.model.parsing import load_config
 from tpsgd_host.quantization.importers.npz import load_npz
@@ -44,6 +54,7 @@ TOKENS = {
     ".csv": (b'"', b",", b"\n", b"\r", b";", b"\t", b"nan", b"1e999", b"-", b"\xef\xbb\xbf", b"\x00", b"1_0", b",,,"),
     ".npz": (b"\x93NUMPY", b"PK\x03\x04", b"PK\x01\x02", b"'<f8'", b"'|O'", b"(2147483647,", b"True", b"shape"),
     ".onnx": (b"\x08", b"\x12", b"\xff\xff\xff\x7f", b"Gemm", b"RNN", b"../x"),
+    ".wav": (b"RIFF", b"WAVE", b"fmt ", b"data", b"LIST", b"\xff\xff\xff\xff", bytes(4), b"\x01\x00", b"\xfe\xff"),
     ".json": (b"{", b"}", b"null", b"-1", b"1e999", b'"', b"[", b"9" * 40, b":", b",", b"\\ud800"),
 }  # fmt: skip
 
@@ -192,6 +203,74 @@ def run_folders(count: int, seed: int) -> str:
     return judge(count, seed, ".json", [json.dumps(config).encode(), log], read)
 
 
+def sounds(count: int, seed: int) -> str:
+    """Recordings, as what they are samples of, and what ``new`` says of them."""
+    front = sound_front(8000)
+    layout = Layout(8, front.channels, front=front)
+    seeds = []
+    with tempfile.TemporaryDirectory() as place:
+        for width, channels, rate in ((2, 1, 8000), (1, 2, 8000), (3, 1, 16000), (4, 1, 8000)):
+            path = Path(place) / "a.wav"
+            write_wav(path, speech(rate, 1)[: rate // 20], rate, width, channels)
+            seeds.append(path.read_bytes())
+
+    def read(path: Path) -> None:
+        folder = path.parent / "words"
+        folder.mkdir(exist_ok=True)
+        (folder / "one_ann_1.wav").write_bytes(path.read_bytes())
+        load_samples(folder, layout, None, "skip")
+
+    return judge(count, seed, ".wav", seeds, read)
+
+
+def fronts(count: int, seed: int) -> str:
+    """Model files with front ends that have the right CRC: the device builds what the host takes, and hears."""
+    dice = Dice(seed)
+    hears, moves = sound_front(8000), motion_front([4.0] * 4, False, 100.0)
+    layouts = (
+        Layout(2, 4, front=replace(hears, edges=hears.edges[:6])),
+        Layout(2, 4, "recording", group="who", rate=100.0, front=moves),
+    )
+    whole = [replace(small(), layout=layout).to_bytes() for layout in layouts]
+    taken = heard = 0
+    slowest = 0.0
+    progress = base.Progress("fronts", count)
+    for number in range(count):
+        data = fuzz_board.right_crc(mutate(dice, dice.choice(whole)))
+        begun = time.monotonic()
+        device = fuzz_board.reads(data)
+        try:
+            made = parse_model(data, "it")
+            assert device, f"seed {seed}, file {number}: the host takes what the device refuses: {data.hex()}"
+            assert parse_model(made.to_bytes(), "it").crc == made.crc
+            memory(made)
+            describe_front(made)
+            taken += 1
+            if 20 * heard <= number:  # in plain Python this takes a while
+                heard += 1
+                _hear(data, dice)
+        except TpsgdError:
+            pass
+        except Exception as error:
+            raise AssertionError(f"seed {seed}, file {number}: {error!r}: {data.hex()}") from error
+        slowest = max(slowest, time.monotonic() - begun)
+        assert slowest < PATIENCE, f"seed {seed}, file {number}: {slowest:.0f} s: {data.hex()}"
+        progress.step()
+    return (
+        f"{count} model files with front ends: {taken} taken, {heard} of them heard; the slowest took {slowest:.2f} s"
+    )
+
+
+def _hear(data: bytes, dice: Dice) -> None:
+    """Have the device's front end of a model hear noise, or feel it."""
+    model = DeviceModel(io.BytesIO(data))
+    end = frontend.build(model, kernels_plain, bytearray(model.steps * model.channels + 1))
+    for _ in range(2 * model.front.window // len(end.buffer) + 4 if model.front.kind == LOGMEL else 40):
+        noise = np.frombuffer(dice.randbytes(2 * len(end.buffer)), "<i2")
+        end.buffer[:] = array("h", noise.tolist())
+        end.push(len(noise))
+
+
 def described(count: int, seed: int) -> str:
     """Model files that are whole, and the data as they describe them."""
     dice = Dice(seed)
@@ -224,5 +303,5 @@ def described(count: int, seed: int) -> str:
 
 CAMPAIGNS = {
     "tables": tables, "arrays": arrays, "tomls": tomls, "networks": networks, "run-folders": run_folders,
-    "described": described,
+    "described": described, "sounds": sounds, "fronts": fronts,
 }  # fmt: skip

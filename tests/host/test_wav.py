@@ -1,5 +1,6 @@
 """Folders of WAV files become samples; a model with a front end survives its file, and says what it needs."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,28 @@ def test_bad_files_stop_or_are_left_out(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no WAV files"):
         load_samples(tmp_path / "empty", config().layout)
+
+
+def test_a_file_whose_parts_are_longer_than_itself_is_refused(tmp_path):
+    write(tmp_path / "a.wav", np.zeros(400, np.int16))
+    raw = bytearray((tmp_path / "a.wav").read_bytes())
+    raw[36:44] = b"LIST\xff\xff\x00\x00"
+    (tmp_path / "a.wav").write_bytes(raw)
+    with pytest.raises(DataError, match="no WAV file that can be read"):
+        read_wav(tmp_path / "a.wav", 8000)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_hardly_any_sound_is_halved(tmp_path, count):
+    write(tmp_path / "a.wav", np.zeros(count, np.int16), rate=16000)
+    assert read_wav(tmp_path / "a.wav", 8000).tolist() == [0] * (count // 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_no_recording(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(DataError, match="a device or a pipe, not a file"):
+        read_wav(tmp_path / "a.wav", 8000)
 
 
 def test_a_long_recording_gives_its_longest_word(tmp_path):

@@ -21,6 +21,7 @@ from tpsgd_host.data.records import TABLES
 from tpsgd_host.data.rejects import Rejects
 from tpsgd_host.data.sound import frames, halved, word, words
 from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.files import open_file
 from tpsgd_host.names import listing
 
 SUFFIX = ".wav"
@@ -93,7 +94,7 @@ def read_wav(path: Path, rate: int) -> npt.NDArray[np.int16]:
         When it cannot be read, or has another rate.
     """
     try:
-        with wave.open(str(path), "rb") as file:
+        with open_file(path) as raw, wave.open(raw, "rb") as file:
             own, width, channels = file.getframerate(), file.getsampwidth(), file.getnchannels()
             if own not in (rate, 2 * rate):
                 raise DataError(
@@ -103,8 +104,11 @@ def read_wav(path: Path, rate: int) -> npt.NDArray[np.int16]:
             data = file.readframes(min(file.getnframes(), LONGEST * own))
     except FileNotFoundError:
         raise DataError(f"There is no file {str(path)!r}.", "Check the name and the folder.") from None
-    except (OSError, EOFError, wave.Error) as error:
-        raise DataError(f"{path} is no WAV file that can be read: {error or 'it ends too early'}.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except (EOFError, RuntimeError, wave.Error) as error:  # RuntimeError: a part says that it is longer than the file
+        why = str(error) or "it ends too early"
+        raise DataError(f"{path} is no WAV file that can be read: {why}.", "Record or convert it again.") from None
     pcm = _mono(data, width, channels)
     return pcm if own == rate else halved(pcm)
 
