@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_replay import KINDS, write_model
+from bodies import KINDS, write_model
 
 from tpsgd import runtime
 from tpsgd.answer import Answer
