@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from commands import call, fails
 from sensors import GESTURES, SOUND, write_gestures
-from sounds import write_wav
 
 from tpsgd_host.boards.live import Heard, Taught
 from tpsgd_host.data.load import load_samples
@@ -85,19 +84,6 @@ def test_no_line_of_the_screen_is_wider_than_the_terminal(width, unicode):
 def test_each_class_has_a_key_that_is_no_command():
     assert len(set(KEYS)) == len(KEYS) and not set(KEYS) & set("usqp")
     assert [teaching_keys(["x"] * n) for n in (2, 9, 10, 12, 99)] == ["1-2", "1-9", "1-9 a", "1-9 a-c", "1-9 a-z"]
-
-
-@pytest.fixture
-def spoken(tmp_path, monkeypatch):
-    """Nine recordings of each of two words, a file's name begins with its label."""
-    monkeypatch.chdir(tmp_path)
-    for label, seed in (("low", 1), ("high", 5)):
-        for take in range(6):
-            rng = np.random.default_rng(10 * seed + take)
-            t = np.arange(4000) / 8000
-            x = np.sin(2 * np.pi * t * 200 * seed * rng.uniform(0.95, 1.05)) * 6000 * np.hanning(4000)
-            write_wav(tmp_path / "said" / label / f"{take}.wav", np.round(x + rng.normal(0, 60, 4000)).astype(np.int16))
-    return tmp_path
 
 
 def test_what_the_host_overhears_is_kept_as_sound_else_as_samples(spoken):

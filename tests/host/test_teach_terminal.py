@@ -9,7 +9,6 @@ import pexpect
 import pytest
 from commands import call
 from sensors import write_gestures
-from test_teach import spoken  # noqa: F401 - a fixture
 
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.wav import find_recordings
@@ -46,7 +45,7 @@ def leaves(child, code=0):
     return child.before
 
 
-def test_from_recorded_words_to_a_board_that_is_taught_more(spoken, interpreter):  # noqa: F811
+def test_from_recorded_words_to_a_board_that_is_taught_more(spoken, interpreter):
     assert "12 recordings added to set" in run("record", "set", "--from", "said", "--fast")
     run("new", "words", "--data", "set", "--no-tune")
     run("quantize", "words.toml", "--data", "set")
@@ -95,7 +94,7 @@ def test_from_recorded_gestures_to_a_board_that_is_taught_by_their_labels(tmp_pa
     assert "8 samples classified" in run("monitor", "--data", "taught/moves.csv", "--board-dir", "board")
 
 
-def test_the_screen_fits_and_asks_before_anything_is_lost(spoken, interpreter):  # noqa: F811
+def test_the_screen_fits_and_asks_before_anything_is_lost(spoken, interpreter):
     from tpsgd_host.teaching.screen import Leaving, LessonApp
 
     begun = begin(("low", "high"), "sound")
@@ -138,7 +137,7 @@ def test_the_screen_fits_and_asks_before_anything_is_lost(spoken, interpreter): 
     assert progress.seen == 4 + 2 * 4
 
 
-def test_without_textual_the_screen_says_what_to_install(spoken):  # noqa: F811
+def test_without_textual_the_screen_says_what_to_install(spoken):
     (spoken / "textual.py").write_text("raise ImportError('gone')")
     child = typed("teach", "--play", "said")
     assert "pip install 'tpsgd[teach]'" in leaves(child, 10)
