@@ -84,6 +84,27 @@ def test_pins_are_read():
             parse_pins(wrong)
 
 
+def test_a_button_is_a_pin_besides_the_sensors(monkeypatch):
+    levels = []
+
+    class Pin:
+        IN, PULL_UP = 1, 2
+
+        def __init__(self, *given):
+            assert given == (14, 1, 2)
+
+        def value(self):
+            return levels.pop(0)
+
+    machine = types.ModuleType("machine")
+    machine.Pin = Pin
+    monkeypatch.setitem(sys.modules, "machine", machine)
+    space = {}
+    exec(sensor_program(load_sensor("i2s"), {"sck": 1, "ws": 2, "sd": 3, "button": 14}, FRONTS["sound"]), space)
+    levels += [0, 1]
+    assert [space["button"](), space["button"]()] == [True, False]
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ConfigError, match="no sensor is called 'inmp44'"):
         load_sensor("inmp44")

@@ -22,6 +22,16 @@ STREAM = "stream"
 #: Samples a second that microphones on I2S want at least; the board halves them for a model of 8 kHz.
 MIN_I2S_RATE = 16000
 
+#: A pin that every sensor may have besides its own: it labels what is recorded (SPEC 5).
+BUTTON = "button"
+
+_BUTTON = """
+
+def button():
+    from machine import Pin
+
+    return not Pin({pin}, Pin.IN, Pin.PULL_UP).value()  # pressed: connected to ground
+"""
 _HEAD = '"""The sensor of this board: {title}. Change it as you like; only flash --sensor writes it again."""\n\n'
 
 
@@ -98,7 +108,7 @@ def sensor_program(sensor: SensorProfile, pins: Mapping[str, int], front: FrontE
     if sensor.kind not in ("any", "sound" if hears else "motion"):
         wanted = "a microphone" if hears else "a motion sensor"
         raise ConfigError(f"the model needs {wanted}, not the {sensor.name}", "tpsgd-host sensors lists them")
-    if set(pins) != set(sensor.pins):
+    if {*pins} - {BUTTON} != {*sensor.pins}:
         said = ",".join(f"{pin}=.." for pin in sensor.pins) or "none"
         raise ConfigError(f"the {sensor.name} has the pins {said}", f"given: {','.join(pins) or 'none'} (--pins)")
     channels = 1 if hears else front.channels
@@ -109,7 +119,8 @@ def sensor_program(sensor: SensorProfile, pins: Mapping[str, int], front: FrontE
         )
     rate = max(front.rate, MIN_I2S_RATE) if sensor.kind == "sound" else front.rate
     values = {**pins, "rate": rate, "channels": channels, "gyro": channels == 6}
-    return (_HEAD.format(title=sensor.title) + sensor.code.format(**values)).encode()
+    button = _BUTTON.format(pin=pins[BUTTON]) if BUTTON in pins else ""
+    return (_HEAD.format(title=sensor.title) + sensor.code.format(**values) + button).encode()
 
 
 def is_written(path: Path) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tpsgd_host.data.playing import Piece
 from tpsgd_host.recording.cutter import Cut, Cutter
+from tpsgd_host.recording.schedule import Schedule
 from tpsgd_host.recording.store import Store
 
 #: Seconds of a sensor's values that are taken at once: the level moves ten times a second and more.
@@ -28,6 +29,8 @@ class State:
         Recordings kept and taken back; those that had no label; times that values were lost.
     last : str
         The last event, for the screen.
+    prompt : str
+        What to say or do now; empty without a schedule.
     """
 
     label: str = ""
@@ -40,6 +43,7 @@ class State:
     unlabelled: int = 0
     lost: int = 0
     last: str = ""
+    prompt: str = ""
     levels: list[float] = field(default_factory=list)
 
 
@@ -52,10 +56,24 @@ class Recorder:
     store : Store
     label : str
         Of all that is recorded, until :meth:`choose`; empty for what the source says.
+    labels : sequence of str
+        Those that a board's button chooses in turn.
+    schedule : Schedule, optional
+        Says what to record when.
     """
 
-    def __init__(self, cutter: Cutter, store: Store, label: str = "") -> None:
+    def __init__(
+        self,
+        cutter: Cutter,
+        store: Store,
+        label: str = "",
+        labels: Sequence[str] = (),
+        schedule: Schedule | None = None,
+    ) -> None:
         self.store = store
+        self._labels, self._schedule = labels, schedule
+        self._now = 0.0  # seconds of the stream
+        self._pressed = False
         self.state = State(label)
         self._cutter = cutter
         self._last: Cut | None = None
@@ -73,7 +91,10 @@ class Recorder:
             if real_time:
                 due += len(piece.values) / rate
                 time.sleep(max(0.0, due - time.monotonic()))
+            self._now += len(piece.values) / rate
+            self._press(piece.pressed)
             self._take(piece)
+            self._follow_schedule()
             step()
             if self.state.ended:
                 break
@@ -91,6 +112,8 @@ class Recorder:
             self.state.added -= 1
             self.state.undone += 1
             self._last = None
+            if self._schedule:
+                self._schedule.undone(label)
         self.state.last = f"undone: {label}" if label else "nothing to undo"
 
     def relabel(self) -> None:
@@ -101,7 +124,38 @@ class Recorder:
             return
         was = self.store.undo()
         self.store.add(last.values, label)
+        if self._schedule:
+            self._schedule.undone(was)
+            self._schedule.done[label] += 1
         self.state.last = f"{was} is now {label}"
+
+    def next_label(self) -> None:
+        """Save the next words under the label after the present one."""
+        if self._labels:
+            at = self._labels.index(self.state.label) if self.state.label in self._labels else -1
+            self.choose(self._labels[(at + 1) % len(self._labels)])
+
+    def _press(self, pressed: bool) -> None:
+        """A board's button chooses the next label, once for each time that it is pressed."""
+        if pressed and not self._pressed and not (self._schedule and self._schedule.chooses):
+            self.next_label()
+        self._pressed = pressed
+
+    def _follow_schedule(self) -> None:
+        """Choose the label of the next take, count down, and end after the last one."""
+        schedule, state = self._schedule, self.state
+        if schedule is None:
+            return
+        if schedule.finished:
+            state.ended = True
+            return
+        if schedule.chooses:
+            state.label = schedule.label
+        if schedule.opens(self._now):
+            self._cutter.lose()  # what is under way began before it was asked for
+        elif schedule.missed(self._now, self._cutter.active):
+            state.last = "nothing was heard: again"
+        state.prompt = schedule.prompt(state.label, self._now)
 
     def _take(self, piece: Piece) -> None:
         state = self.state
@@ -114,7 +168,7 @@ class Recorder:
         if piece.label:
             self._heard = piece.label
         for cut in cuts:
-            if not state.paused:
+            if not state.paused and not (self._schedule and not self._schedule.is_open(self._now)):
                 self._keep(cut)
 
     _heard = ""  # the label of the last piece that had one: a word ends in the pause after it
@@ -128,11 +182,15 @@ class Recorder:
         name = self.store.add(cut.values, label)
         self._last = cut
         self.state.added += 1
+        if self._schedule:
+            self._schedule.taken(label, self._now)
         self.state.last = f"kept as {label}: {name}"
 
 
 def _chunks(pieces: Iterable[Piece], size: int) -> Iterator[Piece]:
     """Cut pieces into the size that a sensor gives at once."""
     for piece in pieces:
+        if not len(piece.values):  # nothing has come: a moment to look at the keys
+            yield piece
         for at in range(0, len(piece.values), size):
-            yield Piece(piece.values[at : at + size], piece.label, piece.lost and at == 0)
+            yield Piece(piece.values[at : at + size], piece.label, piece.lost and at == 0, piece.pressed)

@@ -45,6 +45,7 @@ def screen(recorder: Recorder, labels: Sequence[str], title: str, width: int, un
     return Group(
         Text(title, "bold"),
         Text(f"{doing:<15}", style).append(f"{state.added} kept").append(lost).append(unlabelled),
+        *([Text(one_line(state.prompt)[: max(10, width - 1)], "bold yellow", no_wrap=True)] if state.prompt else []),
         Text(f"level {trace}", "green", overflow="crop", no_wrap=True),
         table,
         Text(one_line(state.last)[: max(10, width - 1)], no_wrap=True),
