@@ -17,8 +17,8 @@ from tpsgd_host.flashing.flash import flash
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.recording.cutter import Cutter
+from tpsgd_host.recording.prompter import OPEN, Prompter
 from tpsgd_host.recording.recorder import Recorder
-from tpsgd_host.recording.schedule import OPEN, Schedule
 from tpsgd_host.recording.store import WavFolder
 
 
@@ -78,9 +78,9 @@ def test_what_a_board_cannot_give_is_refused(here, interpreter):
     assert "of which labels" in fails(3, "record", "set", "--from", "words", "--takes", "2")
 
 
-def recorder_of(folder, schedule=None, labels=()):
+def recorder_of(folder, prompter=None, labels=()):
     layout = parse_config(SOUND, "m.toml").layout
-    return layout, Recorder(Cutter(layout.front, 1), WavFolder(folder, 8000), "", labels, schedule)
+    return layout, Recorder(Cutter(layout.front, 1), WavFolder(folder, 8000), "", labels, prompter)
 
 
 def test_so_many_takes_of_each_label_then_the_end(here):
@@ -91,8 +91,8 @@ def test_so_many_takes_of_each_label_then_the_end(here):
 
 
 def test_an_undone_take_comes_again(here):
-    schedule = Schedule(["a", "b"], 1)
-    layout, recorder = recorder_of(here / "set", schedule)
+    prompter = Prompter(["a", "b"], 1)
+    layout, recorder = recorder_of(here / "set", prompter)
     asked = []
 
     def step():
@@ -107,8 +107,8 @@ def test_an_undone_take_comes_again(here):
 
 def test_words_count_after_the_countdown_only(here):
     """A word a second: of those in the three seconds of a countdown none is kept."""
-    schedule = Schedule(["a"], 3, 3.0)
-    _, recorder = recorder_of(here / "set", schedule)
+    prompter = Prompter(["a"], 3, 3.0)
+    _, recorder = recorder_of(here / "set", prompter)
     prompts = []
     recorder.run(
         [Piece(speech(8000, 20)[:, None])], 8000, False, lambda: prompts.append(recorder.state.prompt)
@@ -121,8 +121,8 @@ def test_words_count_after_the_countdown_only(here):
 
 
 def test_without_a_word_the_countdown_begins_anew(here):
-    schedule = Schedule(["a"], 1, 1.0)
-    _, recorder = recorder_of(here / "set", schedule)
+    prompter = Prompter(["a"], 1, 1.0)
+    _, recorder = recorder_of(here / "set", prompter)
     lasts = set()
     quiet = np.random.default_rng(1).normal(0, 20, (round(8000 * (2 * OPEN + 3)), 1)).astype(np.int16)
     recorder.run([Piece(quiet)], 8000, False, lambda: lasts.add(recorder.state.last))

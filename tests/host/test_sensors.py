@@ -100,7 +100,7 @@ def test_a_button_is_a_pin_besides_the_sensors(monkeypatch):
     machine.Pin = Pin
     monkeypatch.setitem(sys.modules, "machine", machine)
     space = {}
-    exec(sensor_program(load_sensor("i2s"), {"sck": 1, "ws": 2, "sd": 3, "button": 14}, FRONTS["sound"]), space)
+    exec(sensor_program(load_sensor("stream"), {"button": 14}, FRONTS["sound"]), space)
     levels += [0, 1]
     assert [space["button"](), space["button"]()] == [True, False]
 

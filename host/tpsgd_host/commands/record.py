@@ -28,8 +28,8 @@ from tpsgd_host.model.parsing import load_config
 from tpsgd_host.recording.cutter import Cutter
 from tpsgd_host.recording.keys import pressed
 from tpsgd_host.recording.microphone import hear
+from tpsgd_host.recording.prompter import Prompter
 from tpsgd_host.recording.recorder import Recorder
-from tpsgd_host.recording.schedule import Schedule
 from tpsgd_host.recording.store import Store, TableFile, WavFolder, check_label
 from tpsgd_host.recording.view import screen
 from tpsgd_host.terminal import echo
@@ -113,9 +113,9 @@ def record(
         front = layout.front
         assert front is not None
         store = _store(data, layout, front)
-        schedule = Schedule(labels, takes, countdown) if takes or countdown else None
+        prompter = Prompter(labels, takes, countdown) if takes or countdown else None
         cutter = Cutter(front, 1 if layout.hears else layout.channels)
-        recorder = Recorder(cutter, store, check_label(label) if label else "", labels, schedule)
+        recorder = Recorder(cutter, store, check_label(label) if label else "", labels, prompter)
         real_time = board is None and source != MICROPHONE and not fast
         state = recorder.run(pieces, front.rate, real_time, lambda: watch(recorder))
     return RecordReport(str(data), state.added, state.unlabelled, state.lost, dict(sorted((+store.counts).items())))

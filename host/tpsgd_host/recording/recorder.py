@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tpsgd_host.data.playing import Piece
 from tpsgd_host.recording.cutter import Cut, Cutter
-from tpsgd_host.recording.schedule import Schedule
+from tpsgd_host.recording.prompter import Prompter
 from tpsgd_host.recording.store import Store
 
 #: Seconds of a sensor's values that are taken at once: the level moves ten times a second and more.
@@ -30,7 +30,7 @@ class State:
     last : str
         The last event, for the screen.
     prompt : str
-        What to say or do now; empty without a schedule.
+        What to say or do now; empty without a prompter.
     """
 
     label: str = ""
@@ -58,7 +58,7 @@ class Recorder:
         Of all that is recorded, until :meth:`choose`; empty for what the source says.
     labels : sequence of str
         Those that a board's button chooses in turn.
-    schedule : Schedule, optional
+    prompter : Prompter, optional
         Says what to record when.
     """
 
@@ -68,10 +68,10 @@ class Recorder:
         store: Store,
         label: str = "",
         labels: Sequence[str] = (),
-        schedule: Schedule | None = None,
+        prompter: Prompter | None = None,
     ) -> None:
         self.store = store
-        self._labels, self._schedule = labels, schedule
+        self._labels, self._prompter = labels, prompter
         self._now = 0.0  # seconds of the stream
         self._pressed = False
         self.state = State(label)
@@ -94,7 +94,7 @@ class Recorder:
             self._now += len(piece.values) / rate
             self._press(piece.pressed)
             self._take(piece)
-            self._follow_schedule()
+            self._follow_prompter()
             step()
             if self.state.ended:
                 break
@@ -112,8 +112,8 @@ class Recorder:
             self.state.added -= 1
             self.state.undone += 1
             self._last = None
-            if self._schedule:
-                self._schedule.undone(label)
+            if self._prompter:
+                self._prompter.undone(label)
         self.state.last = f"undone: {label}" if label else "nothing to undo"
 
     def relabel(self) -> None:
@@ -124,9 +124,9 @@ class Recorder:
             return
         was = self.store.undo()
         self.store.add(last.values, label)
-        if self._schedule:
-            self._schedule.undone(was)
-            self._schedule.done[label] += 1
+        if self._prompter:
+            self._prompter.undone(was)
+            self._prompter.done[label] += 1
         self.state.last = f"{was} is now {label}"
 
     def next_label(self) -> None:
@@ -137,25 +137,25 @@ class Recorder:
 
     def _press(self, pressed: bool) -> None:
         """A board's button chooses the next label, once for each time that it is pressed."""
-        if pressed and not self._pressed and not (self._schedule and self._schedule.chooses):
+        if pressed and not self._pressed and not (self._prompter and self._prompter.chooses):
             self.next_label()
         self._pressed = pressed
 
-    def _follow_schedule(self) -> None:
+    def _follow_prompter(self) -> None:
         """Choose the label of the next take, count down, and end after the last one."""
-        schedule, state = self._schedule, self.state
-        if schedule is None:
+        prompter, state = self._prompter, self.state
+        if prompter is None:
             return
-        if schedule.finished:
+        if prompter.finished:
             state.ended = True
             return
-        if schedule.chooses:
-            state.label = schedule.label
-        if schedule.opens(self._now):
+        if prompter.chooses:
+            state.label = prompter.label
+        if prompter.opens(self._now):
             self._cutter.lose()  # what is under way began before it was asked for
-        elif schedule.missed(self._now, self._cutter.active):
+        elif prompter.missed(self._now, self._cutter.active):
             state.last = "nothing was heard: again"
-        state.prompt = schedule.prompt(state.label, self._now)
+        state.prompt = prompter.prompt(state.label, self._now)
 
     def _take(self, piece: Piece) -> None:
         state = self.state
@@ -168,7 +168,7 @@ class Recorder:
         if piece.label:
             self._heard = piece.label
         for cut in cuts:
-            if not state.paused and not (self._schedule and not self._schedule.is_open(self._now)):
+            if not state.paused and not (self._prompter and not self._prompter.is_open(self._now)):
                 self._keep(cut)
 
     _heard = ""  # the label of the last piece that had one: a word ends in the pause after it
@@ -182,8 +182,8 @@ class Recorder:
         name = self.store.add(cut.values, label)
         self._last = cut
         self.state.added += 1
-        if self._schedule:
-            self._schedule.taken(label, self._now)
+        if self._prompter:
+            self._prompter.taken(label, self._now)
         self.state.last = f"kept as {label}: {name}"
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 OPEN = 3.0
 
 
-class Schedule:
+class Prompter:
     """Says what to record now.
 
     Parameters
@@ -39,7 +39,7 @@ class Schedule:
 
     @property
     def chooses(self) -> bool:
-        """Whether the schedule, not the user, chooses the label."""
+        """Whether the prompter, not the user, chooses the label."""
         return self._takes > 0
 
     @property
