@@ -49,6 +49,7 @@ MODULES = (
     "patches.py",
     "plan.py",
     "protospec.py",
+    "raw.py",
     "recurrent.py",
     "replay.py",
     "ring.py",

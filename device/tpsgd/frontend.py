@@ -9,7 +9,7 @@ from tpsgd.frontspec import LOGMEL
 from tpsgd.segmenter import Segmenter
 
 
-def build(model, k, sample, rate=0):
+def build(model, k, sample, rate=0, finder=Segmenter):
     """Return the front end of a model.
 
     Parameters
@@ -22,6 +22,8 @@ def build(model, k, sample, rate=0):
         The network's sample, which a word is written to.
     rate : int
         Samples a second of the microphone; 0: as the model has it. Twice as many are halved here.
+    finder : class
+        Of what finds the words.
 
     Raises
     ------
@@ -37,10 +39,10 @@ def build(model, k, sample, rate=0):
 
         if rate not in (0, spec.rate):
             raise ValueError("the sensor gives %d readings a second, the model takes %d" % (rate, spec.rate))
-        return Motion(spec, model, kernels, sample)
+        return Motion(spec, model, kernels, sample, finder)
     if rate not in (0, spec.rate, 2 * spec.rate):
         raise ValueError("the microphone gives %d samples a second, the model takes %d" % (rate, spec.rate))
-    return LogMel(spec, model, kernels, sample, int(rate == 2 * spec.rate))
+    return LogMel(spec, model, kernels, sample, int(rate == 2 * spec.rate), finder)
 
 
 def buffers(model):
@@ -84,7 +86,7 @@ class LogMel:
         Frames so far.
     """
 
-    def __init__(self, spec, model, kernels, sample, halving):
+    def __init__(self, spec, model, kernels, sample, halving, finder=Segmenter):
         from tpsgd import logmel
 
         n = spec.window
@@ -97,7 +99,7 @@ class LogMel:
         p = array("i", (0, 0, n, c, spec.offset - 128))
         self.shape = array("i", (0, model.steps, c))
         self.noise, self.reach = spec.noise, spec.reach
-        self.segmenter = Segmenter(spec, c, kernels.activity, kernels.follow, kernels.shift)
+        self.segmenter = finder(spec, c, kernels.activity, kernels.follow, kernels.shift)
         # What a frame needs lies in tuples: an attribute costs a small chip as much as a hundred multiplications.
         self._stage = (
             kernels.take_mean, kernels.load, kernels.fft, kernels.add_bands, kernels.take_logs, self.window,

@@ -15,13 +15,13 @@ class Motion:
     of a channel.
     """
 
-    def __init__(self, spec, model, kernels, sample):
+    def __init__(self, spec, model, kernels, sample, finder=Segmenter):
         c = model.channels
         self.sample = sample
         self.buffer = array("h", bytes(2 * c * READINGS))
         self.scale = spec.table
         self.shape = array("i", (0, model.steps, c))
-        self.segmenter = Segmenter(spec, c, activity, follow, kernels.shift)
+        self.segmenter = finder(spec, c, activity, follow, kernels.shift)
         self.frames = self.level = 0
         self._have = 0  # values of the reading under way
 

@@ -43,11 +43,14 @@ class Server:
     cost : int
         Bytes of heap that server and link take. They count as training state.
     lesson : lesson.Lesson or None
+    raw : raw.Raw or None
     """
 
-    #: What answers tests by prototypes, and the lesson. They stand here: attributes of each board take memory.
+    #: What answers tests by prototypes, the lesson, and what takes raw records. They stand here: attributes of each
+    #: board take memory.
     answering = None
     lesson = None
+    raw = None
 
     def __init__(self, link, poller, window, folder=""):
         self.link = link
@@ -196,10 +199,17 @@ class Server:
             elif self.label < 0:
                 self.label = payload[i]
                 i += 1
-                if self.op > 1 or (self.label >= self.network.classes and not (self.op and self.label == UNKNOWN)):
+                known = self.label < self.network.classes or (self.op & 1 and self.label == UNKNOWN)
+                if self.op > 3 or not known:
                     text = "record %d: operation %d, class %d" % (self.applied, self.op, self.label)
                     self._forget_record()
                     raise RefusedError(BAD_RECORD, text)
+                if self.op > 1:
+                    self._begin_raw()
+            elif self.op > 1:
+                i = self.raw.take(payload, i, end)
+                if self.raw.done:
+                    self._learn()
             else:
                 n = min(size - self.at, end - i)
                 sample[self.at : self.at + n] = payload[i : i + n]
@@ -208,15 +218,23 @@ class Server:
                 if self.at == size:
                     self._learn()
 
+    def _begin_raw(self):
+        """Begin a raw record. The code for them is loaded with the first one."""
+        if not self.raw:
+            from tpsgd.raw import Raw
+
+            self.raw = Raw(self)
+        self.raw.begin()
+
     def _learn(self):
         """Apply the complete record and keep its result."""
         network = self.network
-        result = (self.answering or network).test(self.label) if self.op else network.train(self.label)
+        result = (self.answering or network).test(self.label) if self.op & 1 else network.train(self.label)
         slot = 2 * (self.applied % plan.RESULTS)
         self.results[slot] = result >> 8
         self.results[slot + 1] = result & 255
         self.applied += 1
-        trained = not self.op
+        trained = not self.op & 1
         self._forget_record()
         if trained and self.every and network.seen % self.every == 0:
             self._save()
@@ -263,6 +281,8 @@ class Server:
         except ImportError as error:
             raise RefusedError(NO_ENGINE, str(error) + " cannot run on " + runtime.machine()) from error
         self.end_lesson()
+        if self.raw:
+            self.raw = None  # it writes into the sample of the network that goes
         self.network = None
         path = self.folder + MODEL
         load_or_recover(path, UnreadableError, self._read, path, k)

@@ -11,7 +11,7 @@ from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.boards.reconnecting import ReconnectingBoard
 from tpsgd_host.data.layout import NO_NAMES, Names, layout_of
-from tpsgd_host.errors import MismatchError
+from tpsgd_host.errors import BoardError, MismatchError
 from tpsgd_host.link.usb import identity, locate
 from tpsgd_host.model.modelfile import Model, load_model
 from tpsgd_host.runs.driver import drive
@@ -49,6 +49,7 @@ def stream(
     reconnect: float = Connection.reconnect,
     view: Sink | None = None,
     names: Names = NO_NAMES,
+    raw: bool = False,
 ) -> RunReport:
     """Send the samples of a run to a board, and keep its answers.
 
@@ -67,12 +68,14 @@ def stream(
         Shows the run; by default the terminal does.
     names : tuple
         Names of label, group and value columns (with commas) that replace the model's.
+    raw : bool
+        Whether to send sound, or readings, as a sensor gives them: the board makes its samples with its own front end.
 
     Raises
     ------
     DataError, ModelError, PortError, BoardError, FitError, MismatchError
     """
-    connection = Connection(port, folder, heap, baud, engine, every, reconnect, identity(port))
+    connection = Connection(port, folder, heap, baud, engine, every, reconnect, identity(port), raw)
     text = TextRelay()
     with _reconnecting(connection, text) as line:
         board = line.board
@@ -81,6 +84,8 @@ def stream(
         plan = plan.reading(layout_of(model.layout, *names))
         presentation = load_presentation(plan, model)
         records = RunRecords(model, presentation)
+        if raw:
+            _send_raw(board, records, plan)
         start = model if fresh else model.with_weights(board.weights())
         line.follow(start)
         run_folder, config = begin_folder(
@@ -129,6 +134,8 @@ def resume(
     unfinished.check(records)
     text = TextRelay()
     with _reconnecting(connection, text) as line:
+        if connection.raw:
+            _send_raw(line.board, records, unfinished.plan.reading(layout_of(start.layout, *unfinished.names)))
         past, history = Metrics(), History(folder.path / "log.jsonl", presentation.results)
         folder.go_on([past, history, Only(view, RunStarted, SampleResult, EpochEnded)])
         line.follow(start, bytes(history.results), config["model_crc"])
@@ -137,6 +144,22 @@ def resume(
             line, records, folder, view, config["run_id"], fresh=config["fresh"], text=text,
             past=past, notes=[note],
         )  # fmt: skip
+
+
+def _send_raw(board: Board, records: RunRecords, plan: RunPlan) -> None:
+    """Have records carry recordings as a sensor gives them.
+
+    Raises
+    ------
+    BoardError
+        When the board's program is too old to take them.
+    """
+    if not board.info.lessons:
+        raise BoardError(
+            f"the board's program, version {board.info.version}, takes no raw recordings",
+            "flash it again: tpsgd-host flash MODEL; or leave out --raw",
+        )
+    records.send_raw(plan.layout or records.model.layout, plan.bad_rows)
 
 
 def _reconnecting(connection: Connection, text: TextRelay) -> ReconnectingBoard:

@@ -76,11 +76,16 @@ FREE = {"run_path", "as_json", "root"}
     metavar="[RUN]",
     help="Resume the run in this folder, or the newest unfinished one; it knows its DATA.",
 )
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Send sound, or readings, as a sensor gives them: the board makes its samples with its own front end.",
+)
 @data_options
 @json_option
 def command(
     data: Path | None, port: str, baud: int, board_dir: Path | None, heap: int | None, model_path: Path | None,
-    engine: str, go_on: bool, every: int, reconnect: float, run_path: Path | None, label: str | None,
+    engine: str, go_on: bool, every: int, reconnect: float, run_path: Path | None, raw: bool, label: str | None,
     group: str | None, columns: str | None, as_json: bool, **plan: Any,
 ) -> None:  # fmt: skip
     """Train a board on the samples in DATA.
@@ -108,7 +113,7 @@ def command(
     report = stream(
         RunPlan(data=data or data_here(), **plan), port=port, folder=board_dir, heap=heap, baud=baud,
         model_path=model_path, engine=engine, fresh=not go_on, every=every, reconnect=reconnect, view=view,
-        names=(label, group, columns),
+        names=(label, group, columns), raw=raw,
     )  # fmt: skip
     show_report(report, as_json)
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from tpsgd import frames, modelfile
 from tpsgd.lesson import HEARD, LEVEL
@@ -56,6 +57,9 @@ MAX_UNASKED = 500
 
 #: A session waits this many times its patience for a board that answers but takes no record and gives no result.
 STUCK = 4
+
+#: Added to the op of a record that the board makes its sample of itself.
+RAW = 2
 
 #: Minimum bytes of records in a frame, on however bad a wire.
 SMALLEST = 24
@@ -445,9 +449,7 @@ class _Source:
     """
 
     def __init__(self, records: Records, first: int, begin: int) -> None:
-        head = np.column_stack([records.ops, records.labels])
-        self._bytes = np.hstack([head, records.data]).astype(np.uint8).tobytes()
-        self._size = 2 + records.data.shape[1]
+        self._bytes, self._ends = _stream_of(records)
         self._first = first
         self.begin = begin
         self.length = len(self._bytes)
@@ -455,11 +457,25 @@ class _Source:
 
     def limit(self, index: int) -> int:
         """Return the position after the last record whose index is below ``index``."""
-        return int(self.begin + min((index - self._first) * self._size, self.length))
+        count = min(index - self._first, len(self._ends))
+        return self.begin + (int(self._ends[count - 1]) if count > 0 else 0)
 
     def piece(self, at: int, n: int) -> bytes:
         """Return ``n`` bytes of the stream from position ``at``."""
         return self._bytes[at - self.begin : at - self.begin + n]
+
+
+def _stream_of(records: Records) -> tuple[bytes, npt.NDArray[np.int64]]:
+    """Return the bytes of records, and the position after each, shape (R,)."""
+    head = np.column_stack([records.ops, records.labels]).astype(np.uint8)
+    if records.raw is None:
+        data = np.hstack([head, records.data]).astype(np.uint8)
+        return data.tobytes(), np.arange(1, len(records) + 1) * data.shape[1]
+    parts = []
+    for i, raw in enumerate(records.raw):
+        op, label = head[i].tolist()
+        parts.append(bytes([op, label]) + records.data[i].tobytes() if raw is None else bytes([op + RAW, label]) + raw)
+    return b"".join(parts), np.cumsum([len(part) for part in parts], dtype=np.int64)
 
 
 class _Sent(NamedTuple):

@@ -6,15 +6,20 @@ Shapes: R records, T steps, C channels.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.data.encoded import EncodedSamples, encoded
+from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.order import epochs
+from tpsgd_host.data.raw import Raw, raw_of, to_bytes
+from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.modelfile import Model
@@ -83,9 +88,12 @@ class RunRecords:
         The model for which they are encoded.
     epochs : int
         Number of epochs; 1 where the presentation only classifies.
+    raw : list of Raw
+        For each part, the recordings that a board makes its samples of; empty if it gets samples.
     """
 
     def __init__(self, model: Model, presentation: Presentation) -> None:
+        self.raw: list[Raw] = []
         self.model = model
         self.presentation = presentation
         self.epochs = max(1, presentation.epochs)
@@ -108,8 +116,23 @@ class RunRecords:
     def records(self, first: int, end: int) -> Records:
         """Return records ``first`` to ``end`` (exclusive), which may span epochs."""
         ops, labels, _ = self.facts(first, end)
-        data = [self._parts[part].activations(index) for part, index in self._places(first, end)]
-        return Records(ops, labels, np.concatenate([self._parts[0].data[:0], *data]))
+        places = list(self._places(first, end))
+        data = [self._parts[part].activations(index) for part, index in places]
+        raw = None
+        if self.raw:
+            lines = [(part, int(line)) for part, index in places for line in self._parts[part].lines[index]]
+            raw = _RawBytes(self.raw, lines)
+        return Records(ops, labels, np.concatenate([self._parts[0].data[:0], *data]), raw)
+
+    def send_raw(self, layout: Layout, bad_rows: BadRows) -> None:
+        """Have records carry the recordings as a sensor gives them, besides the samples.
+
+        Raises
+        ------
+        ConfigError, DataError
+            When the model, or a file, does not allow it.
+        """
+        self.raw = [raw_of(Path(part.source), layout, bad_rows) for part in self._parts]
 
     def facts(self, first: int, end: int) -> tuple[Bytes, Bytes, npt.NDArray[np.int64]]:
         """Return ops, labels and data file lines of records ``first`` to ``end``."""
@@ -162,6 +185,28 @@ class RunRecords:
         return self._order
 
 
+class _RawBytes(Sequence[bytes | None]):
+    """The recordings of records; each is read when it is needed, and by a simulator never."""
+
+    def __init__(self, raw: Sequence[Raw], lines: Sequence[tuple[int, int]]) -> None:
+        self._raw, self._lines = raw, lines
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> _RawBytes: ...
+    def __getitem__(self, index: int | slice) -> bytes | _RawBytes | None:
+        if isinstance(index, slice):
+            return _RawBytes(self._raw, self._lines[index])
+        part, line = self._lines[index]
+        values = self._raw[part].values(line)
+        return None if values is None else to_bytes(values)
+
+
 def cut(records: Records, first: int, end: int) -> Records:
     """Return a slice of records."""
-    return Records(records.ops[first:end], records.labels[first:end], records.data[first:end])
+    raw = None if records.raw is None else records.raw[first:end]
+    return Records(records.ops[first:end], records.labels[first:end], records.data[first:end], raw)

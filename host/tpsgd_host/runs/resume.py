@@ -39,6 +39,8 @@ class Connection:
     usb : str
         The board's identity, which does not depend on its port's name (:func:`tpsgd_host.link.usb.identity`); may be
         empty.
+    raw : bool
+        Whether the board gets recordings as a sensor gives them, and makes its samples itself.
     """
 
     port: str = "virtual"
@@ -49,6 +51,7 @@ class Connection:
     every: int = 1000
     reconnect: float = 30.0
     usb: str = ""
+    raw: bool = False
 
 
 def recipe(plan: RunPlan, connection: Connection, names: Names, records: RunRecords) -> dict[str, object]:
@@ -59,7 +62,7 @@ def recipe(plan: RunPlan, connection: Connection, names: Names, records: RunReco
         "port": connection.port, "folder": str(connection.folder.resolve()) if connection.folder else None,
         "heap": connection.heap, "baud": connection.baud, "engine": connection.engine, "every": connection.every,
         "reconnect": connection.reconnect,
-        "usb": connection.usb,
+        "usb": connection.usb, "raw": connection.raw,
     }  # fmt: skip
 
 
@@ -139,7 +142,7 @@ _RECIPE: dict[str, Check] = {
     "data": file_path, "test": optional(file_path), "test_every": whole(1 << 63, 1),
     "bad_rows": one_of(*get_args(BadRows)), "names": _names, "records_crc": whole(1 << 32), "port": text,
     "folder": optional(file_path), "heap": optional(whole(1 << 53, 1)), "baud": whole(1 << 32, 1),
-    "engine": one_of("auto", *ENGINES.values()), "every": _COUNT, "reconnect": number(1e9), "usb": text,
+    "engine": one_of("auto", *ENGINES.values()), "every": _COUNT, "reconnect": number(1e9), "usb": text, "raw": boolean,
 }  # fmt: skip
 
 
@@ -174,6 +177,7 @@ def read_recipe(path: Path) -> Unfinished:
             f"the run in {path} is not from stream", "A simulation cannot be resumed; run it again: tpsgd-host simulate"
         )
     _check(config, _CONFIG, source)
+    how = {"raw": False, **how}  # older runs do not say
     _check(how, _RECIPE, f"{source}, {KEY}")
     plan = RunPlan(
         Path(how["data"]), epochs=config["epochs"], test=Path(how["test"]) if how["test"] else None,
@@ -183,7 +187,7 @@ def read_recipe(path: Path) -> Unfinished:
     )  # fmt: skip
     connection = Connection(
         how["port"], Path(how["folder"]) if how["folder"] else None, how["heap"], how["baud"], how["engine"],
-        how["every"], how["reconnect"], how["usb"],
+        how["every"], how["reconnect"], how["usb"], how["raw"],
     )  # fmt: skip
     names: Names = (how["names"][0], how["names"][1], how["names"][2])
     return Unfinished(folder, config, load_model(path / START), plan, connection, names)

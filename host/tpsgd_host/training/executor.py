@@ -6,7 +6,7 @@ Shapes: R records, T steps, C channels.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,11 +38,14 @@ class Records:
         Class; 255 where unknown (test only).
     data : ndarray of uint8, shape (R, T*C)
         Stored activations, ``x + 128``.
+    raw : sequence of (bytes or None), length R, or None
+        What a board is sent in place of ``data``, if not None, to make the sample itself.
     """
 
     ops: Bytes
     labels: Bytes
     data: Bytes
+    raw: Sequence[bytes | None] | None = None
 
     def __len__(self) -> int:
         return len(self.ops)
