@@ -59,28 +59,32 @@ def take_mean(x: ptr16, p: ptr32):
 def load(x: ptr16, z: ptr16, t: ptr16, p: ptr32):
     m = p[_WINDOW] >> 1
     k = p[_EXPONENT] - 16
-    mean = ((p[_MEAN] & 0xFFFF) ^ 32768) - 32768
-    j = 0  # i with its bits reversed
+    base = (p[_MEAN] & 0xFFFF ^ 32768) & 0xFFFF  # the mean with 32768 added
+    begin = int(z)
+    table = int(t)
+    j = 0  # four times i with its bits reversed
     i = 0
     while i < m:
-        a = i + i
-        if a < m:
-            c = t[a + a]
-            d = t[a + a + 2]
-        else:
-            c = 65536 - t[a + a - m - m]
-            d = 65536 - t[a + a + 2 - m - m]
-        a = (x[a] ^ 32768) - 32768 - mean
-        b = (x[i + i + 1] ^ 32768) - 32768 - mean
+        if i + i == m:  # the second half of the cosine: the first with its sign changed
+            t = ptr16(table)
+        a = (x[0] ^ 32768) - base
+        b = (x[1] ^ 32768) - base
         if k >= 0:
             a <<= k
             b <<= k
         else:
             a >>= 0 - k
             b >>= 0 - k
-        z[j + j] = ((a * ((65536 - c) >> 1)) >> 15) + 32768
-        z[j + j + 1] = ((b * ((65536 - d) >> 1)) >> 15) + 32768
-        a = m >> 1
+        z = ptr16(begin + j)
+        if i + i < m:
+            z[0] = ((a * ((65536 - t[0]) >> 1)) >> 15) + 32768
+            z[1] = ((b * ((65536 - t[2]) >> 1)) >> 15) + 32768
+        else:
+            z[0] = ((a * (t[0] >> 1)) >> 15) + 32768
+            z[1] = ((b * (t[2] >> 1)) >> 15) + 32768
+        x = ptr16(int(x) + 4)
+        t = ptr16(int(t) + 8)
+        a = m + m
         while j & a:
             j ^= a
             a >>= 1
@@ -90,12 +94,14 @@ def load(x: ptr16, z: ptr16, t: ptr16, p: ptr32):
 
 @micropython.viper
 def fft(z: ptr16, t: ptr16, m: int):
-    # In the loop z and t are the two numbers of a butterfly: arguments lie in registers.
+    # In the loop z and t are the two numbers of a butterfly, and m is a part of one: arguments lie in registers.
+    size = m
     half = 1
     step = m  # in pairs of the table, which is that of 2m
     begin = int(z)
+    end = begin + 4 * m
     table = int(t)
-    while half < m:
+    while half < size:
         far = 4 * half
         k = 0
         while k < half:
@@ -103,23 +109,21 @@ def fft(z: ptr16, t: ptr16, m: int):
             c = t[0] - 32768
             s = t[1] - 32768
             z = ptr16(begin + 4 * k)
-            i = k
-            while i < m:
+            while int(z) < end:
                 t = ptr16(int(z) + far)
-                vr = t[0] - 32768
-                vi = t[1] - 32768
+                m = t[0] - 32768
+                v = t[1] - 32768
                 if k:
-                    u = (vr * c - vi * s + 16384) >> 15
-                    vi = (vr * s + vi * c + 16384) >> 15
-                    vr = u
-                u = z[0]
-                z[0] = (u + vr + 32768) >> 1
-                t[0] = (u - vr + 32768) >> 1
-                u = z[1]
-                z[1] = (u + vi + 32768) >> 1
-                t[1] = (u - vi + 32768) >> 1
+                    u = (m * c - v * s + 16384) >> 15
+                    v = (m * s + v * c + 16384) >> 15
+                    m = u
+                u = z[0] + 32768
+                z[0] = (u + m) >> 1
+                t[0] = (u - m) >> 1
+                m = z[1] + 32768
+                z[1] = (m + v) >> 1
+                t[1] = (m - v) >> 1
                 z = ptr16(int(t) + far)
-                i += half + half
             k += 1
         half <<= 1
         step >>= 1
@@ -132,24 +136,27 @@ def add_bands(z: ptr16, t: ptr16, weights: ptr8, sums: ptr32):
     while k:
         sums[k] = 0
         k -= 1
-    while k <= m:
-        u = weights[2 * k]
+    k = m  # the bins 0 and m belong to no band, because an edge lies above 0 and none above half the rate
+    last = int(z) + 4 * m
+    while k > 1:
+        k -= 1
+        z = ptr16(int(z) + 4)
+        t = ptr16(int(t) + 4)
+        weights = ptr8(int(weights) + 2)
+        last -= 4
+        u = weights[0]
         if u:
-            a = 2 * (k & (m - 1))
-            b = 2 * ((m - k) & (m - 1))
-            ar = z[a] - 32768
-            ai = z[a + 1] - 32768
-            br = z[b] - 32768
-            bi = 32768 - z[b + 1]
-            er = (ar + br) >> 1
-            ei = (ai + bi) >> 1
-            odd = (ai - bi) >> 1
-            oi = (br - ar) >> 1
-            c = 0 - 32767
-            s = 0
-            if k < m:
-                c = t[2 * k] - 32768
-                s = t[2 * k + 1] - 32768
+            far = ptr16(last)
+            vr = z[0]
+            er = far[0]
+            oi = (er - vr) >> 1
+            er = (vr + er - 65536) >> 1
+            vi = z[1]
+            ei = far[1]
+            odd = (vi + ei - 65536) >> 1
+            ei = (vi - ei) >> 1
+            c = t[0] - 32768
+            s = t[1] - 32768
             vr = (er + ((odd * c - oi * s + 16384) >> 15)) >> 1
             vi = (ei + ((odd * s + oi * c + 16384) >> 15)) >> 1
             if vr < 0:
@@ -157,16 +164,16 @@ def add_bands(z: ptr16, t: ptr16, weights: ptr8, sums: ptr32):
             if vi < 0:
                 vi = 0 - vi
             if vr < vi:
-                ar = vr
+                er = vr
                 vr = vi
-                vi = ar
-            ar = vr - (vr >> 3) + (vi >> 1)
-            if ar > vr:
-                vr = ar
-            ar = vr * weights[2 * k + 1]
-            sums[u + 1] = sums[u + 1] + ar
-            sums[u] = sums[u] + (vr << 8) - ar
-        k += 1
+                vi = er
+            er = (vi >> 1) - (vr >> 3)
+            if er > 0:
+                vr += er
+            er = vr * weights[1]
+            two = ptr32(int(sums) + 4 * u)
+            two[1] = two[1] + er
+            two[0] = two[0] + (vr << 8) - er
 
 
 @micropython.viper
@@ -294,6 +301,14 @@ def copy(source: ptr16, target: ptr16, places: int, count: int):
     source = ptr16(int(source) + 2 * (places >> 16))
     target = ptr16(int(target) + 2 * (places & 0xFFFF))
     places = count
+    while places > 3:
+        target[0] = source[0]
+        target[1] = source[1]
+        target[2] = source[2]
+        target[3] = source[3]
+        source = ptr16(int(source) + 8)
+        target = ptr16(int(target) + 8)
+        places -= 4
     while places:
         target[0] = source[0]
         source = ptr16(int(source) + 2)

@@ -1,7 +1,7 @@
 """MicroPython on an emulated RP2040: the shared suite, and the cycles of a kernel and of a training step.
 
-You bring the board's image and the emulator, see ``rp2040.py``. The tests take two to six minutes.
-``TPSGD_RP2040_SLOW=1`` also runs those that take the emulator many minutes each.
+You bring the board's image and the emulator, see ``tpsgd_host/bench/emulated/rp2040.py``. The tests take two to six
+minutes. ``TPSGD_RP2040_SLOW=1`` also runs those that take the emulator many minutes each.
 """
 
 import ast
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import cases
 import pytest
-import rp2040
 import sources
 
 from tpsgd import frontend, kernels_plain, network
+from tpsgd_host.bench.emulated import rp2040
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICE = ROOT / "device" / "tpsgd"
@@ -132,7 +132,7 @@ def board(tmp_path_factory):
 
     The models of the cases are files there: making one takes the emulator longer than training it.
     """
-    with rp2040.Board() as board:
+    with rp2040.RP2040() as board:
         board.run("import os\nos.mkdir('tpsgd')")
         for path in sorted(DEVICE.glob("*.py")):
             board.copy(path, "tpsgd/" + path.name)

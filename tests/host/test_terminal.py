@@ -91,7 +91,7 @@ def test_nothing_prints_past_it():
     past = []
     for path in root.rglob("*.py"):
         name = path.relative_to(root).as_posix()
-        if name in ("terminal.py", "console.py", "bench/board.py"):  # the last runs on a board
+        if name in ("terminal.py", "console.py", "bench/board.py", "bench/front_board.py"):  # these run on a board
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):

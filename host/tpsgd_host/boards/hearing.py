@@ -6,8 +6,8 @@ from tpsgd import frontend
 from tpsgd_host.data.frontend import EDGE, LogMel
 from tpsgd_host.model.modelfile import Model, parsed
 
-#: Cycles that a frame of 256 samples takes an RP2040, with the engine viper: measured on an emulated one.
-CYCLES = 294_000
+#: Cycles that a frame of 256 samples takes an RP2040, with the engine viper: `tpsgd-host bench frontend`.
+CYCLES = 265_000
 HERTZ = 125_000_000  # of that RP2040
 
 

