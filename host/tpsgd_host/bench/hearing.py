@@ -25,6 +25,12 @@ from tpsgd_host.model.parsing import parse_config
 
 PROGRAM = "front_board.py"
 
+#: Modules that stay away from a board: those of the link, of sensors, and of networks that are not measured.
+AWAY = (
+    "serve", "lessons", "frames", "cdc", "checkpoint", "learner", "replay", "newclass", "capture", "imu", "microphone",
+    "motion", "kernels_np", "convolution", "convfeedback", "patches",
+)  # fmt: skip
+
 CLASSES = 10
 STEPS = 20
 
@@ -159,7 +165,8 @@ def copy_trainer(board: EmulatedBoard) -> None:
     number = int(board.run("import sys\nprint(sys.implementation._mpy)"))
     board.make_folder("tpsgd")
     for path, data in package_files(MpyFormat.of(number)).items():
-        board.write(path, data)
+        if Path(path).stem not in AWAY:
+            board.write(path, data)
     board.write(PROGRAM, _program())
 
 
