@@ -27,8 +27,8 @@ PROGRAM = "front_board.py"
 
 #: Modules that stay away from a board: those of the link, of sensors, and of networks that are not measured.
 AWAY = (
-    "serve", "lesson", "taught", "variation", "frames", "cdc", "checkpoint", "learner", "replay", "newclass", "capture", "imu", "microphone",
-    "motion", "kernels_np", "convolution", "convfeedback", "patches",
+    "serve", "lesson", "taught", "variation", "frames", "cdc", "checkpoint", "learner", "replay", "newclass", "capture",
+    "imu", "microphone", "motion", "kernels_np", "convolution", "convfeedback", "patches",
 )  # fmt: skip
 
 CLASSES = 10
