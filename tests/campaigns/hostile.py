@@ -320,7 +320,7 @@ def file_attacks() -> Iterator[Attack]:
     }  # fmt: skip
     for what, (name, make) in values.items():
         codes = (0, *REFUSED) if what in ("a hop of 1", "keys of 39 parts") else tuple(REFUSED)
-        yield Attack(f"{READERS[name][0]}: {what}", READERS[name], {**HONEST, name: make}, codes, seconds=40)
+        yield Attack(f"{READERS[name][0]}: {what}", READERS[name], {**HONEST, name: make}, codes)
 
 
 # -- ports
