@@ -3,6 +3,9 @@
 python docs/make/accuracy.py                                fills the tables
 python docs/make/accuracy.py keep networks out/result.json  keeps the results of comparisons as figures/networks.json
 
+A table of many tasks that was measured bit by bit (suite, folds) is stored as rows; ``keep`` then replaces the cells of
+the tasks and methods that were measured anew.
+
 A figure has the command that makes it, or where there is none its origin. A table stands between
 ``<!-- table: NAME -->`` and ``<!-- end -->``, NAME that of a file in ``figures``;
 ``<!-- table: NAME | task | backprop -->`` takes these columns alone.
@@ -24,7 +27,13 @@ PAGES = (DOCS / "ACCURACY.md", DOCS / "ACCURACY_APPENDIX.md")
 FIGURES = DOCS / "figures"
 
 #: Heads of the columns of networks and methods.
-HEADS = {"tdnn": "TDNN", "rnn": "RNN", "mlp": "MLP", "int-tpsgd": "tpsgd", "int-frozen": "frozen", "bp": "backprop"}
+HEADS = {
+    "tdnn": "TDNN", "rnn": "RNN", "mlp": "MLP", "int-tpsgd": "tpsgd", "int-label": "tpSGD targets",
+    "int-frozen": "frozen", "bp": "backprop", "dfa": "DFA", "fa": "feedback alignment", "drtp": "DRTP",
+}  # fmt: skip
+
+#: The methods whose bytes the suite shows.
+SIZED = ("int-tpsgd", "int-frozen", "bp")
 
 _TABLE = re.compile(r"<!-- table: ([^>]*?) -->\n.*?<!-- end -->", re.S)
 
@@ -86,15 +95,50 @@ def _accuracy(entry: dict[str, Any], chosen: bool) -> str:
 
 
 def keep(name: str, results: Sequence[Path]) -> None:
-    """Keep what a table needs of the results that ``compare --out`` left."""
+    """Keep what a table needs of the results that ``compare --out`` left; stored rows get new cells."""
+    FIGURES.mkdir(exist_ok=True)
+    path = FIGURES / f"{name}.json"
     found = [json.loads(path.read_text(encoding="utf-8")) for path in results]
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if "rows" in stored:
+        for document in found:
+            for one in document["comparisons"]:
+                _renew(stored, one)
+        path.write_text(_rows_text(stored), encoding="utf-8")
+        return
     kept = {
         "command": _command([document["command"] for document in found]),
         "tpsgd": found[0]["tpsgd"],
         "comparisons": [_kept(one) for document in found for one in document["comparisons"]],
     }
-    FIGURES.mkdir(exist_ok=True)
-    (FIGURES / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def _renew(stored: dict[str, Any], one: dict[str, Any]) -> None:
+    """Replace a task's cells by what was measured; of methods that were not measured they stay."""
+    heads = stored["heads"]
+    row = next((row for row in stored["rows"] if row[0] == one["problem"]), None)
+    if row is None:
+        row = [one["problem"], *["-"] * (len(heads) - 1)]
+        stored["rows"].append(row)
+    entries = {HEADS[entry["name"]]: entry for entry in one["entries"] if entry["name"] in HEADS}
+    sizes = [f"{entries[HEADS[name]]['bytes']:,}" for name in SIZED if HEADS[name] in entries]
+    for i, head in enumerate(heads):
+        if head in entries:
+            row[i] = _accuracy(entries[head], chosen=False)
+        elif head == "samples":
+            row[i] = f"{one['test_samples']:,}"
+        elif head == "network":
+            row[i] = re.sub(r"(?<=\d)-\d+( K=\d+)$", r"\1", one["network"]).replace(" K=", ", K=")
+        elif head.startswith("bytes") and len(sizes) == len(SIZED):
+            row[i] = ", ".join(sizes)
+
+
+def _rows_text(stored: dict[str, Any]) -> str:
+    """Return stored rows as JSON with a line each."""
+    fields = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in stored.items() if key != "rows"]
+    rows = ",\n".join("  " + json.dumps(row, ensure_ascii=False) for row in stored["rows"])
+    return "{\n" + ",\n".join([*fields, f' "rows": [\n{rows}\n ]']) + "\n}\n"
 
 
 def _kept(one: dict[str, Any]) -> dict[str, Any]:

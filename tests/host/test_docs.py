@@ -251,6 +251,24 @@ def test_results_are_kept_as_a_table(tmp_path, monkeypatch):
     assert accuracy.filled(page) == page
 
 
+def test_what_is_measured_anew_replaces_its_cells_alone(tmp_path, monkeypatch):
+    accuracy = maker("accuracy")
+    monkeypatch.setattr(accuracy, "FIGURES", tmp_path)
+    rows = [["wand", "old", "70.0 ± 1.0", "-", "9, 9, 9"], ["voice", "old", "80.0 ± 1.0", "60.0 ± 2.0", "5, 6, 7"]]
+    heads = ["task", "network", "tpsgd", "DFA", "bytes: tpsgd, frozen, backprop"]
+    (tmp_path / "suite.json").write_text(json.dumps({"command": "it", "heads": heads, "rows": rows}))
+    entries = [
+        {"name": "int-tpsgd", "accuracies": [0.98, 0.99], "bytes": 6141},
+        {"name": "frozen", "accuracies": [0.1, 0.1], "bytes": 1},  # in floats: no column
+    ]
+    found = {"problem": "voice", "network": "TDNN 12-26@5-9 K=4", "test_samples": 640, "entries": entries}
+    (tmp_path / "result.json").write_text(json.dumps({"command": [], "comparisons": [found]}))
+    accuracy.main(["keep", "suite", str(tmp_path / "result.json")])
+    kept = json.loads((tmp_path / "suite.json").read_text())
+    assert kept["rows"][0] == rows[0]
+    assert kept["rows"][1] == ["voice", "TDNN 12-26@5, K=4", "98.5 ± 0.7", "60.0 ± 2.0", "5, 6, 7"]
+
+
 def test_every_exit_code_has_its_line():
     codes = maker("cli").exit_codes()
     for kind in vars(errors).values():

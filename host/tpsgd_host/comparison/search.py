@@ -2,13 +2,17 @@
 
 A setting's score is the mean accuracy of its validation networks minus their deviation, so rates that sometimes ruin a
 network are not the best, even if their mean is.
+
+The best setting replaces the one that the search began with only if its gain is larger than the gain's standard error
+(Breiman, Friedman, Olshen, Stone, *Classification and Regression Trees*, 1984): on few recordings the best of thirty
+settings is the luckiest. The error is the corrected one of :mod:`~tpsgd_host.comparison.differences`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, sqrt
 from statistics import fmean, stdev
 
 from tpsgd_host.comparison.methods import Method
@@ -29,11 +33,14 @@ class Search:
 
     Attributes
     ----------
+    ratio : float
+        Held-out samples per training sample.
     short, full : dict
         Accuracies after the short runs, and after the full ones.
     """
 
     method: Method
+    ratio: float
     short: dict[Setting, list[float]] = field(default_factory=dict)
     full: dict[Setting, list[float]] = field(default_factory=dict)
 
@@ -46,13 +53,21 @@ class Search:
         new = {one.describe(config, s): s for s in reversed(wanted) if one.valid(config, s)}
         return tuple(s for s in wanted if s in new.values() and one.describe(config, s) not in tried)
 
+    @property
+    def start(self) -> Setting:
+        """The setting that the search begins with: an integer network's own, or the usual rates."""
+        return self.method.settings()[0]
+
     def finalists(self) -> tuple[Setting, ...]:
-        """Return the settings to train in full, best first."""
-        return tuple(self._best_short()[:FINALISTS])
+        """Return the settings to train in full, best first, and the first one in any case."""
+        return tuple(dict.fromkeys((*self._best_short()[:FINALISTS], self.start)))
 
     def best(self) -> Setting:
-        """Return the best setting; the short runs decide a tie."""
-        return max(self.full, key=lambda setting: reliable(self.full[setting]))
+        """Return the best setting (the short runs decide a tie), or the first one if the gain may be luck."""
+        best = max(self.full, key=lambda setting: reliable(self.full[setting]))
+        gains = [after - before for after, before in zip(self.full[best], self.full[self.start], strict=True)]
+        error = sqrt(1 / len(gains) + self.ratio) * stdev(gains) if len(gains) > 1 else 0.0
+        return best if fmean(gains) > error else self.start
 
     def _best_short(self) -> list[Setting]:
         return sorted(self.short, key=lambda setting: -reliable(self.short[setting]))
@@ -74,16 +89,9 @@ def find_settings(
     methods: tuple[Method, ...],
     parts: tuple[Part, ...],
     training: Training,
-    always: tuple[Setting, ...] = (),
 ) -> list[Search]:
-    """Search for each method's best setting on the validation parts; :meth:`Search.best` returns it.
-
-    Parameters
-    ----------
-    always : tuple of Setting
-        Settings to train in full in any case.
-    """
-    searches = [Search(one) for one in methods]
+    """Search for each method's best setting on the validation parts; :meth:`Search.best` returns it."""
+    searches = [Search(one, len(parts[0].test) / len(parts[0].train)) for one in methods]
 
     def run(text: str, epochs: int, wanted: list[tuple[Setting, ...]], full: bool) -> None:
         jobs = jobs_for(methods, wanted, parts, epochs)
@@ -96,8 +104,7 @@ def find_settings(
     for number in range(1, ROUNDS + 1):
         wanted = [search.next(problem.config) for search in searches]
         run(f"searching for learning rates, {number} of {ROUNDS}", short_run(problem), wanted, full=False)
-    finalists = [tuple(dict.fromkeys((*search.finalists(), *always))) for search in searches]
-    run("choosing learning rates", problem.epochs, finalists, full=True)
+    run("choosing learning rates", problem.epochs, [search.finalists() for search in searches], full=True)
     return searches
 
 

@@ -80,7 +80,7 @@ def _expect(
     """Estimate the amount of work before the first round."""
     first = [tuple(s for s in one.settings() if one.valid(problem.config, s)) for one in methods]
     training.expect(jobs_for(methods, first, parts, short_run(problem)), ROUNDS)
-    training.expect(jobs_for(methods, [settings[:FINALISTS] for settings in first], parts, problem.epochs))
+    training.expect(jobs_for(methods, [settings[: FINALISTS + 1] for settings in first], parts, problem.epochs))
     training.expect(jobs_for(methods, [settings[:1] for settings in first], (final,), problem.epochs))
 
 

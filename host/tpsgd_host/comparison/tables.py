@@ -17,8 +17,6 @@ HEADS = ("method", "test accuracy", "bytes", "time", "hidden rate", "output rate
 
 GAP_HEADS = ("difference", "points", "95% interval", "decided")
 
-METHOD_WIDTH = 16  # of "frozen, integers"
-
 NEEDED = "recordings to decide"
 
 FEW = 100  # test samples; with fewer, one is more than a point
@@ -63,9 +61,9 @@ def terminal_table(one: Comparison) -> Table:
     """Return the table for a terminal of 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for i, head in enumerate(HEADS[:-1]):
-        table.add_column(head, justify="right" if i else "left", min_width=0 if i else METHOD_WIDTH)
+        table.add_column(head, justify="right" if i else "left")
     for entry in one.entries:
-        table.add_row(*cells(entry)[:-1])
+        table.add_row(*(cell.replace(" to ", " to\n") for cell in cells(entry)[:-1]))
     return table
 
 

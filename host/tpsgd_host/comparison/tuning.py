@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import sqrt
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 import numpy as np
 
 from tpsgd_host.comparison.integer import IntegerMethod
 from tpsgd_host.comparison.problem import Problem, validation_parts
-from tpsgd_host.comparison.results import Setting
-from tpsgd_host.comparison.search import FINALISTS, ROUNDS, Search, find_settings, short_run
+from tpsgd_host.comparison.search import FINALISTS, ROUNDS, find_settings, short_run
 from tpsgd_host.comparison.training import Training, jobs_for
 from tpsgd_host.comparison.tuned import with_rates
 from tpsgd_host.data.samples import Samples
@@ -26,7 +24,6 @@ from tpsgd_host.model.parsing import load_config
 
 EPOCHS = 20  # default of the planned run
 WORK = 10**10  # maximum multiply-accumulates in a network's forward passes, which keeps the search to about a minute
-AS_IS = (0, 0)  # the setting that keeps a network's rates
 
 
 @dataclass(frozen=True)
@@ -87,35 +84,17 @@ def tune(
     with Training(problem, (method,), 1, progress) as training:
         training.expect(jobs_for((method,), [method.settings()], parts, short_run(problem)), ROUNDS)
         training.expect(jobs_for((method,), [method.settings()[: FINALISTS + 1]], parts, problem.epochs))
-        (found,) = find_settings(problem, (method,), parts, training, always=(AS_IS,))
+        (found,) = find_settings(problem, (method,), parts, training)
     progress(1.0, 1.0, "choosing learning rates")
-    setting = _worth_it(found, len(parts[0].test) / len(parts[0].train))
+    setting = found.best()
     return Tuned(
         method.configure(config, setting, config.seed),
         method.describe(config, setting),
-        before=fmean(found.full[AS_IS]),
+        before=fmean(found.full[found.start]),
         after=fmean(found.full[setting]),
         tried=len(found.short),
         samples=sum(len(part.test) for part in parts),
     )
-
-
-def _worth_it(found: Search, ratio: float) -> Setting:
-    """Return the best setting, or the network's own if the gain is within its standard error.
-
-    The rule of one standard error (Breiman, Friedman, Olshen, Stone, *Classification and Regression Trees*, 1984): on
-    few recordings the best of twenty settings is the luckiest, and the default rates are good. The error is the
-    corrected one of :mod:`~tpsgd_host.comparison.differences`.
-
-    Parameters
-    ----------
-    ratio : float
-        Held-out samples per training sample.
-    """
-    best = found.best()
-    gains = [after - before for after, before in zip(found.full[best], found.full[AS_IS], strict=True)]
-    error = sqrt(1 / len(gains) + ratio) * stdev(gains) if len(gains) > 1 else 0.0
-    return best if fmean(gains) > error else AS_IS
 
 
 def tune_file(

@@ -107,11 +107,29 @@ def test_rates_that_ruin_a_network_now_and_then_are_not_chosen():
     """Backprop once was chosen for a mean of 0.72 whose networks had 0.95 and 0.49."""
     steady, wild = (0.70, 0.71, 0.69), (0.95, 0.95, 0.50)
     assert sum(wild) > sum(steady) and reliable(steady) > reliable(wild)
-    found = Search(Spy((0.0, 0.0)), {(0.0, 0.0): list(wild), (1.0, 0.0): list(steady)})
+    usual = [0.5, 0.5, 0.5]
+    found = Search(Spy((0.0, 0.0)), 0.25, {(0.0, 0.0): usual, (2.0, 0.0): list(wild), (1.0, 0.0): list(steady)})
     assert found.finalists()[0] == (1.0, 0.0)
     found.full = found.short
     assert found.best() == (1.0, 0.0)
     assert reliable([0.9]) == 0.9, "a single network has no deviation"
+
+
+def test_luck_changes_no_rates():
+    """The first setting is kept unless another one's gain is more than its error."""
+    own = [0.95, 0.90, 0.95, 0.90, 0.95]
+    lucky, better = [0.95, 1.0, 0.90, 0.95, 0.95], [0.98, 0.95, 0.97, 0.96, 0.99]
+    start, other = (0, 0), (1, 0)
+    for accuracies, wanted in ((lucky, start), (better, other)):
+        found = Search(method("int-tpsgd"), 0.25, full={start: own, other: accuracies})
+        assert found.best() == wanted
+    assert Search(method("int-tpsgd"), 0.25, full={start: own}).best() == start
+
+
+def test_the_first_rates_are_trained_in_full_even_if_short_runs_are_against_them():
+    short = {(float(i), 0.0): [0.5 + i / 10] * 3 for i in range(5)}
+    found = Search(Spy((0.0, 0.0)), 0.25, short)
+    assert found.finalists() == ((4.0, 0.0), (3.0, 0.0), (2.0, 0.0), (0.0, 0.0))
 
 
 def test_nothing_is_tried_twice_where_hidden_layers_do_not_learn(gesture):

@@ -7,9 +7,7 @@ from dataclasses import replace
 import pytest
 from commands import call
 
-from tpsgd_host.comparison.integer import IntegerMethod
-from tpsgd_host.comparison.search import Search
-from tpsgd_host.comparison.tuning import AS_IS, _worth_it, tune, tune_file
+from tpsgd_host.comparison.tuning import tune, tune_file
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.parsing import load_config
 from tpsgd_host.tasks.export import write_csv
@@ -36,16 +34,6 @@ def test_bad_rates_are_replaced_by_good_ones(gesture, slow):
 def test_what_was_good_is_not_made_worse(gesture):
     found = tune(gesture.config, gesture.train, epochs=8)
     assert found.after >= found.before
-
-
-def test_luck_changes_no_rates():
-    """A network's own rates are left alone unless another setting's gain is more than its error."""
-    own = [0.95, 0.90, 0.95, 0.90, 0.95]
-    lucky, better = [0.95, 1.0, 0.90, 0.95, 0.95], [0.98, 0.95, 0.97, 0.96, 0.99]
-    for other, wanted in ((lucky, AS_IS), (better, (1, 0))):
-        found = Search(IntegerMethod("int-tpsgd", "it"), full={AS_IS: own, (1, 0): other})
-        assert _worth_it(found, 0.25) == wanted
-    assert _worth_it(Search(IntegerMethod("int-tpsgd", "it"), full={AS_IS: own}), 0.25) == AS_IS
 
 
 def test_too_few_recordings_to_choose_by(gesture, slow):
