@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd_host.boards.hearing import memory_of_front
 from tpsgd_host.comparison.problem import Part
 from tpsgd_host.comparison.results import Setting, Trained
 from tpsgd_host.data.samples import Samples
@@ -26,7 +27,7 @@ RATES = (2.0**-6, 2.0**-4, 2.0**-8, 2.0**-2, 2.0**-10)
 FACTORS = (1.0, 0.5, 2.0)
 
 #: Rules that follow an error back, and the norm that their gradients are clipped to, as practitioners do. Without it an
-#: RNN unlearns everything at a rate that is a little too large: see "What the figures rest on" in docs/ACCURACY.md.
+#: RNN unlearns everything at a rate that is a little too large.
 CLIPPED = ("bp", "fa", "dfa")
 CLIP = 1.0
 
@@ -98,8 +99,9 @@ class FloatMethod:
         )
 
     def bytes(self, config: Config, samples: Samples) -> int:
-        """Return the RAM that the rule needs for training, with four bytes per number."""
-        return training_bytes(self.rule, Architecture.from_model(build_model(config, samples)))
+        """Return the RAM that the rule needs for training, with four bytes per number, and that of a front end."""
+        model = build_model(config, samples)
+        return training_bytes(self.rule, Architecture.from_model(model)) + memory_of_front(model)
 
     @property
     def _still(self) -> bool:

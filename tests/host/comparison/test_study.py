@@ -6,14 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sensors import SOUND
 
+from tpsgd_host.boards.hearing import memory_of_front
 from tpsgd_host.comparison import compare, task_problem
 from tpsgd_host.comparison.floats import FloatMethod
 from tpsgd_host.comparison.methods import method
 from tpsgd_host.comparison.problem import validation_parts
 from tpsgd_host.comparison.results import Trained
 from tpsgd_host.comparison.search import SHORT_WORK, Search, reliable, short_run
+from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.model.build import build_model
+from tpsgd_host.model.parsing import parse_config
 
 pytestmark = pytest.mark.xdist_group("study")  # one worker: a fixture trains for all tests
 
@@ -186,6 +191,16 @@ def test_seeds_are_the_same_network_in_floats(gesture):
     """Floats begin with the integers' weights: the frozen layers are the same, so the accuracies are close."""
     integers, floats = (compare(gesture, (rule,), seeds=3).entries[0] for rule in ("int-frozen", "frozen"))
     assert abs(integers.mean - floats.mean) < 0.1
+
+
+def test_a_front_end_takes_its_bytes_whatever_learns():
+    config = parse_config(SOUND, "sound")
+    samples = Samples(np.zeros((2, 20, 16)), np.array([0, 1], np.uint8), ("a", "b"), ("1", "2"), np.array([2, 3]))
+    front = memory_of_front(build_model(config, samples))
+    plain = replace(config, layout=replace(config.layout, front=None))
+    assert front > 3000
+    for name in ("int-tpsgd", "bp"):
+        assert method(name).bytes(config, samples) - method(name).bytes(plain, samples) == front
 
 
 def test_a_layer_loss_of_ones_own(gesture_rnn):
