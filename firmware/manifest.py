@@ -18,11 +18,13 @@ metadata(description="Networks that train themselves, in integers", version="0.1
 MODULES = (
     "__init__.py",
     "adpcm.py",
+    "analog.py",
     "answer.py",
     "buffers.py",
     "capture.py",
     "cdc.py",
     "checkpoint.py",
+    "chunks.py",
     "convfeedback.py",
     "convolution.py",
     "distance.py",

@@ -1,4 +1,4 @@
-"""Slots of a digital microphone as int16, compiled."""
+"""What microphones give as int16, compiled."""
 
 import micropython
 
@@ -18,3 +18,12 @@ def narrow(source, target, count: int, shift: int):
         elif v < -32768:
             v = -32768
         y[i] = v
+
+
+@micropython.viper
+def centre(source, target, at: int, count: int):
+    """Do as the readable one."""
+    x = ptr16(source)
+    y = ptr16(target)
+    for i in range(count):
+        y[i] = (x[at + i] << 4) - 32768

@@ -15,7 +15,7 @@ from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.settings import Document, Table
 
 FILE = "sensors.toml"
-KEYS = ("title", "aliases", "kind", "pins", "install", "code", "notes")
+KEYS = ("title", "aliases", "kind", "pins", "install", "code", "notes", "system")
 
 STREAM = "stream"
 
@@ -51,6 +51,8 @@ class SensorProfile:
         Its driver, as ``mpremote mip install`` takes it; empty where none is needed.
     notes : str
         What a user should know.
+    system : {"micropython", "circuitpython"}
+        What must run on the board.
     """
 
     name: str
@@ -61,6 +63,7 @@ class SensorProfile:
     install: str = ""
     notes: str = ""
     aliases: tuple[str, ...] = ()
+    system: str = "micropython"
 
     def as_dict(self) -> dict[str, object]:
         """Return it for JSON."""
@@ -142,6 +145,7 @@ def _sensor(name: str, table: Table) -> SensorProfile:
         table.text("install", ""),
         table.text("notes", ""),
         table.texts("aliases", 1, 20),
+        table.choice("system", "micropython", ("micropython", "circuitpython")),
     )
 
 

@@ -168,14 +168,16 @@ def _sensor_text(model: Model, board: BoardProfile, name: str, pins: str) -> byt
         if pins:
             raise ConfigError("--pins says where a sensor is, and none is named", "name it: --sensor NAME")
         return b""
-    if board.firmware == CIRCUITPYTHON:
-        raise ConfigError(
-            f"the sensors that are known need MicroPython, the {board.name} has CircuitPython",
-            "write a sensor.py with a function open() by hand (docs/SENSORS.md), or take MicroPython",
-        )
     profile = load_sensor(name)
     if profile.name == STREAM:
         raise ConfigError("only the virtual board hears what the host plays", "name another --sensor")
+    if profile.system != board.firmware:
+        names = {CIRCUITPYTHON: "CircuitPython"}
+        needs, has = (names.get(one, "MicroPython") for one in (profile.system, board.firmware))
+        raise ConfigError(
+            f"the sensor {profile.name} needs {needs}, the {board.name} has {has}",
+            "tpsgd-host sensors lists others; a sensor.py by hand works, too (docs/SENSORS.md)",
+        )
     return sensor_program(profile, parse_pins(pins), model.layout.front)
 
 
