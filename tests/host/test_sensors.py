@@ -37,8 +37,6 @@ def models(tmp_path, monkeypatch):
 KNOWN = [
     name for name, one in load_sensors().items() if one.system == "micropython" and name not in ("stream", "analog")
 ]
-    name for name, one in load_sensors().items() if one.system == "micropython" and name not in ("stream", "analog")
-]
 
 
 @pytest.mark.parametrize("name", KNOWN)
