@@ -13,6 +13,13 @@ from tpsgd.segmenter import Segmenter
 _BAD_RECORD = 6
 
 
+def begin(server):
+    """Begin a raw record."""
+    if not server.raw:
+        server.raw = Raw(server)
+    server.raw.begin()
+
+
 class Whole(Segmenter):
     """Takes a recording as one word: keeps all of its frames."""
 

@@ -168,10 +168,11 @@ class Server:
         return lesson
 
     def end_lesson(self):
-        """End the lesson, if there is one, and give its memory back."""
+        """End the lesson, if there is one, and give back its memory and that for raw records."""
         if self.lesson:
             self.lesson.deafen()
-            self.lesson = self.link.idle = None
+        if self.lesson or self.raw:
+            self.lesson = self.raw = self.link.idle = None
 
     def _more(self):
         """Return whether bytes are waiting to be read."""
@@ -205,7 +206,9 @@ class Server:
                     self._forget_record()
                     raise RefusedError(BAD_RECORD, text)
                 if self.op > 1:
-                    self._begin_raw()
+                    from tpsgd import raw
+
+                    raw.begin(self)
             elif self.op > 1:
                 i = self.raw.take(payload, i, end)
                 if self.raw.done:
@@ -217,14 +220,6 @@ class Server:
                 i += n
                 if self.at == size:
                     self._learn()
-
-    def _begin_raw(self):
-        """Begin a raw record. The code for them is loaded with the first one."""
-        if not self.raw:
-            from tpsgd.raw import Raw
-
-            self.raw = Raw(self)
-        self.raw.begin()
 
     def _learn(self):
         """Apply the complete record and keep its result."""
@@ -281,8 +276,6 @@ class Server:
         except ImportError as error:
             raise RefusedError(NO_ENGINE, str(error) + " cannot run on " + runtime.machine()) from error
         self.end_lesson()
-        if self.raw:
-            self.raw = None  # it writes into the sample of the network that goes
         self.network = None
         path = self.folder + MODEL
         load_or_recover(path, UnreadableError, self._read, path, k)

@@ -30,7 +30,7 @@ from pathlib import Path
 import base
 import numpy as np
 from boards import LocalBoard
-from liars import HARMLESS, LIES, LyingPort
+from liars import HARMLESS, LESSON_LIES, LIES, LyingPort
 from networks import model, samples, write_csv
 
 from tpsgd import frames
@@ -455,7 +455,7 @@ def attacked_port(serve: Callable[[socket.socket], None] | None) -> Iterator[str
 
 def port_attacks() -> Iterator[tuple[Attack, Callable[[socket.socket], None] | None]]:
     """Yield each command with every talker that may be at its port; the URL follows its words."""
-    valid = b"".join(Frame(kind, 7, bytes(60)).encode() for kind in (0x81, 0x84, 0x85, 0x86, 0x87))
+    valid = b"".join(Frame(kind, 7, bytes(60)).encode() for kind in (0x81, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A))
     strangers: dict[str, Callable[[socket.socket], None] | None] = {
         "loop://": None, "an echo": echo, "a REPL": repl, "silence": silence, "a flood of frames": flood(valid),
         "a flood of text": flood(b"spam " * 100), "a flood of lines": flood(b"spam\r\n" * 100),
@@ -470,6 +470,10 @@ def port_attacks() -> Iterator[tuple[Attack, Callable[[socket.socket], None] | N
             # Some lies are about what a command does not ask for.
             codes = tuple(REFUSED) if what == "stream" and lie not in HARMLESS else (0, *REFUSED)
             yield Attack(f"{what}: {lie}", words, HONEST, codes), liar(kind, change, TABLE_MODEL)
+    for lie, (kind, change) in LESSON_LIES.items():
+        for what in ("monitor", "monitor --data"):
+            attack = Attack(f"{what}: {lie}", COMMANDS[what], HONEST, (0, *REFUSED))
+            yield attack, liar(kind, change, TABLE_MODEL)
     for name in ("../../PWN", ABSOLUTE, "x" * 255, "..", "-rf"):
         attack = Attack(f"pull: a model named {name[:12]!r}", ("pull", "--port"), HONEST, (0,))
         yield attack, liar(0, fault, renamed(name=name))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tpsgd import frames
+from tpsgd import frames, lesson
 from tpsgd_host.link.port import Port
 from tpsgd_host.link.wire import Decoder, Frame
 
@@ -200,6 +200,32 @@ LIES: dict[str, tuple[int, Lie]] = {
     "ACK with a probability just above one": (frames.ACK, put("<B", 7, 128)),
     "ACK with a class there is not": (frames.ACK, put("<B", 6, 250)),
     "ACK with results from the future": (frames.ACK, put("<I", 2, 99999)),
+}
+
+
+def lengthen(frame: Frame, number: int) -> bytes:
+    """Send more than there is."""
+    return frame.payload + bytes(40)
+
+
+def empty(frame: Frame, number: int) -> bytes:
+    """Send a frame without payload."""
+    return b""
+
+
+#: What a board can lie about in a lesson.
+LESSON_LIES: dict[str, tuple[int, Lie]] = {
+    "HEARD with a class there is not": (lesson.HEARD, put("<B", 8, 77)),
+    "HEARD with a probability above one": (lesson.HEARD, put("<B", 9, 200)),
+    "HEARD too long": (lesson.HEARD, lengthen),
+    "HEARD without payload": (lesson.HEARD, empty),
+    "LEVEL too long": (lesson.LEVEL, lengthen),
+    "LEVEL without payload": (lesson.LEVEL, empty),
+    "LESSON with a label there is not": (lesson.LESSON, put("<B", 3, 9)),
+    "LESSON with a class there is not": (lesson.LESSON, put("<B", 4, 99)),
+    "LESSON with a probability above one": (lesson.LESSON, put("<B", 5, 255)),
+    "LESSON without payload": (lesson.LESSON, empty),
+    "CHUNK of a sample from another place": (frames.CHUNK, put("<I", 0, 5, after=20)),
 }
 
 #: Lies that change nothing a run depends on: it ends as it should.

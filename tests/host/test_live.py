@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from boards import FaultyPort
 from commands import call
-from liars import LyingPort, put
+from liars import LESSON_LIES, LyingPort
 from processes import board_pids
 from sensors import GESTURES, SOUND, write_gestures
 from sounds import write_wav
@@ -306,31 +306,9 @@ def lying(hearing, kind, lie):
             yield live
 
 
-def long_payload(frame, number):
-    return frame.payload + bytes(40)
-
-
-def no_payload(frame, number):
-    return b""
-
-
-@pytest.mark.parametrize(
-    ("kind", "lie"),
-    [
-        (lesson.HEARD, put("<B", 8, 77)),
-        (lesson.HEARD, put("<B", 9, 200)),
-        (lesson.HEARD, long_payload),
-        (lesson.HEARD, no_payload),
-        (lesson.LEVEL, long_payload),
-        (lesson.LEVEL, no_payload),
-        (lesson.LESSON, put("<B", 2 + 1, 9)),
-        (lesson.LESSON, put("<B", 2 + 2, 99)),
-        (lesson.LESSON, put("<B", 2 + 3, 255)),
-        (lesson.LESSON, no_payload),
-        (frames.CHUNK, put("<I", 0, 5, after=20)),
-    ],
-)
-def test_what_cannot_be_is_refused(hearing, kind, lie):
+@pytest.mark.parametrize("what", LESSON_LIES)
+def test_what_cannot_be_is_refused(hearing, what):
+    kind, lie = LESSON_LIES[what]
     with (
         pytest.raises(TpsgdError, match=r"not possible|another part|asked for") as caught,
         lying(hearing, kind, lie) as live,
