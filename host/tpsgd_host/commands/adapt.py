@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from tpsgd_host.adaptation.adapt import PASSES, TRAIN, AdaptReport, adapt
+from tpsgd_host.adaptation.adapt import FEW, PASSES, TRAIN, AdaptReport, adapt
+from tpsgd_host.adaptation.knowing import EPOCHS, Known
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.model.surgery import ADAPTOR_UNITS
 from tpsgd_host.names import listing
@@ -26,11 +28,61 @@ def show(report: AdaptReport) -> None:
         echo(f"  stays:  {listing(frozen)}, one byte per weight")
     before, now = report.ram
     echo(f"  RAM to train in: {before:,} -> {now:,} bytes, including the link's buffers")
+    if report.known is not None:
+        _show_known(report.known)
     for remark in report.remarks:
         echo(f"note: {remark}")
     echo("next:")
     echo(f"  tpsgd-host flash {report.out} --board virtual")
-    echo(f"  tpsgd-host stream FEW.csv --epochs {PASSES}")
+    if report.known is None:
+        echo(f"  tpsgd-host stream FEW.csv --epochs {PASSES}")
+    else:
+        echo("  tpsgd-host teach, or Learner.teach and practise in your program (docs/ON_DEVICE.md)")
+
+
+_ANSWERS = {
+    "network": "the network, which practises varied samples and the means of the known",
+    "prototypes": "the nearest prototype; nothing learns",
+    "both": "network and prototypes together; the network practises varied samples and the means",
+}
+
+
+def _show_known(known: Known) -> None:
+    """Print how a model with prototypes answers, and what to expect of it."""
+    prototypes = known.model.prototypes
+    assert prototypes is not None
+    echo(f"  answers by: {_ANSWERS[known.way]}")
+    echo(f"  {len(prototypes.labels)} prototypes of {prototypes.vectors.shape[1]} bytes, in flash")
+    if known.expected:
+        counts = known.expected[0].counts
+        echo("  somebody new / those known, in percent, by samples a class:")
+        echo("    " + f"{'':12}" + "".join(f"{n:>12}" for n in counts))
+        for one in known.expected:
+            pairs = zip(one.new, one.old, strict=True)
+            cells = ["-" if a is None or b is None else f"{100 * a:.1f}/{100 * b:.1f}" for a, b in pairs]
+            mark = "*" if one.way == known.way else " "
+            echo(f"   {mark}{one.way:12}" + "".join(f"{cell:>12}" for cell in cells))
+        (chosen,) = (one for one in known.expected if one.way == known.way)
+        echo("    " + f"{'bytes':12}" + "".join(f"{size:>12,}" for size in chosen.bytes))
+        echo("    " + f"{'s of RP2040':12}" + "".join(f"{s:>12.1f}" for s in chosen.seconds))
+    if known.doubt is not None:
+        echo(
+            f"  not sure: refuses {100 * known.doubt.misses:.1f} % of the known, and takes "
+            f"{100 * known.doubt.foreign:.1f} % of synthetic foreign ones"
+        )
+
+
+def _percent(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    """Read ``5%``, ``5`` or ``0.5%`` as a share."""
+    if value is None:
+        return None
+    try:
+        share = float(value.strip().removesuffix("%")) / 100
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 0.5:
+        raise click.BadParameter(f"{value!r} must be a percentage from 0% to 50%")
+    return share
 
 
 def _shifts(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -68,16 +120,31 @@ def _shifts(_context: click.Context, _parameter: click.Parameter, value: str | N
     "[default: the smallest at which the model's output learned]",
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--data", type=FILE, metavar="FILE", help="Recordings of the model's classes: it gets prototypes.")
+@click.option("--persons", metavar="COLUMN", help="With --data: who made each; each is held out to find the best way.")
+@click.option(
+    "--samples", type=click.IntRange(1), metavar="N",
+    help=f"With --data: samples a class that somebody new will show.  [default: {FEW}]",
+)  # fmt: skip
+@click.option("--ram", type=click.IntRange(1), metavar="BYTES", help="With --data: most RAM for learning on the board.")
+@click.option(
+    "--misses", callback=_percent, metavar="PERCENT",
+    help="With --data: add the class none for what is foreign, and let it take this share of the known, such as 5%.",
+)  # fmt: skip
+@click.option(
+    "--epochs", type=click.IntRange(1), metavar="N",
+    help=f"With --data: passes to train networks to measure on.  [default: {EPOCHS}]",
+)  # fmt: skip
 @json_option
 def command(
     trained: Path, out: Path, train: str | None, units: int | None, added: tuple[str, ...], shifts: tuple[int, ...],
-    force: bool, as_json: bool,
+    force: bool, as_json: bool, **known: Any,
 ) -> None:  # fmt: skip
     """Prepare a TRAINED model to learn more on a board.
 
     The result is a model to flash, for a new wearer, place or class.
 
-    This needs no data and trains nothing: the new model first predicts the same as the trained one, and then learns
+    Without --data this trains nothing: the new model first predicts the same as the trained one, and then learns
     from the few samples that you stream to it, or that the board's own sensor sees. Layers that do not learn take one
     byte per weight instead of two.
 
@@ -86,17 +153,26 @@ def command(
     --train adaptor  a small dense layer is inserted before it and learns too
     --train all      every layer learns
 
+    With --data the model gets prototypes, the means of these recordings. It answers by the network, by the nearest
+    prototype, or by both, whichever is best for somebody new; with --misses it says when it is not sure.
+
     \b
     Examples:
       tpsgd-host pull -o trained.tpsgd
       tpsgd-host adapt trained.tpsgd -o mine.tpsgd
       tpsgd-host adapt trained.tpsgd -o more.tpsgd --add-class wave
+      tpsgd-host adapt trained.tpsgd -o mine.tpsgd --data data.csv --misses 5%
     """
     if train == "output" and units:
         raise click.UsageError("--train output has no adaptor: leave out --adaptor, or use --train adaptor.")
+    given = {name: value for name, value in known.items() if value is not None}
+    if given and "data" not in given:
+        raise click.UsageError(f"--{next(iter(given))} needs recordings: name them with --data.")
+    if given and (units or train not in (None, "output")):
+        raise click.UsageError("With --data only the output learns: leave out --train and --adaptor.")
     report = adapt(
         trained, out, train=train or ("adaptor" if units else "output"), units=units or 0, added=added, shifts=shifts,
-        force=force,
+        force=force, **given,
     )  # fmt: skip
     if as_json:
         echo(json.dumps(report.as_dict(), indent=2))

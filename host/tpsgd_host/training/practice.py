@@ -55,7 +55,7 @@ def with_prototypes(model: Model, data: Bytes, labels: Bytes, persons: Sequence[
         Its body is frozen already.
     data, labels : ndarray of uint8, shapes (R, T*C), (R,)
     persons : sequence of str, length R
-        Who made each sample: then there is a mean of each person and class, else ``MEANS`` of each class.
+        Who made each sample: there is a mean of each person and class, ``MEANS`` of a class of samples of nobody.
     how
         Further fields of :class:`~tpsgd_host.model.prototypes.Prototypes`.
     """
@@ -65,7 +65,7 @@ def with_prototypes(model: Model, data: Bytes, labels: Bytes, persons: Sequence[
     for y in sorted(set(labels.tolist())):
         for name in sorted(set(who[labels == y])):
             own = x[(labels == y) & (who == name)]
-            for vector in means(own, 1 if persons else MEANS):
+            for vector in means(own, 1 if name else MEANS):
                 vectors.append(vector)
                 classes.append(y)
     mu, owners = np.stack(vectors), np.array(classes, np.uint8)
