@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -76,6 +78,16 @@ def test_what_a_board_cannot_give_is_refused(here, interpreter):
     assert "what is played to it" in fails(3, "record", "set", "--port", "virtual", "--board-dir", "board")
     assert "real board" in fails(3, "record", "set", "--port", "/dev/ttyX", "--from", "words")
     assert "of which labels" in fails(3, "record", "set", "--from", "words", "--takes", "2")
+
+
+def test_a_recording_that_ends_early_ends_the_tape(here, interpreter, monkeypatch):
+    put(here, SOUND, here / "words")
+    wrong = []
+    monkeypatch.setattr(sys, "unraisablehook", wrong.append)
+    port = ("--port", "virtual", "--board-dir", "board", "--from", "words")
+    said = call("record", "set", *port, "--fast", "--labels", "x", "--takes", "1")
+    gc.collect()
+    assert "1 recordings added" in said and not wrong
 
 
 def recorder_of(folder, prompter=None, labels=()):

@@ -200,11 +200,10 @@ def test_a_link_too_slow_is_told_as_an_overrun(tmp_path, layout):
             if not len(piece.values):
                 read.set()
     assert player.lost > 0
-    assert taping.overruns == 1
+    assert 1 <= taping.overruns == sum(piece.lost for piece in pieces)
     values = values_of(pieces)[:, 0].tolist()
     assert len(values) == (player.blocks - player.lost) * 32
-    torn = next(piece for piece in pieces if piece.lost)
-    assert set(torn.values[:, 0].tolist()) == {7}, "what came before the gap is in a piece of its own"
+    assert values == [1] * (len(values) - 320) + [7] * 320
 
 
 def test_what_cannot_be_is_refused(tmp_path, layout):

@@ -6,13 +6,14 @@ Shapes: R values of a piece, C channels.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import suppress
 
 import numpy as np
 
 from tpsgd_host.boards.player import Player
 from tpsgd_host.data.playing import Piece, Values
-from tpsgd_host.errors import BoardError
+from tpsgd_host.errors import BoardError, TpsgdError
 from tpsgd_host.link.tape import COMPRESSED, VALUES, TapeLink, TapePiece
 
 #: Seconds to wait for a piece before the keys are looked at.
@@ -58,8 +59,8 @@ class Taping:
         self._received = self._largest = 0  # values of a channel: in all, and in a full piece
         self.overruns = self.missed = 0
 
-    def pieces(self) -> Iterator[Piece]:
-        """Yield what comes; an empty piece where nothing has come for a moment.
+    def pieces(self) -> Generator[Piece, None, None]:
+        """Yield what comes; an empty piece where nothing has come for a moment. Close it where it is left early.
 
         Raises
         ------
@@ -86,8 +87,11 @@ class Taping:
                     self._begin()  # a board that is gone is noticed here
                     heard = time.monotonic()
                     yield Piece(self._nothing(), lost=True)
-        finally:
-            self._link.end()
+        except GeneratorExit:  # the user has ended it
+            with suppress(TpsgdError):
+                self._link.end()
+            raise
+        self._link.end()
         while (rest := self._link.piece(0)) is not None:
             yield self._labelled(rest)
         if self._player is not None and self._player.error:

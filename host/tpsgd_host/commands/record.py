@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,7 +164,7 @@ class BoardSource:
                 player = stack.enter_context(Player(pieces, place, layout.front.rate, not fast))
             channels = 1 if layout.hears else layout.channels
             taping = Taping(line.tape(), layout.front.rate, channels, self.compressed, player, by_place=fast)
-            yield layout, taping.pieces()
+            yield layout, stack.enter_context(closing(taping.pieces()))
 
 
 def _pieces(source: Path | str, layout: Layout, pause: float | None) -> Iterator[Piece]:
