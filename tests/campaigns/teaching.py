@@ -4,7 +4,8 @@ python tests/campaigns/teaching.py FOLDER [--live]
 
 FOLDER holds recordings in the layout of the Free Spoken Digit Dataset, ``{digit}_{speaker}_{take}.wav``. For each
 speaker a virtual board (64 KB of heap, compiled program) with an untrained network is taught a few samples of four
-words, practises, and predicts the speaker's other recordings of these words. Samples are made by the front end on the
+words, practises, and predicts the speaker's other recordings of these words. ``--rp2040`` teaches the first lesson
+to an emulated RP2040 instead, and says how many seconds the chip takes. Samples are made by the front end on the
 host, of whole recordings, because these have no silence around the word.
 
 With ``--live`` the recordings are played to the virtual board, one after the other with pauses: it finds the words by
@@ -23,6 +24,8 @@ import base  # noqa: F401  (finds the helpers)
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd_host.bench.emulated import rp2040
+from tpsgd_host.bench.emulated.board import EmulatedBoard
 from tpsgd_host.boards.virtual import find_interpreter, interpreter_mpy
 from tpsgd_host.data.frontend import LogMel, mel_edges
 from tpsgd_host.data.samples import Samples
@@ -72,6 +75,7 @@ with open("taught.bin", "rb") as file:
         learner.feed(x)
         learner.teach(y)
 learner.practise({practice})
+{taught}
 right = 0
 with open("shown.bin", "rb") as file:
     for n in range({shown}):
@@ -82,6 +86,12 @@ with open("shown.bin", "rb") as file:
 gc.collect()
 print(right, n + 1, learner.replay.kept, learner.network.crc(), gc.mem_free() if hasattr(gc, "mem_free") else 0)
 """
+
+#: Prints the milliseconds of teaching, on a board that has a clock.
+TAUGHT = "print(time.ticks_diff(time.ticks_ms(), t0))"
+
+#: Samples that an emulated board predicts: few, because accuracy is measured on the virtual one.
+SHOWN = 10
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -101,11 +111,13 @@ def signed(stored: Bytes) -> bytes:
 
 
 def teach(
-    said: dict[str, Bytes], words: tuple[str, ...], samples: int, passes: int, seed: int, heap: int, python: str = ""
-) -> tuple[int, ...]:
+    said: dict[str, Bytes], words: tuple[str, ...], samples: int, passes: int, seed: int, heap: int, python: str = "",
+    board: EmulatedBoard | None = None,
+) -> tuple[int, ...]:  # fmt: skip
     """Teach a board words; return (right, predicted, samples kept, CRC of the weights, bytes of heap left).
 
-    ``python`` names another interpreter than the virtual board's, which then runs the sources.
+    ``python`` names another interpreter than the virtual board's, which then runs the sources. An emulated
+    ``board`` is taught instead; the milliseconds which it took stand first.
     """
     dice = np.random.default_rng(seed)
     rows = {w: said[w][dice.permutation(len(said[w]))] for w in words}
@@ -118,9 +130,11 @@ def teach(
     taught = [bytes([y]) + signed(rows[w][i]) for i in range(samples) for y, w in enumerate(words)]
     shown = [bytes([y]) + signed(row) for y, w in enumerate(words) for row in rows[w][samples:]]
     count = samples * len(words)
-    main = MAIN.format(
-        budget=count * (SAMPLE + 48) + SAMPLE, size=SAMPLE, count=count, shown=len(shown), practice=passes * count
-    )
+    lesson = {"budget": count * (SAMPLE + 48) + SAMPLE, "size": SAMPLE, "count": count, "practice": passes * count}
+    if board:
+        data = {"model.tpsgd": model.to_bytes(), "taught.bin": b"".join(taught), "shown.bin": b"".join(shown)}
+        return seconds_of(board, data, MAIN.format(**lesson, shown=SHOWN, taught=TAUGHT))
+    main = MAIN.format(**lesson, shown=len(shown), taught="")
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
         folder = Path(place)
         files = package_files(None if python else MpyFormat.of(interpreter_mpy()))
@@ -157,6 +171,12 @@ def live(
 def main_live(options: argparse.Namespace) -> int:
     """Measure the lessons over the link."""
     speakers = sorted({one.fields["speaker"] for one in find_recordings(options.folder, "{label}_{speaker}_{take}")})
+    if options.rp2040:
+        who, said = min(load(options.folder).items())
+        with rp2040.RP2040() as board:
+            found = teach(said, tuple(options.words[0]), options.samples, options.passes, 1, 0, board=board)
+        print(f"{who}: {found[0] / 1000:.1f} s to start, teach and practise; {found[5]} bytes free")
+        return 0
     means = []
     for who in speakers:
         done = [
@@ -172,6 +192,15 @@ def main_live(options: argparse.Namespace) -> int:
     return 0
 
 
+def seconds_of(board: EmulatedBoard, files: dict[str, bytes], main: str) -> tuple[int, ...]:
+    """Teach an emulated board; return its milliseconds, then what :data:`MAIN` prints."""
+    number = int(board.run("import sys\nprint(sys.implementation._mpy)"))
+    board.make_folder("tpsgd")
+    for path, data in {**package_files(MpyFormat.of(number)), **files}.items():
+        board.write(path, data)
+    return tuple(int(part) for part in board.run("import time\nt0 = time.ticks_ms()\n" + main, 1800).split())
+
+
 def main() -> int:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -179,12 +208,19 @@ def main() -> int:
     parser.add_argument("--words", nargs="+", default=["2468", "0379", "1586", "2790"], help="digits of each lesson")
     parser.add_argument("--samples", type=int, default=5)
     parser.add_argument("--passes", type=int, default=10)
+    parser.add_argument("--rp2040", action="store_true", help="seconds on an emulated RP2040 at 125 MHz")
     parser.add_argument("--heap", type=int, default=0, help="KB; by default 64, and 144 with --live")
     parser.add_argument("--live", action="store_true", help="play the recordings to the board, and teach over the link")
     options = parser.parse_args()
     options.heap = options.heap or (144 if options.live else 64)
     if options.live:
         return main_live(options)
+    if options.rp2040:
+        who, said = min(load(options.folder).items())
+        with rp2040.RP2040() as board:
+            found = teach(said, tuple(options.words[0]), options.samples, options.passes, 1, 0, board=board)
+        print(f"{who}: {found[0] / 1000:.1f} s to start, teach and practise; {found[5]} bytes free")
+        return 0
     means = []
     for who, said in sorted(load(options.folder).items()):
         lessons = [

@@ -3,6 +3,7 @@
 You bring the emulator and the board's firmware, see ``tpsgd_host/bench/emulated/esp32.py``. The tests take a minute.
 """
 
+import ears
 import numpy as np
 import pytest
 
@@ -42,8 +43,7 @@ gc.collect()
 @pytest.fixture(scope="module")
 def board():
     """A board with the trainer, compiled for it."""
-    with esp32.ESP32() as board:
-        hearing.copy_trainer(board)
+    with esp32.ESP32(hearing.copy_trainer) as board:
         yield board
 
 
@@ -80,3 +80,9 @@ def test_hearing(board, record_property):
     assert frame // 8 < 240_000
     assert last // 8 < 350_000
     assert heap < 5000
+
+
+@pytest.mark.parametrize(("rate", "count"), [(8000, 12), (16000, 4)])
+def test_hears_and_learns_words_as_the_host(board, data_dir, tmp_path, rate, count):
+    recordings = ears.official(data_dir, count, rate)
+    assert ears.there(board, recordings, rate, 4) == ears.here(recordings, rate, tmp_path)

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import cases
+import ears
 import pytest
 import sources
 
@@ -221,6 +222,14 @@ def test_the_front_end_at_8_khz(board, record_property):
     assert share < 0.15
     assert word < 0.05 * 125e6
     assert heap + 321 < 5000  # objects included
+
+
+@pytest.mark.parametrize(("rate", "count"), [(8000, 12), (16000, 4)])
+def test_hears_and_learns_words_as_the_host(board, data_dir, tmp_path, rate, count):
+    if os.environ.get("TPSGD_RP2040_SLOW"):
+        count = 200
+    recordings = ears.official(data_dir, count, rate)
+    assert ears.there(board, recordings, rate, 5) == ears.here(recordings, rate, tmp_path)
 
 
 @pytest.mark.parametrize(("module", "name"), SUITE)

@@ -39,6 +39,7 @@ TOML = """
 classes = {classes}
 [frontend]
 kind = "logmel"
+{front}
 [data]
 steps = {steps}
 [training]
@@ -109,10 +110,14 @@ class Hearing:
         return self.hold + self.computed if self.computed is not None else None
 
 
-def hearing_model(name: str) -> Model:
-    """Return an untrained network of :data:`NETWORKS` for ten words, with the front end that ``new`` writes."""
+def hearing_model(name: str, front: str = "") -> Model:
+    """Return an untrained network of :data:`NETWORKS` for ten words.
+
+    The front end is as ``new`` writes it, but for the lines of TOML in ``front``.
+    """
     training, layer = NETWORKS[name]
-    text = TOML.format(classes=[str(i) for i in range(CLASSES)], steps=STEPS, training=training, layer=layer)
+    classes = [str(i) for i in range(CLASSES)]
+    text = TOML.format(classes=classes, steps=STEPS, training=training, layer=layer, front=front)
     config = parse_config(text, "hearing.toml")
     assert isinstance(config.layout.front, LogMel)
     labels = np.arange(CLASSES, dtype=np.uint8)
@@ -136,8 +141,7 @@ def measure_hearing(tell: Callable[[str], None] = lambda text: None) -> list[Hea
                 for engine in ("viper", "thumb")
             ]
     if esp32.missing() is None:
-        with esp32.ESP32() as board:
-            copy_trainer(board)
+        with esp32.ESP32(copy_trainer) as board:
             found += [
                 _hearing("ESP32", "viper", name, "instructions", 0, on_emulated(board), tell) for name in NETWORKS
             ]
