@@ -2,11 +2,16 @@
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
+from tpsgd import kernels_plain, network
+from tpsgd.replay import Replay
 from tpsgd_host.bench import hearing
+from tpsgd_host.boards.hearing import describe_front, memory_of_taught
 from tpsgd_host.cli import cli
-from tpsgd_host.model.modelfile import memory
+from tpsgd_host.model.modelfile import memory, parsed
+from tpsgd_host.model.surgery import with_learning
 
 
 def test_the_engines_of_the_virtual_board_are_measured(interpreter, monkeypatch):
@@ -37,3 +42,14 @@ def test_an_answer_is_the_hold_and_what_is_computed():
 def test_instructions_alone_say_nothing_of_seconds():
     h = hearing.Hearing("ESP32", "viper", "RNN", "instructions", 1, 2, 3, 4000, 0.224, 0.016, 0)
     assert h.share is h.computed is h.answer is None
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_taught_sample_takes_what_is_said(frozen):
+    model = hearing.hearing_model("TDNN 16-23@5")
+    model = with_learning(model, 1) if frozen else model
+    each, once = memory_of_taught(model)
+    net = network.Network(parsed(model), kernels_plain)
+    assert Replay(net, once + 3 * each).slots == 3
+    assert Replay(net, once + 4 * each - 1).slots == 3
+    assert f"takes {each:,} more" in describe_front(model)[2]

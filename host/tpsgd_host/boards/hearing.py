@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tpsgd import frontend
+from tpsgd.replay import EACH
 from tpsgd_host.data.frontend import EDGE, LogMel
 from tpsgd_host.model.modelfile import Model, parsed
 
@@ -23,12 +24,24 @@ def memory_of_front(model: Model) -> int:
     return 0 if model.layout.front is None else sum(size for _, size in frontend.buffers(parsed(model)))
 
 
+def memory_of_taught(model: Model) -> tuple[int, int]:
+    """Return the bytes of RAM of a taught sample that a board keeps, and those that it takes once for all of them."""
+    if len(model.layers) > 1 and all(layer.frozen or not any(layer.shifts) for layer in model.layers[:-1]):
+        return model.layers[-1].inputs + EACH, 0
+    size = model.layout.steps * model.layout.channels
+    return size + EACH, size
+
+
 def describe_front(model: Model) -> list[str]:
     """Return what a model's front end is and what it costs, a line each; empty without one."""
     front = model.layout.front
     if front is None:
         return []
     ram = memory_of_front(model)
+    each, once = memory_of_taught(model)
+    kept = f"each sample that it is taught and keeps (replay) takes {each:,} more" + (
+        f", and {once:,} once" * (once > 0)
+    )
     if isinstance(front, LogMel):
         low, high = front.edges[0] / EDGE, front.edges[-1] / EDGE
         milliseconds = 1000 / front.frame_rate
@@ -37,8 +50,10 @@ def describe_front(model: Model) -> list[str]:
             f"front end: hears {front.rate} samples a second, {front.channels} log-mel bands of {low:.0f} to "
             f"{high:.0f} Hz every {milliseconds:.0f} ms; noise between the words is {noise}",
             f"it takes {ram:,} bytes of RAM and about {share_of_time(front):.0%} of an RP2040's time while it listens",
+            kept,
         ]
     return [
         f"front end: finds gestures in {front.rate} readings a second of {front.channels} channels, on a fixed scale",
         f"it takes {ram:,} bytes of RAM while it watches",
+        kept,
     ]
