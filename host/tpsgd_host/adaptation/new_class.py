@@ -101,8 +101,8 @@ class NewClass:
         train, test = problem.train, problem.test
         if job.choices is None:
             train, test = self.choosing.train, self.choosing.test
-        without = [names.index(name) for name in job.without]
-        known, tests = _without(train, without), _without(test, without)
+        away = [names.index(name) for name in job.without]
+        known, tests = without(train, away), without(test, away)
         output = replace(problem.config.layers[-1], units=0)  # as many as classes
         layers = (*problem.config.layers[:-1], output)
         config = replace(problem.config, seed=job.seed, classes=known.classes, layers=layers)
@@ -247,7 +247,7 @@ def _accuracies(readout: Readout, x_new: Integers, x_old: Integers, old: Samples
     return float(new.mean()), float((readout.classify(x_old) == old.labels).mean())
 
 
-def _without(samples: Samples, classes: Sequence[int]) -> Samples:
+def without(samples: Samples, classes: Sequence[int]) -> Samples:
     """Return the samples of all other classes, renumbered."""
     kept = [y for y in range(len(samples.classes)) if y not in classes]
     part = samples.take(np.flatnonzero(np.isin(samples.labels, kept)))
