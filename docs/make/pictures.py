@@ -1,13 +1,14 @@
-"""Make the pictures of the README: run a demo on a pseudo-terminal and draw what its screen shows at the end.
+"""Make the pictures of the README and the guide from real runs: the virtual board trains.
 
-``terminal.svg`` is that screen, ``accuracy.png`` the picture from the run's folder. The run is real: the virtual board
-trains. Call it from any folder:
+``terminal.svg`` is what the screen of ``demo gesture`` shows at the end, ``accuracy.png`` is from its run's folder,
+``lesson.svg`` the screen of a lesson, with a synthetic voice (the extra ``tpsgd[voices]``). Call it from any folder:
 
     python docs/make/pictures.py
 """
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import pty
@@ -21,6 +22,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
+
+from tpsgd_host.flashing.flash import flash
+from tpsgd_host.teaching import example
+from tpsgd_host.teaching.begin import begin
+from tpsgd_host.teaching.screen import LessonApp
+from tpsgd_host.teaching.teach import Scene, Source, open_lesson
 
 COLUMNS, LINES = 100, 40
 COMMAND = ["tpsgd-host", "demo", "gesture"]
@@ -82,14 +89,38 @@ def draw(lines: list[str], title: str) -> str:
     return REMOTE_FONT.sub("", console.export_svg(title=title, theme=MONOKAI, unique_id="tpsgd"))
 
 
+def lesson(folder: Path) -> str:
+    """Return an SVG picture of the screen of a lesson, with its last word just tested."""
+    found = example.collect(folder, None, 5)
+    begun = begin(found.words, "sound", folder=folder)
+    flash(begun.path, folder=folder / "board")
+
+    async def shown(scene: Scene) -> str:
+        app = LessonApp(scene, f"tpsgd-host teach: {begun.model.name}")
+        app.title = "tpsgd-host teach"
+        async with app.run_test(size=(80, 24)) as pilot:
+            while not scene.lesson.progress.note.startswith("all was played"):
+                await pilot.pause(0.1)
+            app.show()
+            await pilot.pause()
+            picture = app.export_screenshot()
+            await pilot.press("q", "n")
+        return REMOTE_FONT.sub("", picture)
+
+    with open_lesson(Source(found.folder, samples=5), folder=folder / "board", data=folder / "taught") as scene:
+        return asyncio.run(shown(scene))
+
+
 def main() -> None:
-    """Record the demo; write both pictures to docs/images."""
+    """Record the demo; write the pictures to docs/images."""
+    with tempfile.TemporaryDirectory() as folder:
+        (IMAGES / "lesson.svg").write_text(lesson(Path(folder)), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         lines = ["$ " + " ".join(COMMAND), *screen(record(COMMAND, Path(folder)))]
         [accuracy] = Path(folder).rglob("accuracy.png")
         shutil.copy(accuracy, IMAGES)
     (IMAGES / "terminal.svg").write_text(draw(lines, " ".join(COMMAND)), encoding="utf-8")
-    for name in ("terminal.svg", "accuracy.png"):
+    for name in ("terminal.svg", "accuracy.png", "lesson.svg"):
         print(f"{IMAGES / name}: {(IMAGES / name).stat().st_size:,} bytes")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tpsgd_host.boards.live import Heard, LiveSession, Returned
 from tpsgd_host.errors import BoardError
-from tpsgd_host.link.messages import Level
+from tpsgd_host.link.messages import Level, unsaved
 from tpsgd_host.teaching.keeping import Keeper
 from tpsgd_host.teaching.progress import Progress
 
@@ -85,7 +85,12 @@ class Lesson:
         self.session.set_passes(self.passes)
 
     def save(self) -> int:
-        """Have the board write a checkpoint; return the weights' CRC."""
+        """Have the board write a checkpoint; return the weights' CRC. Where that fails, the note says why."""
         outcome = self.session.save()
-        self.progress.save()
+        failed = int(str(outcome.details["checkpoint_failed"]))
+        if failed:
+            why, todo = unsaved(failed)
+            self.progress.note = f"not saved: {why}; {todo}"
+        else:
+            self.progress.save()
         return outcome.weights_crc

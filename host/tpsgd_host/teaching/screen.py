@@ -161,15 +161,17 @@ class LessonApp(App[None]):
             self._jobs.put(lambda: self.lesson.teach(label))
             event.stop()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's
+        """Show only the keys that do something: where labels teach, nothing is taken back or practised."""
+        return self._teaches or action not in ("undo", "practise")
+
     def action_undo(self) -> None:
         """Take the last taught word back."""
-        if self._teaches:
-            self._jobs.put(self.lesson.undo)
+        self._jobs.put(self.lesson.undo)
 
     def action_practise(self) -> None:
         """Practise what is kept."""
-        if self._teaches:
-            self._jobs.put(self._practise)
+        self._jobs.put(self._practise)
 
     def _practise(self) -> None:
         progress = self.lesson.progress
