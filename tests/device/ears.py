@@ -43,6 +43,9 @@ class Ear:
         print(self.words, ' '.join(['%08x' % (crc & 0xFFFFFFFF) for crc in crcs]))
 """
 
+#: Bytes that are heard at once: a board has no room for a word.
+PIECE = 512
+
 #: Front ends by samples a second.
 FRONTS = {8000: "", 16000: "rate = 16000\nwindow = 512\nhop = 320\nbands = 20\n"}
 
@@ -76,7 +79,8 @@ def here(recordings, rate, folder):
     exec(PROGRAM, names)
     ear = names["Ear"](str(path), 1)
     for pcm, y in recordings:
-        ear.hear(pcm, y)
+        for at in range(0, len(pcm), PIECE):
+            ear.hear(pcm[at : at + PIECE], y)
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         ear.figures()
@@ -88,8 +92,6 @@ def there(board, recordings, rate, engine):
     board.write("model.tpsgd", model_bytes(rate))
     board.run(PROGRAM + f"ear = Ear('model.tpsgd', {engine})\ngc.collect()", 300)
     for pcm, y in recordings:
-        board.run("pcm = bytearray()")
-        for at in range(0, len(pcm), board.PIECE):
-            board.run(f"pcm += {pcm[at : at + board.PIECE]!r}")
-        board.run(f"ear.hear(pcm, {y})\npcm = None\ngc.collect()", 600)
+        for at in range(0, len(pcm), PIECE):
+            board.run(f"ear.hear({pcm[at : at + PIECE]!r}, {y})")
     return board.run("ear.figures()\near = None\ngc.collect()")

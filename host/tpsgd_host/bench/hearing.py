@@ -141,7 +141,8 @@ def measure_hearing(tell: Callable[[str], None] = lambda text: None) -> list[Hea
                 for engine in ("viper", "thumb")
             ]
     if esp32.missing() is None:
-        with esp32.ESP32(copy_trainer) as board:
+        with esp32.ESP32() as board:
+            copy_trainer(board)
             found += [
                 _hearing("ESP32", "viper", name, "instructions", 0, on_emulated(board), tell) for name in NETWORKS
             ]
@@ -172,6 +173,8 @@ def copy_trainer(board: EmulatedBoard) -> None:
         if Path(path).stem not in AWAY:
             board.write(path, data)
     board.write(PROGRAM, _program())
+    # An ESP32 has little memory for machine code, and its heap grows into that: code goes first.
+    board.run("import gc, tpsgd.kernels_viper, tpsgd.logmel_viper\ngc.collect()")
 
 
 def on_emulated(board: EmulatedBoard) -> Callable[[Model, str], list[int]]:

@@ -4,8 +4,8 @@ You bring two parts: a QEMU with the machine ``esp32``, which the mainline lacks
 MicroPython for the board ``ESP32_GENERIC``, named by ``TPSGD_ESP32_FIRMWARE``.
 
 With ``-icount shift=3`` every instruction moves the emulated clock by 8 ns, so ``time.ticks_us`` counts instructions on
-any machine, under any load. Writes to the flash never end then: what the board shall have there is written in a first
-run without counting, later files lie in RAM.
+any machine, under any load. Writes to the flash never end then, so files lie in RAM: they can be read and imported.
+The flash is prepared in a first run without counting.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from tpsgd_host.bench.emulated.board import EmulatedBoard
@@ -33,6 +32,7 @@ FILES = """import io, os
 class Files:
     def __init__(self):
         self.files = {}
+        self.folders = ['']
     def mount(self, *_):
         pass
     def umount(self):
@@ -43,7 +43,7 @@ class Files:
         path = path.strip('/')
         if path in self.files:
             return (0x8000, 0, 0, 0, 0, 0, len(self.files[path]), 0, 0, 0)
-        if not path:
+        if path in self.folders:
             return (0x4000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         raise OSError(2)
     def open(self, path, _):
@@ -55,7 +55,7 @@ ram = Files()
 os.mount(ram, '/ram')
 os.chdir('/ram')
 import sys
-sys.path[:] = ['/ram', '/', '.frozen']
+sys.path[:] = ['/ram']
 """
 
 
@@ -86,26 +86,21 @@ def write_image(path: Path, firmware: bytes = b"") -> None:
 class ESP32(EmulatedBoard):
     """One emulated board that counts instructions, with its raw REPL open; a context manager.
 
-    Parameters
-    ----------
-    fill : callable
-        Writes files to the board's flash.
-
     Raises
     ------
     DependencyError
         When a part is missing.
     """
 
-    def __init__(self, fill: Callable[[EmulatedBoard], None] = lambda board: None) -> None:
+    def __init__(self) -> None:
         lack = missing()
         if lack:
             raise DependencyError(*lack.split("; "))
         self._folder = tempfile.TemporaryDirectory(prefix="tpsgd-")
         image = Path(self._folder.name) / "flash.bin"
         write_image(image, Path(FIRMWARE).read_bytes())
-        with EmulatedBoard(command(image, "-serial", "stdio")) as first:
-            fill(first)
+        with EmulatedBoard(command(image, "-serial", "stdio")):
+            pass  # the first start of a firmware makes a file system
         super().__init__(command(image, "-serial", "stdio", "-icount", "shift=3,sleep=off"))
 
     def close(self) -> None:
@@ -119,6 +114,10 @@ class ESP32(EmulatedBoard):
         for at in range(0, len(data), self.PIECE):
             self.run(f"made += {data[at : at + self.PIECE]!r}")
         self.run(f"ram.files[{name!r}] = bytes(made)\nmade = None\nimport gc\ngc.collect()")
+
+    def make_folder(self, name: str) -> None:
+        """Make a folder in the board's RAM."""
+        self.run(f"ram.folders.append({name!r})")
 
     def _open(self) -> None:
         """Enter the raw REPL; files are in RAM from then on."""
