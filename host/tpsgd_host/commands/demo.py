@@ -27,7 +27,6 @@ from tpsgd_host.names import listing
 from tpsgd_host.runs.folder import RunFolder
 from tpsgd_host.runs.run import RunPlan, RunReport
 from tpsgd_host.runs.view.live import LiveView
-from tpsgd_host.runs.view.plots import plot_confusion
 from tpsgd_host.tasks import keyword, voices
 from tpsgd_host.tasks.export import write_csv
 from tpsgd_host.tasks.task import load_task
@@ -140,6 +139,8 @@ def demo(
     )  # fmt: skip
     say(f"$ tpsgd-host stream {ready.train} --test {ready.test} --epochs {epochs} --board-dir {board}")
     report = stream(plan, folder=board, view=LiveView(mode="quiet" if quiet else "auto"))
+    from tpsgd_host.runs.view.plots import plot_confusion  # matplotlib is slow to import
+
     confusion = report.folder / "confusion.png"
     plot_confusion(RunFolder.open(report.folder), confusion)
     return DemoReport(folder, flashed, report, verify(report, plan, model), confusion, ready.goal)

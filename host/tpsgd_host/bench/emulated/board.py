@@ -9,9 +9,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TypeVar
 
 from tpsgd_host.errors import BoardError
+
+B = TypeVar("B", bound="EmulatedBoard")
 
 
 class EmulatedBoardError(BoardError):
@@ -43,7 +45,7 @@ class EmulatedBoard:
         self._first = first
         self._got = b""
 
-    def __enter__(self) -> Self:
+    def __enter__(self: B) -> B:
         try:
             self._send(self._first)
             self._open()
