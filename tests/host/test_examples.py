@@ -110,7 +110,7 @@ def test_python_api_prints_what_its_readme_shows():
 
 
 def test_own_loss_takes_part_in_the_comparison():
-    text = run(EXAMPLES / "own_loss" / "own_loss.py", "--seeds", 2, "--epochs", 8)
+    text = run(EXAMPLES / "own_loss" / "own_loss.py", "--seeds", 2, "--epochs", 4)
     rows = [line.split() for line in text.splitlines() if " ± " in line]
     assert [row[:3] for row in rows] == [["tpSGD,", "floats,", word] for word in (rows[0][2], "l1", "l2")]
     means = [float(row[row.index("±") - 1]) for row in rows]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bodies import write_model
 from click.testing import CliRunner
 from commands import call, fails
-from test_replay import write_model
 
 from tpsgd.learner import Learner
 from tpsgd_host.adaptation.adapt import adapt

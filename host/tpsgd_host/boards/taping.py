@@ -110,7 +110,8 @@ class Taping:
         player = self._player
         if player is None or not player.ended:
             return False
-        return self._received > player.values - self._largest or silent > SILENCE
+        read = not player.unread and self._received > player.values - self._largest
+        return read or silent > SILENCE
 
     def _labelled(self, piece: TapePiece) -> Piece:
         self.overruns += piece.lost

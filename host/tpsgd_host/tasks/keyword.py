@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def collect(folder: Path, data: Path | None = None) -> Keywords:
     found = _some(find_recordings(root, pattern))
     train, test, strangers = _parts(found)
     for name, part in (("train", train), ("test", test)):
-        _copy(part, root, folder / name)
+        copy_recordings({folder / name / one.path.relative_to(root): one.path for one in part}, folder / name)
     return Keywords(
         folder / "train", folder / "test", pattern, tuple(sorted({one.label for one in found})), _speakers(train),
         strangers, source, (len(train), len(test)),
@@ -151,9 +151,19 @@ def _speakers(found: Sequence[Recording]) -> tuple[str, ...]:
     return tuple(sorted({one.fields["speaker"] for one in found if "speaker" in one.fields}))
 
 
-def _copy(part: Sequence[Recording], root: Path, folder: Path) -> None:
-    """Copy recordings under the same names. What else is in the folder would be learned, too: refuse that."""
-    wanted = {folder / one.path.relative_to(root): one.path for one in part}
+def copy_recordings(wanted: Mapping[Path, Path], folder: Path) -> None:
+    """Copy recordings into a folder. What else is there would be learned, too: refuse that.
+
+    Parameters
+    ----------
+    wanted : Mapping of Path to Path
+        For each new file its source.
+
+    Raises
+    ------
+    DataError
+        When the folder has other recordings, or cannot be written to.
+    """
     there = [path for path in folder.rglob("*") if path.suffix.lower() == SUFFIX] if folder.is_dir() else []
     others = [path.name for path in there if path not in wanted]
     if others:

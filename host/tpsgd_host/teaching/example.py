@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from tpsgd_host.data.wav import Recording, find_recordings
 from tpsgd_host.errors import DataError
 from tpsgd_host.names import listing
 from tpsgd_host.tasks import voices
-from tpsgd_host.tasks.keyword import pattern_of
+from tpsgd_host.tasks.keyword import copy_recordings, pattern_of
 
 #: Words of the synthetic voice, and how often it says each.
 WORDS = ("on", "off", "left", "right")
@@ -58,7 +57,7 @@ def collect(folder: Path, data: Path | None, samples: int) -> Example:
     DependencyError
         When the synthesizer is needed and not installed.
     DataError
-        When there are too few recordings, or the folder cannot be written to.
+        When there are too few recordings, or the folder has others or cannot be written to.
     """
     root = data or voices.synthesize(folder / "voices", WORDS, TAKES, (VOICE,))
     found = find_recordings(root, pattern_of(root))
@@ -71,16 +70,12 @@ def collect(folder: Path, data: Path | None, samples: int) -> Example:
     chosen = [one for one in found if one.label in words and speaker in ("", one.fields.get("speaker", ""))]
     said = folder / "said"
     counts: Counter[str] = Counter()
-    try:
-        shutil.rmtree(said, ignore_errors=True)
-        for one in chosen:
-            if counts[one.label] < MAX_TAKES:
-                counts[one.label] += 1
-                path = said / one.label / f"{counts[one.label]:04d}.wav"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(one.path, path)
-    except OSError as error:
-        raise DataError(f"{said} cannot be written to: {error.strerror or error}.", "Name another folder.") from None
+    wanted = {}
+    for one in chosen:
+        if counts[one.label] < MAX_TAKES:
+            counts[one.label] += 1
+            wanted[said / one.label / f"{counts[one.label]:04d}.wav"] = one.path
+    copy_recordings(wanted, said)
     return Example(said, words, counts.total(), speaker)
 
 
