@@ -18,7 +18,7 @@ def fastest(name):
     try:
         if name == "thumb":
             from tpsgd.distance_thumb import distance as found
-        elif name == "viper":
+        elif name in ("viper", "native"):
             from tpsgd.distance_viper import distance as found
         elif name == "np":
             from tpsgd.distance_np import distance as found

@@ -63,7 +63,7 @@ def _kernels(k):
     """Return the kernels that go with the engine ``k``."""
     from tpsgd import logmel as kernels
 
-    if k.NAME in ("viper", "thumb"):
+    if k.NAME in ("native", "viper", "thumb"):
         try:
             from tpsgd import logmel_viper as kernels
         except ImportError:  # not copied to the board: slower, and the same bits

@@ -224,7 +224,7 @@ def modules(model):
 
 def build(file, model, k):
     """Return a :class:`Network` with the weights of ``model``, read from its ``file``."""
-    network = Network(model, k)
+    network = getattr(k, "network", Network)(model, k)
     model.weights(file, network.weights())
     return network
 

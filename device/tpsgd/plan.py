@@ -7,7 +7,7 @@ from tpsgd import parameters
 from tpsgd.format import CONV, RECURRENT, TEMPORAL
 
 #: Bytes that an engine keeps for an activation, by its name.
-WORDS = {"plain": 1, "np": 4, "viper": 1, "thumb": 4}
+WORDS = {"plain": 1, "np": 4, "viper": 1, "thumb": 4, "native": 1}
 
 #: Largest payload of a frame, and the frame around it (SPEC 4).
 PAYLOAD = 200

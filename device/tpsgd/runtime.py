@@ -30,7 +30,7 @@ except ImportError:
     HOST = True
 
 #: Engine names by their numbers in the link (SPEC 4). The best comes last.
-ENGINES = {1: "plain", 2: "np", 4: "viper", 5: "thumb"}
+ENGINES = {1: "plain", 2: "np", 4: "viper", 5: "thumb", 6: "native"}
 
 #: Matrix cells that an array engine updates at once. Its temporaries are floats, and a board has little room.
 ARRAY_CELLS = 1 << 24 if HOST else 256
@@ -62,7 +62,10 @@ def engine(number=0):
         if number in (0, n):
             try:
                 k = _import("kernels_" + ENGINES[n])
-            except (ImportError, SyntaxError, ValueError):
+                k = getattr(k, "ENGINE", k)
+            except (ImportError, SyntaxError, ValueError) as error:
+                if isinstance(error, ValueError):  # a native module for another firmware
+                    print("engine", ENGINES[n], "does not fit this firmware and is not used:", error)  # noqa: T201
                 gc.collect()
                 continue
             if _right(k):
@@ -78,15 +81,23 @@ def _right(k):
         right = selftest.answer(k) == selftest.ANSWER
     except (AttributeError, TypeError, ValueError):  # a library that lacks something
         right = False
-    if not HOST:
-        name = selftest.__name__
-        del selftest, sys.modules[name]
-        try:
-            delattr(sys.modules[name.rsplit(".", 1)[0]], "selftest")
-        except (AttributeError, KeyError, NameError):  # then it stays and takes memory
-            pass
-        gc.collect()
+    del selftest
+    forget(("selftest",))
     return right
+
+
+def forget(names):
+    """Drop modules of this package that have done their work: on a board, code takes memory."""
+    if HOST:
+        return
+    package = __name__.rsplit(".", 1)[0]
+    for name in names:
+        if sys.modules.pop(package + "." + name, None):
+            try:
+                delattr(sys.modules[package], name)
+            except (AttributeError, KeyError, NameError):  # then it stays and takes memory
+                pass
+    gc.collect()
 
 
 def _import(name):

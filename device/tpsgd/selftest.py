@@ -46,7 +46,9 @@ def learned(k):
 def fed_back(k):
     """Learn and make feedback, then learn from the feedback; return the weights' CRC."""
     m, n = 3, 11
-    w = bytearray([i * 136 & 255 | 1 for i in range(2 * m * n)])
+    w = bytearray(2 * m * n)
+    for i in range(2 * m * n):  # a list would be large
+        w[i] = i * 136 & 255 | 1
     p = array("I", (m, n, 100, 0, 1, 7))
     x = k.activations(n)
     z = k.accumulators(m)

@@ -324,6 +324,7 @@ class Server:
         if self.answering or model.prototypes:
             self._attach(model)
         self.measured = max(0, runtime.heap()[0] - before) + self.cost
+        runtime.forget(getattr(k, "SPENT", ()))
 
     def _attach(self, model):
         """Let tests be answered by the model's prototypes, if it has any."""

@@ -21,7 +21,7 @@ def places(n):
 
 def kernel(kind, name):
     """Return the kernel of a kind of variation that suits the engine ``name``."""
-    if name in ("viper", "thumb"):
+    if name in ("native", "viper", "thumb"):
         try:
             from tpsgd import variation_viper
 

@@ -22,7 +22,7 @@ except ImportError:  # MicroPython
         """A test that cannot run here."""
 
 
-PLAIN, NP, VIPER, THUMB = 1, 2, 4, 5
+PLAIN, NP, VIPER, THUMB, NATIVE = 1, 2, 4, 5, 6
 DENSE, OUTPUT = 0, 2
 TOP, BOTTOM = 65535, 256
 
@@ -115,6 +115,16 @@ def test_golden_viper():
 def test_golden_thumb():
     """The assembler engine gives the table."""
     check_golden(THUMB)
+
+
+def test_golden_native():
+    """The engine in C gives the table, the whole step in one call."""
+    check_golden(NATIVE)
+
+
+def test_native_allocates_nothing():
+    """The engine in C trains with the heap locked."""
+    check_golden(NATIVE, locked=True)
 
 
 def test_viper_allocates_nothing():

@@ -179,7 +179,7 @@ def test_lessons_end_alike_on_every_engine():
 
 def test_practice_allocates_nothing():
     one = learner(engine=0)
-    if one.network.k.NAME not in ("viper", "thumb"):
+    if one.network.k.NAME not in ("native", "viper", "thumb"):
         return
     for k in range(4):
         show(one, vector(60 if k & 1 else -60)).teach(k & 1)

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tpsgd_host.boards.virtual import find_interpreter
+from tpsgd_host.boards.virtual import find_interpreter, interpreter_mpy
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import BoardError, DependencyError
+from tpsgd_host.flashing.mpy import MpyFormat
 from tpsgd_host.flashing.virtual import virtual_files
 from tpsgd_host.model.modelfile import Layer, Model, initial_weights
 from tpsgd_host.training.executor import Records
@@ -78,7 +79,7 @@ def network(sizes: tuple[int, ...] = SIZES) -> Model:
 def measure() -> list[Timing]:
     """Time all available engines in turn: C as the reference, the virtual board's, the host's."""
     timings = [yardstick()] if shutil.which("cc") else []
-    timings += [on_board("plain", 100), on_board("viper", 3000)]
+    timings += [on_board("plain", 100), on_board("viper", 3000), on_board("native", 20000)]
     timings.append(on_host("np", 1000))
     try:
         timings.append(on_host("c", 20000))
@@ -91,7 +92,8 @@ def yardstick() -> Timing:
     """Compile the trainer in C as a plain program and time it."""
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
         folder = Path(place)
-        for package, name in (("tpsgd_host.native", "trainer.c"), ("tpsgd_host.bench", "yardstick.c")):
+        native = "tpsgd_host.native"
+        for package, name in ((native, "trainer.c"), (native, "loops.h"), ("tpsgd_host.bench", "yardstick.c")):
             (folder / name).write_bytes((resources.files(package) / name).read_bytes())
         try:
             subprocess.run(
@@ -111,7 +113,7 @@ def on_board(engine: str, steps: int) -> Timing:
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
         folder = Path(place)
         (folder / "tpsgd").mkdir()
-        for name, data in virtual_files(model, None).items():
+        for name, data in virtual_files(model, MpyFormat.of(interpreter_mpy())).items():
             (folder / name).write_bytes(data)
         (folder / "board.py").write_bytes((resources.files("tpsgd_host.bench") / "board.py").read_bytes())
         done = subprocess.run(

@@ -66,29 +66,26 @@ static void step(int steps)
 {
     static const int sizes[LAYERS + 1] = {60, 32, 16, 6};
     static int32_t z[32];
-    tpsgd_network net = {.layers = LAYERS, .steps = 1, .channels = 60, .classes = 6, .phases = 1, .state = 1, .z = z};
+    static const uint8_t table[TABLE_SIZE] = {255, 200, 150, 100, 50, 20, 10, 5, 2, 1};
+    tpsgd_network net = {.layers = LAYERS, .steps = 1, .channels = 60, .classes = 6, .z = z, .softmax = table};
     for (int i = 0; i < LAYERS; i++) {
         tpsgd_layer *layer = &net.layer[i];
-        layer->kind = i == LAYERS - 1 ? 2 : 0;
+        layer->kind = i == LAYERS - 1 ? OUTPUT : DENSE;
         layer->units = sizes[i + 1];
         layer->inputs = sizes[i] + 1;
         layer->shift = 5;
-        layer->amplitude = 100;
+        layer->amplitude = i == LAYERS - 1 ? 0 : 100;
         layer->base = 12345;
-        layer->shifts[0] = 9;
+        net.rates[i] = 9;
         layer->w = weights(layer->units * layer->inputs);
         layer->x = inputs(layer->inputs);
     }
-    uint8_t *ops = calloc((size_t)steps, 1), *labels = malloc((size_t)steps), *results = malloc(2 * (size_t)steps);
-    uint8_t *data = malloc(60 * (size_t)steps), *x = inputs(61);
-    for (int i = 0; i < steps; i++) {
-        labels[i] = (uint8_t)(i % 6);
-        memcpy(data + 60 * (size_t)i, x, 60);
-    }
+    net.sample = net.layer[0].x;
     double best = 1e18;
     for (int round = 0; round < ROUNDS; round++) {
         double begun = now();
-        tpsgd_apply(&net, ops, labels, data, steps, results);
+        for (int i = 0; i < steps; i++)
+            run(&net, i % 6, TRAIN);
         double spent = (now() - begun) / steps;
         best = spent < best ? spent : best;
     }

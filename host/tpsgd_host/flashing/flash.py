@@ -195,6 +195,6 @@ def _report(model: Model, board: str, flashed: Flashed) -> FlashReport:
     said = (info.engine, info.machine, info.heap_used, info.heap_free, info.planned, info.measured) if info else None
     return FlashReport(
         board, flashed.place, len(flashed.files), sum(map(len, flashed.files.values())), model.name, model.shape,
-        model.crc, *(said or ("", "", 0, 0, 0, 0)), any(name.endswith(".mpy") for name in flashed.files),
+        model.crc, *(said or ("", "", 0, 0, 0, 0)), any(name.endswith("serve.mpy") for name in flashed.files),
         flashed.why_sources, flashed.firmware, info is not None, flashed.todo,
     )  # fmt: skip

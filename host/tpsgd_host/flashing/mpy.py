@@ -15,11 +15,13 @@ from pathlib import Path
 
 from tpsgd_host.boards.profiles import ARCHITECTURES
 from tpsgd_host.flashing.programs import mpy_cross
+from tpsgd_host.native.mpyfile import ARCHITECTURES as NATIVE_ARCHITECTURES
+from tpsgd_host.native.mpyfile import NATIVE_VERSION, VERSION
 
 PACKAGE = "tpsgd"
 
-#: Suffixes of files that need firmware with a native emitter or an inline assembler.
-NATIVE = ("_viper.py", "_thumb.py")
+#: Suffixes of files that need firmware with a native emitter, an inline assembler, or a native module.
+NATIVE = ("_viper.py", "_thumb.py", "kernels_native.py")
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,14 @@ def sources() -> dict[str, bytes]:
     }
 
 
+def native_module(wanted: MpyFormat | None) -> dict[str, bytes]:
+    """Return the native module that a board can load, by its path there; empty where there is none."""
+    if wanted is None or (wanted.version, wanted.sub_version) != (VERSION, NATIVE_VERSION):
+        return {}
+    item = resources.files(PACKAGE) / f"native_{wanted.arch}.mpy"
+    return {f"{PACKAGE}/{item.name}": item.read_bytes()} if item.is_file() else {}
+
+
 @cache
 def compiler_format() -> tuple[int, int] | None:
     """Return (version, sub-version) of the installed mpy-cross's output, None if it is not installed."""
@@ -94,16 +104,23 @@ def package_files(wanted: MpyFormat | None) -> dict[str, bytes]:
     Compiling leaves out engines that the board's architecture cannot run. The board could not import them from source
     either, and would only lose memory trying.
     """
+    native = native_module(wanted)
     if why_not(wanted) or wanted is None:
-        return sources()
-    files = {}
+        return {**sources(), **native}
+    files = native
     for path, text in sources().items():
         compiled = compile_file(Path(path).name, text, wanted.arch)
         if compiled is not None:
             files[str(Path(path).with_suffix(".mpy").as_posix())] = compiled
         elif not path.endswith(NATIVE):
-            return sources()  # mpy-cross does not understand this file, so the board gets it as it is
+            return {**sources(), **native_module(wanted)}  # mpy-cross does not understand it: the board gets the source
     return files
+
+
+def module_names() -> frozenset[str]:
+    """Return the paths of all files that a board may get, without their suffix."""
+    native = (f"{PACKAGE}/native_{arch}" for arch in NATIVE_ARCHITECTURES)
+    return frozenset((*(path.rpartition(".")[0] for path in sources()), *native))
 
 
 def circuitpython_files() -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from tpsgd_host.boards.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYT
 from tpsgd_host.boards.virtual import MAIN
 from tpsgd_host.errors import BoardError
 from tpsgd_host.files import read_file
-from tpsgd_host.flashing.mpy import PACKAGE, sources
+from tpsgd_host.flashing.mpy import PACKAGE, module_names, sources
 from tpsgd_host.flashing.probe import START_PROGRAM
 from tpsgd_host.names import listing
 
@@ -246,7 +246,7 @@ def _shipped() -> frozenset[str]:
 @cache
 def _modules() -> frozenset[str]:
     """Return the paths of the package's modules, without their suffix."""
-    return frozenset(path.rpartition(".")[0] for path in sources())
+    return module_names()
 
 
 def _digest_of(path: Path) -> str:

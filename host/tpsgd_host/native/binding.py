@@ -1,57 +1,38 @@
-"""Load the library built from ``trainer.c``, and own the arrays of a network that it trains.
+"""Load the library built from ``simulator.c``, and the networks that it trains.
 
-Shapes: R records, T steps, C channels, K readout steps; m units and n inputs of a layer, the bias counted.
+Shapes: R records, T steps, C channels.
 """
 
 from __future__ import annotations
 
 import ctypes
+import io
+import sys
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd import kernels_plain
+from tpsgd.describe import LAYER, NETWORK, size
+from tpsgd.described import Described
 from tpsgd.format import MAX_LAYERS, MAX_PHASES
-from tpsgd.generator import mix
-from tpsgd.parameters import FEEDBACK, feedback
+from tpsgd.modelfile import Model as DeviceModel
+from tpsgd.network import build
 from tpsgd.protospec import NO_CLASS
 from tpsgd.taught import VIEWS
-from tpsgd_host.model.modelfile import KINDS, UPDATE_AT, Layer, Map, Model, Weights, stored
+from tpsgd_host.model.modelfile import Model, Weights, stored
 from tpsgd_host.model.prototypes import WAYS, Prototypes
 
 Bytes = npt.NDArray[np.uint8]
 
-#: Of a conv layer, see ``tpsgd_layer`` of trainer.c.
-GEOMETRY = (
-    "lines", "span", "line", "height_below", "stride", "across", "above", "left", "height", "width", "rows", "columns",
-    "regions", "beside",
-)  # fmt: skip
-
-
-#: Of any layer.
-LAYER = ("kind", "units", "inputs", "shift", "leak", "amplitude", "feedback", "nearest", "l1")
-
-
-class _Layer(ctypes.Structure):
-    """``tpsgd_layer`` of trainer.c."""
-
-    _fields_ = (
-        *((name, ctypes.c_int32) for name in LAYER),
-        ("base", ctypes.c_uint32),
-        ("shifts", ctypes.c_uint8 * MAX_PHASES),
-        *((name, ctypes.c_void_p) for name in ("w", "frozen", "x", "h16", "h")),
-        *((name, ctypes.c_int32) for name in GEOMETRY),
-        ("map", ctypes.c_void_p),
-        *((name, ctypes.c_int32) for name in ("taps", "segments")),
-        ("places", ctypes.c_void_p),
-    )
-
 
 class _Prototypes(ctypes.Structure):
-    """``tpsgd_prototypes`` of trainer.c."""
+    """``tpsgd_prototypes`` of simulator.c."""
 
     _fields_ = (
         *((name, ctypes.c_int32) for name in ("way", "count", "none", "score", "margin", "mean")),
@@ -62,24 +43,20 @@ class _Prototypes(ctypes.Structure):
     )  # fmt: skip
 
 
-class _Network(ctypes.Structure):
-    """``tpsgd_network`` of trainer.c."""
+class _Course(ctypes.Structure):
+    """``tpsgd_course`` of simulator.c."""
 
     _fields_ = (
-        *(
-            (name, ctypes.c_int32)
-            for name in ("layers", "steps", "channels", "classes", "readout_steps", "update_at", "phases")
-        ),
-        *((name, ctypes.c_uint32) for name in ("seen", "total", "state")),
-        *((name, ctypes.c_void_p) for name in ("z", "f", "top", "where", "window", "places", "below")),
-        ("known", ctypes.POINTER(_Prototypes)),
-        ("layer", _Layer * MAX_LAYERS),
-    )
+        ("net", ctypes.c_void_p), ("known", ctypes.POINTER(_Prototypes)), ("seen", ctypes.c_uint32),
+        ("total", ctypes.c_uint32), ("phases", ctypes.c_int32), ("shifts", ctypes.c_uint8 * MAX_PHASES * MAX_LAYERS),
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
-    """Return the compiled trainer, or None where there is none for this version."""
+    """Return the compiled trainer, or None where there is none for this version, or weights lie in another order."""
+    if sys.byteorder != "little":
+        return None
     for suffix in EXTENSION_SUFFIXES:
         path = Path(__file__).with_name("_trainer" + suffix)
         if path.is_file():
@@ -93,24 +70,30 @@ def _load(path: Path) -> ctypes.CDLL | None:
     """Return the library at ``path`` with its functions declared; None if it is for another machine or version."""
     try:
         lib = ctypes.CDLL(str(path))
-        lib.tpsgd_network_size.restype = ctypes.c_uint32
-        lib.tpsgd_network_size.argtypes = ()
-        lib.tpsgd_apply.restype = None
-        lib.tpsgd_apply.argtypes = (
-            ctypes.POINTER(_Network), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32,
-            ctypes.c_void_p,
-        )  # fmt: skip
-        lib.tpsgd_vary.restype = lib.tpsgd_inputs.restype = None
-        lib.tpsgd_vary.argtypes = (ctypes.POINTER(_Network), ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)
-        lib.tpsgd_inputs.argtypes = (ctypes.POINTER(_Network), ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p)
+        lib.tpsgd_layout.restype = lib.tpsgd_course_size.restype = ctypes.c_uint32
+        lib.tpsgd_layout.argtypes = lib.tpsgd_course_size.argtypes = ()
+        course, pointer = ctypes.POINTER(_Course), ctypes.c_void_p
+        lib.tpsgd_apply.restype = lib.tpsgd_vary.restype = lib.tpsgd_inputs.restype = None
+        lib.tpsgd_apply.argtypes = (course, pointer, pointer, pointer, ctypes.c_int32, pointer)
+        lib.tpsgd_vary.argtypes = (course, ctypes.c_int32, pointer, pointer)
+        lib.tpsgd_inputs.argtypes = (course, pointer, ctypes.c_int32, pointer)
         lib.tpsgd_practise.restype = ctypes.c_int32
         lib.tpsgd_practise.argtypes = (
-            ctypes.POINTER(_Network), ctypes.c_int32, *([ctypes.c_void_p] * 3), *([ctypes.c_int32] * 2),
-            *([ctypes.c_void_p] * 2),
+            course, ctypes.c_int32, pointer, pointer, pointer, ctypes.c_int32, ctypes.c_int32, pointer, pointer,
         )  # fmt: skip
     except (OSError, AttributeError):
         return None
-    return lib if lib.tpsgd_network_size() == ctypes.sizeof(_Network) else None
+    known = (size(NETWORK) << 16 | size(LAYER), ctypes.sizeof(_Course))
+    return lib if (lib.tpsgd_layout(), lib.tpsgd_course_size()) == known else None
+
+
+def address(buffer: Any) -> int:
+    """Return the address of a buffer's bytes. Its owner keeps it where it is."""
+    return int(np.frombuffer(buffer, np.uint8).ctypes.data)
+
+
+#: What a network takes of an engine, besides its step.
+_ENGINE = SimpleNamespace(**{**vars(kernels_plain), "address": address, "network": Described})
 
 
 class NativeTrainer:
@@ -131,38 +114,17 @@ class NativeTrainer:
 
     def __init__(self, model: Model, lib: ctypes.CDLL) -> None:
         self._lib = lib
-        self._seed = model.seed
-        self._weights: list[Weights] = [w.astype(w.dtype.newbyteorder("="), order="C") for w in model.weights]
+        file = io.BytesIO(model.to_bytes())
+        # It owns the buffers, as on a board.
+        self._network: Any = build(file, DeviceModel(file), _ENGINE)
         self._scratch: list[npt.NDArray[Any]] = []
-        self._net = self._network(model)
+        self._course = _Course(address(self._network.described), phases=len(model.layers[0].shifts))
+        for i, layer in enumerate(self._network.layers):
+            self._course.shifts[i][: len(layer.shifts)] = list(layer.shifts)
+        self._known = model.prototypes
+        if self._known is not None:
+            self._course.known = ctypes.pointer(self._prototypes(self._known))
         self.begin(model.total)
-
-    def _network(self, model: Model) -> _Network:
-        """Return the structure that describes ``model``, pointing into this object's arrays."""
-        net = _Network(
-            len(model.layers), model.layout.steps, model.layout.channels, len(model.classes), model.readout_steps,
-            UPDATE_AT.index(model.update_at), len(model.layers[0].shifts),
-        )  # fmt: skip
-        widest = max(layer.units for layer in model.layers)
-        net.z = self._buffer(widest, np.int32)
-        net.f = self._buffer(max(layer.inputs for layer in model.layers) + 1, np.int32)
-        net.top = self._buffer(widest, np.uint8)
-        net.where = self._buffer(widest, np.uint32)
-        net.window, net.places = self._buffer(widest, np.uint8), self._buffer(widest, np.uint8)
-        net.below = self._buffer(max((shape.width * shape.height for shape in model.maps), default=0), np.uint8)
-        for i, layer in enumerate(model.layers):
-            net.layer[i] = self._layer(layer, i, model.layers[i - 1] if i else None)
-            if layer.kind == "recurrent":
-                net.layer[i].h16 = self._buffer(layer.units, np.uint16)
-                net.layer[i].h = self._buffer(layer.units, np.uint8)
-            elif layer.kind == "temporal":
-                net.layer[i].taps, net.layer[i].segments = layer.rows, layer.segments
-                net.layer[i].places = self._buffer(layer.segments * layer.units, np.uint8)
-        for i, shape in enumerate(model.maps):
-            self._place(net.layer[i], model.layers[i], shape)
-        if model.prototypes is not None:
-            net.known = ctypes.pointer(self._prototypes(model.prototypes))
-        return net
 
     def _prototypes(self, known: Prototypes) -> _Prototypes:
         """Return the structure of a model's prototypes."""
@@ -177,72 +139,42 @@ class NativeTrainer:
             *addresses, *(self._buffer(classes, np.int32) for _ in range(3)),
         )  # fmt: skip
 
-    def _place(self, record: _Layer, layer: Layer, shape: Map) -> None:
-        """Fill in how a conv layer moves over its input map, and allocate its own map."""
-        record.lines, record.span, record.line = layer.rows, layer.columns * shape.depth, shape.width
-        record.height_below = shape.height
-        record.stride, record.across = layer.stride, layer.stride * shape.depth
-        if layer.padded:
-            record.above, record.left = layer.rows // 2, layer.columns // 2 * shape.depth
-        record.height, record.width = layer.pool, shape.together
-        record.rows, record.columns = shape.rows, shape.columns
-        regions = layer.regions or 1
-        record.regions, record.beside = min(regions, shape.rows), min(regions, shape.columns)
-        record.map = self._buffer(shape.rows * shape.columns * layer.units, np.uint8)
-
-    def _layer(self, layer: Layer, index: int, before: Layer | None) -> _Layer:
-        """Return the structure of one layer."""
-        conv = layer.kind == "conv"
-        sent = feedback(layer.shift, conv, before is not None and before.kind == "conv")
-        shifts = (0,) * MAX_PHASES if layer.frozen else layer.shifts
-        address = self._weights[index].ctypes.data
-        x = self._buffer(layer.inputs + 1, np.uint8, 128)
-        self._scratch[-1][-1] = 255  # the bias
-        return _Layer(
-            KINDS.index(layer.kind), layer.units, layer.inputs + 1, layer.shift, layer.leak, layer.amplitude,
-            sent >> FEEDBACK, int(conv), layer.l1, mix(self._seed ^ ((index + 1) << 24)),
-            (ctypes.c_uint8 * MAX_PHASES)(*shifts),
-            None if layer.frozen else address, address if layer.frozen else None, x,
-        )  # fmt: skip
-
-    def _buffer(self, size: int, dtype: type[np.generic], value: int = 0) -> int:
+    def _buffer(self, size: int, dtype: type[np.generic]) -> int:
         """Allocate an array that lives as long as this object; return its address."""
-        array = np.full(size, value, dtype)
+        array = np.zeros(size, dtype)
         self._scratch.append(array)
         return array.ctypes.data
 
     @property
     def seen(self) -> int:
         """Training samples applied since :meth:`begin`."""
-        return int(self._net.seen)
+        return int(self._course.seen)
 
     def begin(self, total: int) -> None:
         """Start a run of ``total`` training samples with the present weights."""
         self.applied = 0
-        self._net.seen = 0
-        self._net.total = total
-        self._net.state = mix(self._seed)
+        self._course.seen = 0
+        self._course.total = total
+        self._network.begin(total)
 
     def run(self, ops: Bytes, labels: Bytes, data: Bytes) -> Bytes:
         """Apply R records, shapes (R,), (R,), (R, T*C), contiguous and checked. Return their results, shape (R, 2)."""
-        count = len(ops)
-        results = np.empty((count, 2), np.uint8)
-        self._lib.tpsgd_apply(
-            ctypes.byref(self._net), ops.ctypes.data, labels.ctypes.data, data.ctypes.data, count, results.ctypes.data
-        )
-        self.applied += count
+        results = np.empty((len(ops), 2), np.uint8)
+        pointers = (a.ctypes.data for a in (ops, labels, data))
+        self._lib.tpsgd_apply(ctypes.byref(self._course), *pointers, len(ops), results.ctypes.data)
+        self.applied += len(ops)
         return results
 
     def inputs(self, data: Bytes) -> Bytes:
         """Return the output layer's inputs for R samples, contiguous, (R, T*C): shape (R, n), without the bias."""
-        found = np.empty((len(data), self._net.layer[self._net.layers - 1].inputs - 1), np.uint8)
-        self._lib.tpsgd_inputs(ctypes.byref(self._net), data.ctypes.data, len(data), found.ctypes.data)
+        found = np.empty((len(data), len(self._network.output[1]) - 1), np.uint8)
+        self._lib.tpsgd_inputs(ctypes.byref(self._course), data.ctypes.data, len(data), found.ctypes.data)
         return found
 
     def vary(self, kind: int, sample: Bytes) -> Bytes:
         """Return a sample, (T*C,), varied with the run's generator; ``kind`` as in SPEC 2.2, not 0."""
         varied = np.empty_like(sample)
-        self._lib.tpsgd_vary(ctypes.byref(self._net), kind, sample.ctypes.data, varied.ctypes.data)
+        self._lib.tpsgd_vary(ctypes.byref(self._course), kind, sample.ctypes.data, varied.ctypes.data)
         return varied
 
     def practise(self, kind: int, data: Bytes, labels: Bytes, passes: int) -> int:
@@ -250,21 +182,22 @@ class NativeTrainer:
 
         The model has prototypes.
         """
+        assert self._known is not None
         inputs = self.inputs(data)
-        most = VIEWS * len(labels) + self._net.known.contents.count
+        most = VIEWS * len(labels) + len(self._known.labels)
         order, varied = np.empty(most, np.uint16), np.empty(data.shape[1], np.uint8)
         return int(
             self._lib.tpsgd_practise(
-                ctypes.byref(self._net), kind, data.ctypes.data, inputs.ctypes.data, labels.ctypes.data, len(labels),
+                ctypes.byref(self._course), kind, data.ctypes.data, inputs.ctypes.data, labels.ctypes.data, len(labels),
                 passes, order.ctypes.data, varied.ctypes.data,
             )
         )  # fmt: skip
 
     def weights(self) -> bytes:
         """Return the present weight bytes of all layers, as stored."""
-        return b"".join(stored(w) for w in self._weights)
+        return b"".join(self._network.weights())
 
     def load(self, weights: tuple[Weights, ...]) -> None:
         """Replace the weights."""
-        for mine, theirs in zip(self._weights, weights, strict=True):
-            mine[:] = theirs
+        for mine, theirs in zip(self._network.weights(), weights, strict=True):
+            mine[:] = stored(theirs)

@@ -16,7 +16,15 @@ from tpsgd_host.boards.plugged import plugged
 from tpsgd_host.boards.profiles import ARCHITECTURES, load_profile, load_profiles
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.flashing import mpy
-from tpsgd_host.flashing.mpy import MpyFormat, compile_file, compiler_format, package_files, sources, why_not
+from tpsgd_host.flashing.mpy import (
+    MpyFormat,
+    compile_file,
+    compiler_format,
+    native_module,
+    package_files,
+    sources,
+    why_not,
+)
 from tpsgd_host.flashing.releases import known_release
 
 WANTED = {
@@ -90,11 +98,15 @@ def test_each_architecture_gets_the_engines_it_can_have(arch):
     files = package_files(MpyFormat(*made, arch))
     assert all(name.endswith(".mpy") and data[0] == ord("M") and data[1] == made[0] for name, data in files.items())
     engines = {name[14:-4] for name in files if name.startswith("tpsgd/kernels_")}
-    expected = {"plain", "np"} | ({"viper"} if arch else set()) | ({"thumb"} if arch.startswith("arm") else set())
+    native = native_module(MpyFormat(*made, arch))
+    expected = {"plain", "np", "native"} | ({"viper"} if arch else set())
+    expected |= {"thumb"} if arch.startswith("arm") else set()
     assert engines == expected
     left_out = [] if arch else [name for name in sources() if name.endswith("_viper.py")]
     left_out += [] if arch.startswith("arm") else [name for name in sources() if name.endswith("_thumb.py")]
-    assert {name[:-4] for name in files} == {name[:-3] for name in sources() if name not in left_out}
+    assert {name[:-4] for name in files if name not in native} == {
+        name[:-3] for name in sources() if name not in left_out
+    }
     assert b"/tmp" not in b"".join(files.values()), "a path of this machine is in a file"
 
 
