@@ -15,6 +15,7 @@ NETWORK = "16B8P4H2B"
 LAYER = "3PI2H8B"
 MORE = {RECURRENT: "2P", TEMPORAL: "P2B", CONV: "P15H"}
 
+
 def size(form):
     """Return the bytes of a structure where another one follows."""
     word = struct.calcsize("P")

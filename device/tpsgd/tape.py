@@ -200,7 +200,7 @@ class Tape:
 
 def _kernels(k):
     """Return what copies and halves, for the engine ``k``."""
-    if k.NAME in ("viper", "thumb"):
+    if k.NAME in ("native", "viper", "thumb"):
         try:
             from tpsgd import logmel_viper
 

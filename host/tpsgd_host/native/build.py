@@ -71,6 +71,9 @@ TARGETS = {
                       "-msmall-data-limit=0"), CHIP),
 }  # fmt: skip
 
+#: Those that go to boards: they have run on the chip or an emulator of it. The others are only compiled.
+SHIPPED = ("x64",)
+
 
 def compiler(arch: str) -> str | None:
     """Return the path of an architecture's compiler, or None where it is not installed."""
@@ -104,7 +107,7 @@ def build(arch: str) -> bytes:
 
 
 def windowed(path: Path) -> None:
-    """Replace what the assembler of the ESP8266 does not know by bytes: the ESP32's calls move a window of registers."""
+    """Replace what the ESP8266's assembler does not know by bytes: calls on the ESP32 move a window of registers."""
     text = path.read_text()
 
     def entry(found: re.Match[str]) -> str:
@@ -124,7 +127,8 @@ def windowed(path: Path) -> None:
 def _link(folder: Path, target: Target, address: str) -> bytes:
     """Return the code as it lies at an address."""
     _run(
-        folder, target.prefix + "gcc", *target.flags, "-nostdlib", "-static", "-Wl,-T,module.ld", "-Wl,--build-id=none",
+        folder, target.prefix + "gcc", *target.flags, "-nostdlib", "-static", "-Wl,-T,module.ld",
+        "-Wl,--build-id=none",
         f"-Wl,-Ttext={address}", "module.o", "-o", "module.elf",
     )  # fmt: skip
     sizes = re.findall(r"^(\.\S+) +(\d+)", _run(folder, target.prefix + "size", "-A", "module.elf"), re.MULTILINE)
