@@ -312,6 +312,8 @@ class Server:
         model = Model(file)
         self.model_crc = model.crc
         modules(model)  # what is counted below is the network alone, without its code
+        if hasattr(k, "SPENT"):
+            from tpsgd import describe  # noqa: F401 - as modules()
         sizes = plan.buffers(model, plan.WORDS[k.NAME])
         self.planned = plan.total(sizes) + plan.total(plan.link_buffers())
         need = plan.total(sizes)
