@@ -7,10 +7,6 @@ engine is added to it here, because a second list of all names would take a kilo
 
 import sys
 
-from tpsgd import buffers
-from tpsgd.described import Described
-from tpsgd.softmax import TABLE
-
 _arch = {2: "x64", 4: "armv6m", 5: "armv7m", 7: "armv7emsp", 8: "armv7emdp", 10: "xtensawin", 11: "rv32imc"}.get(
     getattr(sys.implementation, "_mpy", 0) >> 10
 )  # by the number of .mpy files
@@ -21,6 +17,10 @@ if not _arch:
 ENGINE = getattr(__import__("tpsgd.native_" + _arch), "native_" + _arch)
 if ENGINE.layout() != (96 << 16 | 40 if sys.maxsize >> 32 else 60 << 16 | 28):  # of the structures in describe
     raise ImportError("native_" + _arch + " is of another version")
+from tpsgd import buffers  # noqa: E402 - only where there is a module
+from tpsgd.described import Described  # noqa: E402
+from tpsgd.softmax import TABLE  # noqa: E402
+
 _softmax = ENGINE.softmax
 
 

@@ -32,7 +32,7 @@ def test_a_small_board_learns_from_a_few_samples_what_cpython_learns(interpreter
         str(i): np.clip(centre + dice.normal(0, 25, (9, teaching.SAMPLE)), 1, 255).astype(np.uint8)
         for i, centre in enumerate(centres)
     }
-    heap = 70 * 1024  # tests/campaigns/teaching.py has 64 KB, which leaves little to what a collection passes over
+    heap = 68 * 1024  # tests/campaigns/teaching.py has 64 KB, which leaves little to what a collection passes over
     lesson = (said, tuple(said), 5, 4, 1, heap)
     board = teaching.teach(*lesson)
     here = teaching.teach(*lesson, python=sys.executable)

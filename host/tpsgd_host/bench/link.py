@@ -22,7 +22,7 @@ from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.executor import Records
 
 #: A net that computes much faster than the line delivers, and one that does not (on the engine ``plain``).
-FAST, SLOW = ("native", 6, (60, 32, 16, 6)), ("plain", 1, (60, 48, 6))
+FAST, SLOW = ("viper", 4, (60, 32, 16, 6)), ("plain", 1, (60, 48, 6))
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,12 @@ def package_files(wanted: MpyFormat | None) -> dict[str, bytes]:
     return files
 
 
+def native_modules() -> dict[str, bytes]:
+    """Return all native modules, by their path on the board that can load them."""
+    formats = (MpyFormat(VERSION, NATIVE_VERSION, arch) for arch in NATIVE_ARCHITECTURES)
+    return {name: data for form in formats for name, data in native_module(form).items()}
+
+
 def module_names() -> frozenset[str]:
     """Return the paths of all files that a board may get, without their suffix."""
     native = (f"{PACKAGE}/native_{arch}" for arch in NATIVE_ARCHITECTURES)

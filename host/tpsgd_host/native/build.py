@@ -61,18 +61,18 @@ TARGETS = {
         ("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-fno-stack-protector", "-fcf-protection=none",
          "-mno-red-zone"),
     ),
-    "armv6m": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv6s-m", "-DTPSGD_NO_DIVISION"), CHIP),
+    "armv6m": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv6s-m", "-DNO_DIVISION"), CHIP),
     "armv7m": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv7-m"), CHIP),
     "armv7emsp": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv7e-m"), CHIP),
     "armv7emdp": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv7e-m"), CHIP),
     "xtensawin": Target("xtensa-lx106-elf-", ("-O2", "-fno-pic", "-mabi=windowed", "-mtext-section-literals",
-                        "-DTPSGD_NO_DIVISION"), CHIP),
+                        "-DNO_DIVISION"), CHIP),
     "rv32imc": Target("riscv64-unknown-elf-", ("-O2", "-march=rv32imc", "-mabi=ilp32", "-mcmodel=medany",
                       "-msmall-data-limit=0"), CHIP),
 }  # fmt: skip
 
 #: Those that go to boards: they have run on the chip or an emulator of it. The others are only compiled.
-SHIPPED = ("x64",)
+SHIPPED: tuple[str, ...] = ()
 
 
 def compiler(arch: str) -> str | None:
@@ -93,7 +93,7 @@ def build(arch: str) -> bytes:
         folder = Path(place)
         for name in SOURCES:
             shutil.copy(HERE / name, folder)
-        loops = (f'-DTPSGD_LOOPS="{target.loops}"',) if target.loops else ()
+        loops = (f'-DLOOPS="{target.loops}"',) if target.loops else ()
         _run(folder, target.prefix + "gcc", *FLAGS, *target.flags, *loops, "-S", "module.c", "-o", "module.s")
         if arch == "xtensawin":
             windowed(folder / "module.s")

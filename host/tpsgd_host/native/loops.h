@@ -9,7 +9,7 @@ static inline int32_t clamp(int32_t v) { return v > 127 ? 127 : v < -127 ? -127 
 /* 0 <= n, 0 < d: many chips have no division, and a module no library. */
 static int32_t divide(int32_t n, int32_t d)
 {
-#if defined(TPSGD_NO_DIVISION)
+#if defined(NO_DIVISION)
     uint32_t quotient = 0, rest = (uint32_t)n, by = (uint32_t)d;
     int32_t bit = 0;
     while (by <= rest >> 1)
@@ -27,8 +27,8 @@ static int32_t divide(int32_t n, int32_t d)
 
 static inline uint16_t saturate(int32_t u) { return (uint16_t)(u < 256 ? 256 : u > 65535 ? 65535 : u); }
 
-#if defined(TPSGD_LOOPS)
-#include TPSGD_LOOPS
+#if defined(LOOPS)
+#include LOOPS
 #else
 
 /* Forward (SPEC 1.2): z_i = (sum_j hi_ij * x_j) >> s */

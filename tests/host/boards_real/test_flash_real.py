@@ -116,7 +116,7 @@ def test_every_file_is_there_and_nothing_is_left_of_another_version(terminal_boa
     assert len(there.pop("tpsgd.sums").splitlines()) == len(there)
     suffix = ".mpy" if report.compiled else ".py"
     assert {Path(name).suffix for name in there} == {suffix}
-    modules = {path.stem for path in DEVICE.glob("*.py")} | {"native_x64"}  # the board's processor is this one
+    modules = {path.stem for path in DEVICE.glob("*.py")}
     missing = {"kernels_thumb", "distance_thumb"} if report.compiled else set()
     assert {Path(name).stem for name in there} == modules - missing
     assert report.files == len(there) + 3
