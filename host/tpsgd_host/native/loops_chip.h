@@ -6,13 +6,7 @@
 
 enum { PIECE = 64 };
 
-#if defined(__thumb__) && !defined(__thumb2__)
-#include "loops_thumb1.h"
-#elif defined(__ARM_FEATURE_DSP)
-#include "loops_dsp.h"
-#else
 #include "loops_rows.h"
-#endif
 
 /* Centre a piece of the inputs; return its sum */
 static int32_t centre(const uint8_t *x, centred *to, int32_t n)
