@@ -111,11 +111,11 @@ def _write(path, header, network):
     runtime.sync()
 
 
-def forget(folder):
+def forget(folder, slots=SLOTS):
     """Remove both slots."""
     from os import remove
 
-    for name in SLOTS:
+    for name in slots:
         try:
             remove(folder + name)
         except OSError:

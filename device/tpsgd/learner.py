@@ -298,7 +298,7 @@ class Learner:
         if self._answer:
             from tpsgd import ring
 
-            ring.forget(self._folder)
+            checkpoint.forget(self._folder, ring.SLOTS)
         self._restart()
 
     def add_class(self, name):

@@ -104,14 +104,3 @@ def _write(path, header, taught):
         file.write(struct.pack("<I", crc & 0xFFFFFFFF))
         file.flush()
     runtime.sync()
-
-
-def forget(folder):
-    """Remove both slots."""
-    from os import remove
-
-    for name in SLOTS:
-        try:
-            remove(folder + name)
-        except OSError:
-            pass

@@ -12,12 +12,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TypeAlias, TypeVar
 
 from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.connect import connect
-from tpsgd_host.boards.reconnecting import GONE, PAUSE
+from tpsgd_host.boards.returning import GONE, ReturningBoard
 from tpsgd_host.data.frontend import LogMel
 from tpsgd_host.errors import BoardError, ConfigError, MismatchError, TpsgdError
 from tpsgd_host.link import messages
@@ -134,7 +133,7 @@ class Taught:
         return self.predicted == self.label
 
 
-class LiveSession:
+class LiveSession(ReturningBoard):
     """A lesson with a board; a context manager. :func:`live_session` makes one.
 
     Parameters
@@ -166,7 +165,6 @@ class LiveSession:
     """
 
     model: Model
-    board: Board
     state: messages.Lesson
     _link: LessonLink
 
@@ -184,10 +182,9 @@ class LiveSession:
     ) -> None:
         if not 0 <= passes <= 255:
             raise ConfigError(f"{passes} passes", "The board practises 0 to 255 times.")
-        self._opener, self._patience, self._note = opener, patience, note
+        super().__init__(opener, patience, note)
         self._ears, self._levels, self._hold_on = ears, levels, hold
         self._passes, self._budget = passes, budget
-        self._context: AbstractContextManager[Board] | None = None
         self._base = self._newest = 0  # number here of the lesson's event 0, and of the newest event here
         self._changes = 0
         self._samples: OrderedDict[int, bytes] = OrderedDict()
@@ -204,13 +201,6 @@ class LiveSession:
             self._close()
             raise
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        context, self._context = self._context, None
-        if context is not None:
-            context.__exit__(kind, error, trace)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -441,17 +431,6 @@ class LiveSession:
 
     # -- a board that is gone
 
-    def _open(self) -> None:
-        context = self._opener()
-        self.board = context.__enter__()
-        self._context = context
-
-    def _close(self) -> None:
-        try:
-            self.__exit__(None, None, None)
-        except TpsgdError:
-            pass  # it is already gone
-
     def _steadily(self, job: Callable[[], T], done: Callable[[], T | None] = lambda: None) -> T:
         """Do a job; where the board vanishes meanwhile, do it again unless ``done`` returns its result."""
         while True:
@@ -467,24 +446,10 @@ class LiveSession:
         """Wait for the board and go on; raise ``error`` if that is not wanted or fails."""
         if self._patience <= 0:
             raise error
-        self._note(f"{error.message}; waiting up to {self._patience:.0f} s for the board")
-        begun = time.monotonic()
-        while True:
-            self._close()
-            try:
-                self._open()
-                shown = self._go_on()
-            except GONE as again:
-                if time.monotonic() - begun > self._patience:
-                    raise type(again)(
-                        f"the board did not come back within {self._patience:.0f} s: {again.message}",
-                        "plug it in or reset it, and begin again; the taught samples are kept on this computer",
-                    ) from error
-                time.sleep(PAUSE)
-            else:
-                seconds = time.monotonic() - begun
-                self._note(f"the board is back after {seconds:.1f} s")
-                return Returned(seconds, shown is not None, shown or 0)
+        hint = "plug it in or reset it, and begin again; the taught samples are kept on this computer"
+        seconds, shown = self._reopen(error, self._go_on, hint)
+        self._note(f"the board is back after {seconds:.1f} s")
+        return Returned(seconds, shown is not None, shown or 0)
 
     def _go_on(self) -> int | None:
         """Go on with the lesson; if the board has lost it, teach it again: return the number of samples, else None."""

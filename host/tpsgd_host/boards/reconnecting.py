@@ -5,35 +5,28 @@ Shapes: R records, r results of one answer.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from types import TracebackType
 from typing import TypeVar
 
 import numpy as np
 
 from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.lockstep import Lockstep
-from tpsgd_host.errors import BoardGoneError, MismatchError, PortError, TpsgdError
+from tpsgd_host.boards.returning import GONE, ReturningBoard
+from tpsgd_host.errors import MismatchError, TpsgdError
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.executor import STRETCH, Bytes, Outcome, RecordSource
 from tpsgd_host.training.simulator import Simulator
 
 T = TypeVar("T")
 
-#: Errors after which the board may come back.
-GONE = (PortError, BoardGoneError)
-
-#: Seconds between attempts to find the board.
-PAUSE = 0.25
-
 #: Times that a board may vanish without giving a result in between.
 FRUITLESS = 8
 
 
-class ReconnectingBoard:
+class ReconnectingBoard(ReturningBoard):
     """An :class:`~tpsgd_host.training.executor.Executor` that reconnects to its board; a context manager.
 
     Parameters
@@ -51,15 +44,10 @@ class ReconnectingBoard:
         The board in its present session.
     """
 
-    board: Board
-
     def __init__(
         self, opener: Callable[[], AbstractContextManager[Board]], patience: float, note: Callable[[str], None]
     ) -> None:
-        self._opener = opener
-        self._patience = patience
-        self._note = note
-        self._context: AbstractContextManager[Board] | None = None
+        super().__init__(opener, patience, note)
         self._source: RecordSource | None = None
         self._start: Model | None = None
         self._model_crc = 0
@@ -74,13 +62,6 @@ class ReconnectingBoard:
     def __enter__(self) -> ReconnectingBoard:
         self._open()
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        context, self._context = self._context, None
-        if context is not None:
-            context.__exit__(kind, error, trace)
 
     def follow(self, start: Model, history: bytes | None = None, model_crc: int | None = None) -> None:
         """Set the run's starting point, and how far it has come.
@@ -187,17 +168,6 @@ class ReconnectingBoard:
 
     # -- a board that is gone
 
-    def _open(self) -> None:
-        context = self._opener()
-        self.board = context.__enter__()
-        self._context = context
-
-    def _close(self) -> None:
-        try:
-            self.__exit__(None, None, None)
-        except TpsgdError:
-            pass  # it is already gone
-
     def _recover(self, error: TpsgdError) -> None:
         """Wait for the board and continue where it is; raise ``error`` if that is not wanted or fails."""
         if self._patience <= 0 or self._source is None:
@@ -208,23 +178,9 @@ class ReconnectingBoard:
                 f"the board vanishes again and again at record {self._given}: {error.message}",
                 "is its power supply weak, or its flash full? What it learned is kept: tpsgd-host stream --resume",
             ) from error
-        self._note(f"{error.message}; waiting up to {self._patience:.0f} s for the board")
-        begun = time.monotonic()
-        while True:
-            self._close()
-            try:
-                self._open()
-                self._find_place()
-            except GONE as again:
-                if time.monotonic() - begun > self._patience:
-                    raise type(again)(
-                        f"the board did not come back within {self._patience:.0f} s: {again.message}",
-                        "plug it in or reset it, then continue with: tpsgd-host stream --resume",
-                    ) from error
-                time.sleep(PAUSE)
-            else:
-                self._note(f"the board is back after {time.monotonic() - begun:.1f} s, at record {self._next}")
-                return
+        hint = "plug it in or reset it, then continue with: tpsgd-host stream --resume"
+        seconds, _ = self._reopen(error, self._find_place, hint)
+        self._note(f"the board is back after {seconds:.1f} s, at record {self._next}")
 
     def _find_place(self) -> None:
         """Have the board continue the run, and find out where it is."""

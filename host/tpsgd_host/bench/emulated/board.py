@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 import select
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TypeVar
 
+from tpsgd_host.bench.emulated.process import EmulatorProcess
 from tpsgd_host.errors import BoardError
-
-B = TypeVar("B", bound="EmulatedBoard")
 
 
 class EmulatedBoardError(BoardError):
     """The board did not answer, or the script on it failed."""
 
 
-class EmulatedBoard:
+class EmulatedBoard(EmulatorProcess):
     """A board that starts with its emulator and ends with it; a context manager.
 
     All scripts run in one interpreter, so later scripts see what earlier ones defined.
@@ -37,34 +33,9 @@ class EmulatedBoard:
     PIECE = 512
 
     def __init__(self, command: Sequence[str], first: bytes = b"") -> None:
-        self._process = subprocess.Popen(
-            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
-        )
-        assert self._process.stdin and self._process.stdout
-        self._input, self._output = self._process.stdin, self._process.stdout
+        super().__init__(command)
         self._first = first
         self._got = b""
-
-    def __enter__(self: B) -> B:
-        try:
-            self._send(self._first)
-            self._open()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop the emulator."""
-        self._process.kill()
-        self._process.wait()
-        self._input.close()
-        self._output.close()
 
     def run(self, script: str, seconds: float = 60) -> str:
         """Run a script and return what it printed; raise EmulatedBoardError with its traceback where it fails."""
@@ -95,6 +66,7 @@ class EmulatedBoard:
 
         On a loaded machine the board answers late: it then answers every try, and the last answer counts.
         """
+        self._send(self._first)
         for _ in range(60):
             self._send(b"\r\x03\x03\r\x01")
             if self._wait(b"raw REPL; CTRL-B to exit\r\n>", 2):
@@ -125,9 +97,6 @@ class EmulatedBoard:
         self._send(b"\x04")
         while self._take(1, 60) == b"\x01":
             pass
-
-    def _send(self, data: bytes) -> None:
-        self._input.write(data)
 
     def _wait(self, end: bytes, seconds: float) -> bool:
         """Return whether ``end`` comes within ``seconds``, and drop everything up to it."""

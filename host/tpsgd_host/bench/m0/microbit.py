@@ -14,8 +14,8 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
+from tpsgd_host.bench.emulated.process import EmulatorProcess
 from tpsgd_host.errors import BoardError, DependencyError
 
 QEMU = "qemu-system-arm"
@@ -43,7 +43,7 @@ def emulator() -> str:
     return found[1] if found else "unknown"
 
 
-class Microbit:
+class Microbit(EmulatorProcess):
     """One emulated board, with its REPL open; a context manager.
 
     All scripts run in one interpreter, so later scripts see what earlier ones defined.
@@ -68,35 +68,10 @@ class Microbit:
         if lack:
             raise DependencyError(*lack.split(": "))
         self.shorten: Callable[[str], str] = str
-        self._process = subprocess.Popen(
-            [
-                QEMU, "-machine", "microbit", "-display", "none", "-monitor", "none", "-serial", "stdio",
-                "-icount", "shift=6,sleep=off", "-device", f"loader,file={FIRMWARE}",
-            ],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
-        )  # fmt: skip
-        assert self._process.stdin and self._process.stdout
-        self._input, self._output = self._process.stdin, self._process.stdout
-
-    def __enter__(self) -> Microbit:
-        try:
-            self._open()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop the emulator."""
-        self._process.kill()
-        self._process.wait()
-        self._input.close()
-        self._output.close()
+        super().__init__([
+            QEMU, "-machine", "microbit", "-display", "none", "-monitor", "none", "-serial", "stdio",
+            "-icount", "shift=6,sleep=off", "-device", f"loader,file={FIRMWARE}",
+        ])  # fmt: skip
 
     def _open(self) -> None:
         """Interrupt the running program and wait for the prompt."""
@@ -107,9 +82,6 @@ class Microbit:
                     pass
                 return
         raise MicrobitError("the emulated board did not open its REPL")
-
-    def _send(self, data: bytes) -> None:
-        self._input.write(data)
 
     def _read(self, end: bytes, seconds: float, strict: bool = True) -> bytes:
         """Return the board's output up to ``end``."""
