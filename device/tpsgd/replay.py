@@ -80,18 +80,27 @@ class Replay:
 
     def keep(self, y):
         """Keep the network's sample, which it has just run, as one of class ``y``; return its slot."""
+        i = self.enter(y)
+        if self.frozen:
+            self.inputs_to(self.data[i])
+        else:
+            self._copy(self.network.sample, self.data[i])
+        return i
+
+    def enter(self, y):
+        """Return the slot for one more sample of class ``y``, which counts from now on."""
         i = self._slot(y)
         self.labels[i] = y
         self.counts[y] += 1
         self.taught += 1
         self.numbers[i] = self.taught
         self.at = 0
-        network = self.network
-        if self.frozen:
-            network.k.max_pool(network.output[1], self.data[i], 0, _ALL | self.size)
-        else:
-            self._copy(network.sample, self.data[i])
         return i
+
+    def inputs_to(self, target):
+        """Store the output's inputs."""
+        network = self.network
+        network.k.max_pool(network.output[1], target, 0, _ALL | self.size)
 
     def drop(self):
         """Drop the sample that was kept last; return its class, or -1 where there is none."""

@@ -65,7 +65,7 @@ def load(folder, taught, model_crc):
             y = file.read(1)[0]
             if y >= taught.network.classes:
                 raise ValueError("%s: class %d" % (path, y))
-            file.readinto(taught.data[i])
+            file.readinto(taught.answer.inputs if taught.compact else taught.data[i])
             if taught.varied:
                 file.readinto(taught.samples[i])
             taught.put(i, y)
@@ -85,7 +85,11 @@ def save(folder, taught, model_crc):
         name = SLOTS[1]
     length = HEADER_SIZE + taught.kept * _width(taught) + 4
     header = struct.pack(HEADER, MAGIC, VERSION, 0, taught.kept, length, model_crc, generation + 1)
-    runtime.store(_write, folder + name, header, taught)
+    taught.set_aside()
+    try:
+        runtime.store(_write, folder + name, header, taught)
+    finally:
+        taught.put_back()
 
 
 def _write(path, header, taught):
@@ -97,7 +101,8 @@ def _write(path, header, taught):
         for _ in range(taught.kept):
             i = taught.after(last)
             last = taught.numbers[i]
-            parts = (bytes((taught.labels[i],)), taught.data[i]) + ((taught.samples[i],) if taught.varied else ())
+            inputs = taught.inputs_of(i)
+            parts = (bytes((taught.labels[i],)), inputs) + ((taught.samples[i],) if taught.varied else ())
             for part in parts:
                 file.write(part)
                 crc = crc32(part, crc)

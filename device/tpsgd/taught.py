@@ -5,15 +5,29 @@ Legend: n inputs of the output layer, P prototypes of the file, T*C values of a 
 
 from tpsgd import variation
 from tpsgd.parameters import N
-from tpsgd.protospec import PROTOTYPES, STILL
+from tpsgd.protospec import ANY_SCORE, NETWORK, PROTOTYPES, STILL
 from tpsgd.replay import EACH, MAX_SLOTS, Replay
 
 #: A new class has at least this many places in a pass.
 VIEWS = 12
 
 
+def kept_bytes(inputs, sample, varied, near):
+    """Return the bytes that each kept sample takes, and those that are taken once.
+
+    ``inputs`` and ``sample`` are n and T*C. ``varied``: practice varies samples; ``near``: distances are measured.
+    """
+    if not varied:
+        return inputs + EACH, 0
+    if not near:
+        return sample + EACH, sample
+    return inputs + EACH + sample + EACH // 2, sample
+
+
 class Taught(Replay):
     """Keeps the output's inputs of each sample, and with a variation the sample. Nothing else is allocated.
+
+    Where practice varies samples and no distance is measured, the samples are all that is kept.
 
     Parameters
     ----------
@@ -27,6 +41,8 @@ class Taught(Replay):
     ----------
     samples : list of bytearray
         With a variation: the samples, slot by slot; the last one is for the present sample.
+    compact : bool
+        Whether they are all that is kept: ``data`` are the same.
 
     Raises
     ------
@@ -41,15 +57,17 @@ class Taught(Replay):
         self.size = network.layers[-1].p[N] - 1
         self.trains = spec.way != PROTOTYPES
         self.varied = self.trains and spec.variation != STILL
+        near = spec.way != NETWORK or spec.score < ANY_SCORE
+        self.compact = self.varied and not near
         sample = network.size if self.varied else 0
         more = self._more(spec, network.classes) if self.trains else 0
-        spare = sample + 2 * more
-        each = self.size + EACH + (sample and sample + EACH // 2)
+        each, spare = kept_bytes(self.size, sample, self.varied, near)
+        spare += 2 * more
         self.slots = min(MAX_SLOTS, (budget - spare) // each)
         if self.slots < 1:
             raise ValueError("replay=%d: one sample takes %d bytes" % (budget, spare + each))
-        self.data = [bytearray(self.size) for _ in range(self.slots)]
         self.samples = [bytearray(sample) for _ in range(self.slots + 1)] if self.varied else None
+        self.data = self.samples if self.compact else [bytearray(self.size) for _ in range(self.slots)]
         self.vary = variation.kernel(spec.variation, network.k.NAME) if self.varied else None
         shape = (network.steps, network.size // network.steps)
         self.p = variation.parameters(*shape) if self.varied else None
@@ -94,10 +112,34 @@ class Taught(Replay):
 
     def keep(self, y):
         """Keep the network's sample, which it has just run, as one of class ``y``; return its slot."""
-        i = Replay.keep(self, y)
+        i = self.enter(y)
+        if not self.compact:
+            self.inputs_to(self.data[i])
         if self.varied:
             self._copy_sample(self.network.sample, self.samples[i])
         return i
+
+    def inputs_of(self, i):
+        """Return the output's inputs of the sample in slot ``i``; where they are not kept, the network runs it again.
+
+        The network's own sample is the last of ``samples`` then: see :meth:`set_aside`.
+        """
+        if not self.compact:
+            return self.data[i]
+        self._copy_sample(self.samples[i], self.network.sample)
+        self.network.test()
+        self.inputs_to(self.answer.inputs)
+        return self.answer.inputs
+
+    def set_aside(self):
+        """Keep the network's sample while it runs others."""
+        if self.varied:
+            self._copy_sample(self.network.sample, self.samples[self.slots])
+
+    def put_back(self):
+        """Give the network its sample back."""
+        if self.varied:
+            self._copy_sample(self.samples[self.slots], self.network.sample)
 
     def put(self, i, y):
         """Count what was read into slot ``i``, the first free one, as a sample of class ``y``."""
@@ -125,18 +167,17 @@ class Taught(Replay):
             for _ in range(n):
                 self._learn(self._next())
             return n
-        sample = network.sample
-        self._copy_sample(sample, self.samples[self.slots])
+        self.set_aside()
         try:
             for _ in range(n):
                 i = self._next()
                 if i < self.slots:
-                    self.vary(self.samples[i], sample, self.p, network.state)
+                    self.vary(self.samples[i], network.sample, self.p, network.state)
                     network.train(self.labels[i])
                 else:
                     self._learn(i)
         finally:
-            self._copy_sample(self.samples[self.slots], sample)
+            self.put_back()
         return n
 
     def _learn(self, i):
@@ -173,7 +214,7 @@ class Taught(Replay):
     def _swap(self, data, i, j):
         """Swap two slots."""
         Replay._swap(self, data, i, j)
-        if self.varied:
+        if self.varied and not self.compact:
             Replay._swap(self, self.samples, i, j)
 
     def _copy_sample(self, source, target):

@@ -33,7 +33,7 @@ else on standard error. Press Ctrl-C whenever you like: files are written whole 
 |---|---|
 | `TPSGD_VIRTUAL` | folder that is the flash of the virtual board, as `--board-dir` |
 | `TPSGD_MICROPYTHON` | MicroPython's unix port, where you built it yourself |
-| `TPSGD_RP2040_UF2` | MicroPython for the Pico (.uf2), for `bench frontend` on an emulated RP2040 |
+| `TPSGD_RP2040_UF2` | MicroPython for the Pico (.uf2), for `bench frontend` and `practice` on an emulated RP2040 |
 | `TPSGD_RP2040JS` | folder where `npm install rp2040js` was run, which emulates it |
 | `TPSGD_ESP32_QEMU` | QEMU with the machine `esp32`, for `bench frontend` on an emulated ESP32 |
 | `TPSGD_ESP32_FIRMWARE` | MicroPython for ESP32_GENERIC (.bin), which it runs |

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.adaptation.new_class import without
-from tpsgd_host.adaptation.ways import train_model, variation_of
+from tpsgd_host.adaptation.ways import train_model
 from tpsgd_host.comparison import task_problem
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.sound import frames, word
@@ -27,6 +27,7 @@ from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.doubt import thresholds, with_means, with_none
 from tpsgd_host.training.executor import TEST, Records
+from tpsgd_host.training.practice import variation_of
 from tpsgd_host.training.simulator import Simulator
 
 NOISES = 150

@@ -1,11 +1,12 @@
-"""Power cuts at every write of a checkpoint, or of the model file that a new class is in, on the FAT and littlefs of a
-real MicroPython: the board starts, always.
+"""Power cuts at every write of a checkpoint, of taught samples, or of the model file that a new class is in, on the FAT
+and littlefs of a real MicroPython: the board starts, always.
 
 python tests/campaigns/powercut.py
 
 ``powercut_board.py`` does it, in the interpreter: after each cut the file system is mounted again and the device
 program loads; it must find the checkpoint before the cut or, whole, the one under way, and be able to write the next.
-``powercut_class_board.py`` does the same with ``Learner.add_class``.
+``powercut_class_board.py`` does the same with ``Learner.add_class``, ``powercut_ring_board.py`` with what was taught to
+a model with prototypes.
 """
 
 from __future__ import annotations
@@ -14,26 +15,48 @@ import argparse
 import re
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import base
 import cases
+import numpy as np
 from boards import DEVICE
 
 from tpsgd_host.boards.virtual import find_interpreter
+from tpsgd_host.model.modelfile import parse_model
+from tpsgd_host.model.prototypes import Prototypes
+from tpsgd_host.model.surgery import with_learning
 
 #: FAT has no way to survive a block that a cut left erased: directory and table are not written twice in turn, as
 #: littlefs writes them. Where the model is lost with them the device program says so, and flashing again helps.
 WAYS = [("fat", "stop"), ("fat", "torn"), ("fat", "erased"), ("lfs2", "stop"), ("lfs2", "torn"), ("lfs2", "erased")]
 
 
-BOARDS = {"checkpoint": "powercut_board.py", "class": "powercut_class_board.py"}
+BOARDS = {
+    "checkpoint": "powercut_board.py", "class": "powercut_class_board.py", "taught": "powercut_ring_board.py",
+    "taught, compact": "powercut_ring_board.py",
+}  # fmt: skip
+
+#: How a model with prototypes answers, by what is cut: where it is the network alone, only the samples are kept.
+ANSWERS = {"taught": "both", "taught, compact": "network"}
+
+
+def model_bytes(case: int, what: str) -> bytes:
+    """Return the model file of a case of the shared tests, with prototypes where taught samples are saved."""
+    if what not in ANSWERS:
+        return cases.model_bytes(case)
+    model = with_learning(parse_model(cases.model_bytes(case), "case"), 1)
+    classes = len(model.classes)
+    vectors = np.random.default_rng(case).integers(1, 256, (classes, model.layers[-1].inputs)).astype(np.uint8)
+    known = Prototypes(vectors, np.arange(classes, dtype=np.uint8), (500,) * classes, ANSWERS[what], "motion")
+    return replace(model, prototypes=known).to_bytes()
 
 
 def cuts(kind: str, how: str, before: int, case: int, place: Path, what: str = "checkpoint") -> int:
     """Cut the power at every write of what follows ``before`` checkpoints; return the number of cuts."""
     model = place / "model.tpsgd"
-    model.write_bytes(cases.model_bytes(case))
+    model.write_bytes(model_bytes(case, what))
     program = str(base.HERE / BOARDS[what])
     command = [find_interpreter(), "-X", "heapsize=4m", program, kind, how, str(before), str(model)]
     done = subprocess.run(
@@ -58,8 +81,9 @@ def main() -> int:
                 for before in range(4):
                     total += sum(cuts(kind, how, before, case, Path(place), what) for what in BOARDS)
     print(
-        f"{total} power cuts; after each the board started with the newest whole checkpoint, or the model file; where "
-        "a block of FAT was left erased, it did so or said what it misses"
+        f"{total} power cuts; after each the board started with the newest whole checkpoint and what was taught until "
+        "then, or the model file; where a block of FAT was left erased, it did so or said what it "
+        "misses"
     )
     return 0
 

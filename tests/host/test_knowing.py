@@ -82,16 +82,21 @@ def test_the_best_way_is_measured_and_written(known):
 
 
 def test_ram_limits_the_way(known):
-    """Practice that varies samples keeps them whole; prototypes take less."""
+    """Practice that varies samples keeps them whole, and where distances count the output's inputs, too."""
     trained = load_model(known / "trained.tpsgd")
     heard = replace(trained, layout=replace(trained.layout, front=LogMel(8000, 256, 128, mel_edges(5, 100.0, 4000.0))))
     sizes = {name: way.bytes(heard, 20) for name, way in KNOWING.items()}
-    assert sizes["prototypes"] + 20 * 3 * (40 + 24) == sizes["both"] == sizes["network"]
+    inputs = heard.layers[-1].inputs
+    assert sizes["prototypes"] + 20 * 3 * (40 + 24) + 40 == sizes["both"]
+    assert sizes["network"] == sizes["both"] - 20 * 3 * (inputs + 24)
+    assert KNOWING["network"].bytes(heard, 20, True) == sizes["both"], "thresholds need distances"
     rows, labels, _ = recordings()
     y = np.array([NAMES.index(label) for label in labels], np.uint8)
     given = Samples(rows.reshape(-1, 8, 5).astype(float), y, NAMES, tuple(map(str, range(len(y)))), np.arange(len(y)))
-    found = know(heard, given, count=20, ram=sizes["both"] - 1).model.prototypes
-    assert found is not None and (found.way, found.passes) == ("prototypes", 0)
+    least = min(sizes["network"], sizes["prototypes"])
+    cheapest = min(("network", "prototypes"), key=lambda name: sizes[name])
+    found = know(heard, given, count=20, ram=least).model.prototypes
+    assert found is not None and (found.way, found.passes) == (cheapest, 0 if cheapest == "prototypes" else 60)
     found = know(heard, given, count=20, ram=sizes["both"]).model.prototypes
     assert found is not None and (found.way, found.variation, found.passes) == ("both", "words", 60)
     with pytest.raises(ConfigError, match="100 bytes"):

@@ -23,6 +23,7 @@ from tpsgd_host.model.prototypes import VARIATIONS, WAYS, Prototypes
 from tpsgd_host.model.surgery import with_adaptor, with_class, with_learning
 from tpsgd_host.native.binding import NativeTrainer, library
 from tpsgd_host.training.executor import TEST, Records
+from tpsgd_host.training.practice import readouts
 from tpsgd_host.training.simulator import Simulator
 
 
@@ -118,6 +119,20 @@ def test_the_trainer_in_c_practises_as_a_board(tmp_path, kind, variation):
     assert native.weights() == b"".join(network.weights())
     assert native.weights() != NativeTrainer(model, lib).weights()
     assert native.seen == network.seen == steps
+
+
+def test_inputs_that_are_not_kept_are_made_again(tmp_path):
+    model = known(tmp_path, "recurrent", 8, way="network", variation="motion")
+    model.save(tmp_path / "model.tpsgd")
+    one = Learner(str(tmp_path / "model.tpsgd"), replay=3000)
+    assert one.replay.compact
+    data = samples(6)
+    for row in data:
+        one.feed([byte - 128 for byte in row.tolist()])
+        one.teach(0)
+    one.practise(10)
+    found = np.stack([np.frombuffer(bytes(one.replay.inputs_of(i)), np.uint8) for i in range(6)])
+    assert np.array_equal(found, readouts(model, data))
 
 
 def test_the_host_adds_a_class_as_a_board_does(tmp_path):

@@ -251,6 +251,30 @@ def test_practice_goes_on_after_a_reset():
     assert again.network.crc() == one.network.crc()
 
 
+def test_only_samples_are_kept_where_no_distance_is_measured():
+    """What is saved has the output's inputs nevertheless: the network makes them again."""
+    kept = []
+    for options in ({"way": 1}, {"way": 1, "score": 65534}):
+        one = learner(**options)
+        assert one.replay.compact == (len(options) == 1)
+        for k in range(5):
+            show(one, vector(60 + k if k & 1 else -60 - k)).teach(k & 1)
+        one.undo()
+        show(one, vector(90))
+        sample = bytes(one.network.sample)
+        one.practise(20)
+        one.save()
+        assert bytes(one.network.sample) == sample
+        with open(FOLDER + ring.SLOTS[0], "rb") as file:
+            kept.append((file.read()[20:-4], one.network.crc()))
+        again = Learner(PATH, replay=4000)
+        assert [bytes(x) for x in again.replay.samples[:4]] == [bytes(x) for x in one.replay.samples[:4]]
+        one.replay.at = 0  # the one that starts again begins a pass
+        assert [again.practise(20), one.practise(20)] == [20, 20]
+        assert again.network.crc() == one.network.crc()
+    assert kept[0] == kept[1]
+
+
 def test_bad_blocks_are_refused():
     good = block()
     model(good)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tpsgd_host.adaptation.ways import WAYS, Way, variation_of
+from tpsgd_host.adaptation.ways import WAYS, Way
 from tpsgd_host.comparison.integer import accuracy, records
 from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
@@ -24,15 +24,16 @@ from tpsgd_host.model.surgery import with_learning, with_shifts
 from tpsgd_host.names import listing
 from tpsgd_host.rules import Architecture
 from tpsgd_host.training.doubt import Doubt, thresholds, with_means, with_none
-from tpsgd_host.training.practice import taught, trained_on, with_prototypes
+from tpsgd_host.training.practice import PASSES, SHIFT, taught, trained_on, variation_of, with_prototypes
 from tpsgd_host.training.simulator import Simulator
 
 COUNTS = (1, 2, 3, 5, 10)
 MOST = 4  # persons that are held out
-SHIFT, PASSES = 6, 60  # of practice on varied samples
 EPOCHS = 20  # of a network without somebody
 VALIDATION = 0.2  # of the recordings, for thresholds
-CYCLES = 10  # of an RP2040 for a multiplication, with the engine thumb and what is around it
+
+#: Cycles of an RP2040 with the engine thumb: a multiplication, a place of a pass, a varied value (`bench practice`).
+CYCLES, PLACE, VALUE = 16, 60_000, 80
 HERTZ = 125e6
 
 #: Accuracies on the new person and on the others, by way and n.
@@ -125,17 +126,17 @@ def know(
     DataError
         When there are too few persons or samples.
     """
-    counts = tuple(sorted({*COUNTS, count}))
-    fitting = [way for way in KNOWING.values() if not ram or way.bytes(model, count) <= ram]
+    counts, sure = tuple(sorted({*COUNTS, count})), misses is not None
+    fitting = [way for way in KNOWING.values() if not ram or way.bytes(model, count, sure) <= ram]
     if not fitting:
-        least = min(way.bytes(model, count) for way in KNOWING.values())
+        least = min(way.bytes(model, count, sure) for way in KNOWING.values())
         raise ConfigError(
             f"no way to know somebody new fits into {ram:,} bytes: {count} samples a class take {least:,}",
             "Give more with --ram, or keep fewer samples: --samples.",
         )
     named = np.flatnonzero(samples.labels < len(model.classes))  # recordings of none are no class of this model yet
     whom = tuple(persons[i] for i in named.tolist()) if persons else ()
-    expected = _measured(model, samples.take(named), whom, counts, epochs) if persons else ()
+    expected = _measured(model, samples.take(named), whom, counts, epochs, sure) if persons else ()
     way = "both" if KNOWING["both"] in fitting else fitting[-1].answers
     if expected:
         by = {one.way: one for one in expected}
@@ -149,8 +150,8 @@ def know(
     grown = with_shifts(with_none(model, data, samples.labels), (SHIFT,))
     ready = with_means(grown, data, samples.labels, persons=persons, **how)
     assert ready.prototypes is not None
-    sure = replace(ready.prototypes, score=doubt.score, margin=doubt.margin)
-    return Known(replace(ready, prototypes=sure), expected, doubt)
+    careful = replace(ready.prototypes, score=doubt.score, margin=doubt.margin)
+    return Known(replace(ready, prototypes=careful), expected, doubt)
 
 
 def anew(model: Model) -> Model:
@@ -178,7 +179,7 @@ def _thresholds(
 
 
 def _measured(
-    model: Model, samples: Samples, persons: Sequence[str], counts: tuple[int, ...], epochs: int
+    model: Model, samples: Samples, persons: Sequence[str], counts: tuple[int, ...], epochs: int, sure: bool
 ) -> tuple[Expected, ...]:
     """Hold out each person in turn, let a network without him be taught his samples, and test it on his others."""
     names = sorted(set(persons))
@@ -214,17 +215,17 @@ def _measured(
                 simulator = Simulator(one)
                 pair = accuracy(simulator, records(one, new.take(left))), accuracy(simulator, records(one, check))
                 found.setdefault((way, n), []).append(pair)
-    return tuple(_expected(model, way, counts, found, len(names)) for way in KNOWING.values())
+    return tuple(_expected(model, way, counts, found, len(names), sure) for way in KNOWING.values())
 
 
-def _expected(model: Model, way: Way, counts: tuple[int, ...], found: Pairs, people: int) -> Expected:
+def _expected(model: Model, way: Way, counts: tuple[int, ...], found: Pairs, people: int, sure: bool) -> Expected:
     pairs = [found.get((way.answers, n), []) for n in counts]
     return Expected(
         way.answers, counts,
         tuple(fmean(new for new, _ in p) if p else None for p in pairs),
         tuple(fmean(old for _, old in p) if p else None for p in pairs),
         tuple(practice_seconds(model, way.answers, n, people) for n in counts),
-        tuple(way.bytes(model, n) for n in counts),
+        tuple(way.bytes(model, n, sure) for n in counts),
     )  # fmt: skip
 
 
@@ -233,6 +234,8 @@ def practice_seconds(model: Model, way: str, count: int, people: int) -> float:
     if way == "prototypes":
         return 0.0
     classes, whole = len(model.classes), Architecture.from_model(model).multiplies()
-    output = 2 * classes * (model.layers[-1].inputs + 1)
-    varied = whole + output if variation_of(model) != "none" else output
-    return PASSES * classes * (count * varied + people * output) * CYCLES / HERTZ
+    mean = PLACE + CYCLES * 2 * classes * (model.layers[-1].inputs + 1)
+    sample = mean
+    if variation_of(model) != "none":
+        sample += CYCLES * whole + VALUE * model.layout.steps * model.layout.channels
+    return PASSES * classes * (count * sample + people * mean) / HERTZ

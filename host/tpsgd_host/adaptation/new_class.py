@@ -17,7 +17,7 @@ from tpsgd.protospec import NEW_SHIFT
 from tpsgd_host.adaptation.hold_out import Job, Outcome, hold_out
 from tpsgd_host.adaptation.readout import Integers, Readout, features
 from tpsgd_host.adaptation.results import AdaptationStudy, spoken_of
-from tpsgd_host.adaptation.ways import PASSES, Tuning, few, shifts_to_try, train_model, variation_of
+from tpsgd_host.adaptation.ways import PASSES, Tuning, few, shifts_to_try, taught_bytes, train_model
 from tpsgd_host.comparison.integer import accuracy, records
 from tpsgd_host.comparison.problem import Part, Problem, validation_parts
 from tpsgd_host.comparison.training import Progress
@@ -28,7 +28,7 @@ from tpsgd_host.model.modelfile import Model, memory
 from tpsgd_host.model.surgery import with_class, with_learning, with_shifts
 from tpsgd_host.names import listing, suggestion
 from tpsgd_host.training.executor import TEST, Records
-from tpsgd_host.training.practice import taught, with_prototypes
+from tpsgd_host.training.practice import taught, variation_of, with_prototypes
 from tpsgd_host.training.simulator import Simulator
 
 COUNTS = (1, 3, 5, 10, 20)
@@ -201,13 +201,11 @@ def _sizes(experiment: NewClass) -> tuple[tuple[str, str, int], ...]:
     sample = model.layout.steps * model.layout.channels + 1
     total = memory(model).total
     known = len(model.classes) - 1
-    inputs = model.layers[-1].inputs
     sizes = []
     for way in experiment.ways:
         kept = way.kept(count) * known * sample
         if way.answers:
-            varied = way.answers != "prototypes" and variation_of(model) != "none"
-            kept = 2 * inputs + 6 * len(model.classes) + count * (inputs + 48 + varied * (sample + 23))
+            kept = taught_bytes(model, way.answers, count)
         sizes.append((way.name, way.title, total + kept))
     return tuple(sizes)
 

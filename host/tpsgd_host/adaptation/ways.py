@@ -12,15 +12,15 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd.taught import kept_bytes
 from tpsgd_host.comparison.integer import present
-from tpsgd_host.data.frontend import LogMel
 from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.subjects import Subjects
 from tpsgd_host.model.modelfile import Model, memory
 from tpsgd_host.model.surgery import ADAPTOR_UNITS, LARGEST_SHIFT, own_shift, with_adaptor, with_learning, with_shifts
 from tpsgd_host.training.executor import Bytes
-from tpsgd_host.training.practice import taught, with_prototypes
+from tpsgd_host.training.practice import taught, variation_of, with_prototypes
 from tpsgd_host.training.simulator import Simulator
 
 PASSES = (30, 120)  # through the few samples
@@ -154,15 +154,14 @@ class Way:
         model = with_shifts(start, (tuning.shift,))
         return taught(model, model.scaling.encode(new.values), new.labels, tuning.passes)
 
-    def bytes(self, start: Model, count: int = 0) -> int:
-        """Return the RAM that adapting needs on a board, including kept samples: of prototypes ``count`` a class."""
+    def bytes(self, start: Model, count: int = 0, sure: bool = False) -> int:
+        """Return the RAM that adapting needs on a board, including kept samples: of prototypes ``count`` a class.
+
+        ``sure``: with thresholds for what is foreign.
+        """
         size = start.layout.steps * start.layout.channels
         total = memory(self.model(start, self.tunings(start)[0])).total + self.old * len(start.classes) * (size + 1)
-        if self.answers:
-            inputs, classes = start.layers[-1].inputs, len(start.classes)
-            varied = self.answers != "prototypes" and variation_of(start) != "none"
-            total += 2 * inputs + 6 * classes + count * classes * (inputs + 48 + varied * (size + 24))
-        return total
+        return total + (taught_bytes(start, self.answers, count * len(start.classes), sure) if self.answers else 0)
 
 
 LAST_LAYER = Way("last", "last layer")
@@ -179,10 +178,20 @@ WAYS = (
 )
 
 
-def variation_of(model: Model) -> str:
-    """Return how practice varies samples of a network: as its front end suggests."""
-    front = model.layout.front
-    return "none" if front is None else "words" if isinstance(front, LogMel) else "motion"
+def taught_bytes(model: Model, answers: str, samples: int, sure: bool = False) -> int:
+    """Return the RAM that prototypes take on a board besides the network, with so many taught samples.
+
+    Parameters
+    ----------
+    answers : str
+        The way.
+    sure : bool
+        Whether there are thresholds for what is foreign: they need the distances.
+    """
+    size, inputs = model.layout.steps * model.layout.channels, model.layers[-1].inputs
+    varied = answers != "prototypes" and variation_of(model) != "none"
+    each, once = kept_bytes(inputs, size, varied, answers != "network" or sure)
+    return int(2 * inputs + 6 * len(model.classes) + samples * each + once)
 
 
 def train_model(model: Model, samples: Samples, epochs: int, shuffle_seed: int) -> Model:

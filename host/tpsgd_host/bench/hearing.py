@@ -165,16 +165,17 @@ def _hearing(
     )
 
 
-def copy_trainer(board: EmulatedBoard) -> None:
-    """Write the trainer and the program that measures to a board, compiled for it."""
+def copy_trainer(board: EmulatedBoard, program: str = PROGRAM, away: tuple[str, ...] = AWAY) -> None:
+    """Write the trainer and the program that measures to a board, compiled for it, without the modules ``away``."""
     number = int(board.run("import sys\nprint(sys.implementation._mpy)"))
     board.make_folder("tpsgd")
     for path, data in package_files(MpyFormat.of(number)).items():
-        if Path(path).stem not in AWAY:
+        if Path(path).stem not in away:
             board.write(path, data)
-    board.write(PROGRAM, _program())
+    board.write(program, program_bytes(program))
     # An ESP32 has little memory for machine code, and its heap grows into that: code goes first.
-    board.run("import gc, tpsgd.kernels_viper, tpsgd.logmel_viper\ngc.collect()")
+    code = [f"tpsgd.{name}" for name in ("kernels_viper", "logmel_viper") if name not in away]
+    board.run(f"import gc, {', '.join(code)}\ngc.collect()")
 
 
 def on_emulated(board: EmulatedBoard) -> Callable[[Model, str], list[int]]:
@@ -194,7 +195,7 @@ def _on_virtual(model: Model, engine: str) -> list[int]:
         (folder / "tpsgd").mkdir()
         for name, data in virtual_files(model, None).items():
             (folder / name).write_bytes(data)
-        (folder / PROGRAM).write_bytes(_program())
+        (folder / PROGRAM).write_bytes(program_bytes(PROGRAM))
         done = subprocess.run(
             [find_interpreter(), PROGRAM, "model.tpsgd", engine],
             cwd=folder,
@@ -207,5 +208,6 @@ def _on_virtual(model: Model, engine: str) -> list[int]:
     return [int(part) for part in done.stdout.split()]
 
 
-def _program() -> bytes:
-    return (resources.files("tpsgd_host.bench") / PROGRAM).read_bytes()
+def program_bytes(name: str) -> bytes:
+    """Return a program of this package that runs on boards."""
+    return (resources.files("tpsgd_host.bench") / name).read_bytes()

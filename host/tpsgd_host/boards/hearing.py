@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tpsgd import frontend
 from tpsgd.replay import EACH
+from tpsgd.taught import kept_bytes
 from tpsgd_host.data.frontend import EDGE, LogMel
 from tpsgd_host.model.modelfile import Model, parsed
 
@@ -26,9 +27,14 @@ def memory_of_front(model: Model) -> int:
 
 def memory_of_taught(model: Model) -> tuple[int, int]:
     """Return the bytes of RAM of a taught sample that a board keeps, and those that it takes once for all of them."""
+    size = model.layout.steps * model.layout.channels
+    known = model.prototypes
+    if known is not None:
+        varied = known.way != "prototypes" and known.variation != "none"
+        each, once = kept_bytes(model.layers[-1].inputs, size, varied, known.measures)
+        return int(each), int(once)
     if len(model.layers) > 1 and all(layer.frozen or not any(layer.shifts) for layer in model.layers[:-1]):
         return model.layers[-1].inputs + EACH, 0
-    size = model.layout.steps * model.layout.channels
     return size + EACH, size
 
 

@@ -24,6 +24,7 @@ from tpsgd_host.bench.m0 import measure as m0
 from tpsgd_host.bench.m0.microbit import missing
 from tpsgd_host.bench.m0.series import STEPS, series_costs
 from tpsgd_host.bench.memory import measure_memory
+from tpsgd_host.bench.practice import Practice, measure_practice
 from tpsgd_host.bench.timing import FLAGS, MATRIX, ROUNDS, SIZES, measure, network
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.comparison.jobs import cores
@@ -340,6 +341,47 @@ def _answers_table(found: list[Hearing]) -> Table:
 
 def _unit(h: Hearing) -> str:
     return "instr." if h.unit == "instructions" else h.unit
+
+
+@command.command("practice")
+@click.option("--samples", type=click.IntRange(1), default=5, show_default=True, help="Samples of each of ten classes.")
+@json_option
+def practice(samples: int, as_json: bool) -> None:
+    """Measure what knowing somebody new costs a board.
+
+    Somebody shows samples of ten words to networks with prototypes of three persons: an answer, teaching a sample, all
+    passes of practice, and the RAM of what is kept.
+
+    Besides the virtual board it measures an emulated RP2040 at 125 MHz, if you have the emulator.
+
+    \b
+    Example:
+      tpsgd-host bench practice
+    """
+    with Console(stderr=True).status("") as status:
+        found = measure_practice(samples, status.update)
+    lack = rp2040.missing()
+    if as_json:
+        rows = [asdict(one) for one in found]
+        echo(json.dumps({**_taken(), "results": rows, "missing": [lack] if lack else []}, indent=2))
+        return
+    Console(highlight=False).print(_practice_table(found))
+    if lack:
+        echo(lack)
+
+
+def _practice_table(found: list[Practice]) -> Table:
+    table = _table(
+        f"{found[0].count} samples of each of ten words; practice: all passes; heap: what is kept, objects included",
+        "network", "where", "way", "answer", "teach", "practice", "heap", left=3,
+    )  # fmt: skip
+    for one in found:
+        seconds = f"{one.practice:.1f} s" if one.practice else "-"
+        table.add_row(
+            one.network, one.where, one.way, f"{1000 * one.answer:.1f} ms", f"{1000 * one.teach:.1f} ms", seconds,
+            f"{one.heap:,}",
+        )  # fmt: skip
+    return table
 
 
 @command.command("memory")

@@ -18,12 +18,14 @@ from tpsgd.answer import Answer
 from tpsgd.modelfile import Model as DeviceModel
 from tpsgd.network import build
 from tpsgd.taught import Taught
+from tpsgd_host.data.frontend import LogMel
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.model.prototypes import VARIATIONS, Bytes, Prototypes
 from tpsgd_host.native.binding import NativeTrainer, library
 from tpsgd_host.training.executor import TRAIN, Records
 from tpsgd_host.training.simulator import Simulator
 
+PASSES, SHIFT = 60, 6  # of practice on varied samples
 MEANS = 4  # prototypes of a class whose samples name nobody
 ROUNDS = 10  # of finding them
 _ENGINE = 2  # NumPy, where there is no compiled trainer
@@ -101,6 +103,12 @@ def _scale(x: Bytes, mu: Bytes) -> int:
     if not len(x) or not len(mu):
         return 1
     return max(1, min(0xFFFF, int(distances(x, mu).min(axis=1).mean())))
+
+
+def variation_of(model: Model) -> str:
+    """Return how practice varies samples of a network: as its front end suggests."""
+    front = model.layout.front
+    return "none" if front is None else "words" if isinstance(front, LogMel) else "motion"
 
 
 def taught(model: Model, data: Bytes, labels: Bytes, passes: int) -> Model:
