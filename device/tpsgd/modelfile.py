@@ -121,7 +121,10 @@ class Model:
         _check(1 <= self.steps <= MAX_STEPS and 1 <= self.channels <= MAX_INPUTS, "steps and channels")
         _check(2 <= self.classes <= MAX_CLASSES, "classes", self.classes)
         _check(self.update_at <= EVERY, "update_at", self.update_at)
-        _check(self.windows <= 1 and self.resampling <= 1, "windows")
+        #: How the host varies training samples before it sends them.
+        self.variation = self.windows >> 4
+        self.windows &= 15
+        _check(self.windows <= 1 and self.variation <= 2 and self.resampling <= 1, "windows")
         _check(self.scales in (1, self.channels), "scales", self.scales)
         #: The front end and the prototypes, or None.
         self.front = self.prototypes = None

@@ -328,7 +328,8 @@ def test_a_slow_board_behind_a_small_buffer_is_never_sent_more_than_it_holds(tmp
 
 
 def test_stream_finds_a_board_again_that_was_killed(flashed):
-    whole = json.loads(call("stream", "train.csv", "--epochs", "6", "--json"))
+    varied = ["--variation", "motion"]  # each sample is sent again as it was
+    whole = json.loads(call("stream", "train.csv", "--epochs", "6", *varied, "--json"))
     stop = threading.Event()
 
     def killer():
@@ -342,7 +343,8 @@ def test_stream_finds_a_board_again_that_was_killed(flashed):
     thread.start()
     try:
         # Slow enough to be killed several times on the way
-        text = call("stream", "train.csv", "--epochs", "6", "--engine", "plain", "--checkpoint-every", "20")
+        slow = ["--engine", "plain", "--checkpoint-every", "20"]
+        text = call("stream", "train.csv", "--epochs", "6", *varied, *slow)
     finally:
         stop.set()
         thread.join()
@@ -365,9 +367,10 @@ def wait_for_samples(folder, count):
     raise AssertionError("no samples in a minute")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_host_that_was_stopped_goes_on(flashed, number):
+@pytest.mark.parametrize(("number", "variation"), [(signal.SIGKILL, "motion"), (signal.SIGINT, "none")])
+def test_a_host_that_was_stopped_goes_on(flashed, number, variation):
     options = ["--epochs", "6", "--test", "test.csv", "--engine", "plain", "--checkpoint-every", "50"]
+    options += ["--variation", variation]
     whole = json.loads(call("stream", "train.csv", *options, "--json"))
     process = start_stream("train.csv", *options, "--runs", "stopped")
     folder = wait_for_samples(flashed / "stopped", 200)

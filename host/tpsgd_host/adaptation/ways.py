@@ -206,7 +206,7 @@ def trained(model: Model, data: Bytes, labels: Bytes, epochs: int, shuffle_seed:
     simulator = Simulator(model)
     simulator.start(0, epochs * len(labels), True)
     for order in orders(len(labels), epochs, shuffle_seed):
-        present(simulator, data[order], labels[order])
+        present(simulator, data[order], labels[order], shuffle_seed)
     return simulator
 
 

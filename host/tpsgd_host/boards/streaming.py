@@ -11,7 +11,7 @@ from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.connect import connect
 from tpsgd_host.boards.reconnecting import ReconnectingBoard
 from tpsgd_host.data.layout import NO_NAMES, Names, layout_of
-from tpsgd_host.errors import BoardError, MismatchError
+from tpsgd_host.errors import BoardError, ConfigError, MismatchError
 from tpsgd_host.link.usb import identity, locate
 from tpsgd_host.model.modelfile import Model, load_model
 from tpsgd_host.runs.driver import drive
@@ -82,6 +82,8 @@ def stream(
         model = load_model(model_path) if model_path else board.model()
         board.require(model)
         plan = plan.reading(layout_of(model.layout, *names))
+        if raw:
+            plan = _unvaried(plan, model, text)
         presentation = load_presentation(plan, model)
         records = RunRecords(model, presentation)
         if raw:
@@ -144,6 +146,24 @@ def resume(
             line, records, folder, view, config["run_id"], fresh=config["fresh"], text=text,
             past=past, notes=[note],
         )  # fmt: skip
+
+
+def _unvaried(plan: RunPlan, model: Model, text: TextRelay) -> RunPlan:
+    """Return the plan of a run of recordings, whose samples the board makes: nobody varies them.
+
+    Raises
+    ------
+    ConfigError
+        When the user wants them varied.
+    """
+    if plan.variation not in (None, "none"):
+        raise ConfigError(
+            f"--raw and --variation {plan.variation} exclude each other: the board makes its samples itself",
+            "Leave out one of them.",
+        )
+    if model.variation != "none":
+        text.note("with --raw samples are not varied; simulate --variation none makes the same run")
+    return replace(plan, variation="none")
 
 
 def _send_raw(board: Board, records: RunRecords, plan: RunPlan) -> None:

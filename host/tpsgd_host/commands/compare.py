@@ -14,7 +14,15 @@ from tpsgd_host.adaptation.new_class import study_new_class
 from tpsgd_host.adaptation.new_subject import study_new_subject
 from tpsgd_host.adaptation.output import show_study
 from tpsgd_host.adaptation.sources import source_subjects
-from tpsgd_host.commands.options import FILE, data_options, json_option, parse_leave_out, renamed, target_option
+from tpsgd_host.commands.options import (
+    FILE,
+    data_options,
+    json_option,
+    parse_leave_out,
+    renamed,
+    target_option,
+    variation_option,
+)
 from tpsgd_host.commands.project import data_here
 from tpsgd_host.comparison import METHOD_NAMES, compare, compare_networks, cross_validate, file_problem, fold_problems
 from tpsgd_host.comparison.board import run_on_board
@@ -22,7 +30,7 @@ from tpsgd_host.comparison.folder import kept_folder
 from tpsgd_host.comparison.jobs import cores
 from tpsgd_host.comparison.output import Kept, Output
 from tpsgd_host.comparison.problem import Problem
-from tpsgd_host.comparison.sources import Source, find_config, retargeted, task_sources
+from tpsgd_host.comparison.sources import Source, changed_source, find_config, task_sources
 from tpsgd_host.comparison.view import ProgressView
 from tpsgd_host.data.layout import layout_of
 from tpsgd_host.data.subjects import without_column
@@ -74,6 +82,7 @@ def _source_options(function: F) -> F:
         click.option("--split-seed", default=1, show_default=True, help="Seed of that choice."),
         click.option("--shuffle-seed", type=click.IntRange(0), default=1, show_default=True,
                      help="Seed of the order of samples; 0 keeps file order."),
+        variation_option,
     )):  # fmt: skip
         function = option(function)
     return function
@@ -159,8 +168,7 @@ def command(
     _check(data, methods, on_board, as_json, as_markdown, column, new_class, held_out, named)
     output = Output(as_json, as_markdown, click.get_current_context().with_resource(kept_folder(out)))
     sources = [
-        source if named["target"] is None else retargeted(source, named["target"])
-        for source in _sources(data, column, output, named)
+        changed_source(source, named["target"], named["variation"]) for source in _sources(data, column, output, named)
     ]
     if library() is None and not output.quiet:
         echo("note: there is no compiled trainer; NumPy simulates the integers, about 30 times slower", err=True)

@@ -57,7 +57,8 @@ def describe_model(model: Model) -> dict[str, Any]:
         },
         "frontend": None if layout.front is None else {"kind": _kind(layout.front), **asdict(layout.front)},
         "scaling": {"offset": model.scaling.offset.tolist(), "gain": model.scaling.gain.tolist()},
-        "training": {"readout_steps": model.readout_steps, "update_at": model.update_at, "total": model.total},
+        "training": {"readout_steps": model.readout_steps, "update_at": model.update_at, "total": model.total,
+                     "variation": model.variation},
         "layers": [_layer(layer, weights) for layer, weights in zip(model.layers, model.weights, strict=True)],
         "memory": {"buffers": [list(buffer) for buffer in plan.buffers], "total": plan.total},
     }  # fmt: skip

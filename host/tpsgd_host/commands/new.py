@@ -66,7 +66,7 @@ def _tune(path: Path, data: Path, epochs: int, held: HeldOut) -> None:
     try:
         config = load_config(path)
         samples, _ = load_divided(data, config.layout, config.classes, "skip", held)
-        tune_rates(path, samples, epochs)
+        tune_rates(path, samples, epochs, weigh_variation=True)
     except DataError as error:
         echo(f"rates: the defaults, because none can be chosen. {error.message} {error.hint}")
 

@@ -14,6 +14,7 @@ import click
 from tpsgd_host.data.split import Share
 from tpsgd_host.data.subjects import HeldOut, LeaveOut
 from tpsgd_host.errors import ConfigError, TpsgdError
+from tpsgd_host.model.prototypes import VARIATIONS
 from tpsgd_host.terminal import clean, echo
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -197,6 +198,14 @@ def as_options(held: HeldOut) -> str:
     return f"--test-split {held.fraction:g}" + (f" --split-seed {held.seed}" if held.seed != 1 else "")
 
 
+variation_option = click.option(
+    "--variation",
+    type=click.Choice(VARIATIONS),
+    help="Vary each sample anew before it is learned: levels and bands of words, speed and direction of motion.  "
+    "[default: as the model says]",
+)
+
+
 def run_options(function: F) -> F:
     """What a run applies, and where it is saved."""
     return _all([
@@ -210,6 +219,7 @@ def run_options(function: F) -> F:
                      help="Epochs between tests on the held-out samples."),
         click.option("--shuffle-seed", type=click.IntRange(0), default=1, show_default=True,
                      help="Seed of the order of samples; 0 keeps file order."),
+        variation_option,
         click.option("--runs", "root", type=FILE, default=Path("runs"), show_default=True, metavar="DIR",
                      help="Where to put the run's folder."),
         click.option("--name", metavar="NAME", help="Name of the run.  [default: the model's]"),

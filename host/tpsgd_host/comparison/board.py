@@ -60,7 +60,7 @@ def run_on_board(problem: Problem, one: Comparison) -> BoardRun:
 def _on_board(problem: Problem, model: Model, name: str) -> BoardRun:
     """Train on the virtual board, in a temporary folder."""
     epochs = problem.epochs
-    presentation = Presentation(problem.train, problem.test, epochs, problem.shuffle_seed, test_every=epochs)
+    presentation = Presentation(problem.train, problem.test, epochs, problem.shuffle_seed, epochs, model.variation)
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
         folder = Path(place)
         model.save(folder / "model.tpsgd")

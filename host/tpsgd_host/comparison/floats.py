@@ -19,8 +19,11 @@ from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.scaling import TOP, ZERO, Scaling
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.config import Config
+from tpsgd_host.model.modelfile import Model
 from tpsgd_host.rules import Architecture, model_weights, shuffled, train, training_bytes
+from tpsgd_host.rules.course import Floats
 from tpsgd_host.rules.losses import LayerLoss
+from tpsgd_host.training.varied import varied
 
 #: Learning rates to try first, for hidden and output layers alike; later those within a factor of two of the best.
 RATES = (2.0**-6, 2.0**-4, 2.0**-8, 2.0**-2, 2.0**-10)
@@ -82,6 +85,8 @@ class FloatMethod:
         hidden = len(config.layers) - 1
         x, y = activations(model.scaling, part.train), part.train.labels.astype(np.int64)
         course = shuffled(x, y, epochs, shuffle_seed, len(config.training.shifts))
+        if model.variation != "none":
+            course = replace(course, vary=_varying(model, shuffle_seed))
         tests = [(activations(model.scaling, part.test), part.test.labels.astype(np.int64))]
         result = train(
             self.rule, Architecture.from_model(model), course, tests,
@@ -112,6 +117,17 @@ def activations(scaling: Scaling, samples: Samples) -> npt.NDArray[np.float32]:
     """Return the network's inputs for samples, shape (S, T*C), -1 to 1: a board's inputs divided by 127."""
     stored = scaling.encode(samples.values).astype(np.float32)
     return (stored - np.float32(ZERO)) / np.float32(TOP)
+
+
+def _varying(model: Model, seed: int) -> Callable[[Floats, int], Floats]:
+    """Return a function that varies inputs as those of the integer network are, from the same draws."""
+
+    def vary(x: Floats, seen: int) -> Floats:
+        data = np.rint(x * np.float32(TOP) + np.float32(ZERO)).astype(np.uint8)
+        shown = varied(model.variation, model.layout, data, seed, seen).astype(np.float32)
+        return (shown - np.float32(ZERO)) / np.float32(TOP)
+
+    return vary
 
 
 def _text(rate: float) -> str:

@@ -21,6 +21,7 @@ from tpsgd_host.model.config import Config, LayerConfig, label_targets
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.executor import TEST, TRAIN, Bytes, Records
 from tpsgd_host.training.simulator import Simulator
+from tpsgd_host.training.varied import varied
 
 LEAST, MOST = 1, 15  # update shifts (SPEC 1.3)
 
@@ -122,11 +123,13 @@ def learn(simulator: Simulator, model: Model, train: Samples, epochs: int, shuff
     simulator.start(0, epochs * len(train), True)
     data = model.scaling.encode(train.values)
     for order in orders(len(train), epochs, shuffle_seed):
-        yield present(simulator, data[order], train.labels[order])
+        yield present(simulator, data[order], train.labels[order], shuffle_seed)
 
 
-def present(simulator: Simulator, data: Bytes, labels: Bytes) -> float:
-    """Train on samples in order; return the share classified correctly before learning."""
+def present(simulator: Simulator, data: Bytes, labels: Bytes, shuffle_seed: int) -> float:
+    """Train on samples in order, varied as the model says; return the share classified correctly before learning."""
+    model = simulator.model
+    data = varied(model.variation, model.layout, data, shuffle_seed, simulator.seen)
     ops = np.full(len(labels), TRAIN, np.uint8)
     found = np.concatenate(list(simulator.stream(Records(ops, labels, data))))
     return float((found[:, 0] == labels).mean())

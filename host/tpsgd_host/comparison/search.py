@@ -65,12 +65,17 @@ class Search:
     def best(self) -> Setting:
         """Return the best setting (the short runs decide a tie), or the first one if the gain may be luck."""
         best = max(self.full, key=lambda setting: reliable(self.full[setting]))
-        gains = [after - before for after, before in zip(self.full[best], self.full[self.start], strict=True)]
-        error = sqrt(1 / len(gains) + self.ratio) * stdev(gains) if len(gains) > 1 else 0.0
-        return best if fmean(gains) > error else self.start
+        return best if clear_gain(self.full[self.start], self.full[best], self.ratio) else self.start
 
     def _best_short(self) -> list[Setting]:
         return sorted(self.short, key=lambda setting: -reliable(self.short[setting]))
+
+
+def clear_gain(before: Sequence[float], after: Sequence[float], ratio: float) -> bool:
+    """Return whether networks gain more than the gain's standard error; ``ratio`` as in :class:`Search`."""
+    gains = [new - old for new, old in zip(after, before, strict=True)]
+    error = sqrt(1 / len(gains) + ratio) * stdev(gains) if len(gains) > 1 else 0.0
+    return fmean(gains) > error
 
 
 def reliable(accuracies: Sequence[float]) -> float:

@@ -12,6 +12,7 @@ from tpsgd_host.model.config import Config
 from tpsgd_host.model.parsing import load_config, parse_config
 from tpsgd_host.model.project import descriptions
 from tpsgd_host.model.target import Target, retarget
+from tpsgd_host.model.varying import with_variation
 from tpsgd_host.tasks.task import NAMES, load_task
 
 
@@ -60,9 +61,15 @@ def find_config(data: Path, model: Path | None) -> Config:
     )
 
 
-def retargeted(source: Source, target: Target) -> Source:
-    """Return a problem whose network learns from ``target``, and its TOML."""
-    toml, before = retarget(source.toml, target), source.problem.config
+def changed_source(source: Source, target: Target | None, variation: str | None) -> Source:
+    """Return a problem whose network learns from another target or varied samples, None as before, and its TOML."""
+    before, toml = source.problem.config, source.toml
+    if target is not None:
+        toml = retarget(toml, target)
+    if variation is not None:
+        toml = with_variation(toml, variation)
+    if toml == source.toml:
+        return source
     config = parse_config(toml, before.source)
     config = replace(config, layout=before.layout, classes=before.classes)
     return replace(source, problem=replace(source.problem, config=config), toml=toml)

@@ -13,14 +13,16 @@ from statistics import fmean
 import numpy as np
 
 from tpsgd_host.comparison.integer import IntegerMethod
-from tpsgd_host.comparison.problem import Problem, validation_parts
-from tpsgd_host.comparison.search import FINALISTS, ROUNDS, find_settings, short_run
+from tpsgd_host.comparison.problem import Part, Problem, validation_parts
+from tpsgd_host.comparison.results import Setting
+from tpsgd_host.comparison.search import FINALISTS, ROUNDS, clear_gain, find_settings, short_run
 from tpsgd_host.comparison.training import Training, jobs_for
 from tpsgd_host.comparison.tuned import with_rates
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.files import write_atomic
 from tpsgd_host.model.config import Config
 from tpsgd_host.model.parsing import load_config
+from tpsgd_host.model.varying import with_variation
 
 EPOCHS = 20  # default of the planned run
 WORK = 10**10  # maximum multiply-accumulates in a network's forward passes, which keeps the search to about a minute
@@ -42,6 +44,8 @@ class Tuned:
         Number of settings tried.
     samples : int
         Number of held-out samples, over all parts.
+    unvaried : bool
+        Whether variation was turned off, because it costs accuracy on them.
     """
 
     config: Config
@@ -50,6 +54,7 @@ class Tuned:
     after: float
     tried: int
     samples: int
+    unvaried: bool = False
 
 
 def tune(
@@ -58,6 +63,7 @@ def tune(
     *,
     epochs: int = EPOCHS,
     shuffle_seed: int = 1,
+    weigh_variation: bool = False,
     progress: Callable[[float, float, str], None] = lambda done, of, text: None,
 ) -> Tuned:
     """Choose the update shifts of a network's layers on recordings held out of its data.
@@ -69,6 +75,8 @@ def tune(
         The samples that the network will learn; nothing else is used.
     epochs : int
         Passes in the planned run; the search makes fewer for large data.
+    weigh_variation : bool
+        Whether to turn variation off where the network is clearly better without it.
 
     Raises
     ------
@@ -85,16 +93,33 @@ def tune(
         training.expect(jobs_for((method,), [method.settings()], parts, short_run(problem)), ROUNDS)
         training.expect(jobs_for((method,), [method.settings()[: FINALISTS + 1]], parts, problem.epochs))
         (found,) = find_settings(problem, (method,), parts, training)
-    progress(1.0, 1.0, "choosing learning rates")
     setting = found.best()
+    accuracies, unvaried = found.full[setting], False
+    if weigh_variation and config.training.variation != "none":
+        plain = replace(config, training=replace(config.training, variation="none"))
+        without = _accuracies(replace(problem, config=plain), method, setting, parts)
+        if clear_gain(accuracies, without, found.ratio):
+            config, accuracies, unvaried = plain, without, True
+    progress(1.0, 1.0, "choosing learning rates")
     return Tuned(
         method.configure(config, setting, config.seed),
         method.describe(config, setting),
         before=fmean(found.full[found.start]),
-        after=fmean(found.full[setting]),
+        after=fmean(accuracies),
         tried=len(found.short),
         samples=sum(len(part.test) for part in parts),
+        unvaried=unvaried,
     )
+
+
+def _accuracies(
+    problem: Problem, method: IntegerMethod, setting: Setting, parts: tuple[Part, ...]
+) -> list[float]:  # fmt: skip
+    """Return the accuracies of a setting's validation networks."""
+    jobs = jobs_for((method,), [(setting,)], parts, problem.epochs)
+    with Training(problem, (method,), 1, lambda _done, _of, _text: None) as training:
+        found = training.run(jobs, "weighing variation")
+    return [accuracy for trained in found for accuracy in trained.accuracies[0].tolist()]
 
 
 def tune_file(
@@ -102,9 +127,12 @@ def tune_file(
     samples: Samples,
     *,
     epochs: int = EPOCHS,
+    weigh_variation: bool = False,
     progress: Callable[[float, float, str], None] = lambda done, of, text: None,
 ) -> Tuned:
     """Choose the update shifts of the network in a TOML and write them there, keeping remarks; raises like ``tune``.
+
+    Variation that is turned off is written there, too.
 
     Raises
     ------
@@ -113,7 +141,7 @@ def tune_file(
     DataError
         When it cannot be written.
     """
-    found = tune(load_config(path), samples, epochs=epochs, progress=progress)
-    text = path.read_text(encoding="utf-8-sig")
-    write_atomic(path, with_rates(text, found.config, "chosen on held-out recordings").encode())
+    found = tune(load_config(path), samples, epochs=epochs, weigh_variation=weigh_variation, progress=progress)
+    text = with_rates(path.read_text(encoding="utf-8-sig"), found.config, "chosen on held-out recordings")
+    write_atomic(path, (with_variation(text, "none") if found.unvaried else text).encode())
     return found

@@ -48,6 +48,7 @@ def build_model(config: Config, samples: Samples) -> Model:
         readout_steps=config.training.readout_steps,
         update_at=config.training.update_at,
         total=config.training.total,
+        variation=config.training.variation,
     )
 
 

@@ -107,6 +107,8 @@ class TrainingConfig:
         K; 0 without a recurrent layer.
     total : int
         Training samples that the phases divide, for runs that announce no number.
+    variation : {"none", "words", "motion"}
+        How the samples of a run are varied before they are learned.
     """
 
     shifts: tuple[int, ...] = SHIFTS
@@ -114,6 +116,7 @@ class TrainingConfig:
     update_at: str = "last"
     readout_steps: int = 0
     total: int = 0
+    variation: str = "none"
 
 
 @dataclass(frozen=True)

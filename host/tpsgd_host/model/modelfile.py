@@ -29,7 +29,7 @@ from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import ModelError
 from tpsgd_host.files import read_file, write_atomic
 from tpsgd_host.model import prototypes
-from tpsgd_host.model.prototypes import Prototypes
+from tpsgd_host.model.prototypes import VARIATIONS, Prototypes
 from tpsgd_host.names import has_control
 
 KINDS = ("dense", "recurrent", "output", "conv", "temporal")
@@ -139,6 +139,8 @@ class Model:
         Training samples that the learning-rate schedule spans, for runs that announce no number.
     prototypes : Prototypes or None
         What else it answers by than the network alone.
+    variation : {"none", "words", "motion"}
+        How the samples of a run are varied before they are learned (SPEC 1.13).
     """
 
     name: str
@@ -152,6 +154,7 @@ class Model:
     update_at: str = "last"
     total: int = 0
     prototypes: Prototypes | None = None
+    variation: str = "none"
 
     def __repr__(self) -> str:
         return f"<Model {self.name}: {self.shape}, {self.parameters:,} parameters, {len(self.classes)} classes>"
@@ -240,7 +243,8 @@ class Model:
             modelfile.HEADER, modelfile.MAGIC, version, len(self.layers), header, header + len(weights) + 4,
             self.seed, layout.steps, layout.channels, len(self.classes), self.readout_steps,
             UPDATE_AT.index(self.update_at),
-            len(self.layers[0].shifts), WINDOWS.index(layout.windows), RESAMPLINGS.index(layout.resampling),
+            len(self.layers[0].shifts),
+            WINDOWS.index(layout.windows) | VARIATIONS.index(self.variation) << 4, RESAMPLINGS.index(layout.resampling),
             len(self.scaling.offset), layout.window, layout.hop, layout.rate, self.total,
         )  # fmt: skip
         data = head + body + weights
@@ -348,7 +352,7 @@ def parse_model(data: bytes, source: str) -> Model:
     return Model(
         strings[0], raw.seed, layout, tuple(strings[3:]), tuple(layers),
         Scaling(scales[:, 0].copy(), scales[:, 1].copy()), tuple(weights), raw.readout_steps, UPDATE_AT[raw.update_at],
-        raw.total, _prototypes(data, raw),
+        raw.total, _prototypes(data, raw), VARIATIONS[raw.variation],
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from tpsgd_host.model.front import motion_front, sound_front
 from tpsgd_host.model.parsing import parse_config
 from tpsgd_host.model.target import Target, retarget
 from tpsgd_host.model.template import Draft, Network, render, segments, taps
+from tpsgd_host.model.varying import usual_variation
 from tpsgd_host.names import file_name, listing
 
 WORD_STEPS = 20
@@ -180,6 +181,7 @@ def new_model(
         kernels=_kernels(layout, len(units)) if network == "cnn" else (),
         taps=taps(layout),
         segments=segments(layout),
+        variation=usual_variation(layout),
     )
     text = render(draft) if target == "feedback" else retarget(render(draft), target)
     parse_config(text, str(path))  # write nothing that could not be read back

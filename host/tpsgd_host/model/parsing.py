@@ -33,6 +33,7 @@ from tpsgd_host.model.front import KEYS as FRONT_KEYS
 from tpsgd_host.model.front import KINDS as FRONT_KINDS
 from tpsgd_host.model.front import parse_front
 from tpsgd_host.model.modelfile import KINDS, LOSSES, RESAMPLINGS, UPDATE_AT, WINDOWS
+from tpsgd_host.model.prototypes import VARIATIONS
 from tpsgd_host.model.settings import Document, Table, read_document
 
 SCALES = ("std", "minmax", "fixed")
@@ -44,7 +45,7 @@ DATA_KEYS = (
     "per_channel", "sigmas", "offset", "gain",
 )  # fmt: skip
 TARGETS = ("feedback", "label")
-TRAINING_KEYS = ("shifts", "target", "update_at", "readout_steps", "total")
+TRAINING_KEYS = ("shifts", "target", "update_at", "readout_steps", "total", "variation")
 RENAMED = {"rule": "update_at", "checkpoints": "readout_steps"}  # in [training]: old names of settings
 CONV_KEYS = ("depth", "stride", "pool", "padding", "regions")
 PADDINGS = ("none", "same")
@@ -209,7 +210,17 @@ def _training(table: Table, shifts: tuple[int, ...], target: str, recurrent: boo
         update_at=table.choice("update_at", "last", UPDATE_AT),
         readout_steps=table.integer("readout_steps", min(READOUT_STEPS, most), 1, most),
         total=table.integer("total", 0, 0, 2**32 - 1),
+        variation=_variation(table, steps),
     )
+
+
+def _variation(table: Table, steps: int) -> str:
+    found = table.choice("variation", "none", VARIATIONS)
+    if found != "none" and steps == 1:
+        raise table.error(
+            "variation", f'variation in [training] is "{found}", but a sample has one step', "It is for time series."
+        )
+    return found
 
 
 def _layer(table: Table, shifts: tuple[int, ...], target: str) -> LayerConfig:

@@ -77,6 +77,10 @@ shifts = {shifts}  # learning rate 2**-shift for each phase of training, 1..15: 
 total = 0  # training samples that the phases divide; 0: those of the run
 """
 
+_VARIATION = """\
+variation = {variation}  # each sample is varied before it is learned, as "words" or "motion" vary; "none": it is not
+"""
+
 _RECURRENT_RULE = """\
 readout_steps = {readout_steps}  # K, 1..16: the next layer sees the state at K moments, spread evenly over the sample
 # update_at = "readout"  # with target = "label": steps that train the recurrent layer: "last", "random" or "every"
@@ -169,6 +173,8 @@ class Draft:
         Kernel and pooling of each conv layer.
     taps, segments : int
         Steps of a temporal layer's kernel, and its segments.
+    variation : {"none", "words", "motion"}
+        How samples are varied before they are learned.
     file, data : str
         Names to show in the command that comes next.
     """
@@ -186,6 +192,7 @@ class Draft:
     kernels: tuple[tuple[int | list[int], int], ...] = ()
     taps: int = 0
     segments: int = 0
+    variation: str = "none"
 
 
 def taps(layout: Layout) -> int:
@@ -229,6 +236,8 @@ def render(draft: Draft) -> str:
         )
     parts.append(_SCALE.format(sigmas=SIGMAS) if layout.front is None else render_front(layout.front))
     parts.append(_TRAINING.format(shifts=list(draft.shifts)))
+    if layout.steps > 1:
+        parts.append(_VARIATION.format(variation=quote(draft.variation)))
     if draft.network == "rnn":
         parts.append(_RECURRENT_RULE.format(readout_steps=draft.readout_steps))
     return "".join([*parts, render_layers(draft)])

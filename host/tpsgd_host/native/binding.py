@@ -77,6 +77,11 @@ def _load(path: Path) -> ctypes.CDLL | None:
         lib.tpsgd_apply.argtypes = (course, pointer, pointer, pointer, ctypes.c_int32, pointer)
         lib.tpsgd_vary.argtypes = (course, ctypes.c_int32, pointer, pointer)
         lib.tpsgd_inputs.argtypes = (course, pointer, ctypes.c_int32, pointer)
+        lib.tpsgd_vary_run.restype = None
+        lib.tpsgd_vary_run.argtypes = (
+            ctypes.c_int32, ctypes.c_int32, ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32, pointer, ctypes.c_int32,
+            pointer,
+        )  # fmt: skip
         lib.tpsgd_practise.restype = ctypes.c_int32
         lib.tpsgd_practise.argtypes = (
             course, ctypes.c_int32, pointer, pointer, pointer, ctypes.c_int32, ctypes.c_int32, pointer, pointer,

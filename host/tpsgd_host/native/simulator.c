@@ -146,10 +146,8 @@ static int32_t between(int32_t v, int32_t low, int32_t high) { return v < low ? 
 
 static int32_t floored(int32_t a, int32_t b) { return a < 0 ? -((b - 1 - a) / b) : a / b; }
 
-static void vary_words(const tpsgd_network *net, const uint8_t *source, uint8_t *target)
+static void vary_words(int32_t T, int32_t C, uint32_t *g, const uint8_t *source, uint8_t *target)
 {
-    const int32_t T = net->steps, C = net->channels;
-    uint32_t *g = net->state;
     const int32_t d = draw(g, 5) - 2;
     int32_t w = draw(g, 321) - 160;
     const int32_t a = draw(g, 33) - 16, q = draw(g, 33) - 16, beside = w > 0 ? 1 : -1;
@@ -168,10 +166,9 @@ static void vary_words(const tpsgd_network *net, const uint8_t *source, uint8_t 
     }
 }
 
-static void vary_motion(const tpsgd_network *net, const uint8_t *source, uint8_t *target)
+static void vary_motion(int32_t T, int32_t C, uint32_t *g, const uint8_t *source, uint8_t *target)
 {
-    const int32_t T = net->steps, C = net->channels, last = T - 1;
-    uint32_t *g = net->state;
+    const int32_t last = T - 1;
     const int32_t d = draw(g, 3) - 1, w = draw(g, 33) - 16, s = draw(g, 33) - 16;
     int32_t k[3], x[1040];
     for (int32_t i = 0; i < 3; i++)
@@ -198,10 +195,23 @@ static void vary_motion(const tpsgd_network *net, const uint8_t *source, uint8_t
 /* Write a varied sample; ``kind`` is WORDS or MOTION */
 API void tpsgd_vary(tpsgd_course *course, int32_t kind, const uint8_t *source, uint8_t *target)
 {
-    if (kind == WORDS)
-        vary_words(course->net, source, target);
-    else
-        vary_motion(course->net, source, target);
+    const tpsgd_network *net = course->net;
+    (kind == WORDS ? vary_words : vary_motion)(net->steps, net->channels, net->state, source, target);
+}
+
+/* Vary R samples (R, T*C) as training samples ``first``, ``first + 1``, ... of a run whose draws begin at ``base``
+ * (SPEC 1.13) */
+API void tpsgd_vary_run(int32_t kind, int32_t T, int32_t C, uint32_t base, uint32_t first, const uint8_t *source,
+                        int32_t R, uint8_t *target)
+{
+    const size_t width = (size_t)T * C;
+    for (int32_t r = 0; r < R; r++, source += width, target += width) {
+        uint32_t state = mix(base + first + (uint32_t)r);
+        if (draw(&state, 10))
+            (kind == WORDS ? vary_words : vary_motion)(T, C, &state, source, target);
+        else
+            memcpy(target, source, width);
+    }
 }
 
 /* Train the output on its inputs x, (n - 1,) */

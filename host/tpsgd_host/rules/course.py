@@ -32,6 +32,8 @@ class Course:
         ``order(epoch)``, epoch from 0, returns a permutation of the S samples.
     phases : int
         The run has so many equal parts; the rate is halved after each.
+    vary : callable, optional
+        ``vary(x, seen)`` returns samples as they are learned, after ``seen`` others.
     """
 
     x: Floats
@@ -39,6 +41,12 @@ class Course:
     epochs: int
     order: Callable[[int], Indices]
     phases: int = 1
+    vary: Callable[[Floats, int], Floats] | None = None
+
+    def shown(self, epoch: int, order: Indices) -> Floats:
+        """Return the samples of an epoch as they are learned, in this order."""
+        x = np.asarray(self.x, np.float32)[order]
+        return x if self.vary is None else self.vary(x, epoch * len(order))
 
     @property
     def total(self) -> int:

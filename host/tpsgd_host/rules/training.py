@@ -143,6 +143,7 @@ def train(
     with np.errstate(all="ignore"):  # a network that diverges is reported, and does not stop the others
         for epoch in range(course.epochs):
             order = course.order(epoch)
+            shown = course.shown(epoch, order)
             right = np.zeros(len(seeds), np.int64)
             for start in range(0, len(order) - batch + 1, batch):
                 seen = epoch * len(order) + start
@@ -150,7 +151,7 @@ def train(
                     phase = course.phase(seen)
                     network.rated((per_layer * 0.5**phase).astype(np.float32))
                 picked = order[start : start + batch]
-                right += (learner.step(x[picked], y[picked]) == y[picked]).sum(axis=1)
+                right += (learner.step(shown[start : start + batch], y[picked]) == y[picked]).sum(axis=1)
                 done += 1
                 if progress is not None and done % every == 0:
                     progress(min(1.0, (seen + batch) / course.total))

@@ -76,8 +76,8 @@ def _head(records: RunRecords, run_id: int, fresh: bool) -> dict[str, object]:
         "name": model.name, "classes": list(model.classes), "epochs": presentation.epochs,
         "total": presentation.results, "train_samples": len(presentation.train),
         "test_samples": len(presentation.test) if presentation.test else 0,
-        "shuffle_seed": presentation.shuffle_seed, "model_crc": model.crc, "network": model.shape, "seed": model.seed,
-        "run_id": run_id, "fresh": fresh,
+        "shuffle_seed": presentation.shuffle_seed, "variation": presentation.variation, "model_crc": model.crc,
+        "network": model.shape, "seed": model.seed, "run_id": run_id, "fresh": fresh,
     }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.training.executor import STRETCH, TEST, TRAIN, Bytes, Records
+from tpsgd_host.training.varied import varied
 
 #: The operation on the samples of each part.
 OPS = (TRAIN, TEST)
@@ -46,7 +47,9 @@ class Presentation:
     epochs : int
         Passes through ``train``; 0 only classifies ``test``.
     shuffle_seed : int
-        Seed of the order of each epoch; 0 keeps file order.
+        Seed of the order of each epoch, and of the variation; 0 keeps file order.
+    variation : {"none", "words", "motion"}
+        How training samples are varied before they are learned (SPEC 1.13).
     """
 
     train: Samples | EncodedSamples
@@ -54,6 +57,7 @@ class Presentation:
     epochs: int
     shuffle_seed: int
     test_every: int = 1
+    variation: str = "none"
 
     def __post_init__(self) -> None:
         if self.results > MAX_RECORDS:
@@ -117,10 +121,10 @@ class RunRecords:
         """Return records ``first`` to ``end`` (exclusive), which may span epochs."""
         ops, labels, _ = self.facts(first, end)
         places = list(self._places(first, end))
-        data = [self._parts[part].activations(index) for part, index in places]
+        data = [self._shown(*place) for place in places]
         raw = None
         if self.raw:
-            lines = [(part, int(line)) for part, index in places for line in self._parts[part].lines[index]]
+            lines = [(part, int(line)) for part, index, _ in places for line in self._parts[part].lines[index]]
             raw = _RawBytes(self.raw, lines)
         return Records(ops, labels, np.concatenate([self._parts[0].data[:0], *data]), raw)
 
@@ -137,9 +141,9 @@ class RunRecords:
     def facts(self, first: int, end: int) -> tuple[Bytes, Bytes, npt.NDArray[np.int64]]:
         """Return ops, labels and data file lines of records ``first`` to ``end``."""
         places = list(self._places(first, end))
-        ops = [np.full(len(index), OPS[part], np.uint8) for part, index in places]
-        labels = [self._parts[part].labels[index] for part, index in places]
-        lines = [self._parts[part].lines[index] for part, index in places]
+        ops = [np.full(len(index), OPS[part], np.uint8) for part, index, _ in places]
+        labels = [self._parts[part].labels[index] for part, index, _ in places]
+        lines = [self._parts[part].lines[index] for part, index, _ in places]
         none = np.empty(0, np.uint8)
         return np.concatenate([none, *ops]), np.concatenate([none, *labels]), np.concatenate([_NO_LINES, *lines])
 
@@ -152,16 +156,23 @@ class RunRecords:
             crc = crc32(part.labels.tobytes(), crc)
         return crc
 
-    def _places(self, first: int, end: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-        """Yield the positions of records: the part, 0 for training and 1 for test, and the indices in it."""
+    def _shown(self, part: int, index: npt.NDArray[np.int64], seen: int) -> Bytes:
+        """Return the activations of records as they are sent: those to learn are varied, after ``seen`` others."""
+        data = self._parts[part].activations(index)
+        how = self.presentation
+        return data if part else varied(how.variation, self.model.layout, data, how.shuffle_seed, seen)
+
+    def _places(self, first: int, end: int) -> Iterator[tuple[int, npt.NDArray[np.int64], int]]:
+        """Yield the positions of records: part (0 training, 1 test), indices in it, samples learned before them."""
         epoch = 1 + bisect_right(range(1, self.epochs + 1), first, key=lambda epoch: self.bounds(epoch)[1])
         while first < end and epoch <= self.epochs:
             start, stop = self.bounds(epoch)
             train = start + self._sizes()[0]
             if first < train:
-                yield 0, self._order_of(epoch)[first - start : min(end, train) - start]
+                seen = (epoch - 1) * self._sizes()[0] + first - start
+                yield 0, self._order_of(epoch)[first - start : min(end, train) - start], seen
             if end > train and stop > train:
-                yield 1, np.arange(max(first, train) - train, min(end, stop) - train)
+                yield 1, np.arange(max(first, train) - train, min(end, stop) - train), epoch * self._sizes()[0]
             first = min(end, stop)
             epoch += 1
 

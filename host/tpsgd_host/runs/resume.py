@@ -16,6 +16,7 @@ from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.subjects import LeaveOut
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.modelfile import Model, load_model
+from tpsgd_host.model.prototypes import VARIATIONS
 from tpsgd_host.runs.checks import Check, boolean, file_path, number, one_of, optional, text, whole
 from tpsgd_host.runs.events import Event, SampleResult
 from tpsgd_host.runs.folder import START, RunFolder
@@ -136,7 +137,7 @@ _CONFIG: dict[str, Check] = {
     "epochs": whole(MAX_RECORDS + 1, 1), "total": _COUNT, "test_split": optional(number(1)),
     "leave_out": optional(_left_out),
     "split_seed": whole(1 << 63, -(1 << 63)), "shuffle_seed": whole(1 << 63), "run_id": whole(1 << 32, 1),
-    "fresh": boolean, "model_crc": whole(1 << 32),
+    "fresh": boolean, "model_crc": whole(1 << 32), "variation": one_of(*VARIATIONS),
 }  # fmt: skip
 _RECIPE: dict[str, Check] = {
     "data": file_path, "test": optional(file_path), "test_every": whole(1 << 63, 1),
@@ -176,14 +177,16 @@ def read_recipe(path: Path) -> Unfinished:
         raise ConfigError(
             f"the run in {path} is not from stream", "A simulation cannot be resumed; run it again: tpsgd-host simulate"
         )
+    config = {"variation": "none", **config}  # older runs do not say
     _check(config, _CONFIG, source)
-    how = {"raw": False, **how}  # older runs do not say
+    how = {"raw": False, **how}
     _check(how, _RECIPE, f"{source}, {KEY}")
     plan = RunPlan(
         Path(how["data"]), epochs=config["epochs"], test=Path(how["test"]) if how["test"] else None,
         test_split=config["test_split"], split_seed=config["split_seed"], test_every=how["test_every"],
         shuffle_seed=config["shuffle_seed"], bad_rows=how["bad_rows"],
         leave_out=LeaveOut(config["leave_out"][0], tuple(config["leave_out"][1:])) if config["leave_out"] else None,
+        variation=config["variation"],
     )  # fmt: skip
     connection = Connection(
         how["port"], Path(how["folder"]) if how["folder"] else None, how["heap"], how["baud"], how["engine"],

@@ -42,6 +42,8 @@ class RunPlan:
         Subjects in ``data`` whose samples to hold out, in place of ``test``.
     layout : Layout or None
         How to read the files; by default as the model says.
+    variation : {"none", "words", "motion"} or None
+        How training samples are varied; by default as the model says.
     """
 
     data: Path
@@ -56,6 +58,7 @@ class RunPlan:
     bad_rows: BadRows = "stop"
     layout: Layout | None = None
     leave_out: LeaveOut | None = None
+    variation: str | None = None
 
     def __post_init__(self) -> None:
         given = {"--test": self.test, "--test-split": self.test_split, "--leave-out": self.leave_out}
@@ -117,7 +120,12 @@ def load_presentation(plan: RunPlan, model: Model) -> Presentation:
         samples = replace(train, bad_rows=samples.bad_rows)
     elif left_out is not None:
         samples, test = leave_out(samples, plan.data, left_out.column, left_out.names, layout.group)
-    return Presentation(samples, test, plan.epochs, plan.shuffle_seed, plan.test_every)
+    variation = model.variation if plan.variation is None else plan.variation
+    if variation != "none" and model.layout.steps == 1:
+        raise ConfigError(
+            f"a sample of {model.name} has one step: variation {variation} is for time series", "Use --variation none."
+        )
+    return Presentation(samples, test, plan.epochs, plan.shuffle_seed, plan.test_every, variation)
 
 
 class TextRelay:

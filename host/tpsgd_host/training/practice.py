@@ -24,6 +24,7 @@ from tpsgd_host.model.prototypes import VARIATIONS, Bytes, Prototypes
 from tpsgd_host.native.binding import NativeTrainer, library
 from tpsgd_host.training.executor import TRAIN, Records
 from tpsgd_host.training.simulator import Simulator
+from tpsgd_host.training.varied import varied
 
 PASSES, SHIFT = 60, 6  # of practice on varied samples
 MEANS = 4  # prototypes of a class whose samples name nobody
@@ -106,7 +107,9 @@ def _scale(x: Bytes, mu: Bytes) -> int:
 
 
 def variation_of(model: Model) -> str:
-    """Return how practice varies samples of a network: as its front end suggests."""
+    """Return how practice varies samples of a network: as its training does, else as its front end suggests."""
+    if model.variation != "none":
+        return model.variation
     front = model.layout.front
     return "none" if front is None else "words" if isinstance(front, LogMel) else "motion"
 
@@ -153,11 +156,15 @@ def _device(model: Model) -> tuple[Any, Any]:
 
 
 def trained_on(model: Model, data: Bytes, labels: Bytes, orders: Sequence[Ints]) -> Model:
-    """Return a network trained on samples, (R, T*C) and (R,), in these orders one after the other."""
+    """Return a network trained on samples, (R, T*C) and (R,), in these orders one after the other.
+
+    They are varied as the network says.
+    """
     simulator = Simulator(model)
     simulator.start(0, sum(len(order) for order in orders), True)
     for order in orders:
         ops = np.full(len(order), TRAIN, np.uint8)
-        for _ in simulator.stream(Records(ops, labels[order], data[order])):
+        shown = varied(model.variation, model.layout, data[order], 1, simulator.seen)
+        for _ in simulator.stream(Records(ops, labels[order], shown)):
             pass
     return model.with_weights(simulator.weights())

@@ -71,6 +71,11 @@ class Simulator(RecordExecutor):
         self._check(records)
         return self._chunks(records)
 
+    @property
+    def seen(self) -> int:
+        """Training samples learned since the run began."""
+        return self._trainer.seen
+
     def finish(self) -> Outcome:
         """Return the state after the run."""
         trainer = self._trainer
