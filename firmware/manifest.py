@@ -37,6 +37,7 @@ MODULES = (
     "frontend.py",
     "frontspec.py",
     "generator.py",
+    "header.py",
     "imu.py",
     "kernels_native.py",
     "kernels_np.py",

@@ -8,7 +8,8 @@ from os import remove
 
 from tpsgd import plan, runtime
 from tpsgd.format import MAX_CLASSES, NEW
-from tpsgd.modelfile import HEADER_SIZE, LAYER_SIZE, Model
+from tpsgd.header import HEADER_SIZE, LAYER_SIZE
+from tpsgd.modelfile import Model
 from tpsgd.runtime import crc32
 
 MAX_NAME = 255  # bytes of a class name

@@ -10,7 +10,7 @@ from tpsgd import __version__, checkpoint, frames, plan, runtime
 from tpsgd.format import MODEL
 from tpsgd.frames import RefusedError
 from tpsgd.generator import mix
-from tpsgd.modelfile import Model
+from tpsgd.modelfile import Model, reload
 from tpsgd.network import UNKNOWN, build, load_or_recover, modules
 
 PROTOCOL = 1
@@ -352,7 +352,7 @@ class Server:
         else:
             if flags & 1:
                 with open(self.folder + MODEL, "rb") as file:
-                    Model(file).weights(file, self.network.weights())
+                    reload(file, self.model_crc, self.network.weights())
             if total or flags & 1:  # else nothing is learned, and what was learned still counts
                 self.network.resume(0, total, mix(self.network.seed))
             self.run_id = run_id

@@ -10,7 +10,7 @@ from pathlib import Path
 import cases
 import pytest
 
-from tpsgd import adpcm, checkpoint, frames, frontspec, lesson, modelfile, plan, serve
+from tpsgd import adpcm, checkpoint, frames, frontspec, header, lesson, plan, serve
 from tpsgd import format as device_format
 from tpsgd import tape as device_tape
 from tpsgd.generator import draw, mix, step
@@ -45,13 +45,13 @@ def test_model_header():
     text = section("2. Model file")
     head, layer = text.split("A layer:")
     fields = layout(head)
-    assert [offset for offset, _ in fields] == offsets(modelfile.HEADER)
-    assert fields[-1][0] + fields[-1][1] == modelfile.HEADER_SIZE == struct.calcsize(modelfile.HEADER)
+    assert [offset for offset, _ in fields] == offsets(header.HEADER)
+    assert fields[-1][0] + fields[-1][1] == header.HEADER_SIZE == struct.calcsize(header.HEADER)
     fields = layout(layer)
-    assert [offset for offset, _ in fields][:-5] == offsets(modelfile.LAYER)
-    assert fields[-5] == (struct.calcsize(modelfile.LAYER), 8)
+    assert [offset for offset, _ in fields][:-5] == offsets(header.LAYER)
+    assert fields[-5] == (struct.calcsize(header.LAYER), 8)
     assert fields[-4:] == [(20 + i, 1) for i in range(4)]
-    assert sum(fields[-1]) == modelfile.LAYER_SIZE
+    assert sum(fields[-1]) == header.LAYER_SIZE
 
 
 def offsets(form: str) -> list[int]:

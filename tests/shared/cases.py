@@ -8,7 +8,8 @@ import io
 import struct
 
 from tpsgd.generator import step
-from tpsgd.modelfile import HEADER, HEADER_SIZE, LAYER, VERSION, Model
+from tpsgd.header import HEADER, HEADER_SIZE, LAYER, VERSION
+from tpsgd.modelfile import Model
 from tpsgd.network import build
 from tpsgd.runtime import crc32
 

@@ -10,7 +10,8 @@ import cases
 from golden import GOLDEN
 
 from tpsgd import runtime
-from tpsgd.modelfile import HEADER, LAYER, VERSION, Model, ModelError
+from tpsgd.header import HEADER, LAYER, VERSION
+from tpsgd.modelfile import Model, ModelError
 from tpsgd.network import build
 from tpsgd.runtime import crc32
 

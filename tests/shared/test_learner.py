@@ -4,7 +4,7 @@ import os
 import struct
 
 from tpsgd import Learner
-from tpsgd.modelfile import HEADER, LAYER, VERSION
+from tpsgd.header import HEADER, LAYER, VERSION
 from tpsgd.runtime import crc32
 
 try:

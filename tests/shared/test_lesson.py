@@ -11,7 +11,7 @@ from tpsgd import Learner, frames, runtime
 from tpsgd import lesson as wire
 from tpsgd.frontspec import HEAD, SIZE
 from tpsgd.generator import step
-from tpsgd.modelfile import HEADER, LAYER, VERSION
+from tpsgd.header import HEADER, LAYER, VERSION
 from tpsgd.runtime import crc32
 from tpsgd.serve import Server
 

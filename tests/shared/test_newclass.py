@@ -8,7 +8,8 @@ from cases import Dice
 from test_learner import FOLDER, refused, remove
 
 from tpsgd import Learner, newclass
-from tpsgd.modelfile import HEADER, LAYER, VERSION, Model
+from tpsgd.header import HEADER, LAYER, VERSION
+from tpsgd.modelfile import Model
 from tpsgd.runtime import crc32
 
 PATH = FOLDER + "newclass-test.tpsgd"

@@ -7,7 +7,8 @@ from cases import Dice
 from test_learner import FOLDER, remove
 
 from tpsgd import Learner, distance, protospec, ring, runtime, variation
-from tpsgd.modelfile import HEADER, LAYER, PROTOTYPES, VERSION, Model, ModelError
+from tpsgd.header import HEADER, LAYER, PROTOTYPES, VERSION
+from tpsgd.modelfile import Model, ModelError
 from tpsgd.runtime import crc32
 
 PATH = FOLDER + "prototypes-test.tpsgd"

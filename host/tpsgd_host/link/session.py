@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tpsgd import frames, modelfile
+from tpsgd import frames
+from tpsgd import header as fields
 from tpsgd.lesson import HEARD, LEVEL
 from tpsgd.plan import ANSWER, FRAME, PAYLOAD
 from tpsgd.tape import PIECE
@@ -173,7 +174,7 @@ class Session:
             When the board sends other bytes than requested.
         """
         magic, header, length = struct.unpack("<4s2xHI", self._chunk(0, 0, 12))
-        if magic != modelfile.MAGIC or not header + 4 < length <= MAX_FILE:
+        if magic != fields.MAGIC or not header + 4 < length <= MAX_FILE:
             raise ModelError(
                 f"the board's model file begins with {magic!r} and claims {length} bytes, {header} of them before its "
                 f"weights; the maximum is {MAX_FILE}",

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd import answer, frontend, modelfile, plan
+from tpsgd import header as fields
 from tpsgd.format import FROZEN, MAX_INPUTS, MAX_LAYERS, PADDED
 from tpsgd.generator import mix, step
 from tpsgd.patches import geometry
@@ -78,7 +79,7 @@ class Layer:
         """Return the layer's 24 bytes."""
         output = self.kind == "output"
         head = struct.pack(
-            modelfile.LAYER, KINDS.index(self.kind), self.frozen * FROZEN | self.padded * PADDED,
+            fields.LAYER, KINDS.index(self.kind), self.frozen * FROZEN | self.padded * PADDED,
             self.units, self.inputs, self.shift, self.leak,
             0 if output else self.amplitude, 0 if output else LOSSES.index(self.loss), 0 if output else self.l1,
             self.segments if self.kind == "temporal" else self.regions,
@@ -219,18 +220,18 @@ class Model:
         """
         layout = self.layout
         body = b"".join(layer.pack() for layer in self.layers)
-        version = modelfile.VERSION
+        version = fields.VERSION
         if layout.front is not None:
-            version += modelfile.FRONT
+            version += fields.FRONT
             body += pack_front(layout.front)
         if self.prototypes is not None:
-            version += modelfile.PROTOTYPES
+            version += fields.PROTOTYPES
             body += self.prototypes.pack()
         body += np.column_stack([self.scaling.offset, self.scaling.gain]).astype("<f4").tobytes()
         body += b"".join(_string(s) for s in (self.name, layout.label, layout.group, *self.classes))
         body += struct.pack("<H", len(layout.columns)) + b"".join(_string(s) for s in layout.columns)
-        body += b"\0" * (-(modelfile.HEADER_SIZE + len(body)) % 4)
-        header = modelfile.HEADER_SIZE + len(body)
+        body += b"\0" * (-(fields.HEADER_SIZE + len(body)) % 4)
+        header = fields.HEADER_SIZE + len(body)
         if header > 0xFFFF:
             raise ModelError(
                 f"the names and scales of {self.name!r} take {header} bytes, but a model file has room for 65535",
@@ -240,7 +241,7 @@ class Model:
         if self.prototypes is not None:
             weights += self.prototypes.vectors.tobytes()
         head = struct.pack(
-            modelfile.HEADER, modelfile.MAGIC, version, len(self.layers), header, header + len(weights) + 4,
+            fields.HEADER, fields.MAGIC, version, len(self.layers), header, header + len(weights) + 4,
             self.seed, layout.steps, layout.channels, len(self.classes), self.readout_steps,
             UPDATE_AT.index(self.update_at),
             len(self.layers[0].shifts),
