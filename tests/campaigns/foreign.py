@@ -4,8 +4,8 @@ python tests/campaigns/foreign.py FOLDER
 
 FOLDER holds fsdd-4speakers.npz. In each split a network learns five of the ten digits; no recording of the other five,
 and no noise, is given to it. It gets a class none, trained on synthetic samples, and thresholds on a fifth of its
-training recordings. Then it hears the test part, the other digits of the test part, and noises: white, pink and brown,
-steady or swelling.
+training recordings, as ``quantize --misses`` does it. Then it hears the test part, the other digits of the test part,
+and noises: white, pink and brown, steady or swelling.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.adaptation.new_class import without
-from tpsgd_host.adaptation.ways import train_model
 from tpsgd_host.comparison import task_problem
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.sound import frames, word
 from tpsgd_host.data.split import split
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import Model
-from tpsgd_host.training.doubt import thresholds, with_means, with_none
+from tpsgd_host.training.doubt import with_doubt
 from tpsgd_host.training.executor import TEST, Records
 from tpsgd_host.training.practice import variation_of
 from tpsgd_host.training.simulator import Simulator
@@ -60,25 +59,24 @@ def answers(model: Model, data: Bytes) -> Bytes:
     return Simulator(model).evaluate(Records(np.full(len(data), TEST, np.uint8), unknown, data))[:, 0]
 
 
-def tried(problem, seed: int, misses: float, way: str) -> list[float]:
+def tried(problem, seed: int, misses: float, way: str, validate: bool, epochs: int) -> list[float]:
     """Return the shares of one split: refused, right, foreign words taken, noises taken."""
     dice = np.random.default_rng(100 + seed)
     out = sorted(dice.permutation(10)[:5].tolist())
-    train, test = without(problem.train, out), without(problem.test, out)
-    fit, check = split(train, 0.2, 1)
+    given, test = split(problem.train, 0.2, 2) if validate else (problem.train, problem.test)
+    train, known = without(given, out), without(test, out)
     layers = (*problem.config.layers[:-1], replace(problem.config.layers[-1], units=0))
-    config = replace(problem.config, seed=seed + 1, classes=fit.classes, layers=layers)
-    model = train_model(build_model(config, fit), fit, problem.epochs, 1)
-    model = with_none(model, *encoded(model, fit))
-    persons = [group.split("_")[1] for group in fit.groups]
-    model = with_means(model, *encoded(model, fit), persons=persons, way=way, variation=variation_of(model))
-    found = thresholds(model, encoded(model, check), misses)
-    model = replace(model, prototypes=replace(model.prototypes, score=found.score, margin=found.margin))
-    foreign = problem.test.take(np.flatnonzero(np.isin(problem.test.labels, out)))
+    config = replace(problem.config, seed=seed + 1, classes=train.classes, layers=layers)
+    model = build_model(config, train)
+    persons = [group.split("_")[1] for group in train.groups]
+    model, _ = with_doubt(
+        model, train, persons, misses=misses, epochs=epochs, begun=True, way=way, variation=variation_of(model)
+    )
+    foreign = test.take(np.flatnonzero(np.isin(test.labels, out)))
     none = model.prototypes.none
-    said = answers(model, encoded(model, test)[0])
+    said = answers(model, encoded(model, known)[0])
     return [
-        float((said == none).mean()), float((said == test.labels).mean()),
+        float((said == none).mean()), float((said == known.labels).mean()),
         float((answers(model, encoded(model, foreign)[0]) != none).mean()),
         float((answers(model, noises(model)) != none).mean()),
     ]  # fmt: skip
@@ -91,11 +89,20 @@ def main() -> int:
     parser.add_argument("--splits", type=int, default=8)
     parser.add_argument("--misses", type=float, default=5.0, help="percent")
     parser.add_argument("--way", default="network")
+    parser.add_argument("--epochs", type=int, help="passes to train")
+    parser.add_argument("--validate", action="store_true", help="test on a fifth of the training part")
     options = parser.parse_args()
     problem = task_problem(options.task, options.folder)
     rows = []
     for seed in range(options.splits):
-        rows.append([100 * share for share in tried(problem, seed, options.misses / 100, options.way)])
+        rows.append(
+            [
+                100 * share
+                for share in tried(
+                    problem, seed, options.misses / 100, options.way, options.validate, options.epochs or problem.epochs
+                )
+            ]
+        )
         refused, right, foreign, noise = rows[-1]
         print(
             f"{seed}: refused {refused:.1f}, right {right:.1f}, foreign taken {foreign:.1f}, noise {noise:.1f}",

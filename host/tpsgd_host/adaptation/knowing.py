@@ -18,19 +18,17 @@ from tpsgd_host.data.order import epochs as orders
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.split import split
 from tpsgd_host.errors import ConfigError, DataError
-from tpsgd_host.model.build import initial_span
-from tpsgd_host.model.modelfile import Model, initial_weights
+from tpsgd_host.model.modelfile import Model
 from tpsgd_host.model.surgery import with_learning, with_shifts
 from tpsgd_host.names import listing
 from tpsgd_host.rules import Architecture
-from tpsgd_host.training.doubt import Doubt, thresholds, with_means, with_none
+from tpsgd_host.training.doubt import VALIDATION, Doubt, anew, with_doubt
 from tpsgd_host.training.practice import PASSES, SHIFT, taught, trained_on, variation_of, with_prototypes
 from tpsgd_host.training.simulator import Simulator
 
 COUNTS = (1, 2, 3, 5, 10)
 MOST = 4  # persons that are held out
 EPOCHS = 20  # of a network without somebody
-VALIDATION = 0.2  # of the recordings, for thresholds
 
 #: Cycles of an RP2040 with the engine thumb: a multiplication, a place of a pass, a varied value (`bench practice`).
 CYCLES, PLACE, VALUE = 16, 60_000, 80
@@ -146,36 +144,8 @@ def know(
     if misses is None:
         ready = with_shifts(with_learning(model, 1), (SHIFT,))
         return Known(with_prototypes(ready, data, samples.labels, persons, **how), expected)
-    doubt = _thresholds(model, samples, persons, misses, epochs, way)
-    grown = with_shifts(with_none(model, data, samples.labels), (SHIFT,))
-    ready = with_means(grown, data, samples.labels, persons=persons, **how)
-    assert ready.prototypes is not None
-    careful = replace(ready.prototypes, score=doubt.score, margin=doubt.margin)
-    return Known(replace(ready, prototypes=careful), expected, doubt)
-
-
-def anew(model: Model) -> Model:
-    """Return a network with initial weights, all of whose layers learn."""
-    model = with_learning(replace(model, prototypes=None), len(model.layers))
-    weights = []
-    for i, layer in enumerate(model.layers):
-        span = 0 if layer.kind == "output" else initial_span(layer, 1.0)
-        weights.append(initial_weights(model.seed, i, layer.units, layer.inputs, span))
-    return replace(model, weights=tuple(weights))
-
-
-def _thresholds(
-    model: Model, samples: Samples, persons: Sequence[str], misses: float, epochs: int, way: str
-) -> Doubt:  # fmt: skip
-    """Return the thresholds, by a network that has not learned the recordings that they are set on."""
-    fit, check = split(samples, VALIDATION, 1)
-    who = dict(zip(samples.lines.tolist(), persons, strict=True)) if persons else {}
-    data = model.scaling.encode(fit.values)
-    named = np.flatnonzero(fit.labels < len(model.classes))
-    fresh = trained_on(anew(model), data, fit.labels, [named[order] for order in orders(len(named), epochs, 1)])
-    grown = with_none(fresh, data, fit.labels)
-    grown = with_means(grown, data, fit.labels, persons=[who[n] for n in fit.lines.tolist()] if who else (), way=way)
-    return thresholds(grown, (model.scaling.encode(check.values), check.labels), misses)
+    ready, doubt = with_doubt(model, samples, persons, misses=misses, epochs=epochs, **how)
+    return Known(ready, expected, doubt)
 
 
 def _measured(

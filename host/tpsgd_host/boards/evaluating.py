@@ -17,6 +17,7 @@ from tpsgd_host.boards.connect import connect
 from tpsgd_host.data.encoded import EncodedSamples
 from tpsgd_host.data.layout import layout_of
 from tpsgd_host.data.load import load_encoded
+from tpsgd_host.data.overheard import Overheard, overhear
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.samples import UNKNOWN
 from tpsgd_host.files import writing_text
@@ -119,6 +120,100 @@ def evaluate(
         metrics.handle(SampleResult(i, 1, "test", label, predicted, p_y, int(samples.lines[i])))
     metrics.handle(metrics.epoch_ended(0.0))
     return Evaluation(samples, model, results[:, 0], probability, metrics)
+
+
+@dataclass(frozen=True, repr=False)
+class StreamEvaluation:
+    """What a network made of hours in which nothing should be accepted.
+
+    Attributes
+    ----------
+    model : Model
+    heard : Overheard
+        Words, gestures or windows that the front end found.
+    predicted, probability : ndarray of uint8, shape (W,)
+        The answers, and their probabilities in 127ths.
+    """
+
+    model: Model
+    heard: Overheard
+    predicted: npt.NDArray[np.uint8]
+    probability: npt.NDArray[np.uint8]
+
+    def __repr__(self) -> str:
+        return f"<StreamEvaluation of {self.hours:.2f} h by {self.model.name}: {self.an_hour:.1f} accepted an hour>"
+
+    @property
+    def hours(self) -> float:
+        """How long it was."""
+        return self.heard.seconds / 3600
+
+    @property
+    def accepted(self) -> dict[str, int]:
+        """How often each class was answered, none left out."""
+        known = self.model.prototypes
+        counts = np.bincount(self.predicted, minlength=len(self.model.classes)).tolist()
+        none = None if known is None else known.none
+        return {name: n for y, (name, n) in enumerate(zip(self.model.classes, counts, strict=True)) if y != none}
+
+    @property
+    def an_hour(self) -> float:
+        """How many were accepted in an hour."""
+        return sum(self.accepted.values()) / self.hours if self.hours else 0.0
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the model can say that it is not sure."""
+        return self.model.prototypes is not None and self.model.prototypes.none is not None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the figures for JSON."""
+        return {
+            "hours": self.hours, "heard": len(self.heard), "accepted": self.accepted,
+            "accepted_an_hour": self.an_hour, "refuses": self.refuses,
+        }  # fmt: skip
+
+    def write_predictions(self, path: Path) -> None:
+        """Write a CSV: second, answer and its probability of each that was heard."""
+        with writing_text(path) as file:
+            writer = csv.writer(file)
+            writer.writerow(["second", "predicted", "probability"])
+            for at, y, p in zip(
+                self.heard.at.tolist(), self.predicted.tolist(), self.probability.tolist(), strict=True
+            ):
+                writer.writerow([f"{at:.2f}", self.model.classes[y], f"{p / 127:.3f}"])
+
+
+def evaluate_stream(
+    data: Path,
+    *,
+    model_path: Path | None = None,
+    port: str = "virtual",
+    folder: Path | None = None,
+    heap: int | None = None,
+    baud: int = 115200,
+) -> StreamEvaluation:
+    """Count what a network accepts in a stream; parameters as for :func:`evaluate`.
+
+    The host finds the words, gestures or windows as a board does; the network is the board's or the file's.
+    """
+    with ExitStack() as stack:
+        executor: RecordExecutor
+        if model_path:
+            model = load_model(model_path)
+            executor = Simulator(model)
+        else:
+            board = stack.enter_context(connect(port, folder=folder, heap=heap, baud=baud))
+            executor, model = board, board.pull()
+        heard = overhear(data, model.layout, model.scaling)
+        count = len(heard)
+        names = tuple(f"{at:.2f} s" for at in heard.at.tolist())
+        samples = EncodedSamples(
+            heard.samples, np.arange(count, dtype=np.uint32), np.full(count, UNKNOWN, np.uint8), model.classes, names,
+            np.arange(1, count + 1), (), str(data),
+        )  # fmt: skip
+        results = _classify(executor, model, samples) if count else np.empty((0, 2), np.uint8)
+    return StreamEvaluation(model, heard, results[:, 0], results[:, 1])
 
 
 def _classify(executor: RecordExecutor, model: Model, samples: EncodedSamples) -> npt.NDArray[np.uint8]:

@@ -10,10 +10,11 @@ import click
 
 from tpsgd_host.adaptation.adapt import FEW, PASSES, TRAIN, AdaptReport, adapt
 from tpsgd_host.adaptation.knowing import EPOCHS, Known
-from tpsgd_host.commands.options import FILE, json_option
+from tpsgd_host.commands.options import FILE, json_option, percentage
 from tpsgd_host.model.surgery import ADAPTOR_UNITS
 from tpsgd_host.names import listing
 from tpsgd_host.terminal import echo
+from tpsgd_host.training.doubt import doubt_line
 
 
 def show(report: AdaptReport) -> None:
@@ -66,23 +67,7 @@ def _show_known(known: Known) -> None:
         echo("    " + f"{'bytes':12}" + "".join(f"{size:>12,}" for size in chosen.bytes))
         echo("    " + f"{'s of RP2040':12}" + "".join(f"{s:>12.1f}" for s in chosen.seconds))
     if known.doubt is not None:
-        echo(
-            f"  not sure: refuses {100 * known.doubt.misses:.1f} % of the known, and takes "
-            f"{100 * known.doubt.foreign:.1f} % of synthetic foreign ones"
-        )
-
-
-def _percent(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
-    """Read ``5%``, ``5`` or ``0.5%`` as a share."""
-    if value is None:
-        return None
-    try:
-        share = float(value.strip().removesuffix("%")) / 100
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 0.5:
-        raise click.BadParameter(f"{value!r} must be a percentage from 0% to 50%")
-    return share
+        echo(f"  {doubt_line(known.doubt)}")
 
 
 def _shifts(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -128,7 +113,7 @@ def _shifts(_context: click.Context, _parameter: click.Parameter, value: str | N
 )  # fmt: skip
 @click.option("--ram", type=click.IntRange(1), metavar="BYTES", help="With --data: most RAM for learning on the board.")
 @click.option(
-    "--misses", callback=_percent, metavar="PERCENT",
+    "--misses", callback=percentage, metavar="PERCENT",
     help="With --data: add the class none for what is foreign, and let it take this share of the known, such as 5%.",
 )  # fmt: skip
 @click.option(

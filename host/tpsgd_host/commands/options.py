@@ -15,6 +15,7 @@ from tpsgd_host.data.split import Share
 from tpsgd_host.data.subjects import HeldOut, LeaveOut
 from tpsgd_host.errors import ConfigError, TpsgdError
 from tpsgd_host.model.prototypes import VARIATIONS
+from tpsgd_host.model.parsing import MOST_MISSES
 from tpsgd_host.terminal import clean, echo
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -257,3 +258,16 @@ def confirmed(yes: bool, question: str) -> None:
 def column_names(text: str | None) -> tuple[str, ...] | None:
     """Return the names in ``A,B,...``, None without a value."""
     return tuple(name.strip() for name in text.split(",")) if text else None
+
+
+def percentage(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    """Read ``5%``, ``5`` or ``0.5%`` as a share."""
+    if value is None:
+        return None
+    try:
+        share = float(value.strip().removesuffix("%")) / 100
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= MOST_MISSES / 100:
+        raise click.BadParameter(f"{value!r} must be a percentage from 0% to {MOST_MISSES:g}%")
+    return share

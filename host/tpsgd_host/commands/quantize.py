@@ -20,6 +20,7 @@ from tpsgd_host.commands.options import (
     held_out,
     held_out_options,
     json_option,
+    percentage,
 )
 from tpsgd_host.commands.project import data_here, description_here
 from tpsgd_host.commands.tuning import epochs_option, tune_rates
@@ -33,6 +34,7 @@ from tpsgd_host.quantization.floatnet import ACTIVATIONS
 from tpsgd_host.quantization.quantize import QuantizeReport, quantize
 from tpsgd_host.quantization.quantizer import Inputs
 from tpsgd_host.terminal import echo
+from tpsgd_host.training.doubt import doubt_line
 
 #: A network's inputs in training, in words.
 SEEN: dict[Inputs, str] = {
@@ -83,8 +85,11 @@ def show(report: QuantizeReport, boards: Sequence[Fit], console: Console) -> Non
         console.print(
             f"[yellow]the network cannot see channels that never change: {escape(listing(report.constant, 6))}[/]"
         )
-    if report.float_accuracy is None or report.integer_accuracy is None or report.agreement is None:
+    if report.doubt is not None:
+        console.print(f"trained, with a class none; {doubt_line(report.doubt)}")
+    elif report.float_accuracy is None:
         console.print("The weights are random: nothing has been learned yet, so quantizing lost nothing.")
+    if report.float_accuracy is None or report.integer_accuracy is None or report.agreement is None:
         return
     lost = 100 * (report.float_accuracy - report.integer_accuracy)
     console.print(
@@ -137,13 +142,24 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option(
     "--tune", is_flag=True, help="Choose the TOML's learning rates on held-out recordings, and write them to it."
 )
+@click.option(
+    "--misses", callback=percentage, metavar="PERCENT",
+    help="Train here, with a class none for what is foreign that may take this share of the known, such as 5%.",
+)  # fmt: skip
+@click.option(
+    "--background",
+    type=FILE,
+    metavar="FILE",
+    help="With --misses: recordings of what is foreign, whatever their labels.",
+)
 @epochs_option
 @held_out_options("for scaling and rates")
 @data_options
 @json_option
 def command(
     model: Path | None, data: Path | None, out: Path | None, config: Path | None, classes: tuple[str, ...],
-    inputs: Inputs, activation: str, tune: bool, epochs: int, leave_out: LeaveOut | None,
+    inputs: Inputs, activation: str, tune: bool, misses: float | None, background: Path | None, epochs: int,
+    leave_out: LeaveOut | None,
     test_split: float | None, split_seed: int,
     label: str | None, group: str | None, columns: str | None,
     bad_rows: BadRows, as_json: bool,
@@ -152,6 +168,10 @@ def command(
 
     It also reports the memory that the model needs, and what quantizing costs.
 
+    With --misses (or misses in [training]) it trains the network for --epochs, and the model says when it is not sure:
+    it gets a class none, prototypes, and thresholds that refuse this share of recordings that are held out for it. What
+    is foreign is made of your recordings; better are some that DATA labels none, or a --background file.
+
     MODEL is a TOML from tpsgd-host new, or a network that was trained elsewhere, .npz or .onnx. It defaults to the only
     TOML in this folder.
 
@@ -159,6 +179,7 @@ def command(
     Example:
       tpsgd-host quantize gestures.toml --data recordings.csv
       tpsgd-host quantize trained.onnx --data recordings.csv --config gestures.toml --inputs std
+      tpsgd-host quantize gestures.toml --data recordings.csv --misses 5%
     """
     model, data = model or description_here(), data or data_here()
     held = held_out(leave_out, test_split, split_seed)
@@ -170,12 +191,16 @@ def command(
         samples, _ = load_divided(data, layout, classes or given.classes or None, bad_rows, held)
         tune_rates(model, samples, epochs, as_json)
     report = quantize(
-        model, data, out, config, classes, bad_rows, label, group, column_names(columns), activation, inputs, held
-    )
+        model, data, out, config, classes, bad_rows, label, group, column_names(columns), activation, inputs, held,
+        misses=misses, background=background, epochs=epochs,
+    )  # fmt: skip
     boards = fits(report.model, report.memory)
     if as_json:
         echo(json.dumps({**report.as_dict(), "boards": [as_dict(fit) for fit in boards]}))
         return
     show(report, boards, Console())
+    if report.doubt is not None:
+        echo(f"wrote {report.out}: tpsgd-host eval NEW --model {report.out}, or flash it and teach it more")
+        return
     echo(f"wrote {report.out}: try it with")
     echo(f"  tpsgd-host simulate {data} --model {report.out} --epochs 20 {as_options(held) or '--test-split 0.2'}")

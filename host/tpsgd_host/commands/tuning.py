@@ -14,7 +14,7 @@ from tpsgd_host.terminal import echo
 
 epochs_option = click.option(
     "--epochs", "-e", type=click.IntRange(1), default=EPOCHS, show_default=True,
-    help="Passes in the planned run, for which to choose rates.",
+    help="Passes in the planned run, for which to choose rates; with quantize --misses, passes to train.",
 )  # fmt: skip
 
 

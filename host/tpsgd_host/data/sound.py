@@ -5,7 +5,7 @@ Shapes: R samples of a recording, F frames, N samples of a window, m = N/2, C ba
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -61,10 +61,10 @@ class Word:
     sample: Bytes
 
 
-def words(heard: Bytes, front: LogMel, steps: int) -> Iterator[Word]:
-    """Find the words in a stream of frames, shape (F, C), with the device's own segmenter."""
+def words(heard: Iterable[Bytes], front: LogMel, steps: int) -> Iterator[Word]:
+    """Find the words in a stream of frames, (C,) each, with the device's own segmenter."""
     spec = device_spec(front)
-    c = heard.shape[1]
+    c = front.channels
     segmenter = Segmenter(spec, c, logmel.activity, logmel.follow, logmel.shift)
     for t, frame in enumerate(heard):
         segmenter.frames[segmenter.at : segmenter.at + c] = frame.tobytes()

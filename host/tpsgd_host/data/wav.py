@@ -85,8 +85,10 @@ def find_recordings(folder: Path, pattern: str = "") -> list[Recording]:
     return found
 
 
-def read_wav(path: Path, rate: int) -> npt.NDArray[np.int16]:
+def read_wav(path: Path, rate: int, longest: int = LONGEST) -> npt.NDArray[np.int16]:
     """Return a recording of ``rate`` samples a second, shape (R,); channels are averaged, twice the rate is halved.
+
+    Of one that is longer than ``longest`` seconds, only these are read.
 
     Raises
     ------
@@ -101,7 +103,7 @@ def read_wav(path: Path, rate: int) -> npt.NDArray[np.int16]:
                     f"{path} has {own} samples a second, the model takes {rate} (or {2 * rate}, which are halved).",
                     f"Convert it: ffmpeg -i {path.name} -ar {rate} -ac 1 {path.stem}-{rate}.wav",
                 )
-            data = file.readframes(min(file.getnframes(), LONGEST * own))
+            data = file.readframes(min(file.getnframes(), longest * own))
     except FileNotFoundError:
         raise DataError(f"There is no file {str(path)!r}.", "Check the name and the folder.") from None
     except OSError as error:

@@ -109,6 +109,8 @@ class TrainingConfig:
         Training samples that the phases divide, for runs that announce no number.
     variation : {"none", "words", "motion"}
         How the samples of a run are varied before they are learned.
+    misses : float or None
+        Share of the known samples that a class none may take, in models that say when they are not sure.
     """
 
     shifts: tuple[int, ...] = SHIFTS
@@ -117,6 +119,7 @@ class TrainingConfig:
     readout_steps: int = 0
     total: int = 0
     variation: str = "none"
+    misses: float | None = None
 
 
 @dataclass(frozen=True)

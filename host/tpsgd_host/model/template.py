@@ -75,6 +75,7 @@ _TRAINING = """\
 [training]
 shifts = {shifts}  # learning rate 2**-shift for each phase of training, 1..15: adding 1 halves it; 0: no learning
 total = 0  # training samples that the phases divide; 0: those of the run
+# misses = 5  # percent of your samples that may be refused; then quantize trains, and the model says "none" to others
 """
 
 _VARIATION = """\

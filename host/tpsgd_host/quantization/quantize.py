@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -20,7 +20,9 @@ from tpsgd_host.model.modelfile import Memory, Model, memory
 from tpsgd_host.model.parsing import load_config
 from tpsgd_host.quantization.floatnet import FloatNetwork
 from tpsgd_host.quantization.quantizer import Inputs, network_inputs, quantize_network
+from tpsgd_host.training.doubt import EPOCHS, NONE, Doubt, with_background, with_doubt
 from tpsgd_host.training.executor import TEST, Bytes, Records
+from tpsgd_host.training.practice import PASSES, variation_of
 from tpsgd_host.training.simulator import Simulator
 
 NETWORKS = (".npz", ".onnx")
@@ -52,6 +54,8 @@ class QuantizeReport:
     better_inputs : (str, float) or None
         Other inputs that make the float network much more accurate, and that accuracy: ``inputs`` was most likely
         wrong.
+    doubt : Doubt or None
+        Thresholds for what is foreign, and what they cost; the network is trained then.
     """
 
     model: Model
@@ -65,6 +69,7 @@ class QuantizeReport:
     integer_accuracy: float | None = None
     agreement: float | None = None
     better_inputs: tuple[Inputs, float] | None = None
+    doubt: Doubt | None = None
 
     def __repr__(self) -> str:
         return f"<QuantizeReport {self.out}: {self.model.shape}, trains in {self.memory.total:,} bytes>"
@@ -80,6 +85,7 @@ class QuantizeReport:
             "float_accuracy": self.float_accuracy, "integer_accuracy": self.integer_accuracy,
             "agreement": self.agreement,
             "better_inputs": self.better_inputs[0] if self.better_inputs else None,
+            "doubt": asdict(self.doubt) if self.doubt else None,
         }  # fmt: skip
 
 
@@ -96,6 +102,10 @@ def quantize(
     activation: str = "tanh",
     inputs: Inputs = "raw",
     held_out: HeldOut = None,
+    *,
+    misses: float | None = None,
+    background: Path | None = None,
+    epochs: int = EPOCHS,
 ) -> QuantizeReport:
     """Write a model file.
 
@@ -120,6 +130,13 @@ def quantize(
         What a trained network was trained on; see ``tpsgd_host.quantization.quantizer.quantize_network``.
     held_out : LeaveOut or Share, optional
         Samples to ignore: those of subjects, or a share of the recordings.
+    misses : float, optional
+        Train the network, with a class none for what is foreign, and let that take this share of the known samples; by
+        default what the description says. See :func:`~tpsgd_host.training.doubt.with_doubt`.
+    background : Path, optional
+        With ``misses``: recordings of what belongs to no class, in addition to those that ``data`` names none.
+    epochs : int
+        With ``misses``: passes to train.
 
     Raises
     ------
@@ -135,14 +152,55 @@ def quantize(
     network = None if suffix == ".toml" else _network(source, config, activation)
     given = _config(source, config, network)
     given = replace(given, classes=classes or given.classes, layout=given.layout.named(label, group, columns))
-    samples, _ = load_divided(data, given.layout, given.classes or None, bad_rows, held_out)
-    model = build_model(given, samples) if network is None else quantize_network(network, given, samples, inputs)
+    misses = given.training.misses if misses is None else misses
+    if background and misses is None:
+        raise ConfigError(
+            f"{background} is background, but nothing says how many of the known samples may be refused for it",
+            "Say it with --misses 5%, or misses = 5 in [training].",
+        )
+    wanted = given.classes or None
+    if misses is not None and wanted:
+        given = replace(given, classes=tuple(name for name in wanted if name != NONE))
+        wanted = (*given.classes, NONE)
+    samples, _ = load_divided(data, given.layout, wanted, bad_rows, held_out)
+    named = samples if misses is None else _named(samples)
+    model = build_model(given, named) if network is None else quantize_network(network, given, named, inputs)
     out = out or source.with_suffix(".tpsgd")
-    model.save(out)
-    stored = model.scaling.encode(samples.values)
+    stored = model.scaling.encode(named.values)
     clamped, used = _coverage(stored, model)
-    report = QuantizeReport(model, out, samples, memory(model), clamped, used, _constant(model))
-    return report if network is None else _compare(report, network, stored, inputs)
+    report = QuantizeReport(model, out, named, memory(model), clamped, used, _constant(model))
+    if network is not None:
+        report = _compare(report, network, stored, inputs)
+    if misses is not None:
+        report = _careful(report, samples, misses, background, epochs, begun=network is None)
+    report.model.save(out)
+    return report
+
+
+def _named(samples: Samples) -> Samples:
+    """Return the samples of all classes but none."""
+    if NONE not in samples.classes:
+        return samples
+    none = samples.classes.index(NONE)
+    rest = samples.take(np.flatnonzero(samples.labels != none))
+    labels = rest.labels - (rest.labels > none)
+    return replace(rest, labels=labels.astype(np.uint8), classes=tuple(c for c in samples.classes if c != NONE))
+
+
+def _careful(
+    report: QuantizeReport, samples: Samples, misses: float, background: Path | None, epochs: int, begun: bool
+) -> QuantizeReport:
+    """Return the report of a network that is trained, and says when it is not sure."""
+    model, count = report.model, len(report.model.classes)
+    labels = np.array([model.classes.index(name) if name != NONE else count for name in samples.classes], np.uint8)
+    given = replace(samples, labels=labels[samples.labels])
+    if background:
+        given = with_background(model, given, background)
+    ready, doubt = with_doubt(
+        model, given, misses=misses, epochs=epochs, begun=begun, way="both", variation=variation_of(model),
+        passes=PASSES,
+    )  # fmt: skip
+    return replace(report, model=ready, memory=memory(ready), doubt=doubt)
 
 
 def _network(source: Path, config: Path | None, activation: str) -> FloatNetwork:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,26 @@ import numpy.typing as npt
 
 from tpsgd.protospec import ANY_MARGIN, ANY_SCORE
 from tpsgd_host.data.frontend import LogMel
+from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.order import epochs as orders
-from tpsgd_host.model.modelfile import Model
+from tpsgd_host.data.overheard import whole_or_words
+from tpsgd_host.data.samples import Samples, joined
+from tpsgd_host.data.split import split
+from tpsgd_host.data.wav import is_sound
+from tpsgd_host.errors import DataError
+from tpsgd_host.model.build import initial_span
+from tpsgd_host.model.modelfile import Model, initial_weights
 from tpsgd_host.model.prototypes import Bytes
-from tpsgd_host.model.surgery import with_class, with_learning
+from tpsgd_host.model.surgery import with_class, with_learning, with_shifts
 from tpsgd_host.training.executor import TEST, Records
 from tpsgd_host.training.foreign import foreigners
-from tpsgd_host.training.practice import distances, readouts, trained_on, with_prototypes
+from tpsgd_host.training.practice import SHIFT, distances, readouts, trained_on, with_prototypes
 from tpsgd_host.training.simulator import Simulator
 
 NONE = "none"  # the name of the class
 SHARE = 1.0  # synthetic samples for each sample of a class
 EPOCHS = 20  # of learning them
+VALIDATION = 0.2  # of the recordings, for thresholds
 _FURTHEST = 32767
 
 Ints = npt.NDArray[np.int64]
@@ -49,10 +58,95 @@ class Doubt:
     foreign: float
 
 
+def doubt_line(doubt: Doubt) -> str:
+    """Return what thresholds cost, in words."""
+    return (
+        f"not sure: refuses {100 * doubt.misses:.1f} % of the known, and takes {100 * doubt.foreign:.1f} % of "
+        "synthetic foreign ones"
+    )
+
+
+def with_background(model: Model, samples: Samples, path: Path) -> Samples:
+    """Return samples, and with them recordings of what belongs to none of the model's classes, whatever their labels.
+
+    They are of the class none, or where there is none yet of the one after the last. Long sounds count with each word
+    that is heard in them.
+    """
+    layout, classes = model.layout, model.classes
+    none = classes.index(NONE) if NONE in classes else len(classes)
+    if isinstance(layout.front, LogMel) and is_sound(path):
+        values = whole_or_words(path, layout.front, layout.steps).astype(np.float64) - 128
+        values = values.reshape(-1, layout.steps, layout.channels)
+    else:
+        values = load_samples(path, layout, None, require_labels=False).values
+    if not len(values):
+        raise DataError(f"{path}: nothing is heard in it.", "Name recordings that are louder, or leave it out.")
+    count = len(values)
+    groups = tuple(f"{path} {i}" for i in range(count))
+    lines = np.arange(count) + int(samples.lines.max(initial=0)) + 1
+    return joined(
+        samples, replace(samples, values=values, labels=np.full(count, none, np.uint8), groups=groups, lines=lines)
+    )
+
+
+def with_doubt(
+    model: Model, samples: Samples, persons: Sequence[str] = (), *, misses: float, epochs: int = EPOCHS,
+    begun: bool = False, **how: Any,
+) -> tuple[Model, Doubt]:  # fmt: skip
+    """Return a network with a class none, prototypes, and thresholds; and what these cost.
+
+    Parameters
+    ----------
+    model : Model
+    samples : Samples
+        Of its classes, and possibly of what belongs to none, with a class more.
+    persons : sequence of str
+        Who made each sample; may be empty.
+    misses : float
+        The share of the known samples that may be refused.
+    epochs : int
+        Passes through the samples, of the network and of the one that finds the thresholds: it has not learned the
+        recordings that they are set on.
+    begun : bool
+        Whether the network has its initial weights still.
+    how
+        Further fields of :class:`~tpsgd_host.model.prototypes.Prototypes`.
+    """
+    fit, check = split(samples, VALIDATION, 1)
+    who = dict(zip(samples.lines.tolist(), persons, strict=True)) if persons else {}
+    data = model.scaling.encode(fit.values)
+    fresh = anew(model)
+    if not begun:
+        named = np.flatnonzero(fit.labels < len(model.classes))
+        fresh = trained_on(fresh, data, fit.labels, [named[order] for order in orders(len(named), epochs, 1)])
+    grown = with_none(fresh, data, fit.labels, epochs=epochs)
+    tried = with_means(
+        grown, data, fit.labels, persons=[who[n] for n in fit.lines.tolist()] if who else (),
+        way=how.get("way", "network"),
+    )  # fmt: skip
+    doubt = thresholds(tried, (model.scaling.encode(check.values), check.labels), misses)
+    data = model.scaling.encode(samples.values)
+    grown = with_none(anew(model) if begun else model, data, samples.labels, epochs=epochs)
+    ready = with_means(with_shifts(grown, (SHIFT,)), data, samples.labels, persons=persons, **how)
+    assert ready.prototypes is not None
+    sure = replace(ready.prototypes, score=doubt.score, margin=doubt.margin)
+    return replace(ready, prototypes=sure), doubt
+
+
+def anew(model: Model) -> Model:
+    """Return a network with initial weights, all of whose layers learn."""
+    model = with_learning(replace(model, prototypes=None), len(model.layers))
+    weights = []
+    for i, layer in enumerate(model.layers):
+        span = 0 if layer.kind == "output" else initial_span(layer, 1.0)
+        weights.append(initial_weights(model.seed, i, layer.units, layer.inputs, span))
+    return replace(model, weights=tuple(weights))
+
+
 def with_none(model: Model, data: Bytes, labels: Bytes, *, epochs: int = EPOCHS, seed: int = 1) -> Model:
     """Return a network with a class none after its others, trained on synthetic samples among those of the classes.
 
-    All its layers learn for this; its weights are those to go on from.
+    Each pass has synthetic samples of its own. All layers learn for this; the weights are those to go on from.
 
     Parameters
     ----------
@@ -64,10 +158,13 @@ def with_none(model: Model, data: Bytes, labels: Bytes, *, epochs: int = EPOCHS,
     if NONE not in grown.classes:
         grown = with_class(replace(grown, prototypes=None), NONE)
     none = grown.classes.index(NONE)
-    made = synthetic(grown, data, labels, seed)
-    everything = np.concatenate([data, made])
-    names = np.concatenate([labels, np.full(len(made), none, np.uint8)])
-    learned = trained_on(grown, everything, names, list(orders(len(names), epochs, seed)))
+    made = [synthetic(grown, data, labels, seed + i) for i in range(epochs)]
+    count, each = len(data), len(made[0])
+    passes = []
+    for i, order in enumerate(orders(count + each, epochs, seed)):
+        passes.append(np.where(order < count, order, order + i * each))
+    names = np.concatenate([labels, np.full(epochs * each, none, np.uint8)])
+    learned = trained_on(grown, np.concatenate([data, *made]), names, passes)
     return with_learning(learned, 1) if any(frozen) else learned
 
 
