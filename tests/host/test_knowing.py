@@ -11,6 +11,7 @@ import pytest
 from bodies import write_model
 from click.testing import CliRunner
 from commands import call, fails
+from persons import NAMES, recordings
 
 from tpsgd.learner import Learner
 from tpsgd_host.adaptation.adapt import adapt
@@ -23,24 +24,6 @@ from tpsgd_host.model.modelfile import load_model
 from tpsgd_host.training.doubt import sums, synthetic
 from tpsgd_host.training.foreign import foreigners
 from tpsgd_host.training.practice import distances, means, readouts, trained_on
-
-NAMES = ("one", "two", "three")
-PEOPLE = ("ann", "bob", "cleo")
-
-
-def recordings(count: int = 8, spread: float = 18.0) -> tuple[np.ndarray, list[str], list[str]]:
-    """Return samples of three classes by three persons, each with a voice of his own."""
-    dice = np.random.default_rng(2)
-    centres = dice.integers(-90, 91, (3, 40))
-    rows, labels, who = [], [], []
-    for person in PEOPLE:
-        voice = dice.normal(0, 25, 40)
-        for name, centre in zip(NAMES, centres, strict=True):
-            for _ in range(count):
-                rows.append(np.clip(np.rint(centre + voice + dice.normal(0, spread, 40)), -127, 127))
-                labels.append(name)
-                who.append(person)
-    return np.stack(rows).astype(int), labels, who
 
 
 @pytest.fixture

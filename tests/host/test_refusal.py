@@ -11,8 +11,8 @@ import pytest
 from bodies import FRONT, write_model
 from commands import call, fails
 from networks import float_network
+from persons import NAMES, recordings
 from sounds import speech, write_wav
-from test_knowing import NAMES, recordings
 
 from tpsgd import frontend, kernels_plain
 from tpsgd.learner import Learner

@@ -14,8 +14,8 @@ import click
 from tpsgd_host.data.split import Share
 from tpsgd_host.data.subjects import HeldOut, LeaveOut
 from tpsgd_host.errors import ConfigError, TpsgdError
+from tpsgd_host.model.parsing import MAX_MISSES
 from tpsgd_host.model.prototypes import VARIATIONS
-from tpsgd_host.model.parsing import MOST_MISSES
 from tpsgd_host.terminal import clean, echo
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -268,6 +268,6 @@ def percentage(_context: click.Context, _parameter: click.Parameter, value: str 
         share = float(value.strip().removesuffix("%")) / 100
     except ValueError:
         share = -1.0
-    if not 0 <= share <= MOST_MISSES / 100:
-        raise click.BadParameter(f"{value!r} must be a percentage from 0% to {MOST_MISSES:g}%")
+    if not 0 <= share <= MAX_MISSES / 100:
+        raise click.BadParameter(f"{value!r} must be a percentage from 0% to {MAX_MISSES:g}%")
     return share

@@ -45,8 +45,9 @@ DATA_KEYS = (
     "per_channel", "sigmas", "offset", "gain",
 )  # fmt: skip
 TARGETS = ("feedback", "label")
-MOST_MISSES = 50.0  # percent
 TRAINING_KEYS = ("shifts", "target", "update_at", "readout_steps", "total", "variation", "misses")
+MAX_MISSES = 50.0  # percent
+TRAINING_KEYS = ("shifts", "target", "update_at", "readout_steps", "total", "misses")
 RENAMED = {"rule": "update_at", "checkpoints": "readout_steps"}  # in [training]: old names of settings
 CONV_KEYS = ("depth", "stride", "pool", "padding", "regions")
 PADDINGS = ("none", "same")
@@ -212,7 +213,7 @@ def _training(table: Table, shifts: tuple[int, ...], target: str, recurrent: boo
         readout_steps=table.integer("readout_steps", min(READOUT_STEPS, most), 1, most),
         total=table.integer("total", 0, 0, 2**32 - 1),
         variation=_variation(table, steps),
-        misses=table.real("misses", 0.0, 0.0, MOST_MISSES) / 100 if "misses" in table else None,
+        misses=table.real("misses", 0.0, 0.0, MAX_MISSES) / 100 if "misses" in table else None,
     )
 
 
