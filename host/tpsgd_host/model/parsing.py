@@ -47,7 +47,6 @@ DATA_KEYS = (
 TARGETS = ("feedback", "label")
 TRAINING_KEYS = ("shifts", "target", "update_at", "readout_steps", "total", "variation", "misses")
 MAX_MISSES = 50.0  # percent
-TRAINING_KEYS = ("shifts", "target", "update_at", "readout_steps", "total", "misses")
 RENAMED = {"rule": "update_at", "checkpoints": "readout_steps"}  # in [training]: old names of settings
 CONV_KEYS = ("depth", "stride", "pool", "padding", "regions")
 PADDINGS = ("none", "same")
