@@ -18,7 +18,7 @@ from tpsgd_host.native.mpyfile import mpy
 
 HERE = Path(__file__).parent
 SOURCES = (
-    "module.c", "module.ld", "micropython.h", "trainer.c", *(path.name for path in sorted(HERE.glob("loops*.h"))),
+    "module.c", "module.ld", "micropython.h", "trainer.c", *(path.name for path in sorted(HERE.glob("loops*"))),
 )  # fmt: skip
 
 #: For all: no library, nothing at fixed addresses, and no loop is turned into a call.
@@ -61,7 +61,7 @@ TARGETS = {
         ("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-fno-stack-protector", "-fcf-protection=none",
          "-mno-red-zone"),
     ),
-    "armv6m": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv6s-m", "-DNO_DIVISION"), CHIP),
+    "armv6m": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv6s-m", "-DNO_DIVISION"), "loops_thumb.h"),
     "armv7m": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv7-m"), CHIP),
     "armv7emsp": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv7e-m"), CHIP),
     "armv7emdp": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv7e-m"), CHIP),

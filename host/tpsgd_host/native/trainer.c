@@ -185,12 +185,12 @@ static void reset_state(uint8_t *h, uint16_t *h16, int32_t m)
     }
 }
 
-/* h16 += (256*clamp(z) - h16) >> k; h = (h16 + 128) >> 8 */
+/* h16 += (256*clamp(z) - h16) >> k; h = (h16 + 128) >> 8. 32768 in the stored h16 is 256 times the 128 in h. */
 static void leak(const int32_t *z, uint16_t *h16, uint8_t *h, int32_t m, int32_t k)
 {
     for (int32_t i = 0; i < m; i++) {
-        int32_t old = h16[i] - 32768;
-        int32_t now = old + ((256 * clamp(z[i]) - old) >> k) + 32768;
+        int32_t now = h16[i];
+        now += (256 * (clamp(z[i]) + 128) - now) >> k;
         h16[i] = (uint16_t)now;
         h[i] = (uint8_t)((now + 128) >> 8);
     }
