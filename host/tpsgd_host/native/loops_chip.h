@@ -6,7 +6,11 @@
 
 enum { PIECE = 64 };
 
+#if defined(__ARM_FEATURE_DSP)
+#include "loops_dsp.h"
+#else
 #include "loops_rows.h"
+#endif
 
 /* Centre a piece of the inputs; return its sum */
 static int32_t centre(const uint8_t *x, centred *to, int32_t n)

@@ -132,7 +132,8 @@ tpsgd_centre:
     adds r3, r2
     ldr r4, [r7, #ROWS_X]
     cmp r4, r12
-    beq 4f
+    bne 2f
+    b 4f
 2:  ldm r4!, {r5, r6}
     column r5, 0
     column r6, \wide
@@ -152,8 +153,24 @@ tpsgd_centre:
 3:  ldm r4!, {r5}
     column r5, 0
     advance \wide
-4:  cmp r4, lr
+    cmp r4, lr
     bne 3b
+    b 5f
+4:  mov r7, lr
+    subs r7, r4
+    beq 5f
+    cmp r7, #16
+    blt 3b
+    ldm r4!, {r5, r6}
+    column r5, 0
+    column r6, \wide
+    ldm r4!, {r5, r6}
+    column r5, 2*\wide
+    column r6, 3*\wide
+    advance 4*\wide
+    cmp r4, lr
+    bne 3b
+5:
     ldr r7, [sp]
     ldr r4, [r7, #ROWS_Z]
     ldr r5, [r7, #ROWS_SHIFT]
@@ -172,9 +189,9 @@ tpsgd_centre:
     str r3, [r7, #ROWS_W]
     ldr r5, [r7, #ROWS_Z_END]
     cmp r4, r5
-    beq 5f
+    beq 6f
     b 1b
-5:  leave
+6:  leave
 .endm
 
     rows tpsgd_rows_wide, 2
@@ -250,7 +267,8 @@ tpsgd_change_rows:
     beq 28b
     mov r1, r10
     cmp r1, r12
-    beq 25f
+    bne 21f
+    b 25f
 21: ldm r1!, {r5, r6}
     change r5, 0, 1
     change r6, 2, 2
@@ -279,10 +297,30 @@ tpsgd_change_rows:
 24: ldm r1!, {r5}
     change r5, 0, 9
     adds r0, #2
-25: cmp r1, lr
+    cmp r1, lr
     bne 24b
     add r0, r11
     b 20b
+25: mov r7, lr
+    subs r7, r1
+    beq 27f
+    cmp r7, #16
+    blt 24b
+    ldm r1!, {r5, r6}
+    change r5, 0, 1
+    change r6, 2, 2
+    ldm r1!, {r5, r6}
+    change r5, 4, 3
+    change r6, 6, 4
+    adds r0, #8
+    cmp r1, lr
+    bne 24b
+27: add r0, r11
+    b 20b
+    limit r5, 1
+    limit r6, 2
+    limit r5, 3
+    limit r6, 4
     limit r5, 9
 
 @ tpsgd_columns

@@ -159,11 +159,11 @@ static void clamp_all(const int32_t *z, uint8_t *a, int32_t m)
 /* e_i = loss'(t_i - a_i), with the targets of the column regenerated from the layer's seed; e must not overlap a */
 static void error(const uint8_t *a, int32_t *e, int32_t m, int32_t amplitude, int32_t l1, uint32_t column)
 {
-    uint32_t s = mix(column);
-    for (int32_t i = 0; i < m; i++) {
+    uint32_t s = mix(column), bits = 0;
+    for (int32_t i = 0; i < m; i++, bits >>= 1) {
         if (i % 32 == 0)
-            s = next_state(s);
-        int32_t g = ((s >> (i % 32)) & 1 ? amplitude : -amplitude) - (a[i] - 128);
+            bits = s = next_state(s);
+        int32_t g = (bits & 1 ? amplitude : -amplitude) - (a[i] - 128);
         if (l1)
             g = g > 0 ? l1 : g < 0 ? -l1 : 0;
         e[i] = g;
