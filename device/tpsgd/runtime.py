@@ -63,9 +63,9 @@ def engine(number=0):
             try:
                 k = _import("kernels_" + ENGINES[n])
                 k = getattr(k, "ENGINE", k)
-            except (ImportError, SyntaxError, ValueError) as error:
-                if isinstance(error, ValueError):  # a native module for another firmware
-                    print("engine", ENGINES[n], "does not fit this firmware and is not used:", error)  # noqa: T201
+            except (ImportError, MemoryError, SyntaxError, ValueError) as error:
+                if isinstance(error, (MemoryError, ValueError)):  # a native module for another firmware, or too large
+                    print("engine", ENGINES[n], "does not fit this board and is not used:", error)  # noqa: T201
                 gc.collect()
                 continue
             if _right(k):

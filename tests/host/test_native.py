@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 import tpsgd
 from tpsgd.describe import LAYER, NETWORK, size
 from tpsgd_host.boards.virtual import interpreter_mpy
-from tpsgd_host.native.build import TARGETS, build, compiler
+from tpsgd_host.native.build import MADE_WITH, SHIPPED, TARGETS, build, compiler, path, same_compiler
 from tpsgd_host.native.mpyfile import ARCHITECTURES, number
 
 DEVICE = Path(tpsgd.__file__).parent
@@ -23,6 +24,21 @@ def test_a_module_compiles_for_its_processor(arch):
     if compiler(arch) is None:
         pytest.skip(f"install {TARGETS[arch].prefix}gcc to run this test")
     assert build(arch)[:4] == bytes((ord("M"), 6, ARCHITECTURES[arch] << 2 | 3, 31))
+
+
+@pytest.mark.parametrize("arch", SHIPPED)
+def test_the_module_in_the_package_is_the_one_that_its_sources_make(arch):
+    if not same_compiler(arch):
+        pytest.skip(f"install {TARGETS[arch].prefix}gcc {MADE_WITH[TARGETS[arch].prefix]} to run this test")
+    assert path(arch).read_bytes() == build(arch), "python firmware/modules.py brings it along"
+
+
+def test_the_package_has_the_modules_that_are_shipped_and_no_other():
+    assert {file.name for file in DEVICE.glob("*.mpy")} == {path(arch).name for arch in SHIPPED}
+    for arch in SHIPPED:
+        data = path(arch).read_bytes()
+        assert data[:4] == bytes((ord("M"), 6, ARCHITECTURES[arch] << 2 | 3, 31))
+        assert zlib.crc32(data) == 0x2144DF1C
 
 
 def test_numbers_in_the_file():
@@ -45,3 +61,55 @@ def test_the_interpreter_trains_with_the_module(interpreter, tmp_path):
     assert done.returncode == 0, done.stdout
     assert "passed  test_golden_native" in done.stdout
     assert "passed  test_native_allocates_nothing" in done.stdout
+
+
+#: Loads files that are damaged or for other chips; the interpreter would take some of them for code.
+DAMAGED = """import random, sys
+from tpsgd import runtime
+name = sys.argv[1]
+whole = open(name, "rb").read()
+random.seed(5)
+taken = 0
+for i in range(1000):
+    data = bytearray(whole)
+    kind = i % 4
+    if kind == 0:
+        data[random.randrange(4)] ^= 1 << random.randrange(8)
+    elif kind == 1:
+        data = data[:random.randrange(len(data))]
+    elif kind == 2:
+        data[random.randrange(len(data))] ^= 1 << random.randrange(8)
+    else:
+        data[2] = random.choice((0, 1, 3, 4, 5, 7, 8, 9, 10, 11, 40)) << 2 | 3
+        if random.randrange(2):
+            data = data[:-4]
+            data += (runtime.crc32(data) & 0xFFFFFFFF).to_bytes(4, "little")
+    with open(name, "wb") as file:
+        file.write(data)
+    try:
+        runtime.engine(6)
+        taken += 1
+    except ImportError:
+        pass
+print("taken", taken)
+with open(name, "wb") as file:
+    file.write(whole)
+for i in range(20):
+    assert runtime.engine(6).NUMBER == 6
+    del sys.modules["tpsgd.kernels_native"], sys.modules["tpsgd.native_x64"]
+print(runtime.engine().NAME)
+"""
+
+
+def test_a_damaged_or_foreign_module_is_refused_and_the_next_engine_trains(interpreter, tmp_path):
+    if compiler("x64") is None or interpreter_mpy() != 6 | 3 << 8 | ARCHITECTURES["x64"] << 10:
+        pytest.skip("needs gcc and an interpreter of x86-64 that takes mpy v6.3")
+    shutil.copytree(DEVICE, tmp_path / "tpsgd")
+    module = tmp_path / "tpsgd/native_x64.mpy"
+    module.write_bytes(build("x64"))
+    (tmp_path / "damaged.py").write_text(DAMAGED)
+    command = [interpreter, "damaged.py", str(module)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
+    assert "taken 0\nnative\n" in done.stdout
+    assert done.stdout.count("is damaged: flash the board again") == 1000

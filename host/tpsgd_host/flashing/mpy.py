@@ -20,8 +20,11 @@ from tpsgd_host.native.mpyfile import NATIVE_VERSION, VERSION
 
 PACKAGE = "tpsgd"
 
-#: Suffixes of files that need firmware with a native emitter, an inline assembler, or a native module.
-NATIVE = ("_viper.py", "_thumb.py", "kernels_native.py")
+#: Suffixes of files that need firmware with a native emitter, or an inline assembler.
+NATIVE = ("_viper.py", "_thumb.py")
+
+#: What only a board with a native module gets.
+WITH_MODULE = tuple(f"{PACKAGE}/{name}.py" for name in ("kernels_native", "describe", "described"))
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ def native_module(wanted: MpyFormat | None) -> dict[str, bytes]:
     """Return the native module that a board can load, by its path there; empty where there is none."""
     if wanted is None or (wanted.version, wanted.sub_version) != (VERSION, NATIVE_VERSION):
         return {}
-    item = resources.files(PACKAGE) / f"native_{wanted.arch}.mpy"
+    arch = "armv7m" if wanted.arch == "armv7em" else wanted.arch
+    item = resources.files(PACKAGE) / f"native_{arch}.mpy"
     return {f"{PACKAGE}/{item.name}": item.read_bytes()} if item.is_file() else {}
 
 
@@ -105,15 +109,16 @@ def package_files(wanted: MpyFormat | None) -> dict[str, bytes]:
     either, and would only lose memory trying.
     """
     native = native_module(wanted)
+    texts = {path: text for path, text in sources().items() if native or path not in WITH_MODULE}
     if why_not(wanted) or wanted is None:
-        return {**sources(), **native}
-    files = native
-    for path, text in sources().items():
+        return {**texts, **native}
+    files = dict(native)
+    for path, text in texts.items():
         compiled = compile_file(Path(path).name, text, wanted.arch)
         if compiled is not None:
             files[str(Path(path).with_suffix(".mpy").as_posix())] = compiled
         elif not path.endswith(NATIVE):
-            return {**sources(), **native_module(wanted)}  # mpy-cross does not understand it: the board gets the source
+            return {**texts, **native}  # mpy-cross does not understand it: the board gets the source
     return files
 
 
@@ -131,7 +136,7 @@ def module_names() -> frozenset[str]:
 
 def circuitpython_files() -> dict[str, bytes]:
     """Return the device package for CircuitPython: its source, without the engines that its compiler refuses."""
-    return {path: text for path, text in sources().items() if not path.endswith(NATIVE)}
+    return {path: text for path, text in sources().items() if not path.endswith(NATIVE) and path not in WITH_MODULE}
 
 
 @cache

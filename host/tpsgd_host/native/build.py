@@ -72,7 +72,20 @@ TARGETS = {
 }  # fmt: skip
 
 #: Those that go to boards: they have run on the chip or an emulator of it. The others are only compiled.
-SHIPPED: tuple[str, ...] = ()
+SHIPPED: tuple[str, ...] = ("armv6m", "armv7m", "armv7emsp", "armv7emdp")
+
+
+#: The compilers that made the modules in the package, by the prefix of their names: another version makes other bytes.
+MADE_WITH = {"arm-none-eabi-": "12.2.1"}
+
+
+def same_compiler(arch: str) -> bool:
+    """Return whether the compiler for ``arch`` is installed in the version that made the module in the package."""
+    path, wanted = compiler(arch), MADE_WITH.get(TARGETS[arch].prefix)
+    if path is None or wanted is None:
+        return False
+    said = subprocess.run([path, "-dumpfullversion"], capture_output=True, text=True, timeout=20, check=False)
+    return said.stdout.strip() == wanted
 
 
 def compiler(arch: str) -> str | None:

@@ -1,12 +1,14 @@
 """Write a native module as MicroPython loads it: a ``.mpy`` of version 6.3, one piece of code and no relocations.
 
 The file: magic and version; the names (the file's own, then those of its functions); two constants, the interpreter's
-table of functions and the places of our functions in the code; the code.
+table of functions and the places of our functions in the code; the code. After it, where no interpreter reads, lies the
+CRC-32 of all this: a board checks it before it loads the file.
 """
 
 from __future__ import annotations
 
 import struct
+import zlib
 
 #: Version of the format, version of native code in it, bits of a small integer that the file relies on.
 VERSION, NATIVE_VERSION, SMALL_INT_BITS = 6, 3, 31
@@ -49,7 +51,7 @@ def mpy(name: str, arch: str, code: bytes, functions: dict[str, int]) -> bytes:
         Where each function lies in the code.
     """
     places = b"".join(struct.pack("<H", at) for at in (*functions.values(), 0))
-    return b"".join((
+    made = b"".join((
         bytes((ord("M"), VERSION, ARCHITECTURES[arch] << 2 | NATIVE_VERSION, SMALL_INT_BITS)),
         number(1 + len(functions)), number(2),
         _name(name), *map(_name, functions),
@@ -57,3 +59,4 @@ def mpy(name: str, arch: str, code: bytes, functions: dict[str, int]) -> bytes:
         number(len(code) << 3 | _NATIVE), code,
         number(0),  # no flags: nothing to relocate, no data
     ))  # fmt: skip
+    return made + struct.pack("<I", zlib.crc32(made))

@@ -17,6 +17,7 @@ from tpsgd_host.boards.profiles import ARCHITECTURES, load_profile, load_profile
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.flashing import mpy
 from tpsgd_host.flashing.mpy import (
+    WITH_MODULE,
     MpyFormat,
     compile_file,
     compiler_format,
@@ -26,6 +27,7 @@ from tpsgd_host.flashing.mpy import (
     why_not,
 )
 from tpsgd_host.flashing.releases import known_release
+from tpsgd_host.native.build import SHIPPED
 
 WANTED = {
     "esp32", "esp32s2", "esp32s3", "esp32c3", "rp2040", "rp2350", "rp2040-circuitpython", "microbit", "virtual",
@@ -99,15 +101,26 @@ def test_each_architecture_gets_the_engines_it_can_have(arch):
     assert all(name.endswith(".mpy") and data[0] == ord("M") and data[1] == made[0] for name, data in files.items())
     engines = {name[14:-4] for name in files if name.startswith("tpsgd/kernels_")}
     native = native_module(MpyFormat(*made, arch))
-    expected = {"plain", "np", "native"} | ({"viper"} if arch else set())
+    expected = {"plain", "np"} | ({"viper"} if arch else set()) | ({"native"} if native else set())
     expected |= {"thumb"} if arch.startswith("arm") else set()
     assert engines == expected
     left_out = [] if arch else [name for name in sources() if name.endswith("_viper.py")]
     left_out += [] if arch.startswith("arm") else [name for name in sources() if name.endswith("_thumb.py")]
+    left_out += [] if native else WITH_MODULE
     assert {name[:-4] for name in files if name not in native} == {
         name[:-3] for name in sources() if name not in left_out
     }
     assert b"/tmp" not in b"".join(files.values()), "a path of this machine is in a file"
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_a_module_for_another_chip_is_never_copied(arch):
+    files = package_files(MpyFormat(6, 3, arch))
+    modules = {name: data for name, data in files.items() if name.startswith("tpsgd/native_")}
+    own = "armv7m" if arch == "armv7em" else arch  # for a chip without floating point
+    assert set(modules) == ({f"tpsgd/native_{own}.mpy"} if own in SHIPPED else set())
+    assert all(data[2] >> 2 == ARCHITECTURES.index(own) for data in modules.values())
+    assert not [name for name in package_files(MpyFormat(6, 2, arch)) if "native" in name or "describe" in name]
 
 
 def test_a_file_that_does_not_compile_goes_there_as_source(monkeypatch):
