@@ -8,6 +8,9 @@ from array import array
 from tpsgd.frontspec import LOGMEL
 from tpsgd.segmenter import Segmenter
 
+#: Samples of a microphone that ``buffer`` holds.
+PIECE = 64
+
 
 def build(model, k, sample, rate=0, finder=Segmenter):
     """Return the front end of a model.
@@ -55,8 +58,9 @@ def buffers(model):
 
         return sizes + [("readings", 2 * c * READINGS), ("multipliers", 4 * c)]  # noqa: RUF005 - MicroPython
     n = spec.window
-    sizes += [("samples", 2 * spec.hop), ("window", 2 * n), ("spectrum", 2 * n), ("rotations", 2 * n)]
-    return sizes + [("triangles", n + 2), ("bands", 4 * (c + 3)), ("exponent and mean", 20)]  # noqa: RUF005 - MicroPython
+    sizes += [("samples", 2 * PIECE), ("window", 2 * n), ("spectrum", 2 * n), ("rotations", n + n // 2)]
+    sizes += [("triangles", n // 2 + 2 * (c + 2)), ("bands", 4 * (c + 3)), ("exponent and mean", 20)]
+    return sizes
 
 
 def _kernels(k):
@@ -79,12 +83,17 @@ class LogMel:
     Attributes
     ----------
     buffer : array or memoryview of int16
-        Read samples into it, then call :meth:`push`.
+        Read samples into it, at most PIECE, then call :meth:`push`.
     level : int
         The loudest band of the newest frame, 0..255; 8 are 3 dB.
     frames : int
         Frames so far.
     """
+
+    #: Whether noise is taken off, and 1 where the halved rate owes one of its two samples. They stand here: attributes
+    #: take memory.
+    noise = 1
+    _odd = 0
 
     def __init__(self, spec, model, kernels, sample, halving, finder=Segmenter):
         from tpsgd import logmel
@@ -92,28 +101,30 @@ class LogMel:
         n = spec.window
         c = model.channels
         self.kernels = kernels
-        self.window = array("h", bytes(2 * n))
+        window = array("h", bytes(2 * n))
         self.sample = sample
         sums = array("i", bytes(4 * (c + 3)))
         sums[0] = c << 16 | n // 2
         p = array("i", (0, 0, n, c, spec.offset - 128))
-        self.shape = array("i", (0, model.steps, c))
-        self.noise, self.reach = spec.noise, spec.reach
+        self.shape = array("i", (0, model.steps, c, spec.reach))
+        if not spec.noise:
+            self.noise = 0
         self.segmenter = finder(spec, c, kernels.activity, kernels.follow, kernels.shift)
         # What a frame needs lies in tuples: an attribute costs a small chip as much as a hundred multiplications.
         self._stage = (
-            kernels.take_mean, kernels.load, kernels.fft, kernels.add_bands, kernels.take_logs, self.window,
+            kernels.take_mean, kernels.load, kernels.fft, kernels.add_bands, kernels.take_logs, window,
             array("H", bytes(2 * n)), logmel.rotations(n), logmel.triangles(n, spec.rate, spec.table), sums, p, n // 2,
             self.segmenter,
         )  # fmt: skip
         before = logmel.TAPS - 1 if halving else 0
-        source = array("h", bytes(2 * (before + (spec.hop << halving))))
+        source = array("h", bytes(2 * (before + PIECE)))
         self.buffer = memoryview(source)[before:] if halving else source
         move = kernels.halve if halving else kernels.copy
-        self._moves = (move, kernels.copy, source, self.window, n, spec.hop, before)
+        self._moves = (move, kernels.copy, source, window, n, spec.hop, before)
         self.frames = self.level = 0
         self._have = 0  # samples in the window
-        self._odd = 0  # 1: the halved rate owes one of its two samples
+        if halving:
+            self._odd = 0
 
     @property
     def active(self):
@@ -122,7 +133,9 @@ class LogMel:
 
     def torn(self):
         """Forget what is under way: samples were lost, so it is no word."""
-        self._have = self._odd = 0
+        self._have = 0
+        if self._odd:
+            self._odd = 0
         self.segmenter.forget()
 
     def push(self, n):
@@ -137,7 +150,9 @@ class LogMel:
             self._odd = (n + self._odd) & 1
         found = False
         while count:
-            some = min(count, size - have)
+            some = size - have
+            if some > count:
+                some = count
             move(source, window, at << 16 | have, some)
             have += some
             at += 2 * some if before else some
@@ -154,7 +169,7 @@ class LogMel:
         return found
 
     def frame(self):
-        """Make the frame of the samples in ``window``."""
+        """Make the frame of the samples in the window."""
         take_mean, load, fft, add_bands, take_logs, x, z, t, weights, sums, p, half, segmenter = self._stage
         take_mean(x, p)
         load(x, z, t, p)
@@ -172,6 +187,6 @@ class LogMel:
         if self.noise:
             self.kernels.take_noise(segmenter.frames, segmenter.level, self.shape[2], count)
         self.shape[0] = count
-        self.kernels.word(segmenter.frames, self.sample, self.shape, self.reach)
+        self.kernels.word(segmenter.frames, self.sample, self.shape)
         segmenter.restart()
         return True

@@ -38,9 +38,10 @@ _COS, _SIN = 281469678023765, 1727097988720  # of 2 pi/1024, times 2**48
 
 
 def rotations(n):
-    """Return cos and -sin of ``2 pi k/n``, k < n/2, in pairs: ``floor(32767*x + 1/2)`` with 32768 added.
+    """Return cos of ``2 pi k/n``, k < 3n/4: ``floor(32767*x + 1/2)`` with 32768 added.
 
-    By rotation in large integers: 32-bit floats would be one off now and then.
+    The -sin that belongs to the cos at k stands n/4 later. By rotation in large integers: 32-bit floats would be one
+    off now and then.
     """
     one = 1 << _Q
     c, s = _COS, _SIN
@@ -48,34 +49,43 @@ def rotations(n):
     while step < 1024:
         c, s = (c * c - s * s) >> _Q, (2 * c * s) >> _Q
         step *= 2
-    table = array("H", bytes(2 * n))
+    table = array("H", bytes(n + n // 2))
     x, y = one, 0
     for k in range(n // 2):
-        table[2 * k] = 32768 + ((65534 * x + one) >> (_Q + 1))
-        table[2 * k + 1] = 32768 - ((65534 * y + one) >> (_Q + 1))
+        table[k] = 32768 + ((65534 * x + one) >> (_Q + 1))
+        table[k + n // 4] = 32768 - ((65534 * y + one) >> (_Q + 1))
         x, y = (x * c - y * s) >> _Q, (x * s + y * c) >> _Q
     return table
 
 
 def triangles(n, rate, edges):
-    """Return for each of the bins 0..n/2 the band that it rises into, 1 added (0: none), and its weight there.
+    """Return the weight of each of the bins 0..n/2 - 1 in the triangle that rises there, one byte each, and runs.
+
+    Run u, two bytes, is the number of bins after those of run u - 1 that rise in triangle u - 1. The bins of run 0, and
+    those after the last run, C + 1, belong to no triangle.
 
     Parameters
     ----------
     edges : array of uint32, length C + 2
         Where the triangles begin and end, rising, in 1024ths of 1 Hz. Triangle c rises from edge c to edge c + 1.
     """
-    table = bytearray(n + 2)
-    last = len(edges) - 2
+    m = n // 2
+    count = len(edges)
+    table = bytearray(m + 2 * count)
     u = 0
-    for k in range(n // 2 + 1):
+    for k in range(m):
         f = 1024 * rate * k // n
-        while u <= last and f >= edges[u + 1]:
+        while u < count and f >= edges[u]:
             u += 1
-        if f >= edges[0] and u <= last:
-            width = edges[u + 1] - edges[u]
-            table[2 * k] = u + 1
-            table[2 * k + 1] = min(255, (512 * (f - edges[u]) + width) // (2 * width))
+        if u == count:
+            break
+        if u:
+            width = edges[u] - edges[u - 1]
+            table[k] = min(255, (512 * (f - edges[u - 1]) + width) // (2 * width))
+        at = m + 2 * u
+        run = table[at] + 1
+        table[at] = run & 255
+        table[at + 1] += run >> 8
     return table
 
 
@@ -101,7 +111,7 @@ def load(x, z, t, p):
     for i in range(m):
         for part in (0, 1):
             at = 2 * i + part
-            c = t[2 * at] - 32768 if at < m else 32768 - t[2 * at - n]
+            c = t[at] - 32768 if at < m else 32768 - t[at - m]
             y = x[at] - p[MEAN]
             y = y << k if k >= 0 else y >> -k
             z[2 * j + part] = (y * ((32768 - c) >> 1) >> 15) + 32768
@@ -116,10 +126,10 @@ def fft(z, t, m):
     """Transform m complex numbers in place; every stage halves them."""
     half = 1
     while half < m:
-        step = m // half  # in pairs of the table, which is that of 2m
+        step = m // half  # of the table, which is that of 2m
         for k in range(half):
-            c = t[2 * k * step] - 32768
-            s = t[2 * k * step + 1] - 32768
+            c = t[k * step] - 32768
+            s = t[k * step + m // 2] - 32768
             for i in range(k, m, 2 * half):
                 j = i + half
                 vr = z[2 * j] - 32768
@@ -143,24 +153,36 @@ def add_bands(z, t, weights, sums):
     m = sums[0] & 0xFFFF
     for i in range(1, len(sums)):
         sums[i] = 0
-    for k in range(m + 1):
-        u = weights[2 * k]
+    u = 0
+    left = _run(weights, m, 0)
+    for k in range(m):
+        while not left:
+            u += 1
+            if u == len(sums) - 1:
+                return
+            left = _run(weights, m, u)
+        left -= 1
         if not u:
             continue
-        a = 2 * (k % m)
-        b = 2 * (-k % m)
+        a = 2 * k
+        b = 2 * (m - k)
         ar, ai = z[a] - 32768, z[a + 1] - 32768
         br, bi = z[b] - 32768, 32768 - z[b + 1]
         even_r, even_i = (ar + br) >> 1, (ai + bi) >> 1
         odd_r, odd_i = (ai - bi) >> 1, (br - ar) >> 1
-        c, s = (t[2 * k] - 32768, t[2 * k + 1] - 32768) if k < m else (-32767, 0)
+        c, s = t[k] - 32768, t[k + m // 2] - 32768
         re = abs((even_r + ((odd_r * c - odd_i * s + 16384) >> 15)) >> 1)
         im = abs((even_i + ((odd_r * s + odd_i * c + 16384) >> 15)) >> 1)
         high, low = max(re, im), min(re, im)
         size = max(high, high - (high >> 3) + (low >> 1))
-        part = size * weights[2 * k + 1]
+        part = size * weights[k]
         sums[u + 1] += part
         sums[u] += 256 * size - part
+
+
+def _run(weights, m, u):
+    """Return run ``u`` of ``triangles``."""
+    return weights[m + 2 * u] | weights[m + 2 * u + 1] << 8
 
 
 def take_logs(sums, frames, at, p):
@@ -211,7 +233,7 @@ def take_noise(frames, level, c, count):
             frames[i] = max(0, v - NOISE[d])
 
 
-def word(frames, x, shape, reach):
+def word(frames, x, shape):
     """Make a sample of a word: T steps of C stored activations, relative to the word's loudest value.
 
     Parameters
@@ -221,11 +243,9 @@ def word(frames, x, shape, reach):
     x : bytearray
         The sample.
     shape : array of int32
-        Frames R of the word, T and C.
-    reach : int
-        What is more than so many units below the loudest counts as this.
+        Frames R of the word, T, C and the reach: what is more than so many units below the loudest counts as this.
     """
-    r, steps, c = shape
+    r, steps, c, reach = shape
     top = max(frames[: r * c])
     for t in range(steps):
         first = t * r // steps

@@ -78,12 +78,12 @@ def load(x: ptr16, z: ptr16, t: ptr16, p: ptr32):
         z = ptr16(begin + j)
         if i + i < m:
             z[0] = ((a * ((65536 - t[0]) >> 1)) >> 15) + 32768
-            z[1] = ((b * ((65536 - t[2]) >> 1)) >> 15) + 32768
+            z[1] = ((b * ((65536 - t[1]) >> 1)) >> 15) + 32768
         else:
             z[0] = ((a * (t[0] >> 1)) >> 15) + 32768
-            z[1] = ((b * (t[2] >> 1)) >> 15) + 32768
+            z[1] = ((b * (t[1] >> 1)) >> 15) + 32768
         x = ptr16(int(x) + 4)
-        t = ptr16(int(t) + 8)
+        t = ptr16(int(t) + 4)
         a = m + m
         while j & a:
             j ^= a
@@ -97,7 +97,7 @@ def fft(z: ptr16, t: ptr16, m: int):
     # In the loop z and t are the two numbers of a butterfly, and m is a part of one: arguments lie in registers.
     size = m
     half = 1
-    step = m  # in pairs of the table, which is that of 2m
+    step = m  # of the table, which is that of 2m
     begin = int(z)
     end = begin + 4 * m
     table = int(t)
@@ -105,9 +105,10 @@ def fft(z: ptr16, t: ptr16, m: int):
         far = 4 * half
         k = 0
         while k < half:
-            t = ptr16(table + 4 * k * step)
+            t = ptr16(table + 2 * k * step)
             c = t[0] - 32768
-            s = t[1] - 32768
+            t = ptr16(int(t) + size)
+            s = t[0] - 32768
             z = ptr16(begin + 4 * k)
             while int(z) < end:
                 t = ptr16(int(z) + far)
@@ -132,20 +133,27 @@ def fft(z: ptr16, t: ptr16, m: int):
 @micropython.viper
 def add_bands(z: ptr16, t: ptr16, weights: ptr8, sums: ptr32):
     m = sums[0] & 0xFFFF
-    k = (sums[0] >> 16 & 0xFF) + 2
+    bands = (sums[0] >> 16 & 0xFF) + 1
+    k = bands + 1
     while k:
         sums[k] = 0
         k -= 1
-    k = m  # the bins 0 and m belong to no band, because an edge lies above 0 and none above half the rate
-    last = int(z) + 4 * m
-    while k > 1:
-        k -= 1
-        z = ptr16(int(z) + 4)
-        t = ptr16(int(t) + 4)
-        weights = ptr8(int(weights) + 2)
-        last -= 4
-        u = weights[0]
-        if u:
+    runs = ptr16(int(weights) + m)
+    k = runs[0]  # the bins 0 and m belong to no band, because an edge lies above 0 and none above half the rate
+    last = int(z) + 4 * (m - k)
+    z = ptr16(int(z) + 4 * k)
+    t = ptr16(int(t) + 2 * k)
+    weights = ptr8(int(weights) + k)
+    while bands:
+        bands -= 1
+        sums = ptr32(int(sums) + 4)
+        runs = ptr16(int(runs) + 2)
+        k = runs[0]
+        while k:
+            k -= 1
+            far = ptr16(int(t) + m)
+            c = t[0] - 32768
+            s = far[0] - 32768
             far = ptr16(last)
             vr = z[0]
             er = far[0]
@@ -155,8 +163,6 @@ def add_bands(z: ptr16, t: ptr16, weights: ptr8, sums: ptr32):
             ei = far[1]
             odd = (vi + ei - 65536) >> 1
             ei = (vi - ei) >> 1
-            c = t[0] - 32768
-            s = t[1] - 32768
             vr = (er + ((odd * c - oi * s + 16384) >> 15)) >> 1
             vi = (ei + ((odd * s + oi * c + 16384) >> 15)) >> 1
             if vr < 0:
@@ -170,10 +176,13 @@ def add_bands(z: ptr16, t: ptr16, weights: ptr8, sums: ptr32):
             er = (vi >> 1) - (vr >> 3)
             if er > 0:
                 vr += er
-            er = vr * weights[1]
-            two = ptr32(int(sums) + 4 * u)
-            two[1] = two[1] + er
-            two[0] = two[0] + (vr << 8) - er
+            er = vr * weights[0]
+            sums[1] = sums[1] + er
+            sums[0] = sums[0] + (vr << 8) - er
+            z = ptr16(int(z) + 4)
+            t = ptr16(int(t) + 2)
+            weights = ptr8(int(weights) + 1)
+            last -= 4
 
 
 @micropython.viper
@@ -261,7 +270,7 @@ def take_noise(frames: ptr8, level: ptr16, c: int, count: int):
 
 
 @micropython.viper
-def word(frames: ptr8, x: ptr8, shape: ptr32, reach: int):
+def word(frames: ptr8, x: ptr8, shape: ptr32):
     r = shape[0]
     steps = shape[1]
     c = shape[2]
@@ -271,7 +280,7 @@ def word(frames: ptr8, x: ptr8, shape: ptr32, reach: int):
         i -= 1
         if frames[i] > top:
             top = frames[i]
-    low = top - reach
+    low = top - shape[3]
     t = 0
     while t < steps:
         first = t * r // steps

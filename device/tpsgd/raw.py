@@ -114,7 +114,7 @@ class Raw:
         else:
             self._fill_window()
             front.shape[0] = found.at // self.channels
-            front.kernels.word(found.frames, front.sample, front.shape, front.reach)
+            front.kernels.word(found.frames, front.sample, front.shape)
         self.done = True
 
     def _fill_window(self):

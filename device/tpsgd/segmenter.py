@@ -30,15 +30,10 @@ class Segmenter:
     def __init__(self, spec, c, activity, follow, shift):
         self.frames = bytearray((spec.before + spec.longest + 1) * c)
         self.level = array("H", bytes(2 * c))
-        self.kept = (self.frames, shift, (spec.before + 1) * c)
         self.limits = (
             self.frames, self.level, activity, follow, c, spec.on * c, spec.off * c, spec.hold, spec.longest,
-            spec.slow << 11 | c, spec.always,
+            spec.slow << 11 | c, spec.always, spec.settle, spec.shortest, spec.after, shift, (spec.before + 1) * c,
         )  # fmt: skip
-        self.hold = spec.hold
-        self.shortest = spec.shortest
-        self.after = spec.after
-        self.settle = spec.settle
         self.heard = 0  # of the first frames, whose mean the level is
         self.forget()
         self._wait = 0
@@ -52,17 +47,19 @@ class Segmenter:
         self.active = False
         self._rising = 0
         self._onset = self._last = self._waited = 0
-        self._wait = self.hold
+        self._wait = self.limits[7]  # hold
 
     def feed(self):
         """Take the frame at byte ``at``. Return the number of frames of a word that has just ended, else 0.
 
         After a word call :meth:`restart`.
         """
-        frames, level, activity, follow, c, on, off, hold, longest, slowly, always = self.limits
+        frames, level, activity, follow, c, on, off, hold, longest, slowly, always, settle, shortest, after, _, _ = (
+            self.limits
+        )
         at = self.at
         self.at = at + c
-        if self.heard < self.settle:
+        if self.heard < settle:
             self.heard += 1
             follow(frames, at, level, self.heard << 11 | c)
             self._keep()
@@ -92,8 +89,8 @@ class Segmenter:
         length = t - self._onset
         if length < longest and t - self._last < hold:
             return 0
-        if length < longest and self._last - self._onset + 1 >= self.shortest:
-            return self._last + self.after + 1
+        if length < longest and self._last - self._onset + 1 >= shortest:
+            return self._last + after + 1
         if length >= longest:  # no word: the room has become louder
             follow(frames, at, level, 1 << 11 | c)
         self.restart()
@@ -101,7 +98,7 @@ class Segmenter:
 
     def _settle_down(self, at, a):
         """After lost samples, count the quiet frames until a word may begin."""
-        frames, level, _, follow, c, _, off, hold, longest, _, _ = self.limits
+        frames, level, _, follow, c, _, off, hold, longest, _, _, _, _, _, _, _ = self.limits
         self._waited += 1
         self._wait = self._wait - 1 if a <= off else hold
         if self._waited >= longest:  # the room has become louder
@@ -116,8 +113,9 @@ class Segmenter:
 
     def _keep(self):
         """Move the newest frames to the beginning."""
-        frames, shift, size = self.kept
+        size = self.limits[15]
         at = self.at
         if at > size:
-            shift(frames, at - size, size)
+            frames = self.frames
+            self.limits[14](frames, at - size, size)
             self.at = size

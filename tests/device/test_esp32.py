@@ -1,7 +1,10 @@
 """MicroPython on an emulated ESP32: training steps and frames with the host's bits, and what they cost in instructions.
 
 You bring the emulator and the board's firmware, see ``tpsgd_host/bench/emulated/esp32.py``. The tests take a minute.
+``TPSGD_ESP32_SLOW=1`` takes all recordings of the official test part.
 """
+
+import os
 
 import ears
 import numpy as np
@@ -83,7 +86,9 @@ def test_hearing(board, record_property):
     assert heap < 5000
 
 
-@pytest.mark.parametrize(("rate", "count"), [(8000, 4), (16000, 2)])
+@pytest.mark.parametrize(("rate", "count"), [(8000, 12), (16000, 4)])
 def test_hears_and_learns_words_as_the_host(board, data_dir, tmp_path, rate, count):
+    if os.environ.get("TPSGD_ESP32_SLOW"):
+        count = 200
     recordings = ears.official(data_dir, count, rate)
     assert ears.there(board, recordings, rate, 4) == ears.here(recordings, rate, tmp_path)

@@ -40,7 +40,7 @@ with open(sys.argv[2], "rb") as file:
         at = 0
         while at == 0 or at + window <= n:
             for i in range(window):
-                end.window[i] = pcm[at + i] if at + i < n else 0
+                end._moves[3][i] = pcm[at + i] if at + i < n else 0
             end.segmenter.at = 0
             end.frame()
             found += end.segmenter.frames[:c]
@@ -48,6 +48,6 @@ with open(sys.argv[2], "rb") as file:
             at += hop
         frames = runtime.crc32(found, frames)
         end.shape[0] = len(found) // c
-        end.kernels.word(found, sample, end.shape, 128)
+        end.kernels.word(found, sample, end.shape)
         samples = runtime.crc32(memoryview(sample)[:-1], samples)
 print(k.NAME, count, "%08x" % (frames & 0xFFFFFFFF), "%08x" % (samples & 0xFFFFFFFF))

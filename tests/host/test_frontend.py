@@ -41,7 +41,7 @@ def pushed(end, pcm, piece):
 
 
 @pytest.mark.parametrize("front", [EIGHT, SIXTEEN], ids=["8 kHz", "16 kHz"])
-@pytest.mark.parametrize("piece", [128, 77])
+@pytest.mark.parametrize("piece", [64, 37])
 def test_numpy_and_the_readable_kernels_agree_on_frames_and_words(front, piece):
     pcm = speech(front.rate, 3)
     frames, samples = pushed(device(front), pcm, piece)
@@ -60,11 +60,11 @@ def test_extreme_sounds_give_the_same_frames():
     square = np.where(np.arange(2048) // 9 % 2, 32767, -32768)
     parts = [np.zeros(512), np.full(512, -32768), square, rng.integers(-32768, 32768, 2048), rng.integers(-1, 2, 512)]
     pcm = np.concatenate(parts).astype(np.int16)
-    frames, _ = pushed(device(EIGHT), pcm, 128)
+    frames, _ = pushed(device(EIGHT), pcm, 64)
     assert b"".join(frames) == sound.frames(pcm, EIGHT).tobytes()
 
 
-@pytest.mark.parametrize("piece", [256, 101])
+@pytest.mark.parametrize("piece", [64, 51])
 def test_a_microphone_of_twice_the_rate_is_halved_as_numpy_halves_it(piece):
     pcm = speech(16000, 1)
     frames, _ = pushed(device(EIGHT, 16000), pcm, piece)
@@ -77,18 +77,18 @@ def test_whole_words_are_those_of_the_board():
     heard = sound.frames(speech(8000, 1), EIGHT)
     for count in (3, 20, 47):
         sample = bytearray(STEPS * 16)
-        logmel.word(heard[:count].tobytes(), sample, array("i", (count, STEPS, 16)), 128)
+        logmel.word(heard[:count].tobytes(), sample, array("i", (count, STEPS, 16, 128)))
         assert sound.word(heard[:count], STEPS, 128).tobytes() == sample
 
 
 def test_a_word_with_lost_samples_is_forgotten():
     pcm = speech(8000, 2)
     end = device(EIGHT)
-    pushed(end, pcm[: 8000 * 3 // 4], 128)
+    pushed(end, pcm[: 8000 * 3 // 4], 64)
     assert end.active
     end.torn()
     assert not end.active
-    assert len(pushed(end, pcm[8000 * 3 // 4 :], 128)[1]) == 1  # the second
+    assert len(pushed(end, pcm[8000 * 3 // 4 :], 64)[1]) == 1  # the second
 
 
 def test_a_front_end_survives_its_block():

@@ -30,7 +30,7 @@ def locked(k, end, n):
         runtime.unlock()
 
 
-def heard(model, k, seconds, rate=0, piece=100):
+def heard(model, k, seconds, rate=0, piece=50):
     """Return the CRC of all frames and one of the samples of the words, and how many words there were."""
     sample = bytearray(STEPS * model.channels + 1)
     end = frontend.build(model, k, sample, rate)

@@ -60,12 +60,17 @@ def tone(n, high):
 
 def hear(front, hop, took):
     """Hear a word; return (what each of its frames took, what the last one took with the sample)."""
-    quiet, loud = tone(hop, 20), tone(hop, 6000)
+    piece = len(front.buffer)
+    quiet, loud = tone(piece, 20), tone(piece, 6000)
     frames = []
     over = [False]
 
     def push():
-        over[0] = front.push(hop)
+        left = hop
+        while left > 0:
+            if front.push(min(piece, left)):
+                over[0] = True
+            left -= piece
 
     for i in range(FRAMES):
         front.buffer[:] = loud if BEFORE <= i < BEFORE + WORD else quiet

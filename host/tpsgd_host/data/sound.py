@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -161,17 +160,18 @@ def _bit_length(v: Ints) -> Ints:
 def _rotations(n: int) -> tuple[Ints, Ints]:
     """Return cos and -sin of ``2 pi k/n``, k < m, in 32767ths."""
     table = np.array(logmel.rotations(n), np.int64) - 32768
-    return table[::2], table[1::2]
+    return table[: n // 2], table[n // 4 :]
 
 
 @lru_cache(maxsize=4)
 def _weights(front: LogMel) -> Ints:
     """Return the weight of each bin in each band, shape (m + 1, C)."""
-    table: Any = logmel.triangles(front.window, front.rate, front.edges)
-    weights = np.zeros((front.window // 2 + 1, front.channels + 2), np.int64)
-    for k in range(len(weights)):
-        u, weight = table[2 * k], table[2 * k + 1]
-        if u:
-            weights[k, u] += weight
-            weights[k, u - 1] += 256 - weight
+    m = front.window // 2
+    table = bytes(logmel.triangles(front.window, front.rate, front.edges))
+    runs = np.frombuffer(table, "<u2", offset=m)
+    rising = np.repeat(np.arange(len(runs)), runs)
+    weights = np.zeros((m + 1, front.channels + 2), np.int64)
+    for k in np.flatnonzero(rising):
+        weights[k, rising[k]] += table[k]
+        weights[k, rising[k] - 1] += 256 - table[k]
     return weights[:, 1:-1]
