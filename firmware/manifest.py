@@ -39,6 +39,7 @@ MODULES = (
     "generator.py",
     "header.py",
     "imu.py",
+    "incoming.py",
     "kernels_native.py",
     "kernels_np.py",
     "kernels_plain.py",

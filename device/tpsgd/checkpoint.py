@@ -85,17 +85,21 @@ def save(folder, network, model_crc, run_id, applied):
     OSError
         When the slot cannot be written. The other slot stays as it was.
     """
+    counts = run_id, network.seen, network.total, network.state[0], applied
+    path, generation, header = begin(folder, network, model_crc, *counts)
+    runtime.store(_write, path, header, network)
+    return generation
+
+
+def begin(folder, network, model_crc, *counts):
+    """Return path, generation and header of the next checkpoint; ``counts`` are the header's fields from run id on."""
     last = newest(folder, network, model_crc)
     generation = last.generation + 1 if last else 1
     name = SLOTS[0]
     if last and last.path == folder + name:
         name = SLOTS[1]
-    header = struct.pack(
-        HEADER, MAGIC, VERSION, b"\0\0\0", size(network), model_crc, generation, run_id, network.seen, network.total,
-        network.state[0], applied,
-    )  # fmt: skip
-    runtime.store(_write, folder + name, header, network)
-    return generation
+    header = struct.pack(HEADER, MAGIC, VERSION, b"\0\0\0", size(network), model_crc, generation, *counts)
+    return folder + name, generation, header
 
 
 def _write(path, header, network):

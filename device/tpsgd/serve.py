@@ -159,9 +159,11 @@ class Server:
             self._lessons(kind).answer(self, kind)
 
     def _lessons(self, kind=0):
-        """Return the code of lessons, or of tapes, which a board without one does not load."""
+        """Return the code of lessons, tapes or incoming weights, which a board without one does not load."""
         if kind == 0x0D:  # tape.RECORD
             from tpsgd import tape as lesson
+        elif kind in (0x0E, 0x0F):  # incoming.PUT, PART
+            from tpsgd import incoming as lesson
         else:
             from tpsgd import lesson
 
@@ -238,6 +240,8 @@ class Server:
         """Write a checkpoint. Where that fails, tell the host and go on (SPEC 4)."""
         if self.network is None:
             raise RefusedError(NO_MODEL, "nothing to save")
+        if self.lesson and self.lesson.budget < 0:  # a tape, or weights under way: their slot is needed
+            self.end_lesson()
         try:
             self.generation = checkpoint.save(self.folder, self.network, self.model_crc, self.run_id, self.applied)
             if self.lesson:
@@ -282,7 +286,7 @@ class Server:
         self.run_id = self.generation = self.applied = self.reported = self.confirmed = 0
         last = checkpoint.newest(self.folder, self.network, self.model_crc)
         if last:
-            self._restore(last)
+            self.restore(last)
             del last
 
     def _read(self, path, k):
@@ -298,7 +302,7 @@ class Server:
         finally:
             file.close()
 
-    def _restore(self, last):
+    def restore(self, last):
         """Replace the present state by that of checkpoint ``last``."""
         network = self.network
         self.network = None  # where reading fails, the next HELLO loads the model again
@@ -370,7 +374,7 @@ class Server:
             if not last and self.run_id != run_id:
                 last = checkpoint.newest(*args)
             if last:
-                self._restore(last)
+                self.restore(last)
         if self.run_id == run_id:  # do not wait for results that the host lacks and the board has no more
             self.confirmed = self.reported = min(have, self.applied) if have >= self.confirmed else self.applied
 
@@ -390,7 +394,7 @@ class Server:
             self.link.out[at] = len(raw)
             self.link.out[at + 1 : at + 1 + len(raw)] = raw
             at += 1 + len(raw)
-        self.link.out[at] = 1  # it has lessons and takes raw records
+        self.link.out[at] = 3  # it has lessons and takes raw records, and weights
         self.send(frames.INFO, at - 3)
 
     def _send_ack(self):

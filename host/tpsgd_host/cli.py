@@ -32,6 +32,7 @@ COMMANDS = {
     "teach": "teach",
     "monitor": "monitor",
     "pull": "pull",
+    "push": "push",
     "adapt": "adapt",
     "reset-model": "reset_model",
     "erase": "erase",

@@ -10,7 +10,7 @@ from pathlib import Path
 import cases
 import pytest
 
-from tpsgd import adpcm, checkpoint, frames, frontspec, header, lesson, plan, serve
+from tpsgd import adpcm, checkpoint, frames, frontspec, header, incoming, lesson, plan, serve
 from tpsgd import format as device_format
 from tpsgd import tape as device_tape
 from tpsgd.generator import draw, mix, step
@@ -85,9 +85,10 @@ def test_frames_and_messages():
     table = {int(r[0], 16): r[1] for r in rows(text, 4) + rows(text, 3) if r[0].startswith("0x")}
     names = ("HELLO", "START", "DATA", "READ", "BYE", "INFO", "ACK", "DONE", "CHUNK", "UNSAVED", "ERROR",
              "LISTEN", "TEACH", "PRACTISE", "UNDO", "SHOW", "LEVEL", "HEARD", "LESSON",
-             "RECORD", "PIECE", "TAPE")  # fmt: skip
+             "RECORD", "PIECE", "TAPE", "PUT", "PART", "PLACED")  # fmt: skip
     numbers = {
-        next(getattr(m, name) for m in (frames, lesson, device_tape) if hasattr(m, name)): name for name in names
+        next(getattr(m, name) for m in (frames, lesson, device_tape, incoming) if hasattr(m, name)): name
+        for name in names
     }
     assert numbers | {frames.SYNC_UP: "SYNC"} == table
     assert f"0..{plan.PAYLOAD}" in text
@@ -99,7 +100,7 @@ def test_frames_and_messages():
 def test_error_codes_are_told_and_have_hints():
     told = re.search(r"ERROR codes: (.*?)\.\n\n", section("4. The link"), re.S)[1]
     codes = [int(code) for code in re.findall(r"(?:^|, )(\d+) ", told.replace("\n", " "))]
-    assert codes == sorted(messages.HINTS) == list(range(serve.NO_MODEL, lesson.NO_LESSON + 1))
+    assert codes == sorted(messages.HINTS) == list(range(serve.NO_MODEL, incoming._OTHER_NETWORK + 1))
     assert (lesson.NO_SENSOR, lesson.NO_FRONT) == (10, 11)
 
 

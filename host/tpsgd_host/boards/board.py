@@ -9,9 +9,12 @@ from tpsgd import runtime
 from tpsgd_host.errors import BoardError, MismatchError
 from tpsgd_host.link.lesson import LessonLink
 from tpsgd_host.link.messages import Info
+from tpsgd_host.link.placing import Counts, put
 from tpsgd_host.link.session import Session
 from tpsgd_host.link.tape import TapeLink
+from tpsgd_host.model.checkpoint import Checkpoint
 from tpsgd_host.model.modelfile import Model, parse_model
+from tpsgd_host.model.same import learning_weights, require_same
 from tpsgd_host.training.executor import Bytes, Outcome, RecordExecutor, Records
 
 #: Engines: their names in options, and their numbers on the link.
@@ -44,6 +47,7 @@ class Board(RecordExecutor):
         self._every = every
         self._classes = 255  # until the model is known
         self._prototypes = 0  # bytes, as above
+        self._model: Model | None = None  # the board's, once it is known
         self.info: Info = session.hello(ENGINES[engine], receive_buffer)
 
     def start(self, run_id: int, total: int, fresh: bool) -> None:
@@ -135,6 +139,45 @@ class Board(RecordExecutor):
         """Return the model on the board with its present weights."""
         return self.model(progress).with_weights(self.weights(progress))
 
+    def put_weights(
+        self,
+        model: Model,
+        checkpoint: Checkpoint | None = None,
+        progress: Callable[[int], None] = lambda n: None,
+        source: str = "",
+    ) -> int:
+        """Put the weights of ``model`` on the board as a checkpoint; return its generation.
+
+        The present run or lesson ends. What the board needs to go on is that of the checkpoint whose weights these are;
+        without one, that of the model file, as if the board had been flashed with it.
+
+        Parameters
+        ----------
+        model : Model
+            The same network as the board's; only the weights of layers that learn are sent.
+        progress : callable
+            Called with the number of bytes that the board has.
+        source : str
+            Names the model in messages; by default its name.
+
+        Raises
+        ------
+        MismatchError
+            When the board has another network, or other weights afterwards.
+        BoardError
+            When its program is too old, or it cannot write them. Then it has its old weights.
+        """
+        if not self.info.takes_weights:
+            raise BoardError(
+                f"the board's program, version {self.info.version}, takes no weights",
+                "flash it again: tpsgd-host flash MODEL",
+            )
+        require_same(self._model or self.model(), model, source or model.name)
+        counts = Counts(0, model.total)
+        if checkpoint is not None:
+            counts = Counts(checkpoint.seen, checkpoint.total, checkpoint.generator)
+        return put(self._session, learning_weights(model), model.weights_crc, counts, progress).generation
+
     def require(self, model: Model) -> None:
         """Raise if the board reports another model than ``model``."""
         if self.info.model_crc != model.crc:
@@ -142,6 +185,7 @@ class Board(RecordExecutor):
                 f"the board reports model {self.info.model_crc:08x}, but the file is {model.crc:08x}",
                 "put the file on the board with: tpsgd-host flash MODEL, or leave out --model",
             )
+        self._model = model
         self._classes = len(model.classes)
         self._prototypes = 0 if model.prototypes is None else model.prototypes.vectors.nbytes
 

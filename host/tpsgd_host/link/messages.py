@@ -33,6 +33,7 @@ HINTS = {
     10: "tpsgd-host sensors lists the sensors; put one on the board: tpsgd-host flash MODEL --sensor NAME --pins ...",
     11: "give the model's TOML a [frontend], then tpsgd-host quantize and tpsgd-host flash",
     12: "was the board reset, or does another program use it? Begin again",
+    13: "its old weights stay; was it flashed meanwhile? Put the whole model on it: tpsgd-host flash MODEL",
 }
 
 
@@ -46,6 +47,8 @@ class Info:
         Results of the run that the host does not have yet.
     lessons : bool
         Whether its program has lessons, and takes raw records.
+    takes_weights : bool
+        Whether the host can put weights on it.
     """
 
     protocol: int
@@ -67,6 +70,7 @@ class Info:
     version: str
     machine: str
     lessons: bool = False
+    takes_weights: bool = False
 
     @classmethod
     def parse(cls, payload: bytes) -> Info:
@@ -80,7 +84,8 @@ class Info:
                 at = end
         except (struct.error, IndexError) as error:
             raise BoardError("the board's INFO is cut short", "flash the board again") from error
-        info = replace(cls(*numbers, *texts), lessons=bool(payload[at : at + 1] and payload[at] & 1))
+        flags = payload[at] if payload[at : at + 1] else 0
+        info = replace(cls(*numbers, *texts), lessons=bool(flags & 1), takes_weights=bool(flags & 2))
         if not info.results or info.kept > min(info.results, info.applied):
             raise BoardError(
                 f"the board's INFO is not possible: it has room for {info.results} results, keeps {info.kept} "

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 from zlib import crc32
 
 from tpsgd import checkpoint, serve
 from tpsgd.format import NEW
 from tpsgd_host.errors import ModelError
-from tpsgd_host.model.modelfile import Model
+from tpsgd_host.files import read_file
+from tpsgd_host.model.modelfile import MAX_FILE, Model, stored
+from tpsgd_host.model.same import learning_weights, learns
 
 MAGIC = b"TPSC"
 VERSION = 1
@@ -45,9 +48,33 @@ class Checkpoint:
 
     def belongs_to(self, model: Model) -> bool:
         """Whether it holds weights of ``model``."""
-        layers = zip(model.weights, model.layers, strict=True)
-        size = sum(w.nbytes for w, layer in layers if not layer.frozen and any(layer.shifts))
-        return self.model_crc == model.crc and len(self.weights) == size
+        return self.model_crc == model.crc and len(self.weights) == len(learning_weights(model))
+
+    def apply_to(self, model: Model) -> Model:
+        """Return ``model``, to which it belongs, with its weights."""
+        at, parts = 0, []
+        for layer, w in zip(model.layers, model.weights, strict=True):
+            if learns(layer):
+                parts.append(self.weights[at : at + w.nbytes])
+                at += w.nbytes
+            else:
+                parts.append(stored(w))
+        return model.with_weights(b"".join(parts))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint's file.
+
+    Raises
+    ------
+    ModelError
+        When it cannot be read, or :func:`parse_checkpoint` refuses it.
+    """
+    try:
+        data = read_file(path, MAX_FILE)
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}", "Name a checkpoint, such as slot0.ckpt.") from None
+    return parse_checkpoint(data, str(path))
 
 
 def parse_checkpoint(data: bytes, source: str) -> Checkpoint:
