@@ -9,13 +9,15 @@ import os
 import struct
 import sys
 
-from tpsgd import checkpoint, frames, modelfile, runtime
+from tpsgd import checkpoint, frames, incoming, modelfile, runtime
 from tpsgd.generator import mix, step
 from tpsgd.modelfile import Model
 from tpsgd.network import build
 from tpsgd.serve import FAULT, Server
 
-KINDS = (frames.HELLO, frames.START, frames.DATA, frames.SYNC_UP, frames.READ, frames.BYE)
+KINDS = (
+    frames.HELLO, frames.START, frames.DATA, frames.SYNC_UP, frames.READ, incoming.PUT, incoming.PART, frames.BYE,
+)  # fmt: skip
 
 
 class Dice:
@@ -126,6 +128,7 @@ def state(server):
     return (
         server.expected, server.answered, server.taken, server.run_id, server.applied, server.confirmed, server.every,
         server.generation, server.failed, server.op, server.label, server.at, bytes(server.results),
+        server.lesson and (server.lesson.taken, server.lesson.generation, server.lesson.wrong),
         network and (network.crc(), network.seen, network.total, network.state[0]),
     )  # fmt: skip
 
@@ -134,7 +137,7 @@ def genuine(dice, server):
     """Return a frame as a host might send it now."""
     kind = dice.choice(KINDS)
     if dice.random() < 0.9:  # mostly in the middle of a run
-        kind = frames.HELLO if server.expected < 0 else frames.START if server.taken < 0 else dice.choice(KINDS[2:5])
+        kind = frames.HELLO if server.expected < 0 else frames.START if server.taken < 0 else dice.choice(KINDS[2:7])
     if kind == frames.HELLO:
         payload = struct.pack("<BBI", 1, dice.choice((0,) * 30 + (1, 2, 5)), dice.getrandbits(32))
     elif kind == frames.START:
@@ -148,10 +151,23 @@ def genuine(dice, server):
         payload = struct.pack("<BH", 0, dice.randrange(9))
     elif kind == frames.READ:
         payload = struct.pack("<BIB", dice.randrange(2), dice.randrange(2000), dice.randrange(1, 117))
+    elif kind == incoming.PUT:
+        crc = server.network.crc() if server.network and dice.random() < 0.9 else 1
+        payload = struct.pack("<IIII", dice.randrange(9), dice.randrange(99), 0, crc)
+    elif kind == incoming.PART:
+        payload = part(server)
     else:
         payload = b""
     number = server.expected if server.expected >= 0 and dice.random() < 0.9 else dice.randrange(256)
     return frame(kind, number, payload)
+
+
+def part(server):
+    """Return the payload of the PART with the weights that come next: those that the network has."""
+    at = server.lesson.taken if server.lesson else 0
+    layers = server.network.layers if server.network else ()
+    weights = b"".join([bytes(layer.w) for layer in layers if any(layer.shifts)])
+    return struct.pack("<I", at) + weights[at : at + 196]
 
 
 def device_frames(count, seed, place, models):

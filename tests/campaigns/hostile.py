@@ -30,7 +30,7 @@ from pathlib import Path
 import base
 import numpy as np
 from boards import LocalBoard
-from liars import HARMLESS, LESSON_LIES, LIES, LyingPort
+from liars import HARMLESS, LESSON_LIES, LIES, PUSH_LIES, LyingPort
 from networks import model, samples, write_csv
 
 from tpsgd import frames
@@ -436,6 +436,7 @@ def evil_error(one: socket.socket) -> None:
 COMMANDS = {
     "stream": ("stream", "data.csv", "--epochs", "2", "--reconnect", "0", "--port"),
     "pull": ("pull", "--port"),
+    "push": ("push", "m.tpsgd", "--port"),
     "monitor": ("monitor", "--seconds", "2", "--port"),
     "monitor --data": ("monitor", "--data", "data.csv", "--port"),
     "doctor": ("doctor", "--port"),
@@ -474,6 +475,8 @@ def port_attacks() -> Iterator[tuple[Attack, Callable[[socket.socket], None] | N
         for what in ("monitor", "monitor --data"):
             attack = Attack(f"{what}: {lie}", COMMANDS[what], HONEST, (0, *REFUSED))
             yield attack, liar(kind, change, TABLE_MODEL)
+    for lie, (kind, change) in PUSH_LIES.items():
+        yield Attack(f"push: {lie}", COMMANDS["push"], HONEST), liar(kind, change, TABLE_MODEL)
     for name in ("../../PWN", ABSOLUTE, "x" * 255, "..", "-rf"):
         attack = Attack(f"pull: a model named {name[:12]!r}", ("pull", "--port"), HONEST, (0,))
         yield attack, liar(0, fault, renamed(name=name))

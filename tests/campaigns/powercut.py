@@ -6,7 +6,7 @@ python tests/campaigns/powercut.py
 ``powercut_board.py`` does it, in the interpreter: after each cut the file system is mounted again and the device
 program loads; it must find the checkpoint before the cut or, whole, the one under way, and be able to write the next.
 ``powercut_class_board.py`` does the same with ``Learner.add_class``, ``powercut_ring_board.py`` with what was taught to
-a model with prototypes.
+a model with prototypes, ``powercut_weights_board.py`` with weights that a host puts on the board.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WAYS = [("fat", "stop"), ("fat", "torn"), ("fat", "erased"), ("lfs2", "stop"), (
 
 BOARDS = {
     "checkpoint": "powercut_board.py", "class": "powercut_class_board.py", "taught": "powercut_ring_board.py",
-    "taught, compact": "powercut_ring_board.py",
+    "taught, compact": "powercut_ring_board.py", "weights": "powercut_weights_board.py",
 }  # fmt: skip
 
 #: How a model with prototypes answers, by what is cut: where it is the network alone, only the samples are kept.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tpsgd import frames, lesson
+from tpsgd import frames, incoming, lesson
 from tpsgd_host.link.port import Port
 from tpsgd_host.link.wire import Decoder, Frame
 
@@ -226,6 +226,15 @@ LESSON_LIES: dict[str, tuple[int, Lie]] = {
     "LESSON with a probability above one": (lesson.LESSON, put("<B", 5, 255)),
     "LESSON without payload": (lesson.LESSON, empty),
     "CHUNK of a sample from another place": (frames.CHUNK, put("<I", 0, 5, after=20)),
+}
+
+#: What a board can lie about when weights are put on it.
+PUSH_LIES: dict[str, tuple[int, Lie]] = {
+    "PLACED with another CRC": (incoming.PLACED, flip(8)),
+    "PLACED that takes nothing": (incoming.PLACED, put("<I", 0, 0)),
+    "PLACED in no checkpoint": (incoming.PLACED, put("<I", 4, 0)),
+    "PLACED without payload": (incoming.PLACED, empty),
+    "PLACED too long": (incoming.PLACED, lengthen),
 }
 
 #: Lies that change nothing a run depends on: it ends as it should.

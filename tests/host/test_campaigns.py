@@ -77,7 +77,7 @@ def test_a_small_window_keeps_the_line_busy(interpreter):
         ("text", "a class"), ("text", "new: "), ("text", "an option"),
         ("ports", "a model named"), ("ports", "monitor --data: an echo"), ("ports", "stream: CHUNK of the weights"),
         ("ports", "stream: DONE"), ("ports", "stream: text"), ("ports", "pull: CHUNK of a file"),
-        ("ports", "monitor --data: LESSON with"),
+        ("ports", "monitor --data: LESSON with"), ("ports", "push: PLACED with another"),
     ],
 )  # fmt: skip
 def test_hostile_files_ports_and_texts(kind, match):

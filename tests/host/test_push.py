@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from boards import FaultyPort, LocalBoard, case_records
 from commands import call, fails
+from liars import PUSH_LIES, LyingPort
 
 from tpsgd import checkpoint as device
 from tpsgd.incoming import PART, PLACED, PUT
 from tpsgd_host.boards.board import Board
-from tpsgd_host.errors import BoardError
+from tpsgd_host.errors import BoardError, MismatchError
 from tpsgd_host.link import session as link
 from tpsgd_host.link.session import Session
 from tpsgd_host.model.checkpoint import load_checkpoint
@@ -90,6 +91,16 @@ def test_a_harmful_wire_changes_nothing(tmp_path, seed, monkeypatch):
         assert board.put_weights(new) == 1
         assert port.faults
         assert local.server.network.crc() == new.weights_crc
+        board.close()
+
+
+@pytest.mark.parametrize("what", PUSH_LIES)
+def test_a_lying_board_is_noticed(tmp_path, what):
+    with LocalBoard(tmp_path, cases.model_bytes(0)) as local:
+        board = Board(Session(LyingPort(local.port, *PUSH_LIES[what])))
+        with pytest.raises((BoardError, MismatchError)) as caught:
+            board.put_weights(other_weights(network(0)))
+        assert caught.value.hint
         board.close()
 
 
