@@ -1,4 +1,4 @@
-"""Cut the power at every write of weights that a host puts on a board, as ``powercut_board.py`` does it for checkpoints.
+"""Cut the power at every write of weights that a host puts on a board, as ``powercut_board.py`` does it.
 
 Arguments: as there.
 """
@@ -43,7 +43,7 @@ def learned(board, step):
     weights = b""
     for layer in board.network.layers:
         if any(layer.shifts):
-            for i in range(0, len(layer.w)):
+            for i in range(len(layer.w)):
                 layer.w[i] = 1 + (layer.w[i] + i + step) % 255
             weights += bytes(layer.w)
     crc = board.network.crc()
