@@ -5,14 +5,21 @@ You bring the emulator and the board's firmware, see ``tpsgd_host/bench/emulated
 """
 
 import os
+from binascii import b2a_base64
+from dataclasses import replace
+from pathlib import Path
 
+import cases
 import ears
 import numpy as np
 import pytest
+from golden import GOLDEN
 
+from tpsgd import runtime
 from tpsgd_host.bench import hearing
-from tpsgd_host.bench.emulated import esp32
+from tpsgd_host.bench.emulated import counts, esp32
 from tpsgd_host.bench.timing import network
+from tpsgd_host.flashing.mpy import compile_file
 from tpsgd_host.training.executor import Records
 from tpsgd_host.training.simulator import Simulator
 
@@ -21,59 +28,98 @@ pytestmark = [
     pytest.mark.xdist_group("esp32"),  # one worker: a board is started for all tests
 ]
 
-SAMPLES = 12
+#: Most instructions: (a weight in the forward pass, its update, its update with feedback), a step of each network.
+LIMITS = {
+    "viper": ((25, 50, 115), {"label": 210_000, "feedback": 300_000, "RNN": 2_500_000, "TDNN": 1_800_000}),
+    "native": ((4.5, 10, 15), {"label": 45_000, "feedback": 60_000, "RNN": 500_000, "TDNN": 330_000}),
+}
 
-#: Trains on samples that the host makes as well; prints the CRC of the weights and the most microseconds of a step.
-TRAIN = f"""import gc, time
-from tpsgd import modelfile, network, runtime
-gc.collect()
-with open('model.tpsgd', 'rb') as file:
-    model = modelfile.Model(file)
-    net = network.build(file, model, runtime.engine(4))
-most = 0
-for y in range({SAMPLES}):
-    for i in range(len(net.sample) - 1):
-        net.sample[i] = (i * 37 + y * 11) % 255 + 1
-    t = time.ticks_us()
-    net.train(y % net.classes)
-    most = max(most, time.ticks_diff(time.ticks_us(), t))
-print('%08x' % net.crc(), most)
-net = model = None
-gc.collect()
+
+def model_of(name):
+    """Return an untrained network: 60-32-16-6 with targets of its own or with feedback, or one for spoken digits."""
+    if name in ("label", "feedback"):
+        model = network()
+        amplitude = 100 if name == "label" else 0
+        return replace(model, layers=tuple(replace(layer, amplitude=amplitude) for layer in model.layers))
+    return hearing.hearing_model({"RNN": "RNN 16-32", "TDNN": "TDNN 16-23@5"}[name])
+
+
+#: Bytes of a model file that travel at once, and lie in one piece.
+SIZE = 600
+
+#: Model files in pieces: there is no room for one of 18 KB, and its network.
+PIECES = f"""import sys
+from binascii import a2b_base64
+from tpsgd import describe, recurrent, temporal, convolution, convfeedback, feedback
+pieces = []
+class File:
+    BytesIO = lambda case: File()
+    def seek(self, at, whence=0):
+        self.at = at + sum([len(piece) for piece in pieces]) if whence else at
+        return self.at
+    def read(self, n):
+        data = bytearray(n)
+        return bytes(data[:self.readinto(data)])
+    def readinto(self, data):
+        to = memoryview(data)
+        done = 0
+        while done < len(to):
+            piece = pieces[self.at // {SIZE}][self.at % {SIZE}:][:len(to) - done]
+            if not piece:
+                break
+            to[done:done + len(piece)] = piece
+            done += len(piece)
+            self.at += len(piece)
+        return done
+cases.io = File
+cases.model_bytes = lambda case: case
 """
 
 
 @pytest.fixture(scope="module")
 def board():
-    """A board with the trainer, compiled for it."""
+    """A board with the trainer, compiled for it, and what measures."""
     with esp32.ESP32() as board:
         hearing.copy_trainer(board)
+        counts.prepare(board)
         yield board
 
 
-def simulated(model):
-    """Return the CRC of the weights after the samples of ``TRAIN``."""
+def simulated(model, samples):
+    """Return the CRC of the weights after the samples of ``counts.PROGRAM``."""
     size = model.layout.steps * model.layout.channels
-    values = [[(i * 37 + y * 11) % 255 + 1 for i in range(size)] for y in range(SAMPLES)]
-    labels = np.arange(SAMPLES, dtype=np.uint8) % len(model.classes)
+    y, i = np.arange(samples)[:, None], np.arange(size)[None]
+    values = ((i * 37 + y * 11) % 255 + 1).astype(np.uint8)
+    labels = (np.arange(samples) % len(model.classes)).astype(np.uint8)
     simulator = Simulator(model, "np")
-    simulator.start(0, SAMPLES, fresh=True)
-    list(simulator.stream(Records(np.zeros(SAMPLES, np.uint8), labels, np.array(values, np.uint8))))
+    simulator.start(0, samples, fresh=True)
+    list(simulator.stream(Records(np.zeros(samples, np.uint8), labels, values)))
     return f"{simulator.finish().weights_crc:08x}"
 
 
-@pytest.mark.parametrize(
-    ("name", "most"), [("60-32-16-6", 300_000), ("RNN 16-32", 2_500_000), ("TDNN 16-23@5", 1_800_000)]
-)
-def test_a_training_step(board, record_property, name, most):
-    model = network() if name == "60-32-16-6" else hearing.hearing_model(name)
-    board.write("model.tpsgd", model.to_bytes())
-    crc, microseconds = board.run(TRAIN, 300).split()
-    instructions = int(microseconds) * 1000 // esp32.INSTRUCTION_NS
-    print(f"{name}: a training step takes at most {instructions} instructions")
-    record_property("instructions", instructions)
-    assert crc == simulated(model)
-    assert instructions < most
+@pytest.mark.parametrize("engine", LIMITS)
+def test_kernels(board, record_property, engine):
+    found = counts.count_kernels(board, engine)
+    print(f"{engine}: {found}")
+    costs = found.forward, found.update, found.backward
+    record_property("instructions", costs)
+    assert all(cost < most for cost, most in zip(costs, LIMITS[engine][0], strict=True))
+
+
+@pytest.mark.parametrize("name", ["label", "feedback", "RNN", "TDNN"])
+@pytest.mark.parametrize("engine", LIMITS)
+def test_a_training_step(board, record_property, engine, name):
+    model = model_of(name)
+    found = counts.count_step(board, model, engine)
+    print(f"{name}, {engine}: {found}")
+    record_property("instructions", found.most)
+    assert found.crc == simulated(model, counts.SAMPLES)
+    assert found.most < LIMITS[engine][1][name]
+
+
+def test_a_thousand_samples(board):
+    model = model_of("feedback")
+    assert counts.count_step(board, model, "native", 1000).crc == simulated(model, 1000)
 
 
 def test_hearing(board, record_property):
@@ -92,3 +138,20 @@ def test_hears_and_learns_words_as_the_host(board, data_dir, tmp_path, rate, cou
         count = 200
     recordings = ears.official(data_dir, count, rate)
     assert ears.there(board, recordings, rate, 4) == ears.here(recordings, rate, tmp_path)
+
+
+def test_native_gives_the_golden_table(board):
+    """Every kind of layer, with the heap locked."""
+    board.write("cases.mpy", compile_file("cases.py", Path(cases.__file__).read_bytes(), "xtensawin"))
+    for module in ("convolution", "convfeedback", "patches"):
+        text = (Path(runtime.__file__).with_name(module + ".py")).read_bytes()
+        board.write(f"tpsgd/{module}.mpy", compile_file(module + ".py", text, "xtensawin"))
+    board.run("import cases\nk = runtime.engine(6)\n" + PIECES + "ram.files.clear()")  # room for models
+    for case in range(cases.CASES):
+        board.run("pieces.clear()\ngc.collect()")
+        data = cases.model_bytes(case)
+        for at in range(0, len(data), SIZE):
+            board.run(f"pieces.append(a2b_base64({b2a_base64(data[at : at + SIZE])!r}))")
+        got = board.run(f"print(*cases.train({case}, k, locked=True))", 300).split()
+        assert tuple(map(int, got)) == GOLDEN[case], f"case {case}"
+    board.run("del sys.modules['cases'], cases, k")

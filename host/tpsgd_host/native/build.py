@@ -65,18 +65,18 @@ TARGETS = {
     "armv7m": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv7-m"), CHIP),
     "armv7emsp": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv7e-m"), CHIP),
     "armv7emdp": Target("arm-none-eabi-", ("-O2", "-mthumb", "-march=armv7e-m"), CHIP),
-    "xtensawin": Target("xtensa-lx106-elf-", ("-O2", "-fno-pic", "-mabi=windowed", "-mtext-section-literals",
-                        "-DNO_DIVISION"), CHIP),
+    "xtensawin": Target("xtensa-lx106-elf-", ("-O2", "-fno-pic", "-mabi=windowed", "-mtext-section-literals"),
+                        "loops_xtensa.h"),
     "rv32imc": Target("riscv64-unknown-elf-", ("-O2", "-march=rv32imc", "-mabi=ilp32", "-mcmodel=medany",
                       "-msmall-data-limit=0"), CHIP),
 }  # fmt: skip
 
 #: Those that go to boards: they have run on the chip or an emulator of it. The others are only compiled.
-SHIPPED: tuple[str, ...] = ("armv6m", "armv7m", "armv7emsp", "armv7emdp")
+SHIPPED: tuple[str, ...] = ("armv6m", "armv7m", "armv7emsp", "armv7emdp", "xtensawin")
 
 
 #: The compilers that made the modules in the package, by the prefix of their names: another version makes other bytes.
-MADE_WITH = {"arm-none-eabi-": "12.2.1"}
+MADE_WITH = {"arm-none-eabi-": "12.2.1", "xtensa-lx106-elf-": "12.2.0"}
 
 
 def same_compiler(arch: str) -> bool:

@@ -4,7 +4,11 @@
  * loops here suit a compiler that vectorizes; those for chips follow, each in its own file.
  */
 
-#if defined(LOOPS) /* one comparison where most are in range; a vectorizing compiler has instructions for two */
+#if defined(__XTENSA__)
+#include "loops_xtensa_bytes.h"
+
+static inline int32_t clamp(int32_t v) { return larger(smaller(v, 127), -127); }
+#elif defined(LOOPS) /* one comparison where most are in range; a vectorizing compiler has instructions for two */
 static inline int32_t clamp(int32_t v)
 {
     if (__builtin_expect((uint32_t)(v + 127) > 254, 0))
@@ -18,7 +22,9 @@ static inline int32_t clamp(int32_t v) { return v > 127 ? 127 : v < -127 ? -127 
 /* 0 <= n, 0 < d: many chips have no division, and a module no library. */
 static int32_t divide(int32_t n, int32_t d)
 {
-#if defined(NO_DIVISION)
+#if defined(__XTENSA__)
+    return quotient(n, d);
+#elif defined(NO_DIVISION)
     uint32_t quotient = 0, rest = (uint32_t)n, by = (uint32_t)d;
     int32_t bit = 0;
     while (by <= rest >> 1)
