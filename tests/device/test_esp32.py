@@ -70,6 +70,9 @@ class File:
             done += len(piece)
             self.at += len(piece)
         return done
+for path in list(ram.files):
+    if 'header' not in path: # a board drops it each time
+        ram.files.pop(path)
 cases.io = File
 cases.model_bytes = lambda case: case
 """
@@ -151,7 +154,7 @@ def test_native_gives_the_golden_table():
             if "viper" not in name and (name in layers or name not in (*hearing.AWAY, *unused)):
                 board.write(path, data)
         board.write("cases.mpy", compile_file("cases.py", Path(cases.__file__).read_bytes(), "xtensawin"))
-        board.run("import cases\nfrom tpsgd import runtime\nk = runtime.engine(6)\n" + PIECES + "ram.files.clear()")
+        board.run("import cases\nfrom tpsgd import runtime\nk = runtime.engine(6)\n" + PIECES)
         for case in range(cases.CASES):
             board.run("import gc\npieces.clear()\ngc.collect()")
             data = cases.model_bytes(case)

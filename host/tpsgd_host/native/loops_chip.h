@@ -80,7 +80,7 @@ API void tpsgd_update(uint16_t *w, const uint8_t *x, const int32_t *e, int32_t m
 #if !defined(OWN_BACKWARD)
 static inline int32_t changed(int32_t u, int32_t product, int32_t s)
 {
-    u += SHIFTED(product, s);
+    u += product >> s;
     return (uint32_t)(u - 256) <= 65279 ? u : saturate(u);
 }
 
@@ -96,7 +96,6 @@ API void tpsgd_backward(uint16_t *w, uint8_t *x, const int32_t *e, int32_t m, in
         const int32_t two = j + 1 < n, a = x[j] - 128, b = two ? x[j + 1] - 128 : 0;
         int32_t f = first, g = first;
         uint16_t *column = w + j;
-        PREPARE(s);
         for (const int32_t *p = e; p < end; p++, column += n) {
             const int32_t i = *p;
             if (!i)

@@ -3,9 +3,6 @@
 enum { ROWS = 4 };
 typedef int16_t centred;
 
-#define PREPARE(s)
-#define SHIFTED(v, s) ((v) >> (s))
-
 typedef struct __attribute__((packed, may_alias)) {
     uint32_t v;
 } tpsgd_two; /* they need not lie at a multiple of four */

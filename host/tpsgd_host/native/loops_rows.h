@@ -1,22 +1,7 @@
-/* Rows for a chip with one load and one multiplication at a time: Xtensa LX6 and LX7, RISC-V, Cortex-M3. */
+/* Rows for a chip with one load and one multiplication at a time: RISC-V, Cortex-M3. */
 
 enum { ROWS = 4 };
 typedef int16_t centred;
-
-#if defined(__XTENSA__)
-/* The amount of a shift lies in a register of its own: it is set once. Nothing else in these loops uses it. */
-#define PREPARE(s) __asm__ volatile("ssr %0" ::"r"(s))
-static inline int32_t shifted(int32_t v)
-{
-    int32_t out;
-    __asm__ volatile("sra %0, %1" : "=r"(out) : "r"(v));
-    return out;
-}
-#define SHIFTED(v, s) ((void)(s), shifted(v))
-#else
-#define PREPARE(s)
-#define SHIFTED(v, s) ((v) >> (s))
-#endif
 
 static inline int32_t single(const uint8_t *w, const centred *x, int32_t n, int32_t wide)
 {
@@ -51,7 +36,7 @@ static inline void several(const uint8_t *a, int32_t row, const centred *x, int3
 
 #define CHANGE(k)                                                                                                      \
     {                                                                                                                  \
-        const int32_t u = w[k] + SHIFTED(e * x[k] + half, s);                                                          \
+        const int32_t u = w[k] + ((e * x[k] + half) >> s);                                                          \
         w[k] = (uint16_t)u;                                                                                            \
         if ((uint32_t)(u - 256) > 65279)                                                                               \
             w[k] = saturate(u);                                                                                        \
@@ -61,7 +46,6 @@ static inline void update_row(uint16_t *w, const centred *x, int32_t n, int32_t 
 {
     const int32_t half = 1 << (s - 1);
     const centred *end = x + (n & ~3);
-    PREPARE(s);
     for (; x < end; x += 4, w += 4) {
         CHANGE(0) CHANGE(1) CHANGE(2) CHANGE(3)
     }
