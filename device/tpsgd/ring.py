@@ -61,14 +61,14 @@ def load(folder, taught, model_crc):
     first = max(0, count - taught.slots)
     with open(path, "rb") as file:
         file.seek(HEADER_SIZE + first * _width(taught))
-        for i in range(count - first):
+        for _ in range(count - first):
             y = file.read(1)[0]
-            if y >= taught.network.classes:
-                raise ValueError("%s: class %d" % (path, y))
+            i = taught.kept
             file.readinto(taught.answer.inputs if taught.compact else taught.data[i])
             if taught.varied:
                 file.readinto(taught.samples[i])
-            taught.put(i, y)
+            if y < taught.network.classes:  # else the sample is overwritten by the next
+                taught.put(i, y)
 
 
 def save(folder, taught, model_crc):

@@ -5,7 +5,8 @@ python tests/campaigns/foreign.py FOLDER
 FOLDER holds fsdd-4speakers.npz. In each split a network learns five of the ten digits; no recording of the other five,
 and no noise, is given to it. It gets a class none, trained on synthetic samples, and thresholds on a fifth of its
 training recordings, as ``quantize --misses`` does it. Then it hears the test part, the other digits of the test part,
-and noises: white, pink and brown, steady or swelling.
+and noises: white, pink and brown, steady or swelling. With --task wand the classes are two spells, any other movement
+("negative", none of which is given) is foreign, and the splits are seeds.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tpsgd_host.adaptation.new_class import without
+from tpsgd_host.adaptation.ways import train_model
 from tpsgd_host.comparison import task_problem
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.data.sound import frames, word
@@ -59,18 +61,27 @@ def answers(model: Model, data: Bytes) -> Bytes:
     return Simulator(model).evaluate(Records(np.full(len(data), TEST, np.uint8), unknown, data))[:, 0]
 
 
-def tried(problem, seed: int, misses: float, way: str, validate: bool, epochs: int) -> list[float]:
+def left_out(problem, seed: int) -> list[int]:
+    """Return the classes that are foreign: five digits, drawn by the seed; of the wand "negative"."""
+    names = problem.train.classes
+    if "negative" in names:
+        return [names.index("negative")]
+    return sorted(np.random.default_rng(100 + seed).permutation(10)[:5].tolist())
+
+
+def tried(problem, seed: int, misses: float, way: str, validate: bool, epochs: int, begun: bool) -> list[float]:
     """Return the shares of one split: refused, right, foreign words taken, noises taken."""
-    dice = np.random.default_rng(100 + seed)
-    out = sorted(dice.permutation(10)[:5].tolist())
+    out = left_out(problem, seed)
     given, test = split(problem.train, 0.2, 2) if validate else (problem.train, problem.test)
     train, known = without(given, out), without(test, out)
     layers = (*problem.config.layers[:-1], replace(problem.config.layers[-1], units=0))
     config = replace(problem.config, seed=seed + 1, classes=train.classes, layers=layers)
     model = build_model(config, train)
-    persons = [group.split("_")[1] for group in train.groups]
+    if not begun:
+        model = train_model(model, train, epochs, 1)
+    persons = [group.split("_")[1] for group in train.groups] if problem.name.startswith("fsdd") else []
     model, _ = with_doubt(
-        model, train, persons, misses=misses, epochs=epochs, begun=True, way=way, variation=variation_of(model)
+        model, train, persons, misses=misses, epochs=epochs, begun=begun, way=way, variation=variation_of(model)
     )
     foreign = test.take(np.flatnonzero(np.isin(test.labels, out)))
     none = model.prototypes.none
@@ -78,7 +89,7 @@ def tried(problem, seed: int, misses: float, way: str, validate: bool, epochs: i
     return [
         float((said == none).mean()), float((said == known.labels).mean()),
         float((answers(model, encoded(model, foreign)[0]) != none).mean()),
-        float((answers(model, noises(model)) != none).mean()),
+        float((answers(model, noises(model)) != none).mean()) if model.layout.hears else np.nan,
     ]  # fmt: skip
 
 
@@ -90,6 +101,7 @@ def main() -> int:
     parser.add_argument("--misses", type=float, default=5.0, help="percent")
     parser.add_argument("--way", default="network")
     parser.add_argument("--epochs", type=int, help="passes to train")
+    parser.add_argument("--trained", action="store_true", help="with a network trained before, as adapt has it")
     parser.add_argument("--validate", action="store_true", help="test on a fifth of the training part")
     options = parser.parse_args()
     problem = task_problem(options.task, options.folder)
@@ -99,17 +111,20 @@ def main() -> int:
             [
                 100 * share
                 for share in tried(
-                    problem, seed, options.misses / 100, options.way, options.validate, options.epochs or problem.epochs
+                    problem,
+                    seed,
+                    options.misses / 100,
+                    options.way,
+                    options.validate,
+                    options.epochs or problem.epochs,
+                    not options.trained,
                 )
             ]
         )
         refused, right, foreign, noise = rows[-1]
-        print(
-            f"{seed}: refused {refused:.1f}, right {right:.1f}, foreign taken {foreign:.1f}, noise {noise:.1f}",
-            flush=True,
-        )
+        print(f"{seed}: " + TOLD.format(refused, right, foreign, noise), flush=True)
     refused, right, foreign, noise = np.mean(rows, axis=0)
-    print(f"mean: refused {refused:.1f} %, right {right:.1f} %, foreign taken {foreign:.1f} %, noise {noise:.1f} %")
+    print("mean: " + TOLD.format(refused, right, foreign, noise))
     return 0
 
 

@@ -26,6 +26,7 @@ import fuzz_files
 import numpy as np
 from boards import DEVICE, case_records
 from fuzz_board import Dice, mutate
+from known import known_bytes
 
 from tpsgd import frames
 from tpsgd_host.boards.virtual import find_interpreter
@@ -47,6 +48,14 @@ def models() -> list[bytes]:
     return [cases.model_bytes(case) for case in range(8)]
 
 
+def known_models() -> list[bytes]:
+    """Return the model files with prototypes that are mutated."""
+    return [
+        known_bytes(case, way, kind)
+        for case, way, kind in ((1, "both", "motion"), (0, "prototypes", "none"), (3, "network", "words"))
+    ]
+
+
 # -- the device, here and in its interpreter
 
 
@@ -59,7 +68,7 @@ def device_frames(count: int, seed: int) -> str:
 def in_vm(kind: str, count: int, seed: int) -> str:
     """Run a campaign of ``fuzz_board.py`` in MicroPython."""
     with tempfile.TemporaryDirectory(prefix="tpsgd-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as place:
-        for number, model in enumerate(models()):
+        for number, model in enumerate(known_models() if kind in fuzz_board.KNOWN else models()):
             (Path(place) / f"{number:02}.case").write_bytes(model)
         program = str(base.HERE / "fuzz_board.py")
         command = [find_interpreter(), "-X", "heapsize=4m", program, kind, str(count), str(seed), place]
@@ -186,9 +195,27 @@ def checkpoint_files(count: int, seed: int) -> str:
         return fuzz_board.checkpoint_files(count, seed, place, models(), judge)
 
 
+def prototypes(count: int, seed: int) -> str:
+    """Model files with prototypes, for the device and the host."""
+    for i, data in fuzz_board.model_mutants(Dice(seed), count, known_models()):
+        try:
+            made = parse_model(data, "it")
+        except ModelError:
+            continue
+        assert fuzz_board.reads(data), f"seed {seed}, file {i}: the host takes what the device refuses: {data.hex()}"
+        assert parse_model(made.to_bytes(), "it").crc == made.crc
+    return fuzz_board.prototypes(count, seed, "", known_models())
+
+
+def rings(count: int, seed: int) -> str:
+    """Files of taught samples."""
+    with tempfile.TemporaryDirectory(prefix="tpsgd-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as place:
+        return fuzz_board.rings(count, seed, place, known_models())
+
+
 CAMPAIGNS = {
     "device-frames": device_frames, "host-frames": host_frames, "models": model_files, "checkpoints": checkpoint_files,
-    **fuzz_files.CAMPAIGNS,
+    "prototypes": prototypes, "rings": rings, **fuzz_files.CAMPAIGNS,
 }  # fmt: skip
 IN_VM = {f"vm-{kind}": lambda count, seed, kind=kind: in_vm(kind, count, seed) for kind in fuzz_board.CAMPAIGNS}
 

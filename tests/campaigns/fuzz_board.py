@@ -1,7 +1,7 @@
 """Mutated frames and files against the device program, in whatever interpreter runs this.
 
-Arguments: frames, models or checkpoints; how many; the seed; an empty folder. ``fuzz.py`` starts it in MicroPython,
-where native code handles what the mutants say, and imports it in CPython.
+Arguments: frames, models, checkpoints, prototypes or rings; how many; the seed; an empty folder. ``fuzz.py`` starts it
+in MicroPython, where native code handles what the mutants say, and imports it in CPython.
 """
 
 import io
@@ -9,11 +9,13 @@ import os
 import struct
 import sys
 
-from tpsgd import checkpoint, frames, incoming, modelfile, runtime
+from tpsgd import checkpoint, frames, incoming, modelfile, ring, runtime
+from tpsgd.answer import Answer
 from tpsgd.generator import mix, step
 from tpsgd.modelfile import Model
 from tpsgd.network import build
 from tpsgd.serve import FAULT, Server
+from tpsgd.taught import Taught
 
 KINDS = (
     frames.HELLO, frames.START, frames.DATA, frames.SYNC_UP, frames.READ, incoming.PUT, incoming.PART, frames.BYE,
@@ -276,7 +278,85 @@ def checkpoint_files(count, seed, place, models, judge=lambda data, taken: None)
     return f"{count} checkpoints: {taken} well-formed, for all others the device found the other slot"
 
 
-CAMPAIGNS = {"frames": device_frames, "models": model_files, "checkpoints": checkpoint_files}
+def prototypes(count, seed, place, models):
+    """Give mutated model files with prototypes to the device: what it takes answers, is taught and practises."""
+    k = runtime.engine()
+    taken = taught = 0
+    for i, data in model_mutants(Dice(seed), count, models):
+        if not reads(data):
+            continue
+        taken += 1
+        assert i % 2 or data in models, f"seed {seed}, file {i}: a damaged file was taken"
+        if taught * 20 > i:
+            continue
+        try:
+            lesson(data, k, i)
+        except MemoryError:
+            continue
+        taught += 1
+    return f"{count} model files with prototypes: {taken} well-formed, {taught} of them taught, all others refused"
+
+
+def lesson(data, k, i):
+    """Have a model file answer, and be taught where it has prototypes still."""
+    file = io.BytesIO(data)
+    model = Model(file)
+    network = build(file, model, k)
+    for j in range(len(network.sample) - 1):
+        network.sample[j] = 1 + (i + j) % 255
+    if not model.prototypes:
+        network.test()
+        return
+    answer = Answer(model, network, file)
+    taught = Taught(network, answer, 20000)
+    for y in range(3):
+        assert 0 <= answer.test(taught=taught) >> 8 < network.classes
+        taught.teach(y % network.classes)
+        taught.practise(2)
+
+
+def rings(count, seed, place, models):
+    """Put mutated rings into a slot: the other one is found, or the mutant if its CRC is right. No start fails."""
+    dice = Dice(seed)
+    file = io.BytesIO(models[0])
+    model = Model(file)
+    network = build(file, model, runtime.engine(1))
+    answer = Answer(model, network, file)
+    folder = place + "/"
+    made = Taught(network, answer, 4000)
+    for n in range(3):
+        for j in range(network.size):
+            network.sample[j] = 1 + (37 * n + j) % 255
+        made.teach(n % network.classes)
+        if n:
+            ring.save(folder, made, 5)
+    path = folder + ring.SLOTS[1]
+    with open(path, "rb") as slot:
+        whole = slot.read()
+    taken = 0
+    for i in range(count):
+        data = mutate(dice, whole)
+        if i % 2:
+            data = right_crc(data)
+        with open(path, "wb") as slot:
+            slot.write(data)
+        found = Taught(network, answer, 4000)
+        ring.load(folder, found, 5)
+        mutant = i % 2 and ring._newest(folder, found, 5)[2] == path
+        assert mutant or found.kept == (3 if data == whole else 2), f"seed {seed}, file {i}: {found.kept} samples"
+        answer.test(taught=found)
+        found.practise(2)
+        taken += bool(mutant)
+    return f"{count} files of taught samples: {taken} well-formed, for all others the device found the other slot"
+
+
+CAMPAIGNS = {
+    "frames": device_frames, "models": model_files, "checkpoints": checkpoint_files, "prototypes": prototypes,
+    "rings": rings,
+}  # fmt: skip
+
+#: Campaigns with models that have prototypes.
+KNOWN = ("prototypes", "rings")
 
 
 def main(kind, count, seed, place):

@@ -15,18 +15,14 @@ import argparse
 import re
 import subprocess
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import base
 import cases
-import numpy as np
 from boards import DEVICE
+from known import known_bytes
 
 from tpsgd_host.boards.virtual import find_interpreter
-from tpsgd_host.model.modelfile import parse_model
-from tpsgd_host.model.prototypes import Prototypes
-from tpsgd_host.model.surgery import with_learning
 
 #: FAT has no way to survive a block that a cut left erased: directory and table are not written twice in turn, as
 #: littlefs writes them. Where the model is lost with them the device program says so, and flashing again helps.
@@ -46,11 +42,7 @@ def model_bytes(case: int, what: str) -> bytes:
     """Return the model file of a case of the shared tests, with prototypes where taught samples are saved."""
     if what not in ANSWERS:
         return cases.model_bytes(case)
-    model = with_learning(parse_model(cases.model_bytes(case), "case"), 1)
-    classes = len(model.classes)
-    vectors = np.random.default_rng(case).integers(1, 256, (classes, model.layers[-1].inputs)).astype(np.uint8)
-    known = Prototypes(vectors, np.arange(classes, dtype=np.uint8), (500,) * classes, ANSWERS[what], "motion")
-    return replace(model, prototypes=known).to_bytes()
+    return known_bytes(case, ANSWERS[what])
 
 
 def cuts(kind: str, how: str, before: int, case: int, place: Path, what: str = "checkpoint") -> int:

@@ -239,6 +239,21 @@ def test_what_was_taught_stays():
     assert Learner(PATH, replay=4000).replay.kept == 0
 
 
+def test_a_sample_of_no_class_is_left_out_alone():
+    """A file may be older than its model file, or lie; the other samples stay."""
+    one = learner(way=2)
+    for k in range(3):
+        show(one, vector(60 + k)).teach(1)
+    one.save()
+    with open(FOLDER + ring.SLOTS[0], "rb") as file:
+        raw = bytearray(file.read()[:-4])
+    raw[20 + 1 + SIZE] = 9
+    with open(FOLDER + ring.SLOTS[0], "wb") as file:
+        file.write(raw + struct.pack("<I", crc32(raw) & 0xFFFFFFFF))
+    again = Learner(PATH, replay=4000).replay
+    assert [bytes(again.data[i]) for i in range(again.kept)] == [vector(60), vector(62)]
+
+
 def test_practice_goes_on_after_a_reset():
     """The samples are kept, too, where practice varies them."""
     one = learner()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tpsgd_host.adaptation.results import Adapted, HeldOut
-from tpsgd_host.adaptation.ways import Choices, Tuning, chosen
+from tpsgd_host.adaptation.ways import Choice, Choices, Tuning, chosen
 from tpsgd_host.comparison.jobs import Workers
 from tpsgd_host.comparison.training import Progress
 
@@ -74,6 +74,9 @@ class Experiment(Protocol):
     def counts_known(self, way: str) -> bool:
         """Whether known items count as much as new ones in choosing a way's tuning."""
 
+    def usual(self, way: str) -> Tuning:
+        """Return the tuning of a way where no other item can be left out to choose one."""
+
     def work(self, job: Job, report: Callable[[float], None]) -> Outcome:
         """Train the network of a job, and adapt it in every way."""
 
@@ -98,7 +101,7 @@ def hold_out(
     held : sequence of str
         The items to hold out, of all ``names``.
     choosers : int
-        Maximum number of others to leave out for choosing.
+        Maximum number of others to leave out for choosing; 0: every way has its usual tuning.
     networks : int
         Number of networks for each of these.
     first_seed : int
@@ -151,7 +154,11 @@ def _choices(one: str, known: list[str], jobs: list[Job], outcomes: list[Outcome
             for (target, way, n, tuning), pair in outcome.adapted.items():
                 if target != one and target in known:
                     scores.setdefault((way, n), {}).setdefault(tuning, []).append(pair)
-    return {key: chosen(found, old=experiment.counts_known(key[0])) for key, found in scores.items()}
+    found = {key: chosen(pairs, old=experiment.counts_known(key[0])) for key, pairs in scores.items()}
+    for name in [one.name for one in experiment.ways]:
+        for n in experiment.counts:
+            found.setdefault((name, n), Choice(experiment.usual(name), 0.0, 0.0))
+    return found
 
 
 def _held(one: str, choices: Choices, outcomes: list[Outcome], experiment: Experiment) -> HeldOut:

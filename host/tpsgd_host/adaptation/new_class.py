@@ -31,7 +31,7 @@ from tpsgd_host.training.executor import TEST, Records
 from tpsgd_host.training.practice import taught, variation_of, with_prototypes
 from tpsgd_host.training.simulator import Simulator
 
-COUNTS = (1, 3, 5, 10, 20)
+COUNTS = (1, 2, 3, 5, 10, 20)
 SLOWER = 1  # a new row may need a smaller one
 NEW = "new class"  # its name
 PASSES_WITH_MEANS = (30, 60)
@@ -95,6 +95,11 @@ class NewClass:
         """Old classes always count, because a network that forgets them is useless."""
         return True
 
+    def usual(self, way: str) -> Tuning:
+        """Return the tuning of a way where there is no other class to choose one with."""
+        (growth,) = (one for one in self.ways if one.name == way)
+        return _practices(growth)[-1] if growth.answers else Tuning(NEW_SHIFT, PASSES[0])
+
     def work(self, job: Job, report: Callable[[float], None]) -> Outcome:
         """Train a network without some classes, and add each target in every way."""
         problem, names = self.problem, self.problem.train.classes
@@ -156,19 +161,21 @@ def study_new_class(
     Raises
     ------
     DataError
-        When there are fewer than four classes: one to add, one for choosing, and two that are known.
+        When there are fewer than three classes: one to add, and two that are known. With three there is none to choose
+        a tuning with, so every way has its usual one.
     ConfigError
         When there is no such class.
     """
     names = problem.train.classes
-    if len(names) < 4:
+    if len(names) < 3:
         raise DataError(
-            f"{problem.name} has {len(names)} classes, but needs four: one to add, one for choosing, two known ones.",
+            f"{problem.name} has {len(names)} classes, but needs three: one to add and two known ones.",
             "Record one more class.",
         )
     for name in held_out:
         if name not in names:
             raise ConfigError(f"There is no class {name!r}.", f"There are {listing(names)}.{suggestion(name, names)}")
+    choosers = CHOOSERS if len(names) > 3 else 0  # without two of three classes there is nothing to learn
     choosing = validation_parts(problem)[0]
     having = np.bincount(choosing.train.labels, minlength=len(names))
     least, label = int(having.min()), names[int(having.argmin())]
@@ -181,14 +188,17 @@ def study_new_class(
     note = (
         f"the curves end at {experiment.counts[-1]} samples: there are {least} of {label!r} for choosing how to learn"
     )
+    notes: tuple[str, ...] = (note,) if least < max(counts) else ()
+    if choosers == 0:
+        notes += ("three classes leave none to choose update shift and passes with: each way has its usual ones",)
     first = problem.config.seed
     results = hold_out(
-        experiment, list(dict.fromkeys(held_out)) or names, names, choosers=CHOOSERS, networks=1, first_seed=first,
+        experiment, list(dict.fromkeys(held_out)) or names, names, choosers=choosers, networks=1, first_seed=first,
         seeds=seeds, jobs=jobs, progress=progress, kind="class",
     )  # fmt: skip
     return AdaptationStudy(
         "class", problem.name, problem.network, "class", names, experiment.counts, tuple(range(first, first + seeds)),
-        _sizes(experiment), problem.data, results, (note,) if least < max(counts) else (),
+        _sizes(experiment), problem.data, results, notes,
     )  # fmt: skip
 
 

@@ -55,6 +55,11 @@ class NewSubject:
         """Old subjects count as much as the new one if the way keeps what stands for them."""
         return any(one.name == way and one.keeps_known for one in self.ways)
 
+    def usual(self, way: str) -> Tuning:
+        """Return a way's first tuning; there are always others to choose with."""
+        (one,) = (one for one in self.ways if one.name == way)
+        return one.tunings(build_model(self.problem.config, self.problem.train))[0]
+
     def work(self, job: Job, report: Callable[[float], None]) -> Outcome:
         """Train a network without some subjects, and adapt it to each target in every way."""
         problem = self.problem

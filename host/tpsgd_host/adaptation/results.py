@@ -106,7 +106,7 @@ class AdaptationStudy:
             found = [a.validation for h in self.held_out for a in h.adapted if (a.way, a.count) == (way[0], count)]
             return fmean(pair[0] + (pair[1] if old else 0.0) for pair in found)
 
-        return max(self.ways, key=score)
+        return max(reversed(self.ways), key=score)  # of equal ones the last: the more thorough
 
     def verdict(self) -> tuple[str, ...]:
         """Return the verdict as sentences."""

@@ -105,32 +105,44 @@ def with_doubt(
     misses : float
         The share of the known samples that may be refused.
     epochs : int
-        Passes through the samples, of the network and of the one that finds the thresholds: it has not learned the
-        recordings that they are set on.
+        Passes through the samples.
     begun : bool
-        Whether the network has its initial weights still.
+        Whether the network has its initial weights still. Then it does not learn the recordings that its thresholds are
+        set on. One that was trained before may have learned them: its thresholds are those of another network, which
+        has not, made larger or smaller as the two differ on what both have learned.
     how
         Further fields of :class:`~tpsgd_host.model.prototypes.Prototypes`.
     """
     fit, check = split(samples, VALIDATION, 1)
     who = dict(zip(samples.lines.tolist(), persons, strict=True)) if persons else {}
+    theirs = [who[n] for n in fit.lines.tolist()] if who else ()
     data = model.scaling.encode(fit.values)
-    fresh = anew(model)
+    fresh = model
     if not begun:
         named = np.flatnonzero(fit.labels < len(model.classes))
-        fresh = trained_on(fresh, data, fit.labels, [named[order] for order in orders(len(named), epochs, 1)])
-    grown = with_none(fresh, data, fit.labels, epochs=epochs)
-    tried = with_means(
-        grown, data, fit.labels, persons=[who[n] for n in fit.lines.tolist()] if who else (),
-        way=how.get("way", "network"),
-    )  # fmt: skip
-    doubt = thresholds(tried, (model.scaling.encode(check.values), check.labels), misses)
-    data = model.scaling.encode(samples.values)
-    grown = with_none(anew(model) if begun else model, data, samples.labels, epochs=epochs)
-    ready = with_means(with_shifts(grown, (SHIFT,)), data, samples.labels, persons=persons, **how)
+        fresh = trained_on(anew(model), data, fit.labels, [named[order] for order in orders(len(named), epochs, 1)])
+    grown = with_shifts(with_none(fresh, data, fit.labels, epochs=epochs), (SHIFT,))
+    ready = with_means(grown, data, fit.labels, persons=theirs, **how)
+    doubt = thresholds(ready, (model.scaling.encode(check.values), check.labels), misses)
+    if not begun:
+        everything = model.scaling.encode(samples.values)
+        grown = with_shifts(with_none(model, everything, samples.labels), (SHIFT,))
+        tried, ready = ready, with_means(grown, everything, samples.labels, persons=persons, **how)
+        doubt = _moved(doubt, tried, ready, data[fit.labels != ready.classes.index(NONE)])
     assert ready.prototypes is not None
     sure = replace(ready.prototypes, score=doubt.score, margin=doubt.margin)
     return replace(ready, prototypes=sure), doubt
+
+
+def _moved(doubt: Doubt, tried: Model, ready: Model, data: Bytes) -> Doubt:
+    """Return the thresholds of one network for another, by the medians of what both have learned, ``data``."""
+    score, margin = doubt.score, doubt.margin
+    (before, wide), (after, now) = (map(np.median, _measured(model, data)) for model in (tried, ready))
+    if score != ANY_SCORE and before > 0:
+        score = int(min(ANY_SCORE - 1, max(0, score * after / before)))
+    if margin != ANY_MARGIN and wide > 0:
+        margin = int(max(ANY_MARGIN + 1, min(_FURTHEST, margin * now / wide)))
+    return replace(doubt, score=score, margin=margin)
 
 
 def anew(model: Model) -> Model:

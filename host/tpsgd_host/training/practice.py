@@ -18,9 +18,9 @@ from tpsgd.answer import Answer
 from tpsgd.modelfile import Model as DeviceModel
 from tpsgd.network import build
 from tpsgd.taught import Taught
-from tpsgd_host.data.frontend import LogMel
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.model.prototypes import VARIATIONS, Bytes, Prototypes
+from tpsgd_host.model.varying import usual_variation
 from tpsgd_host.native.binding import NativeTrainer, library
 from tpsgd_host.training.executor import TRAIN, Records
 from tpsgd_host.training.simulator import Simulator
@@ -107,11 +107,8 @@ def _scale(x: Bytes, mu: Bytes) -> int:
 
 
 def variation_of(model: Model) -> str:
-    """Return how practice varies samples of a network: as its training does, else as its front end suggests."""
-    if model.variation != "none":
-        return model.variation
-    front = model.layout.front
-    return "none" if front is None else "words" if isinstance(front, LogMel) else "motion"
+    """Return how practice varies samples of a network: as its training does, else as its kind of data suggests."""
+    return model.variation if model.variation != "none" else usual_variation(model.layout)
 
 
 def taught(model: Model, data: Bytes, labels: Bytes, passes: int) -> Model:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tpsgd_host.adaptation.new_class import GROWTHS, study_new_class
+from tpsgd_host.adaptation.new_class import GROWTHS, study_new_class, without
 from tpsgd_host.adaptation.readout import Readout, features
 from tpsgd_host.adaptation.ways import LAST_LAYER, Tuning, train_model, trained
 from tpsgd_host.comparison import task_problem
@@ -83,6 +83,19 @@ def test_what_cannot_be_studied(gesture):
     with pytest.raises(ConfigError, match="no class 'Runningg'") as caught:
         study_new_class(gesture, held_out=("Runningg",))
     assert "'Running'" in caught.value.hint
-    three = replace(gesture.train, classes=gesture.train.classes[:3])
-    with pytest.raises(DataError, match="needs four"):
-        study_new_class(replace(gesture, train=three))
+    two = replace(gesture.train, classes=gesture.train.classes[:2])
+    with pytest.raises(DataError, match="needs three"):
+        study_new_class(replace(gesture, train=two))
+
+
+def test_of_three_classes_each_is_added_with_the_usual_tuning(gesture):
+    three = replace(gesture, train=without(gesture.train, [0]), test=without(gesture.test, [0]))
+    found = study_new_class(
+        three, held_out=("Running",), seeds=1, counts=(3,), ways=[way for way in GROWTHS if way.name in ("all", "both")]
+    )
+    (held,) = found.held_out
+    assert {a.way: a.tuning for a in held.adapted if a.count} == {
+        "all": "shift 5, 30 passes", "both": "shift 5, 60 passes",
+    }  # fmt: skip
+    assert found.mean("both", 3) > 0.8 and found.mean("both", 3, old=True) > 0.8
+    assert "three classes" in found.notes[0]
