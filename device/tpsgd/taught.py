@@ -63,7 +63,8 @@ class Taught(Replay):
         more = self._more(spec, network.classes) if self.trains else 0
         each, spare = kept_bytes(self.size, sample, self.varied, near)
         spare += 2 * more
-        self.slots = min(MAX_SLOTS, (budget - spare) // each)
+        #: Places of a pass have 16 bits: one for each slot, and one for each prototype of the file.
+        self.slots = min(MAX_SLOTS - spec.count, (budget - spare) // each)
         if self.slots < 1:
             raise ValueError("replay=%d: one sample takes %d bytes" % (budget, spare + each))
         self.samples = [bytearray(sample) for _ in range(self.slots + 1)] if self.varied else None

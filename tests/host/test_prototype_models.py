@@ -22,8 +22,9 @@ from tpsgd_host.model.modelfile import Model, load_model, memory, parse_model
 from tpsgd_host.model.prototypes import VARIATIONS, WAYS, Prototypes
 from tpsgd_host.model.surgery import with_adaptor, with_class, with_learning
 from tpsgd_host.native.binding import NativeTrainer, library
+from tpsgd_host.training import practice
 from tpsgd_host.training.executor import TEST, Records
-from tpsgd_host.training.practice import readouts
+from tpsgd_host.training.practice import readouts, taught
 from tpsgd_host.training.simulator import Simulator
 
 
@@ -110,15 +111,29 @@ def test_the_trainer_in_c_practises_as_a_board(tmp_path, kind, variation):
     file = io.BytesIO(model.to_bytes())
     device = DeviceModel(file)
     network = build(file, device, runtime.engine(2))
-    taught = Taught(network, Answer(device, network, file), 4000)
+    store = Taught(network, Answer(device, network, file), 4000)
     for row, y in zip(data, labels.tolist(), strict=True):
         network.sample[:40] = row.tobytes()
         network.test()
-        taught.keep(y)
-    assert taught.practise(steps) == steps
+        store.keep(y)
+    assert store.practise(steps) == steps
     assert native.weights() == b"".join(network.weights())
     assert native.weights() != NativeTrainer(model, lib).weights()
     assert native.seen == network.seen == steps
+
+
+@pytest.mark.parametrize("way", ["network", "both"])
+@pytest.mark.parametrize("variation", VARIATIONS)
+def test_the_host_teaches_the_same_without_the_trainer_in_c(tmp_path, monkeypatch, way, variation):
+    model = known(tmp_path, "recurrent", 4, way=way, variation=variation, passes=3)
+    data, labels = samples(7), np.array([0, 1, 2, 2, 1, 0, 2], np.uint8)
+    found = [taught(model, data, labels, 3)]
+    monkeypatch.setattr(practice, "library", lambda: None)
+    found.append(taught(model, data, labels, 3))
+    one, other = found
+    assert one.weights_crc == other.weights_crc != model.weights_crc
+    assert one.prototypes is not None and other.prototypes is not None
+    assert np.array_equal(one.prototypes.vectors, other.prototypes.vectors)
 
 
 def test_inputs_that_are_not_kept_are_made_again(tmp_path):
