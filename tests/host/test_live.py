@@ -32,7 +32,7 @@ from tpsgd_host.commands.monitor import _View, monitor
 from tpsgd_host.console import Console
 from tpsgd_host.data.load import load_samples
 from tpsgd_host.data.playing import played
-from tpsgd_host.errors import BoardError, ConfigError, TpsgdError
+from tpsgd_host.errors import BoardError, ConfigError, PortError, TpsgdError
 from tpsgd_host.flashing.flash import flash
 from tpsgd_host.link import session as link
 from tpsgd_host.link.messages import Level
@@ -414,3 +414,14 @@ def test_monitor_gives_all_classes_for_data_and_leaves_the_board_as_it_was(heari
     assert len(guesses) == 8 and all(sorted(one["probabilities"]) == sorted(WORDS) for one in guesses)
     stands = [one for one in said if one["event"] == "stands"]
     assert {(one["weights_crc"], one["seen"], one["applied"]) for one in stands} == {(before.weights_crc, 1, 1)}
+
+
+def test_a_second_program_does_not_play_into_the_same_sensor(hearing):
+    """The first goes on: its pipe stays when the second is refused, and is free once the first has ended."""
+    with VirtualBoard(hearing / "board"):
+        with pytest.raises(PortError, match="is in use") as refused, VirtualBoard(hearing / "board"):
+            pass
+        assert "--board-dir" in (refused.value.hint or "")
+        assert (hearing / "board" / "sensor.pipe").exists()
+    with VirtualBoard(hearing / "board"):
+        assert (hearing / "board" / "sensor.pipe").exists()

@@ -6,6 +6,7 @@ process ends, in whatever way, the board's process reads end-of-file and ends to
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -124,7 +125,7 @@ class VirtualBoard:
         self.heap = heap or configured_heap(folder)
         self.path = ""
         self._process: subprocess.Popen[bytes] | None = None
-        self._line = self._held = -1
+        self._line = self._held = self._locked = -1
         self._hold = hold
 
     def start(self) -> None:
@@ -135,6 +136,7 @@ class VirtualBoard:
                 f"the virtual board in {self.folder} is bare: it has no device program",
                 "flash a model with: tpsgd-host flash MODEL --board virtual",
             )
+        self._lock_sensor()
         # The board gets the controlling end and the host the terminal's path, which pyserial opens like any port.
         board_end, self._line = pty.openpty()
         tty.setraw(self._line)
@@ -148,9 +150,10 @@ class VirtualBoard:
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
+            self.stop()
             raise DependencyError(f"cannot run {interpreter}: {error.strerror}") from error
         finally:
-            if self._hold:
+            if self._hold and self._process is not None:
                 self._held = board_end
             else:
                 os.close(board_end)
@@ -186,14 +189,32 @@ class VirtualBoard:
             if end >= 0:
                 os.close(end)
         self._line = self._held = -1
-        with suppress(OSError):
-            (self.folder / PIPE).unlink()
+        if self._locked >= 0:
+            with suppress(OSError):
+                (self.folder / PIPE).unlink()
+            os.close(self._locked)
+            self._locked = -1
 
     def _lay_pipe(self) -> None:
         """Make the pipe that a board with a sensor hears from; one that is left from a killed board will do."""
-        if (self.folder / SENSOR).is_file():
+        if self._locked >= 0:
             with suppress(FileExistsError):
                 os.mkfifo(self.folder / PIPE)
+
+    def _lock_sensor(self) -> None:
+        """Keep other programs from a board in the same folder that has a sensor: both would hear what either plays."""
+        if not (self.folder / SENSOR).is_file():
+            return
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(folder)
+            raise PortError(
+                f"the virtual board in {self.folder} is in use: another program plays into its sensor",
+                "end that program, or flash another: tpsgd-host flash MODEL --board virtual --board-dir FOLDER",
+            ) from None
+        self._locked = folder
 
     def __enter__(self) -> VirtualBoard:
         self.start()

@@ -25,6 +25,7 @@ from tpsgd_host.bench.m0.microbit import missing
 from tpsgd_host.bench.m0.series import STEPS, series_costs
 from tpsgd_host.bench.memory import measure_memory
 from tpsgd_host.bench.practice import Practice, measure_practice
+from tpsgd_host.bench.starting import Start, measure_start
 from tpsgd_host.bench.timing import FLAGS, MATRIX, ROUNDS, SIZES, measure, network
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.comparison.jobs import cores
@@ -413,6 +414,46 @@ def memory(tasks: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None
     for r in results:
         table.add_row(r.task, r.network, f"{r.weights:,}", f"{r.planned:,}", f"{r.measured:,}", f"{r.smallest_heap:,}")
     Console(highlight=False).print(table)
+
+
+@command.command("start")
+@json_option
+def start(as_json: bool) -> None:
+    """Measure how a board starts: seconds and heap, up to the first sample learned.
+
+    The virtual board starts from source and from compiled files. If you have the emulators, an RP2040 and an ESP32
+    start, too; the ESP32 reads its files from RAM.
+
+    \b
+    Example:
+      tpsgd-host bench start
+    """
+    with Console(stderr=True).status("") as status:
+        found = measure_start(status.update)
+    lacks = [lack for lack in (rp2040.missing(), esp32.missing()) if lack]
+    if as_json:
+        echo(json.dumps({**_taken(), "results": [asdict(s) for s in found], "missing": lacks}, indent=2))
+        return
+    Console(highlight=False).print(_start_table(found))
+    for lack in lacks:
+        echo(lack)
+
+
+def _start_table(found: list[Start]) -> Table:
+    table = _table(
+        "ms, and bytes of heap in use then; RP2040: at 125 MHz; ESP32: 8 ns an instruction",
+        "where",
+        "engine",
+        "network",
+        *(part.name for part in found[0].parts[1:]),
+        "all",
+        left=3,
+    )
+    for s in found:
+        figures = [f"{1000 * part.seconds:.1f}\n{part.heap:,}" for part in s.parts[1:]]
+        kind, _, sizes = s.network.partition(" ")
+        table.add_row(f"{s.where}\n{s.form}", s.engine, f"{kind}\n{sizes}", *figures, f"{1000 * s.seconds:.0f}")
+    return table
 
 
 @command.command("link")

