@@ -419,7 +419,9 @@ def memory(tasks: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None
 @command.command("start")
 @json_option
 def start(as_json: bool) -> None:
-    """Measure how a board starts: seconds and heap, up to the first sample learned.
+    """Measure the seconds and the heap of a start.
+
+    A start goes up to the first sample learned, part by part.
 
     The virtual board starts from source and from compiled files. If you have the emulators, an RP2040 and an ESP32
     start, too; the ESP32 reads its files from RAM.

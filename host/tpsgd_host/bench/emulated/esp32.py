@@ -46,6 +46,9 @@ class Files:
         if path in self.folders:
             return (0x4000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         raise OSError(2)
+    def remove(self, path):
+        if self.files.pop(path.strip('/'), None) is None:
+            raise OSError(2)
     def open(self, path, _):
         path = path.strip('/')
         if path in self.files:
