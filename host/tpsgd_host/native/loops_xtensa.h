@@ -8,7 +8,7 @@
  * sum (hi + 128)*x - 128*sum x is the same sum.
  */
 
-enum { PIECE = 256, ROWS = 4 };
+enum { PIECE = 256 };
 
 /* Centre a piece of the inputs; return its sum */
 static inline int32_t centre(const uint8_t *x, int16_t *to, int32_t n)
@@ -57,12 +57,14 @@ static inline int32_t single(const uint8_t *w, const int16_t *x, const int16_t *
                      : [x] "r"(x)                                                                                      \
                      : "memory")
 
-/* Add the sums of four rows to ``got`` */
+/* z_i = (first + z_i + the sums of row i) >> s for four rows; ``more``: z_i holds the sums of columns before */
 static inline void several(const uint8_t *a, int32_t row, const int16_t *x, const int16_t *end, int32_t wide,
-                           int32_t *got)
+                           int32_t *z, int32_t first, int32_t more, int32_t s)
 {
     const uint8_t *b = a + row, *c = b + row, *d = c + row;
-    int32_t s0 = got[0], s1 = got[1], s2 = got[2], s3 = got[3], v, t, u;
+    int32_t s0 = first, s1 = first, s2 = first, s3 = first, v, t, u;
+    if (more)
+        s0 += z[0], s1 += z[1], s2 += z[2], s3 += z[3];
     const int16_t *most = x + ((end - x) & (wide == 2 ? ~7 : ~3));
     if (wide == 2) {
         for (; x < most; x += 8)
@@ -77,7 +79,7 @@ static inline void several(const uint8_t *a, int32_t row, const int16_t *x, cons
         for (; x < end; x++)
             SEVERAL(MAC("0", "0"), "1");
     }
-    got[0] = s0, got[1] = s1, got[2] = s2, got[3] = s3;
+    z[0] = s0 >> s, z[1] = s1 >> s, z[2] = s2 >> s, z[3] = s3 >> s;
 }
 
 /* z_i = (sum_j hi_ij * x_j) >> s; ``wide`` is 2, or 1 in a frozen layer: bytes of a weight */
@@ -87,21 +89,14 @@ static inline void sums(const uint8_t *w, const uint8_t *x, int32_t *z, int32_t 
     const int32_t row = n * wide;
     w += wide - 1;
     for (int32_t begin = 0; begin < n; begin += PIECE) {
-        const int32_t size = n - begin < PIECE ? n - begin : PIECE, last = begin + size == n;
-        const int32_t correction = -128 * centre(x + begin, c, size);
+        const int32_t size = n - begin < PIECE ? n - begin : PIECE, shift = begin + size == n ? s : 0;
+        const int32_t first = -128 * centre(x + begin, c, size);
         const uint8_t *v = w;
-        int32_t got[ROWS];
-        for (int32_t i = 0, rows; i < m; i += rows, v += rows * row) {
-            rows = m - i < ROWS ? 1 : ROWS;
-            for (int32_t k = 0; k < rows; k++)
-                got[k] = begin ? z[i + k] + correction : correction;
-            if (rows == ROWS)
-                several(v, row, c, c + size, wide, got);
-            else
-                got[0] += single(v, c, c + size, wide);
-            for (int32_t k = 0; k < rows; k++)
-                z[i + k] = last ? got[k] >> s : got[k];
-        }
+        int32_t i = 0;
+        for (; i < m - 3; i += 4, v += 4 * row)
+            several(v, row, c, c + size, wide, z + i, first, begin, shift);
+        for (; i < m; i++, v += row)
+            z[i] = (first + (begin ? z[i] : 0) + single(v, c, c + size, wide)) >> shift;
         w += size * wide;
     }
 }

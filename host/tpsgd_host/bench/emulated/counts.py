@@ -1,6 +1,6 @@
 """Instructions of kernels and training steps on the emulated ESP32, engine by engine.
 
-The board's clock counts them, so the figures are the same on any machine. A tick is 125 instructions.
+The board's clock counts them, in steps of 125, so the figures are the same on any machine but for a few such steps.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ PROGRAM = """import gc, time
 from tpsgd import modelfile, network, runtime
 from tpsgd.parameters import pack
 number = {name: number for number, name in runtime.ENGINES.items()}
-def took(f, *args):
+def took(f, a, b, c, d): # no *arguments: they are allocated, and that takes as long as it happens to
     least = 1 << 30
-    for _ in range(5):
+    for _ in range(9):
         t = time.ticks_us()
-        f(*args)
+        f(a, b, c, d)
         least = min(least, time.ticks_diff(time.ticks_us(), t))
     return least
 def kernels(engine, m, n):
@@ -60,7 +60,7 @@ def step(engine, samples):
         net.train(label)
         most = max(most, time.ticks_diff(time.ticks_us(), t))
     crc = net.crc()
-    trainer = took(k.run, net.described, 0, 1) if hasattr(k, 'run') else 0
+    trainer = took(lambda run, what, y, d: run(what, y, d), k.run, net.described, 0, 1) if hasattr(k, 'run') else 0
     print(most, trainer, heap, '%08x' % crc)
 """
 
