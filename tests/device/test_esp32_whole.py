@@ -1,0 +1,71 @@
+"""The whole product on an emulated ESP32: firmware by its boot ROM, then a board that learns what ``simulate`` learns.
+
+You bring the emulator and the firmware, see ``tpsgd_host/bench/emulated/esp32.py``. The test takes three minutes, most
+of them for the firmware, which travels as over a cable.
+"""
+
+import socket
+import subprocess
+
+import pytest
+import whole
+
+from tpsgd_host.bench.emulated import esp32
+
+pytestmark = [
+    pytest.mark.skipif(esp32.missing() is not None, reason=str(esp32.missing())),
+    pytest.mark.xdist_group("esp32"),
+]
+
+#: What the boot ROM reads from its pins when BOOT is held: it waits for esptool.
+BOOT_HELD = ("-global", "driver=esp32.gpio,property=strap_mode,value=0x0f")
+
+
+class Chip:
+    """A chip with a flash; its UART is a port of this computer. A context manager that ends it."""
+
+    def __init__(self, image):
+        esp32.write_image(image)
+        self._image = image
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._number = free.getsockname()[1]
+        self.port = f"socket://127.0.0.1:{self._number}"
+        self._process = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.off()
+
+    def on(self, *pins):
+        """Switch it on."""
+        serial = f"tcp:127.0.0.1:{self._number},server=on,wait=off"
+        self._process = subprocess.Popen(
+            esp32.command(self._image, "-serial", serial, *pins), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def off(self):
+        """Switch it off at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def reset(self):
+        """Press EN: switch it off and on."""
+        self.off()
+        self.on()
+
+
+def test_from_firmware_to_a_board_that_has_learned(tmp_path):
+    whole.prepare(tmp_path)
+    (tmp_path / "esptool.cfg").write_text("[esptool]\ntimeout = 60\n")  # an emulator on a busy machine is slow
+    with Chip(tmp_path / "flash.bin") as chip:
+        chip.on(*BOOT_HELD)
+        flash = ("flash", "motion.tpsgd", "--board", "esp32", "--port", chip.port, "--yes")
+        with whole.Command(tmp_path, *flash, "--firmware", esp32.FIRMWARE) as running:
+            running.until("press RESET (EN)")  # no control line reaches it
+            chip.reset()
+            running.until()
+        whole.learn(tmp_path, chip.port, "native", chip.reset)
