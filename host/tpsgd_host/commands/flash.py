@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.progress import Progress, TaskID
 
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.hearing import describe_front
+from tpsgd_host.boards.many import Place, Teller
 from tpsgd_host.boards.profiles import load_profile
 from tpsgd_host.boards.remembered import remember
+from tpsgd_host.commands.many import all_option, on_all, places_of
 from tpsgd_host.commands.options import (
     FILE,
     HeapType,
@@ -54,13 +57,15 @@ __all__ = ["FlashReport", "command", "flash"]
 @click.option("--sensor", default="", metavar="NAME", help="Write a sensor.py for it; tpsgd-host sensors lists them.")
 @click.option("--pins", default="", metavar="NAME=PIN,...", help="Where the sensor is, such as sck=18,ws=19,sd=20.")
 @board_dir_option
+@all_option
 @click.option("--heap", type=HeapType(), metavar="SIZE", help="Heap of the virtual board, such as 48k.")
 @click.option("--dry-run", "dry", is_flag=True, help="Show every step without taking any.")
 @yes_option
 @json_option
 def command(
     model: Path | None, board: str, port: str, firmware: str, deploy_only: bool, erase: bool, drive: Path | None,
-    sensor: str, pins: str, board_dir: Path | None, heap: int | None, dry: bool, yes: bool, as_json: bool,
+    sensor: str, pins: str, board_dir: Path | None, everyone: bool, heap: int | None, dry: bool, yes: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Put the trainer and MODEL on a board.
 
@@ -80,6 +85,7 @@ def command(
       tpsgd-host flash gestures.tpsgd --board esp32 --port /dev/ttyUSB0 --firmware 1.28.0
       tpsgd-host flash gestures.tpsgd --board pico --dry-run
       tpsgd-host flash words.tpsgd --board pico --sensor i2s --pins sck=18,ws=19,sd=20
+      tpsgd-host flash gestures.tpsgd --board pico --all
     """
     if deploy_only and (firmware or erase):
         raise ConfigError(
@@ -87,6 +93,15 @@ def command(
         )
     if erase and not firmware:
         raise ConfigError("--erase would leave a board without firmware", "name the firmware: --firmware FILE")
+    if everyone:
+        if dry or drive is not None:
+            raise click.UsageError(f"{'--dry-run' if dry else '--drive'} is for one board: leave out --all.")
+        how = {
+            "heap": heap, "firmware": firmware, "erase": erase, "deploy_only": deploy_only, "sensor": sensor,
+            "pins": pins,
+        }  # fmt: skip
+        _flash_all(model or model_here(), load_profile(board).name, how, yes, as_json)
+        return
     model, port = model or model_here(), port or remembered_port(load_profile(board).name)
     if dry:
         steps = dry_run(
@@ -137,6 +152,32 @@ def command(
         echo(f"  {line}")
     if talks:
         echo("      from now on, stream, eval, monitor and pull in this folder use that board")
+
+
+def _flash_all(model: Path, board: str, how: dict[str, Any], yes: bool, as_json: bool) -> None:
+    """Flash every board of a kind; ``how``: what else :func:`flash` takes."""
+
+    def work(place: Place, tell: Teller) -> FlashReport:
+        def ask(question: str) -> None:
+            if not yes:
+                raise ConfigError(
+                    f"{place.name} was not flashed: it needs your consent. {question}",
+                    "To agree for every board, add --yes; or flash this one alone.",
+                )
+
+        def advance(step: str, done: int, total: int) -> None:
+            tell(f"{step} {done} of {total}" if total else step)
+
+        port = "" if place.port == VIRTUAL else place.port
+        return flash(model, board, folder=place.folder, port=port, ask=ask, tell=tell, progress=advance, **how)
+
+    on_all(places_of(board), work, FlashReport.as_dict, _line, as_json)
+
+
+def _line(report: FlashReport) -> str:
+    """Return a flash's result, for a report on many."""
+    what = f"{report.model}, model CRC {report.model_crc:08x}, {report.written} bytes"
+    return f"{what}; {report.todo}" if report.todo else f"{what}, engine {report.engine}"
 
 
 def _show(report: FlashReport, port: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,7 +19,9 @@ from rich.text import Text
 
 from tpsgd_host.boards.connect import BoardText
 from tpsgd_host.boards.line import open_line
+from tpsgd_host.boards.many import Place, Teller
 from tpsgd_host.boards.monitor import Deaf, Event, Guess, Listens, Said, Stands, Watch, Word
+from tpsgd_host.commands.many import all_option, on_all, places_of
 from tpsgd_host.commands.options import FILE, board_options, data_options
 from tpsgd_host.console import Console
 from tpsgd_host.data.layout import layout_of
@@ -157,11 +160,12 @@ def _samples(data: Path, names: tuple[str | None, str | None, str | None], bad_r
 class _View:
     """Shows events: on a terminal the sensor's level and a bar for each class stay below what was printed.
 
-    Elsewhere there is a line for each answer, and a state only if it has changed.
+    Elsewhere, and with a ``prefix`` that begins each line, there is a line for each answer, and a state only if it has
+    changed.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, prefix: str = "") -> None:
+        self._console, self._prefix = console, prefix
         self._last: tuple[int, int, int] | None = None
         self._marks = ("█", "░") if (console.encoding or "").lower().startswith("utf") else ("#", ".")
         self._live: Live | None = None
@@ -250,7 +254,7 @@ class _View:
 
     def _draw(self) -> None:
         """Draw the level and all classes; only on a terminal."""
-        if not self._console.is_terminal or self._listens is None:
+        if self._prefix or not self._console.is_terminal or self._listens is None:
             return
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
@@ -269,7 +273,7 @@ class _View:
         self._live.update(Group(*rows), refresh=True)
 
     def _print(self, text: Text) -> None:
-        self._console.print(text, soft_wrap=True)
+        self._console.print(Text(self._prefix) + text if self._prefix else text, soft_wrap=True)
 
 
 def _as_line(event: Event) -> str:
@@ -293,11 +297,12 @@ def _as_line(event: Event) -> str:
 )
 @click.option("--listen", is_flag=True, help="Send nothing to the board; only show its output.")
 @board_options
+@all_option
 @data_options
 @click.option("--json", "as_json", is_flag=True, help="Print only JSON, one object per line.")
 def command(
     port: str, baud: int, board_dir: Path | None, heap: int | None, label: str | None, group: str | None,
-    columns: str | None, as_json: bool, **how: Any,
+    columns: str | None, everyone: bool, as_json: bool, **how: Any,
 ) -> None:  # fmt: skip
     """Watch a board: its output, state and predictions.
 
@@ -312,9 +317,13 @@ def command(
     Examples:
       tpsgd-host monitor --port /dev/ttyUSB0
       tpsgd-host monitor --data test.csv --pause 0.5
+      tpsgd-host monitor --all
     """
     if how["listen"] and how["data"] is not None:
         raise click.UsageError("--listen sends nothing, --data sends samples: use one of them.")
+    if everyone:
+        _monitor_all({"baud": baud, "heap": heap, "names": (label, group, columns), **how}, as_json)
+        return
     console = Console(highlight=False)
     with _View(console) as view:
         show: Callable[[Event], None] = view
@@ -324,9 +333,41 @@ def command(
             show, port=port, baud=baud, folder=board_dir, heap=heap, names=(label, group, columns), **how
         )  # fmt: skip
     if as_json:
-        echo(json.dumps({"event": "end", **asdict(summary), "accuracy": summary.accuracy}))
-    elif summary.samples:
+        echo(json.dumps({"event": "end", **_as_dict(summary)}))
+    elif summary.samples or summary.words:
+        console.print(_line(summary))
+
+
+def _monitor_all(how: dict[str, Any], as_json: bool) -> None:
+    """Watch every board; ``how``: what else :func:`monitor` takes."""
+    printing = threading.Lock()
+    screen = Console(highlight=False)
+
+    def work(place: Place, tell: Teller) -> Summary:
+        view = _View(screen, f"{one_line(place.name)}: ")
+
+        def show(event: Event) -> None:
+            tell.check()
+            if as_json:
+                with printing:
+                    echo(json.dumps({"board": place.name, **json.loads(_as_line(event))}))
+            else:
+                view(event)
+
+        return monitor(show, port=place.port, folder=place.folder, **how)
+
+    on_all(places_of(), work, _as_dict, _line, as_json, rows=False, together=True, indent=None)
+
+
+def _as_dict(summary: Summary) -> dict[str, Any]:
+    return {**asdict(summary), "accuracy": summary.accuracy}
+
+
+def _line(summary: Summary) -> str:
+    """Return what was seen, in a line."""
+    if summary.samples:
         of = f", {percent(summary.accuracy)} right" if summary.labelled else ""
-        console.print(f"{summary.samples} samples classified{of}")
-    elif summary.words:
-        console.print(f"{summary.words} words or gestures heard, values lost {summary.overruns} times")
+        return f"{summary.samples} samples classified{of}"
+    if summary.words:
+        return f"{summary.words} words or gestures heard, values lost {summary.overruns} times"
+    return f"{summary.lines} lines of output{'' if summary.answered else ', no device program answered'}"

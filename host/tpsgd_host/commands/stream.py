@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,18 @@ import click
 from click.core import ParameterSource
 
 from tpsgd_host.boards.board import ENGINES
+from tpsgd_host.boards.many import Place, Teller
 from tpsgd_host.boards.streaming import resume, stream
+from tpsgd_host.commands.many import all_option, on_all, places_of
 from tpsgd_host.commands.options import FILE, Seconds, board_options, data_options, json_option, run_options
 from tpsgd_host.commands.project import data_here
 from tpsgd_host.errors import ConfigError
+from tpsgd_host.runs.events import EpochEnded, Event, Note, RunStarted
 from tpsgd_host.runs.records import MAX_RECORDS
 from tpsgd_host.runs.resume import Connection
 from tpsgd_host.runs.run import RunPlan, RunReport
 from tpsgd_host.runs.view.live import LiveView
+from tpsgd_host.runs.view.report import percent
 from tpsgd_host.terminal import echo
 
 #: The value of ``--resume`` without a folder.
@@ -35,6 +40,7 @@ FREE = {"run_path", "as_json", "root"}
 @click.argument("data", type=FILE, required=False)
 @run_options
 @board_options
+@all_option
 @click.option(
     "--model",
     "model_path",
@@ -85,8 +91,8 @@ FREE = {"run_path", "as_json", "root"}
 @json_option
 def command(
     data: Path | None, port: str, baud: int, board_dir: Path | None, heap: int | None, model_path: Path | None,
-    engine: str, go_on: bool, every: int, reconnect: float, run_path: Path | None, raw: bool, label: str | None,
-    group: str | None, columns: str | None, as_json: bool, **plan: Any,
+    everyone: bool, engine: str, go_on: bool, every: int, reconnect: float, run_path: Path | None, raw: bool,
+    label: str | None, group: str | None, columns: str | None, as_json: bool, **plan: Any,
 ) -> None:  # fmt: skip
     """Train a board on the samples in DATA.
 
@@ -104,7 +110,17 @@ def command(
       tpsgd-host stream data.csv --epochs 20 --test-split 0.2
       tpsgd-host stream train.csv --test test.csv --port /dev/ttyUSB0
       tpsgd-host stream --resume
+      tpsgd-host stream data.csv --all
     """
+    if everyone:
+        if run_path is not None:
+            raise click.UsageError("--resume resumes one run: name its folder, without --all.")
+        how = {
+            "heap": heap, "baud": baud, "model_path": model_path, "engine": engine, "fresh": not go_on, "every": every,
+            "reconnect": reconnect, "names": (label, group, columns), "raw": raw,
+        }  # fmt: skip
+        _stream_all(RunPlan(data=data or data_here(), **plan), how, as_json)
+        return
     view = LiveView(mode="quiet" if as_json else "auto")
     if run_path is not None:
         chosen = None if run_path == Path(NEWEST) else run_path
@@ -116,6 +132,43 @@ def command(
         names=(label, group, columns), raw=raw,
     )  # fmt: skip
     show_report(report, as_json)
+
+
+def _stream_all(plan: RunPlan, how: dict[str, Any], as_json: bool) -> None:
+    """Carry out a run on every board; ``how``: what else :func:`stream` takes."""
+
+    def work(place: Place, tell: Teller) -> RunReport:
+        named = replace(plan, name=f"{plan.name or plan.data.stem}-{place.name}")
+        return stream(named, port=place.port, folder=place.folder, view=_Row(tell), **how)
+
+    on_all(places_of(), work, RunReport.as_dict, _line, as_json)
+
+
+class _Row:
+    """Shows a run in one line among others."""
+
+    def __init__(self, tell: Teller) -> None:
+        self._tell = tell
+        self._epochs = 0
+
+    def handle(self, event: Event) -> None:
+        """Take the next event."""
+        if isinstance(event, RunStarted):
+            self._epochs = int(str(event.config["epochs"]))
+            self._tell("started")
+        elif isinstance(event, EpochEnded):
+            tested = f", held out {percent(event.test_accuracy)}" if event.test_accuracy is not None else ""
+            self._tell(f"epoch {event.epoch} of {self._epochs}, {percent(event.train_accuracy)} right{tested}")
+        elif isinstance(event, Note):
+            self._tell(event.text)
+        else:
+            self._tell.check()
+
+
+def _line(report: RunReport) -> str:
+    """Return how a run ended, for a report on many."""
+    accuracy = report.ended.train_accuracy if report.ended.test_accuracy is None else report.ended.test_accuracy
+    return f"{percent(accuracy)} right, weights CRC {report.outcome.weights_crc:08x}, {report.folder}"
 
 
 def _changes() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,9 @@ from tpsgd_host.runs.metrics import Metrics
 from tpsgd_host.runs.records import Presentation, RunRecords
 from tpsgd_host.runs.sinks import Sink
 from tpsgd_host.training.executor import Executor, Outcome
+
+#: Matplotlib draws one picture at a time: runs may end in several threads.
+_DRAWING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -259,7 +263,8 @@ def illustrated(folder: RunFolder, view: Sink) -> Iterator[None]:
             )  # matplotlib is slow to import, and the run is over by now
 
             try:
-                plot_accuracy([folder], folder.path / "accuracy.png")
+                with _DRAWING:
+                    plot_accuracy([folder], folder.path / "accuracy.png")
             except (TpsgdError, OSError) as error:
                 view.handle(Note(f"no picture of the accuracy: {error}"))
 
