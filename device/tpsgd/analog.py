@@ -8,7 +8,7 @@ import sys
 
 try:
     from tpsgd.narrow_viper import centre
-except (ImportError, SyntaxError, ValueError):  # no native emitter here: slower, and the same bits
+except (ImportError, MemoryError, SyntaxError, ValueError):  # no native emitter here: slower, and the same bits
     from tpsgd.narrow import centre
 
 #: Samples that one read takes at most, and bytes of the ring that DMA writes to, as a power of two.

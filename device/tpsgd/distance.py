@@ -22,7 +22,7 @@ def fastest(name):
             from tpsgd.distance_viper import distance as found
         elif name == "np":
             from tpsgd.distance_np import distance as found
-    except (ImportError, SyntaxError, ValueError):  # not copied to the board: slower, and the same bits
+    except (ImportError, MemoryError, SyntaxError, ValueError):  # not copied to the board: slower, and the same bits
         pass
     return found if found and right(found) else distance
 

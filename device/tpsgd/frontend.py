@@ -5,6 +5,7 @@ Legend: N samples of a window, C bytes of a frame, T steps of the network's samp
 
 from array import array
 
+from tpsgd import runtime
 from tpsgd.frontspec import LOGMEL
 from tpsgd.segmenter import Segmenter
 
@@ -36,7 +37,7 @@ def build(model, k, sample, rate=0, finder=Segmenter):
     spec = model.front
     if spec is None:
         raise ValueError("the model has no front end: its [frontend] is missing")
-    kernels = _kernels(k)
+    kernels = compiled(k)
     if spec.kind != LOGMEL:
         from tpsgd.motion import Motion
 
@@ -63,16 +64,21 @@ def buffers(model):
     return sizes
 
 
-def _kernels(k):
-    """Return the kernels that go with the engine ``k``."""
-    from tpsgd import logmel as kernels
-
+def compiled(k):
+    """Return the kernels that go with the engine ``k``: compiled ones, else readable ones, slower and the same bits."""
     if k.NAME in ("native", "viper", "thumb"):
         try:
-            from tpsgd import logmel_viper as kernels
-        except ImportError:  # not copied to the board: slower, and the same bits
+            from tpsgd import logmel_viper
+
+            return logmel_viper
+        except ImportError:  # not copied to the board
             pass
-    return kernels
+        except MemoryError as error:  # an ESP32 has memory for machine code that its heap may have grown into
+            runtime.forget(("logmel_viper",))
+            print("the front end runs uncompiled, and slowly:", error)  # noqa: T201 - to the console
+    from tpsgd import logmel
+
+    return logmel
 
 
 class LogMel:

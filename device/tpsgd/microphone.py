@@ -4,7 +4,7 @@ from time import ticks_diff, ticks_ms
 
 try:
     from tpsgd.narrow_viper import narrow
-except (ImportError, SyntaxError, ValueError):  # no native emitter here: slower, and the same bits
+except (ImportError, MemoryError, SyntaxError, ValueError):  # no native emitter here: slower, and the same bits
     from tpsgd.narrow import narrow
 
 #: Samples that one read takes at most.

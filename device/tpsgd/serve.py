@@ -149,6 +149,8 @@ class Server:
 
     def _answer(self, kind):
         """Send the answer to a frame of this kind. Sending it twice changes nothing."""
+        if self.network is None and kind <= frames.READ and (kind != frames.READ or self.link.payload[4]):
+            raise RefusedError(NO_MODEL, "no network: memory ran out before; HELLO loads it again")
         if kind == frames.START:
             self._send_info()
         elif kind == frames.SYNC_UP:

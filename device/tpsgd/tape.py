@@ -3,12 +3,12 @@
 import struct
 from array import array
 
-from tpsgd import capture, logmel, plan
+from tpsgd import capture, frontend, logmel, plan
 from tpsgd.frames import RefusedError
 
 try:
     from tpsgd.adpcm_viper import lay, squeeze
-except (ImportError, SyntaxError, ValueError):  # no native emitter here: slower, and the same bits
+except (ImportError, MemoryError, SyntaxError, ValueError):  # no native emitter here: slower, and the same bits
     from tpsgd.adpcm import lay, squeeze
 
 RECORD, PIECE, TAPE = 0x0D, 0x8B, 0x8C
@@ -117,7 +117,7 @@ class Tape:
         self._buffer = memoryview(self._source)[self._before :] if self._before else self._source
         self._values = array("h", bytes(2 * (size + _MOST)))
         self._state = array("H", (0, 0, 4 + _HEAD + _STATE))
-        kernels = _kernels(server.network.k)
+        kernels = frontend.compiled(server.network.k)
         self._copy, self._halve = kernels.copy, kernels.halve
 
     def overruns(self):
@@ -196,15 +196,3 @@ class Tape:
         self.number = (self.number + 1) & 0xFFFF
         self.sent = (self.sent + count // self.sensor.channels) & 0xFFFFFFFF
         self._flags = 0
-
-
-def _kernels(k):
-    """Return what copies and halves, for the engine ``k``."""
-    if k.NAME in ("native", "viper", "thumb"):
-        try:
-            from tpsgd import logmel_viper
-
-            return logmel_viper
-        except ImportError:  # not copied to the board: slower, and the same bits
-            pass
-    return logmel

@@ -3,9 +3,9 @@
 python tests/campaigns/fuzz.py --count 100000
 python tests/campaigns/fuzz.py --vm --count 100000
 
-device frames: damaged on the wire (nothing may change), and with a CRC that is right (an answer or an ERROR, never a
-fault). host frames: the decoder, and sessions whose board answers nonsense. files: models and checkpoints,
-with and without a right CRC, through the parsers of device and host; all other files that the host reads
+device frames, lessons (tapes, too): damaged on the wire (nothing may change), and with a CRC that is right (an answer
+or an ERROR, never a fault). host frames: the decoder, and sessions whose board answers nonsense. files: models and
+checkpoints, with and without a right CRC, through the parsers of device and host; all other files that the host reads
 (``fuzz_files.py``). What concerns the device is in ``fuzz_board.py``;
 ``--vm`` runs that in MicroPython (TPSGD_MICROPYTHON names another interpreter), its native engine included.
 """
@@ -34,8 +34,10 @@ from tpsgd_host.errors import BoardError, FitError, ModelError, PortError
 from tpsgd_host.link.messages import Done, Info, board_error
 from tpsgd_host.link.session import Session
 from tpsgd_host.link.wire import Decoder, Frame
+from tpsgd_host.model.build import build_untrained
 from tpsgd_host.model.checkpoint import parse_checkpoint
 from tpsgd_host.model.modelfile import parse_model
+from tpsgd_host.model.parsing import parse_config
 
 ANSWERS = (frames.INFO, frames.ACK, frames.DONE, frames.CHUNK, frames.UNSAVED, frames.ERROR)
 
@@ -56,6 +58,24 @@ def known_models() -> list[bytes]:
     ]
 
 
+def listening() -> bytes:
+    """Return a small model with a front end, which can have lessons."""
+    text = """
+[model]
+classes = ["a", "b"]
+[data]
+columns = ["x", "y", "z"]
+steps = 4
+[frontend]
+kind = "motion"
+counts = 1000
+full_scale = 2000
+[[layer]]
+kind = "output"
+"""
+    return build_untrained(parse_config(text, "listening.toml")).to_bytes()
+
+
 # -- the device, here and in its interpreter
 
 
@@ -65,10 +85,17 @@ def device_frames(count: int, seed: int) -> str:
         return fuzz_board.device_frames(count, seed, place, models())
 
 
+def device_lessons(count: int, seed: int) -> str:
+    """Send damaged frames, and frames of nonsense, to a device program that has lessons and tapes."""
+    with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
+        return fuzz_board.lessons(count, seed, place, [listening()])
+
+
 def in_vm(kind: str, count: int, seed: int) -> str:
     """Run a campaign of ``fuzz_board.py`` in MicroPython."""
     with tempfile.TemporaryDirectory(prefix="tpsgd-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as place:
-        for number, model in enumerate(known_models() if kind in fuzz_board.KNOWN else models()):
+        lists = {"lessons": lambda: [listening()], **dict.fromkeys(fuzz_board.KNOWN, known_models)}
+        for number, model in enumerate(lists.get(kind, models)()):
             (Path(place) / f"{number:02}.case").write_bytes(model)
         program = str(base.HERE / "fuzz_board.py")
         command = [find_interpreter(), "-X", "heapsize=4m", program, kind, str(count), str(seed), place]
@@ -214,8 +241,8 @@ def rings(count: int, seed: int) -> str:
 
 
 CAMPAIGNS = {
-    "device-frames": device_frames, "host-frames": host_frames, "models": model_files, "checkpoints": checkpoint_files,
-    "prototypes": prototypes, "rings": rings, **fuzz_files.CAMPAIGNS,
+    "device-frames": device_frames, "lessons": device_lessons, "host-frames": host_frames, "models": model_files,
+    "checkpoints": checkpoint_files, "prototypes": prototypes, "rings": rings, **fuzz_files.CAMPAIGNS,
 }  # fmt: skip
 IN_VM = {f"vm-{kind}": lambda count, seed, kind=kind: in_vm(kind, count, seed) for kind in fuzz_board.CAMPAIGNS}
 

@@ -1,7 +1,7 @@
 """Mutated frames and files against the device program, in whatever interpreter runs this.
 
-Arguments: frames, models, checkpoints, prototypes or rings; how many; the seed; an empty folder. ``fuzz.py`` starts it
-in MicroPython, where native code handles what the mutants say, and imports it in CPython.
+Arguments: frames, lessons, models, checkpoints, prototypes or rings; how many; the seed; an empty folder. ``fuzz.py``
+starts it in MicroPython, where native code handles what the mutants say, and imports it in CPython.
 """
 
 import io
@@ -9,7 +9,7 @@ import os
 import struct
 import sys
 
-from tpsgd import checkpoint, frames, incoming, modelfile, ring, runtime
+from tpsgd import checkpoint, frames, incoming, lesson, modelfile, ring, runtime, tape
 from tpsgd.answer import Answer
 from tpsgd.generator import mix, step
 from tpsgd.modelfile import Model
@@ -126,11 +126,11 @@ class Wire:
 
 def state(server):
     """Return all that a frame could change."""
-    network = server.network
+    network, one = server.network, server.lesson
     return (
         server.expected, server.answered, server.taken, server.run_id, server.applied, server.confirmed, server.every,
         server.generation, server.failed, server.op, server.label, server.at, bytes(server.results),
-        server.lesson and (server.lesson.taken, server.lesson.generation, server.lesson.wrong),
+        isinstance(one, incoming.Incoming) and (one.taken, one.generation, one.wrong),
         network and (network.crc(), network.seen, network.total, network.state[0]),
     )  # fmt: skip
 
@@ -166,7 +166,7 @@ def genuine(dice, server):
 
 def part(server):
     """Return the payload of the PART with the weights that come next: those that the network has."""
-    at = server.lesson.taken if server.lesson else 0
+    at = getattr(server.lesson, "taken", 0)
     layers = server.network.layers if server.network else ()
     weights = b"".join([bytes(layer.w) for layer in layers if any(layer.shifts)])
     return struct.pack("<I", at) + weights[at : at + 196]
@@ -201,6 +201,134 @@ def device_frames(count, seed, place, models):
                 assert payload[0] != FAULT, f"seed {seed}, frame {i}: {data!r}: {payload!r}"
     told = f"{kept} damaged and without effect, {answered} answers, {errors} of them ERROR"
     return f"{count} frames to the device: {told}"
+
+
+# -- lessons and tapes
+
+ASKED = (lesson.LISTEN, lesson.TEACH, lesson.PRACTISE, lesson.UNDO, lesson.SHOW, frames.READ, tape.RECORD)
+
+#: Samples that a PRACTISE may ask for: a mutant that asks for 65535 is right, and takes minutes.
+PRACTICE = 20
+
+
+class Sensor:
+    """The board's ``sensor`` module and its capture in one: values of chance, failures, overruns. Also the poller."""
+
+    rate = 100
+
+    def __init__(self, dice):
+        self.dice = dice
+        self.channels = 3
+        self.overruns = 0
+        self.alone = 0  # steps that the board may take by itself
+
+    def open(self):
+        dice = self.dice
+        if dice.random() < 0.05:
+            raise OSError(5)
+        self.channels = dice.choice((3, 3, 3, 3, 1, 70))
+        return self
+
+    def start(self):
+        if self.dice.random() < 0.05:
+            raise ValueError("no clock")
+
+    def stop(self):
+        pass
+
+    def button(self):
+        return self.dice.random() < 0.5
+
+    def readinto(self, buffer):
+        dice = self.dice
+        if dice.random() < 0.01:
+            raise OSError(110)
+        self.overruns += dice.random() < 0.02
+        n = min(self.channels, len(buffer)) * dice.randrange(2)
+        for i in range(n):
+            buffer[i] = dice.randrange(-32768, 32768)
+        return n
+
+    def poll(self, _):
+        self.alone -= 1
+        return self.alone < 0
+
+
+def lesson_state(server):
+    """Return all of a lesson, or a tape, that a frame could change."""
+    one = server.lesson
+    if isinstance(one, tape.Tape):
+        return one.number, one.sent, one._form
+    if isinstance(one, incoming.Incoming):
+        return None
+    names = ("budget", "event", "fresh", "flags", "passes", "due", "changes", "shown", "said", "ear", "_held")
+    return one and ([getattr(one, name) for name in names], one.replay and one.replay.kept)
+
+
+def asked(dice, server):
+    """Return (kind, payload) of a frame of a lesson, as a host might send it now."""
+    kind = dice.choice(ASKED)
+    event = getattr(server.lesson, "event", 0)
+    if kind == lesson.LISTEN:
+        budget = dice.choice((0, 300, 300, 300, 4000, 1 << 30))
+        payload = struct.pack("<BBI", dice.choice((1, 3, 5, 7, 9, 15, 0)), dice.randrange(3), budget)
+    elif kind == lesson.TEACH:
+        payload = struct.pack("<HB", event, dice.randrange(3))
+    elif kind == lesson.PRACTISE:
+        payload = struct.pack("<H", dice.randrange(PRACTICE))
+    elif kind == lesson.SHOW:
+        size = server.network.size if server.network else 12
+        at = dice.choice((0, 0, size // 2))
+        payload = struct.pack("<I", at) + dice.randbytes(dice.choice((size - at, size // 2)))
+    elif kind == frames.READ:
+        payload = struct.pack("<BIBH", dice.choice((2, 3, 2, 3, 1)), dice.randrange(20), dice.randrange(1, 60), event)
+    elif kind == tape.RECORD:
+        payload = struct.pack("<BH", dice.choice((0, 1, 1, 2)), dice.choice((100, 100, 50, 8000)))
+    else:
+        payload = b""
+    return kind, payload
+
+
+def lessons(count, seed, place, models):
+    """Send damaged frames, and frames of nonsense, to a device program that listens to a sensor; the last model."""
+    dice = Dice(seed)
+    kept = answered = errors = unasked = 0
+    runtime.heap = lambda: (0, 0)
+    with open(place + "/model.tpsgd", "wb") as file:
+        file.write(models[-1])
+    wire = Wire()
+    sensor = sys.modules["sensor"] = Sensor(dice)
+    server = Server(frames.Frames(wire, wire), sensor, 1024, place + "/")
+    for i in range(count):
+        sensor.alone = 0
+        whole = genuine(dice, server)
+        if server.expected >= 0 and dice.random() < 0.95:
+            kind, payload = asked(dice, server)
+            whole = frame(kind, server.expected if dice.random() < 0.9 else dice.randrange(256), payload)
+        data = whole
+        if i % 3 == 1:  # on the wire: the CRC tells
+            data = mutate(dice, whole)
+            before = state(server), lesson_state(server)
+            if whole not in data and not frames_in(data):
+                wire.give(server, data)
+                assert (state(server), lesson_state(server)) == before, f"seed {seed}, frame {i}: {data!r}"
+                kept += 1
+                continue
+        elif i % 3 == 2:  # nonsense with a right CRC
+            payload = mutate(dice, whole[4:-4])[:200]
+            if whole[2] == lesson.PRACTISE and len(payload) > 1:
+                payload = bytes([payload[0] % PRACTICE, 0]) + payload[2:]
+            data = frame(whole[2], whole[3], payload)
+        sensor.alone = dice.randrange(60)
+        for kind, payload in wire.give(server, data):
+            answered += 1
+            unasked += kind in (lesson.HEARD, lesson.LEVEL, tape.PIECE)
+            if kind == frames.ERROR:
+                errors += 1
+                assert payload[0] != FAULT, f"seed {seed}, frame {i}: {data!r}: {payload!r}"
+    del sys.modules["sensor"]
+    told = f"{kept} damaged and without effect, {answered} answers, {errors} of them ERROR, {unasked} not asked for"
+    return f"{count} frames of lessons and tapes to the device: {told}"
 
 
 # -- files
@@ -351,7 +479,7 @@ def rings(count, seed, place, models):
 
 
 CAMPAIGNS = {
-    "frames": device_frames, "models": model_files, "checkpoints": checkpoint_files, "prototypes": prototypes,
+    "frames": device_frames, "lessons": lessons, "models": model_files, "checkpoints": checkpoint_files, "prototypes": prototypes,
     "rings": rings,
 }  # fmt: skip
 

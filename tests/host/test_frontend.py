@@ -1,10 +1,13 @@
 """Front ends on the host: NumPy's frames and words are those of the device's readable kernels, bit for bit."""
 
+import shutil
+import subprocess
 from array import array
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from boards import DEVICE
 from sounds import speech
 
 from tpsgd import frontend, kernels_plain, logmel
@@ -98,3 +101,23 @@ def test_a_front_end_survives_its_block():
         raw[2] += 4
         with pytest.raises(ValueError, match="size"):
             device_spec.__globals__["frontspec"].FrontSpec(bytes(raw), 3)
+
+
+NO_ROOM = 'raise MemoryError("memory allocation failed, allocating 2224 bytes")\n'
+COMPILED = "from tpsgd import frontend, runtime\nprint(frontend.compiled(runtime.engine()).__name__)"
+
+
+def test_a_front_end_runs_uncompiled_where_memory_for_machine_code_is_out(interpreter, tmp_path):
+    """An ESP32 has little memory for machine code, and its heap may have grown into that."""
+    shutil.copytree(DEVICE, tmp_path / "tpsgd")
+
+    def said():
+        command = [interpreter, "-c", COMPILED]
+        done = subprocess.run(command, capture_output=True, text=True, env={"MICROPYPATH": str(tmp_path)}, check=True)
+        return done.stdout.splitlines()
+
+    assert said() == ["tpsgd.logmel_viper"]
+    (tmp_path / "tpsgd" / "logmel_viper.py").write_text(NO_ROOM)
+    note, name = said()
+    assert name == "tpsgd.logmel"
+    assert note == "the front end runs uncompiled, and slowly: memory allocation failed, allocating 2224 bytes"

@@ -44,12 +44,16 @@ def run(words):
     import test_newclass
     import test_prototypes
     import test_selftest
+    import test_tape
 
     from tpsgd import runtime
 
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     say("running on " + runtime.machine())
-    suites = test_frontends, test_golden, test_learner, test_lesson, test_newclass, test_prototypes, test_selftest
+    suites = (
+        test_frontends, test_golden, test_learner, test_lesson, test_newclass, test_prototypes, test_selftest,
+        test_tape,
+    )  # fmt: skip
     for suite in suites:
         for name in sorted(dir(suite)):
             if name.startswith("test_") and (not words or any(word in name for word in words)):

@@ -1,0 +1,175 @@
+"""A lesson and a tape on an emulated chip, over its console: device program, files in flash, a played sensor."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from array import array
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
+
+from tpsgd.adpcm import squeeze
+from tpsgd.learner import Learner
+from tpsgd_host.boards.board import Board
+from tpsgd_host.boards.live import Heard, LiveSession
+from tpsgd_host.flashing.mpy import MpyFormat, package_files
+from tpsgd_host.link.session import Session
+from tpsgd_host.link.tape import COMPRESSED, VALUES, _inflated
+from tpsgd_host.teaching.begin import begin
+
+WORDS = ("zero", "one", "two", "three")
+TAKES = 2
+
+#: Samples of quiet before the first word and after each.
+QUIET = 3200
+
+#: Bytes that the board keeps samples in, and samples that it practises after each word.
+BUDGET, PRACTICE = 8000, 3
+
+#: A board's ``sensor.py``: plays a file as fast as it is read.
+SENSOR = b"""import io
+class Played:
+    rate = 8000
+    channels = 1
+    overruns = 0
+    def start(self):
+        self.file = io.open("played.pcm", "rb")
+    def readinto(self, buffer):
+        return self.file.readinto(buffer) // 2
+    def stop(self):
+        self.file.close()
+def open():
+    return Played()
+"""
+
+
+def sound(data_dir):
+    """Return one speaker's words with quiet between them, shape (N,), and their labels."""
+    with np.load(data_dir / "fsdd-4speakers.npz") as arrays:
+        audio, offsets, digit, take, speaker = (
+            arrays[name] for name in ("audio", "offsets", "digit", "take", "speaker")
+        )
+    bounds = list(pairwise(offsets.tolist()))
+    parts, labels = [np.zeros(QUIET)], []
+    for t in range(TAKES):
+        for y in range(len(WORDS)):
+            (i,) = np.flatnonzero((digit == y) & (take == t) & (speaker == speaker[0]))
+            parts += [audio[slice(*bounds[i])], np.zeros(QUIET)]
+            labels.append(y)
+    return np.concatenate(parts).astype("<i2"), labels
+
+
+def install(board, folder, pcm):
+    """Write the device program, a model that knows nothing, and the sensor to a board; return the model's path."""
+    made = begin(WORDS, "sound", folder=folder)
+    number = int(board.run("import sys\nprint(sys.implementation._mpy)"))
+    board.make_folder("tpsgd")
+    files = {**package_files(MpyFormat.of(number)), "sensor.py": SENSOR, "played.pcm": pcm.tobytes()}
+    for name, data in {**files, "model.tpsgd": made.path.read_bytes()}.items():
+        board.write(name, data)
+    return made.path
+
+
+class Console:
+    """The console of an emulated board as a port.
+
+    Parameters
+    ----------
+    board : EmulatedBoard
+        Its device program is running.
+    """
+
+    def __init__(self, board):
+        self._board = board
+
+    def read(self, timeout):
+        out = self._board._output.fileno()
+        return os.read(out, 4096) if select.select([out], [], [], timeout)[0] else b""
+
+    def write(self, data):
+        self._board._send(data)
+
+    def close(self):
+        pass
+
+
+@contextmanager
+def running(board):
+    """Start the device program; it ends with the host's BYE, and the REPL is there again."""
+    board._paste(b"import gc\nfrom tpsgd import serve\ngc.collect()\nserve.main()")
+    yield Console(board)
+    board._until(b"\x04", 60)
+    error = board._until(b"\x04>", 60)
+    assert not error, error.decode(errors="replace")
+
+
+def there(board, labels):
+    """Teach the words as the board hears them; return the CRC of its weights, and bytes of heap (used, free) then."""
+    with running(board) as port:
+
+        @contextmanager
+        def opener():
+            session = Session(port, patience=60)
+            yield Board(session)
+            session.bye()
+
+        with LiveSession(opener, budget=BUDGET, passes=0, levels=False, hold=True, patience=0) as live:
+            heard = 0
+            until = time.monotonic() + 600
+            while heard < len(labels) and time.monotonic() < until:
+                for event in live.poll(0.2):
+                    if isinstance(event, Heard):
+                        live.teach(event.event, labels[heard])
+                        live.practise(PRACTICE)
+                        heard += 1
+                        live.go_on()
+            done = live.save()
+    assert heard == len(labels)
+    return done.weights_crc, (done.details["heap_used"], done.details["heap_free"])
+
+
+def here(path, pcm, labels):
+    """Return the CRC of the weights of a Learner in a program that hears the same."""
+    learner = Learner(str(path), replay=BUDGET)
+    heard = 0
+    for at in range(0, len(pcm) - 31, 32):
+        learner.front.buffer[:32] = array("h", pcm[at : at + 32].tolist())
+        if learner.front.push(32):
+            learner.take()
+            learner.teach(labels[heard])
+            learner.practise(PRACTICE)
+            heard += 1
+    assert heard == len(labels)
+    return learner.network.crc()
+
+
+def taped(board, pcm, compressed):
+    """Return what a board sends of its sensor, and how often it lost some."""
+    with running(board) as port:
+        session = Session(port, patience=60)
+        tape = Board(session).tape()
+        tape.begin(COMPRESSED if compressed else VALUES, 8000)
+        values, have = [], 0
+        until = time.monotonic() + 600
+        while have < len(pcm) - 228 and time.monotonic() < until:
+            piece = tape.piece(0.5)
+            if piece is not None:
+                assert not (piece.missed or piece.lost)
+                values.append(piece.values[:, 0])
+                have += len(piece.values)
+        ended = tape.end()
+        while (piece := tape.piece(0.2)) is not None:
+            values.append(piece.values[:, 0])
+        session.bye()
+    return np.concatenate(values), ended.overruns
+
+
+def compressed_here(pcm):
+    """Return what comes of a sound that a board compresses."""
+    state = array("H", (0, 0, 3))
+    out = bytearray(3 + len(pcm) // 2)
+    squeeze(pcm.tolist(), out, state, len(pcm) & ~1)
+    return np.asarray(_inflated(bytes(3) + bytes(out[3:])))
