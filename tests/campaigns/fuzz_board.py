@@ -9,7 +9,8 @@ import os
 import struct
 import sys
 
-from tpsgd import checkpoint, frames, incoming, lesson, modelfile, ring, runtime, tape
+from tpsgd import checkpoint, frames, incoming, modelfile, ring, runtime, tape
+from tpsgd import lesson as live
 from tpsgd.answer import Answer
 from tpsgd.generator import mix, step
 from tpsgd.modelfile import Model
@@ -205,7 +206,7 @@ def device_frames(count, seed, place, models):
 
 # -- lessons and tapes
 
-ASKED = (lesson.LISTEN, lesson.TEACH, lesson.PRACTISE, lesson.UNDO, lesson.SHOW, frames.READ, tape.RECORD)
+ASKED = (live.LISTEN, live.TEACH, live.PRACTISE, live.UNDO, live.SHOW, frames.READ, tape.RECORD)
 
 #: Samples that a PRACTISE may ask for: a mutant that asks for 65535 is right, and takes minutes.
 PRACTICE = 20
@@ -269,14 +270,14 @@ def asked(dice, server):
     """Return (kind, payload) of a frame of a lesson, as a host might send it now."""
     kind = dice.choice(ASKED)
     event = getattr(server.lesson, "event", 0)
-    if kind == lesson.LISTEN:
+    if kind == live.LISTEN:
         budget = dice.choice((0, 300, 300, 300, 4000, 1 << 30))
         payload = struct.pack("<BBI", dice.choice((1, 3, 5, 7, 9, 15, 0)), dice.randrange(3), budget)
-    elif kind == lesson.TEACH:
+    elif kind == live.TEACH:
         payload = struct.pack("<HB", event, dice.randrange(3))
-    elif kind == lesson.PRACTISE:
+    elif kind == live.PRACTISE:
         payload = struct.pack("<H", dice.randrange(PRACTICE))
-    elif kind == lesson.SHOW:
+    elif kind == live.SHOW:
         size = server.network.size if server.network else 12
         at = dice.choice((0, 0, size // 2))
         payload = struct.pack("<I", at) + dice.randbytes(dice.choice((size - at, size // 2)))
@@ -316,13 +317,13 @@ def lessons(count, seed, place, models):
                 continue
         elif i % 3 == 2:  # nonsense with a right CRC
             payload = mutate(dice, whole[4:-4])[:200]
-            if whole[2] == lesson.PRACTISE and len(payload) > 1:
+            if whole[2] == live.PRACTISE and len(payload) > 1:
                 payload = bytes([payload[0] % PRACTICE, 0]) + payload[2:]
             data = frame(whole[2], whole[3], payload)
         sensor.alone = dice.randrange(60)
         for kind, payload in wire.give(server, data):
             answered += 1
-            unasked += kind in (lesson.HEARD, lesson.LEVEL, tape.PIECE)
+            unasked += kind in (live.HEARD, live.LEVEL, tape.PIECE)
             if kind == frames.ERROR:
                 errors += 1
                 assert payload[0] != FAULT, f"seed {seed}, frame {i}: {data!r}: {payload!r}"
@@ -479,8 +480,8 @@ def rings(count, seed, place, models):
 
 
 CAMPAIGNS = {
-    "frames": device_frames, "lessons": lessons, "models": model_files, "checkpoints": checkpoint_files, "prototypes": prototypes,
-    "rings": rings,
+    "frames": device_frames, "lessons": lessons, "models": model_files, "checkpoints": checkpoint_files,
+    "prototypes": prototypes, "rings": rings,
 }  # fmt: skip
 
 #: Campaigns with models that have prototypes.

@@ -112,7 +112,7 @@ def there(board, labels):
 
         @contextmanager
         def opener():
-            session = Session(port, patience=60)
+            session = Session(port, patience=900)
             yield Board(session)
             session.bye()
 
@@ -149,7 +149,7 @@ def here(path, pcm, labels):
 def taped(board, pcm, compressed):
     """Return what a board sends of its sensor, and how often it lost some."""
     with running(board) as port:
-        session = Session(port, patience=60)
+        session = Session(port, patience=900)
         tape = Board(session).tape()
         tape.begin(COMPRESSED if compressed else VALUES, 8000)
         values, have = [], 0
