@@ -96,6 +96,11 @@ def test_the_description_may_say_it_and_background_helps(folder):
     assert report.model.classes == (*NAMES, "none") and set(report.source.labels.tolist()) == {0, 1, 2}
     shown = evaluate(folder / "more.csv", model_path=folder / "more.tpsgd")
     assert shown.metrics.confusion[3].sum() == 6
+    (folder / "other.csv").write_text(labelled.replace("\nnone,", "\ncough,"))
+    assert np.array_equal(evaluate(folder / "other.csv", model_path=folder / "more.tpsgd").metrics.confusion,
+                          shown.metrics.confusion)  # fmt: skip
+    replace(report.model, prototypes=None).save(folder / "plain.tpsgd")
+    fails(4, "eval", folder / "other.csv", "--model", folder / "plain.tpsgd")
 
 
 def test_a_network_from_elsewhere_learns_to_refuse(folder):

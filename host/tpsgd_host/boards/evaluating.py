@@ -92,6 +92,8 @@ def evaluate(
 ) -> Evaluation:
     """Classify the samples of a file, without learning.
 
+    Where the model has a class none, samples whose label is no class of it are of this one.
+
     Parameters
     ----------
     model_path : Path, optional
@@ -105,7 +107,10 @@ def evaluate(
         else:
             board = stack.enter_context(connect(port, folder=folder, heap=heap, baud=baud))
             executor, model = board, board.pull()
-        samples = load_encoded(data, layout_of(model.layout, *names), model.scaling, model.classes, bad_rows, False)
+        none = None if model.prototypes is None else model.prototypes.none
+        samples = load_encoded(
+            data, layout_of(model.layout, *names), model.scaling, model.classes, bad_rows, False, other=none
+        )
         results = _classify(executor, model, samples)
         # For a labelled sample the result has the label's probability, so wrong predictions are classified again.
         wrong = np.flatnonzero((samples.labels != UNKNOWN) & (results[:, 0] != samples.labels))

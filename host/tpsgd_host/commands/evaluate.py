@@ -42,7 +42,8 @@ def command(
 
     Nothing is learned from them.
 
-    DATA needs no labels; if it has any, accuracy and confusions are shown. DATA defaults to the only data file in this
+    DATA needs no labels; if it has any, accuracy and confusions are shown. A model with a class none counts samples
+    with other labels than its own as none. DATA defaults to the only data file in this
     folder.
 
     With --stream DATA is a long recording, or a folder of them: a WAV file for a model that hears, a table of readings
@@ -94,7 +95,9 @@ def _stream(data: Path, predictions: Path | None, as_json: bool, **where: Any) -
     which = f": {listing([f'{name} {n}' for name, n in accepted.items()], 8)}" if accepted else ""
     echo(f"{found.hours:.2f} hours, heard {len(found.heard):,}, accepted {sum(accepted.values()):,}{which}")
     echo(f"false accepts an hour: {found.an_hour:.1f}")
-    if not found.refuses:
+    if not len(found.heard):
+        echo("note: a front end hears words or gestures with quiet between them; without --stream each file is one")
+    elif not found.refuses:
         echo("note: this model has no class none, so it accepts whatever it hears: tpsgd-host quantize --misses 5%")
     if predictions:
         echo(f"predictions in {predictions}")

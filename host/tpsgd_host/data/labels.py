@@ -133,7 +133,7 @@ def to_samples(named: NamedSamples, classes: Sequence[str] | None, rejects: Reje
 
 
 def number_labels(
-    named: NamedSamples, names: Sequence[str], rejects: Rejects
+    named: NamedSamples, names: Sequence[str], rejects: Rejects, other: int | None = None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
     """Return which samples have a known label or none, shape (r,), and their class numbers, 255 for none.
 
@@ -143,9 +143,12 @@ def number_labels(
         The classes.
     rejects : Rejects
         Receives the others.
+    other : int, optional
+        The class that the others have instead.
     """
     number = {name: index for index, name in enumerate(names)} | {"": UNKNOWN}
-    codes = np.array([number.get(label, -1) for label in named.labels], np.int64)
+    unknown = -1 if other is None else other
+    codes = np.array([number.get(label, unknown) for label in named.labels], np.int64)
     for i in np.flatnonzero(codes < 0):
         label = named.labels[int(i)]
         near = suggestion(label, names) or " tpsgd-host adapt --add-class NAME gives a trained model one more class."

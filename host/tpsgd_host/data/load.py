@@ -71,6 +71,7 @@ def load_encoded(
     classes: Sequence[str],
     bad_rows: BadRows = "stop",
     require_labels: bool = True,
+    other: int | None = None,
 ) -> EncodedSamples:
     """Read a data file as :func:`load_samples` does, into stored activations: one byte per value.
 
@@ -82,13 +83,15 @@ def load_encoded(
         The model's.
     classes : sequence of str
         The model's.
+    other : int, optional
+        The class of samples whose label is none of them.
     """
     rejects = _rejects(path, bad_rows)
     width = layout.steps * layout.channels
     data, labels, lines, groups = bytearray(), bytearray(), array("q"), Words()
     rows = ""
     for piece in _pieces(path, layout, rejects, classes, require_labels):
-        keep, codes = number_labels(piece, classes, rejects)
+        keep, codes = number_labels(piece, classes, rejects, other)
         for first in range(0, len(keep), BLOCK):
             data += scaling.encode(piece.values[keep[first : first + BLOCK]]).tobytes()
         labels += codes.tobytes()
