@@ -1,5 +1,7 @@
 """CircuitPython's second USB serial port. It carries binary data; the console would take a byte 0x03 for Ctrl-C."""
 
+from time import sleep
+
 #: Bytes that may be on the way while the program computes. USB holds the rest back, so nothing is lost.
 WINDOW = 480
 
@@ -28,6 +30,11 @@ class Pipe:
         while len(view):
             view = view[self._serial.write(view) :]
 
-    def poll(self, _):
-        """Return whether bytes are waiting."""
-        return self._serial.in_waiting
+    def poll(self, milliseconds):
+        """Return whether bytes are waiting; wait so long for them."""
+        while not self._serial.in_waiting:
+            if milliseconds <= 0:
+                return False
+            sleep(0.001)
+            milliseconds -= 1
+        return True

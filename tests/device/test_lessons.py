@@ -4,6 +4,7 @@ You bring the emulators, see ``tpsgd_host/bench/emulated``. A chip takes a minut
 """
 
 from contextlib import contextmanager
+from pathlib import Path
 
 import lessons
 import pytest
@@ -18,25 +19,46 @@ LEFT = {"RP2040": 120_000, "ESP32": 40_000}
 
 
 @contextmanager
-def flashed_esp32(folder):
-    """Switch on an ESP32 whose flash can be written: it does not count instructions."""
+def an_rp2040(folder, model, pcm):
+    """Switch on an RP2040 with the files in its flash, from 640 KB on."""
+    files = lessons.file_system(folder, model, "armv6m", 352, pcm)
+    image = folder / "flash.uf2"
+    image.write_bytes(Path(rp2040.UF2).read_bytes() + lessons.uf2(files, 0x100A0000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rp2040, "UF2", str(image))
+        with rp2040.RP2040() as board:
+            yield board
+
+
+@contextmanager
+def an_esp32(folder, model, pcm):
+    """Switch on an ESP32 with the files in its flash, from 2 MB on. It counts instructions, so it writes none there."""
+    files = lessons.file_system(folder, model, "xtensawin", 512, pcm)
     image = folder / "flash.bin"
-    with open(esp32.FIRMWARE, "rb") as firmware:
-        esp32.write_image(image, firmware.read())
-    with EmulatedBoard(esp32.command(image, "-serial", "stdio")) as board:
+    esp32.write_image(image, Path(esp32.FIRMWARE).read_bytes())
+    with open(image, "r+b") as flash:
+        flash.seek(2 << 20)
+        flash.write(files)
+    with EmulatedBoard(esp32.command(image, "-serial", "stdio")):
+        pass  # the first start of a firmware writes its settings
+    with EmulatedBoard(esp32.command(image, "-serial", "stdio", "-icount", "shift=3,sleep=off")) as board:
         yield board
 
 
-@pytest.fixture(scope="module", params=["RP2040", "ESP32"])
-def lesson(request, data_dir, tmp_path_factory):
+CHIPS = {"RP2040": (rp2040, an_rp2040), "ESP32": (esp32, an_esp32)}
+
+
+@pytest.fixture(scope="module", params=CHIPS)
+def lesson(request, interpreter, data_dir, tmp_path_factory):
     """Return (chip, board, model's path, what is played, its labels)."""
-    chip = rp2040 if request.param == "RP2040" else esp32
+    chip, switched_on = CHIPS[request.param]
     if chip.missing() is not None:
         pytest.skip(str(chip.missing()))
     folder = tmp_path_factory.mktemp("lesson")
     pcm, labels = lessons.sound(data_dir)
-    with rp2040.RP2040() if chip is rp2040 else flashed_esp32(folder) as board:
-        yield request.param, board, lessons.install(board, folder, pcm), pcm, labels
+    model = lessons.model(folder)
+    with switched_on(folder, model, pcm) as board:
+        yield request.param, board, model, pcm, labels
 
 
 def test_a_chip_learns_what_it_is_taught_as_a_learner_here_does(lesson, record_property):

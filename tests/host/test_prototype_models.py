@@ -16,7 +16,10 @@ from tpsgd.learner import Learner
 from tpsgd.modelfile import Model as DeviceModel
 from tpsgd.network import build
 from tpsgd.taught import Taught
+from tpsgd_host.boards.live import live_session
+from tpsgd_host.boards.monitor import Guess
 from tpsgd_host.commands.evaluate import evaluate
+from tpsgd_host.commands.monitor import monitor
 from tpsgd_host.flashing.flash import flash
 from tpsgd_host.model.modelfile import Model, load_model, memory, parse_model
 from tpsgd_host.model.prototypes import VARIATIONS, WAYS, Prototypes
@@ -180,6 +183,28 @@ def test_a_board_answers_by_its_prototypes(tmp_path):
     assert set(here.predicted.tolist()) == {0, 1, 2}
     plain = evaluate(tmp_path / "data.csv", model_path=plain_copy(model, tmp_path / "plain.tpsgd"))
     assert plain.predicted.tolist() != here.predicted.tolist()
+
+
+def test_monitor_answers_with_what_a_board_was_taught(tmp_path):
+    """A board keeps taught prototypes over a reset, and they count where it is watched."""
+    model = known(tmp_path, "temporal", 7, way="prototypes")
+    model.save(tmp_path / "model.tpsgd")
+    flash(tmp_path / "model.tpsgd", folder=tmp_path / "board")
+    (sample,) = samples(1)
+    with live_session(folder=tmp_path / "board", ears=False, passes=0) as live:
+        event = live.show(sample.tobytes())
+        other = (live.classes.index(event.predicted) + 1) % len(live.classes)
+        live.teach(event.event, other)
+        live.save()
+    row = ",".join(map(str, sample.astype(int) - 128))
+    (tmp_path / "data.csv").write_text("label," + ",".join(f"v{i}" for i in range(40)) + f"\none,{row}\n")
+    guesses = []
+    monitor(
+        lambda shown: guesses.append(shown) if isinstance(shown, Guess) else None,
+        folder=tmp_path / "board", data=tmp_path / "data.csv",
+    )  # fmt: skip
+    assert [guess.predicted for guess in guesses] == [model.classes[other]]
+    assert event.predicted != model.classes[other]
 
 
 def plain_copy(model: Model, path: Path) -> Path:

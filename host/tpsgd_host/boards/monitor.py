@@ -13,7 +13,7 @@ import numpy as np
 from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.connect import BoardText
 from tpsgd_host.boards.line import Line
-from tpsgd_host.boards.live import Heard, LiveSession, Returned
+from tpsgd_host.boards.live import BUDGET, Heard, LiveSession, Returned
 from tpsgd_host.data.samples import UNKNOWN, Samples
 from tpsgd_host.errors import BoardError, BoardGoneError, PortError
 from tpsgd_host.link.messages import Level
@@ -171,7 +171,7 @@ class Watch:
             model = self.board.model()
             if model.layout.front is not None:
                 try:
-                    self._hear()
+                    self._hear(_budget(model))
                 except BoardError as error:
                     if isinstance(error, BoardGoneError):
                         raise
@@ -180,12 +180,12 @@ class Watch:
             if self.board:
                 self._ask()
 
-    def _hear(self) -> None:
+    def _hear(self, budget: int) -> None:
         """Have the board listen, and show what it hears, until the deadline."""
         assert self.board is not None
         board = self.board
         asked = time.monotonic()
-        with LiveSession(lambda: nullcontext(board), budget=0, passes=0, patience=0) as live:
+        with LiveSession(lambda: nullcontext(board), budget=budget, passes=0, patience=0) as live:
             while (left := self._deadline - time.monotonic()) > 0:
                 for event in live.poll(max(0.0, min(left, 0.2))):
                     self._show_heard(event, live.classes)
@@ -244,10 +244,15 @@ class Watch:
         return time.monotonic() < self._deadline
 
 
+def _budget(model: Model) -> int:
+    """Return the bytes that a board needs to answer with what it was taught: it keeps prototypes over a reset."""
+    return 0 if model.prototypes is None else BUDGET
+
+
 def _shown(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
     """Show the board sample after sample, and have it say the probability of every class."""
     link = board.lesson(model)
-    link.listen(ears=False, levels=True, passes=0, budget=0)
+    link.listen(ears=False, levels=True, passes=0, budget=_budget(model))
     stored = model.scaling.encode(samples.values)
     for i, label in enumerate(samples.labels.tolist()):
         lesson = link.show(stored[i].tobytes())

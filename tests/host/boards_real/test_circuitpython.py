@@ -17,6 +17,7 @@ from boards import written_once
 from circuitpy import BOOT_OUT, UID, CircuitBoard, usb_port
 from commands import call, fails
 
+from tpsgd import cdc
 from tpsgd_host.boards import circuitpython
 from tpsgd_host.boards.circuitpython import BOOT_PROGRAM, board_ports, console_port, link_port, port_of
 from tpsgd_host.boards.drives import read_drive
@@ -345,3 +346,22 @@ def test_a_fault_of_the_device_program_comes_as_an_error(circuitpython_interpret
     with CircuitBoard(circuitpython_interpreter, drive, motion / "beside") as board:
         plugged.append(board.ports)
         assert "ZeroDivisionError" in fails(7, "pull", "--out", "x.tpsgd", "--port", board.data)
+
+
+class Looks:
+    """A serial port that counts how often it is looked at, and has bytes from look ``after`` on."""
+
+    def __init__(self, after):
+        self.after, self.count = after, 0
+
+    @property
+    def in_waiting(self):
+        self.count += 1
+        return 7 if self.count > self.after else 0
+
+
+def test_the_pipe_looks_once_a_millisecond_and_no_longer_than_it_was_told():
+    for after, milliseconds, found, count in ((9, 0, False, 1), (0, 5, True, 1), (3, 50, True, 4), (99, 4, False, 5)):
+        serial = Looks(after)
+        assert cdc.Pipe(serial).poll(milliseconds) is found
+        assert serial.count == count
