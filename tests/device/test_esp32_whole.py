@@ -42,8 +42,9 @@ class Chip:
         """Switch it on."""
         serial = f"tcp:127.0.0.1:{self._number},server=on,wait=off"
         self._process = subprocess.Popen(
-            esp32.command(self._image, "-serial", serial, *pins), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+            esp32.command(self._image, "-serial", serial, *pins, threads="single" if pins else "multi"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
 
     def off(self):
         """Switch it off at once."""

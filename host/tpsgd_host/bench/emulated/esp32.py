@@ -72,10 +72,14 @@ def missing() -> str | None:
     return "no emulated ESP32; it takes " + ", ".join(lacks) if lacks else None
 
 
-def command(image: Path, *more: str) -> list[str]:
-    """Return the emulator's command line for a flash image, which the board changes."""
+def command(image: Path, *more: str, threads: str = "single") -> list[str]:
+    """Return the emulator's command line for a flash image, which the board changes.
+
+    ``threads`` is ``multi`` where nothing is counted: a write to the flash stops one of the chip's two processors, and
+    takes turns otherwise.
+    """
     return [
-        QEMU, "-machine", "esp32", "-display", "none", "-monitor", "none", "-accel", "tcg,thread=single",
+        QEMU, "-machine", "esp32", "-display", "none", "-monitor", "none", "-accel", f"tcg,thread={threads}",
         "-global", "driver=timer.esp32.timg,property=wdt_disable,value=true",
         "-drive", f"file={image},if=mtd,format=raw", *more,
     ]  # fmt: skip
