@@ -8,6 +8,10 @@ import pytest
 from networks import conv_model, recurrent_model
 
 from tpsgd_host.bench.hearing import hearing_model
+from tpsgd_host.bench.starting import measure_start
+from tpsgd_host.bench.step_picture import plot_steps
+from tpsgd_host.bench.steps import Step, steps_of_virtual
+from tpsgd_host.bench.timing import network
 from tpsgd_host.boards.virtual import interpreter_mpy
 from tpsgd_host.flashing.mpy import MpyFormat
 from tpsgd_host.flashing.virtual import virtual_files
@@ -78,3 +82,27 @@ def test_a_run_that_begins_anew_reads_the_weights_without_the_checks(tmp_path, i
     assert same == ["True", "False"]
     said = "model file: it is not the one that was loaded, or it is damaged now"
     assert refused == [said.split()] * 3
+
+
+def test_bench_start_says_heap_and_modules(interpreter):
+    source, compiled, rnn = [start for start in measure_start() if start.where == "virtual"]
+    assert (source.form, compiled.form) == (".py", ".mpy")
+    for start in (source, compiled, rnn):
+        assert [part.name for part in start.parts] == ["nothing", "import", "engine", "model", "first sample"]
+        heaps = [part.heap for part in start.parts]
+        assert heaps == sorted(heaps)
+        assert start.seconds > 0
+    assert set(rnn.modules) - set(compiled.modules) == {"recurrent", "feedback"}
+    assert "serve" in source.modules
+
+
+def test_bench_step_splits_a_step_and_draws_it(tmp_path, interpreter):
+    found = list(steps_of_virtual(network((8, 6, 3)), lambda text: None))
+    assert {s.engine for s in found} >= {"viper"}
+    for s in found:
+        assert s.unit == "ns"
+        assert 0 <= s.kernels <= s.step > 0 and s.link >= 0
+    found.append(Step("ESP32", "native", found[0].network, "instructions", 39_400, 3_000, 9_000))
+    plot_steps(found, tmp_path / "step.svg")
+    drawn = (tmp_path / "step.svg").read_text()
+    assert drawn.count("<!-- native -->") >= 1 and "thousand instructions" in drawn

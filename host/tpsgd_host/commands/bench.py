@@ -26,6 +26,7 @@ from tpsgd_host.bench.m0.series import STEPS, series_costs
 from tpsgd_host.bench.memory import measure_memory
 from tpsgd_host.bench.practice import Practice, measure_practice
 from tpsgd_host.bench.starting import Start, measure_start
+from tpsgd_host.bench.steps import Step, measure_steps
 from tpsgd_host.bench.timing import FLAGS, MATRIX, ROUNDS, SIZES, measure, network
 from tpsgd_host.commands.options import FILE, json_option
 from tpsgd_host.comparison.jobs import cores
@@ -161,8 +162,9 @@ def _kernels_emulated() -> Table:
 
 
 @command.command("step")
+@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Also draw it, as .png or .svg.")
 @json_option
-def step(as_json: bool) -> None:
+def step(picture: Path | None, as_json: bool) -> None:
     """Time a training step on every available engine.
 
     The net is 60-32-16-6; ratios are taken within one run.
@@ -170,10 +172,21 @@ def step(as_json: bool) -> None:
     Inline assembler runs on an emulated Cortex-M0, which counts instructions. A recurrent and a temporal network of
     equal memory also learn a time series there.
 
+    Then it says where a step's time goes: kernels, the interpreter between them (glue), and what the link adds. Besides
+    the virtual board it measures an emulated RP2040, in cycles, and an emulated ESP32, in instructions, if you have the
+    emulators; this takes minutes.
+
     \b
-    Example:
+    Examples:
       tpsgd-host bench step
+      tpsgd-host bench step --picture step.png
     """
+    with Console(stderr=True).status("") as status:
+        steps = measure_steps(status.update)
+    if picture:
+        from tpsgd_host.bench.step_picture import plot_steps  # matplotlib is slow to import
+
+        plot_steps(steps, picture)
     timings = measure()
     plain = next(t for t in timings if t.engine == "plain")
     yardstick = timings[0] if timings[0].engine == "-" else None
@@ -181,7 +194,7 @@ def step(as_json: bool) -> None:
         rows = [{**asdict(t), "rate": t.rate, "times_plain": plain.step / t.step} for t in timings]
         emulated = _emulated(lambda: [asdict(m0.step_cost()), *map(asdict, series_costs())])
         said = {**_taken(), "how_taken": HOW_TIMED, "network": SIZES, "results": rows, "emulated": emulated}
-        echo(json.dumps(said, indent=2))
+        echo(json.dumps({**said, "parts": [{**asdict(s), "step": s.step} for s in steps]}, indent=2))
         return
     parameters = network().parameters
     table = _table(
@@ -204,6 +217,30 @@ def step(as_json: bool) -> None:
     Console(highlight=False).print(table)
     _print_emulated(_step_emulated)
     _print_emulated(_series_emulated)
+    Console(highlight=False).print(_parts_table(steps))
+    for lack in (rp2040.missing(), esp32.missing()):
+        if lack:
+            echo(lack)
+
+
+def _parts_table(steps: list[Step]) -> Table:
+    table = _table(
+        "where a step's time goes, in thousands; glue: the interpreter between kernels; "
+        "link: to receive the sample and answer",
+        "network",
+        "where",
+        "engine",
+        "kernels",
+        "glue",
+        "step",
+        "link",
+        "",
+        left=3,
+    )
+    for s in steps:
+        figures = (f"{n / 1000:,.1f}" for n in (s.kernels, s.glue, s.step, s.link))
+        table.add_row(s.network, s.where, s.engine, *figures, "instr." if s.unit == "instructions" else s.unit)
+    return table
 
 
 def _step_emulated() -> Table:
