@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from commands import call
 
 from tpsgd_host.comparison.tuning import tune, tune_file
+from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import ConfigError, DataError
 from tpsgd_host.model.parsing import load_config
 from tpsgd_host.tasks.export import write_csv
@@ -72,3 +74,46 @@ def test_the_file_is_written_whole_or_not_at_all(tmp_path, gesture):
     with pytest.raises(ConfigError, match=r"g\.toml"):
         tune_file(path, gesture.train, epochs=1)
     assert path.read_text() == "nonsense = ["
+
+
+def heights(spread: float) -> Samples:
+    """Return 120 samples of two classes, 8 steps of 3 channels: what tells them apart is how high a hill is."""
+    dice = np.random.default_rng(1)
+    labels = (np.arange(120) % 2).astype(np.uint8)
+    hill = np.sin(np.linspace(0, np.pi, 8))[None, :, None] * (0.95 + 0.05 * labels[:, None, None])
+    values = hill + dice.normal(0, spread, (120, 8, 3))
+    return Samples(values, labels, ("low", "high"), tuple(f"r{i}" for i in range(120)), np.arange(120))
+
+
+HILLS = """
+[data]
+windows = "recording"
+group = "recording"
+steps = 8
+channels = 3
+scale = "minmax"
+[training]
+variation = "motion"  # a remark
+[[layer]]
+kind = "temporal"
+units = 8
+kernel = 3
+[[layer]]
+kind = "output"
+"""
+
+
+def test_variation_that_hides_the_classes_is_turned_off(tmp_path):
+    path, samples = tmp_path / "hills.toml", heights(0.01)
+    path.write_text(HILLS)
+    assert not tune_file(path, samples, epochs=10).unvaried, "only where it is asked for"
+    assert load_config(path).training.variation == "motion"
+    found = tune_file(path, samples, epochs=10, weigh_variation=True)
+    assert found.unvaried and found.config.training.variation == "none" and found.after > found.before
+    assert 'variation = "none"  # a remark' in path.read_text()
+
+
+def test_variation_that_costs_nothing_stays(gesture):
+    varied = replace(gesture.config, training=replace(gesture.config.training, variation="motion"))
+    found = tune(varied, gesture.train, epochs=8, weigh_variation=True)
+    assert not found.unvaried and found.config.training.variation == "motion"
