@@ -4,8 +4,11 @@ You bring the emulator and the firmware, see ``tpsgd_host/bench/emulated/esp32.p
 of them for the firmware, which travels as over a cable.
 """
 
+import contextlib
 import socket
 import subprocess
+import threading
+import time
 
 import pytest
 import whole
@@ -21,6 +24,50 @@ pytestmark = [
 BOOT_HELD = ("-global", "driver=esp32.gpio,property=strap_mode,value=0x0f")
 
 
+class Cable:
+    """A port that passes bytes to another one no faster than a cable: the emulated UART loses what comes faster."""
+
+    PIECE, SECONDS = 32, 0.003
+
+    def __init__(self, to):
+        self._to = to
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.number = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self):
+        self._listener.close()
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+                with client, self._board() as board:
+                    threading.Thread(target=self._back, args=(board, client), daemon=True).start()
+                    while data := client.recv(4096):
+                        for at in range(0, len(data), self.PIECE):
+                            board.sendall(data[at : at + self.PIECE])
+                            time.sleep(self.SECONDS)
+                    board.shutdown(socket.SHUT_RDWR)  # closing alone would leave it open while it is read
+            except OSError:
+                if self._listener.fileno() < 0:
+                    return
+
+    def _board(self):
+        for _ in range(100):
+            try:
+                return socket.create_connection(("127.0.0.1", self._to))
+            except ConnectionRefusedError:
+                time.sleep(0.1)
+        raise OSError("the board is off")
+
+    def _back(self, board, client):
+        with contextlib.suppress(OSError):
+            while data := board.recv(4096):
+                client.sendall(data)
+            client.shutdown(socket.SHUT_RDWR)
+
+
 class Chip:
     """A chip with a flash; its UART is a port of this computer. A context manager that ends it."""
 
@@ -29,7 +76,8 @@ class Chip:
         self._image = image
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._number = free.getsockname()[1]
-        self.port = f"socket://127.0.0.1:{self._number}"
+        self._cable = Cable(self._number)
+        self.port = f"socket://127.0.0.1:{self._cable.number}"
         self._process = None
 
     def __enter__(self):
@@ -37,6 +85,7 @@ class Chip:
 
     def __exit__(self, *_):
         self.off()
+        self._cable.close()
 
     def on(self, *pins):
         """Switch it on."""
