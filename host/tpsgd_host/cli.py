@@ -34,6 +34,7 @@ COMMANDS = {
     "pull": "pull",
     "push": "push",
     "adapt": "adapt",
+    "fleet": "fleet",
     "reset-model": "reset_model",
     "erase": "erase",
     "plot": "plot",

@@ -1,0 +1,1 @@
+"""Boards that learn together: their weights are averaged, and their samples stay where they are."""
