@@ -15,7 +15,8 @@ import numpy as np
 
 from tpsgd import frames
 from tpsgd.serve import Server
-from tpsgd_host.boards.virtual import MAIN
+from tpsgd_host.boards.virtual import MAIN, interpreter_mpy
+from tpsgd_host.flashing.mpy import MpyFormat, source_files
 from tpsgd_host.flashing.ownership import SUMS, sums_of
 from tpsgd_host.link.port import Port
 from tpsgd_host.runs.records import cut
@@ -27,9 +28,9 @@ DEVICE = Path(frames.__file__).parent
 def put_on(folder: Path, model: bytes) -> None:
     """Lay a board's files out: the device package, a model, the start-up program."""
     (folder / "tpsgd").mkdir(parents=True)
-    for path in DEVICE.glob("*.py"):
-        (folder / "tpsgd" / path.name).write_bytes(path.read_bytes())
-    package = {f"tpsgd/{path.name}": path.read_bytes() for path in sorted((folder / "tpsgd").glob("*.py"))}
+    package = source_files(MpyFormat.of(interpreter_mpy()))
+    for name, data in package.items():
+        (folder / name).write_bytes(data)
     (folder / SUMS).write_bytes(sums_of(package))
     (folder / "model.tpsgd").write_bytes(model)
     (folder / "main.py").write_text(MAIN)

@@ -102,23 +102,31 @@ def why_not(wanted: MpyFormat | None) -> str:
     return ""
 
 
+def source_files(wanted: MpyFormat | None) -> dict[str, bytes]:
+    """Return the device package for a board as sources, with its native module where it has one."""
+    native = native_module(wanted)
+    return {**{path: text for path, text in sources().items() if native or path not in WITH_MODULE}, **native}
+
+
 def package_files(wanted: MpyFormat | None) -> dict[str, bytes]:
     """Return the device package for a board, as .mpy if possible, else as .py.
 
     Compiling leaves out engines that the board's architecture cannot run. The board could not import them from source
     either, and would only lose memory trying.
     """
-    native = native_module(wanted)
-    texts = {path: text for path, text in sources().items() if native or path not in WITH_MODULE}
+    plain = source_files(wanted)
     if why_not(wanted) or wanted is None:
-        return {**texts, **native}
-    files = dict(native)
-    for path, text in texts.items():
+        return plain
+    files = {}
+    for path, text in plain.items():
+        if path.endswith(".mpy"):
+            files[path] = text
+            continue
         compiled = compile_file(Path(path).name, text, wanted.arch)
         if compiled is not None:
             files[str(Path(path).with_suffix(".mpy").as_posix())] = compiled
         elif not path.endswith(NATIVE):
-            return {**texts, **native}  # mpy-cross does not understand it: the board gets the source
+            return plain  # mpy-cross does not understand it: the board gets the source
     return files
 
 
