@@ -8,7 +8,7 @@ engine is added to it here, because a second list of all names would take a kilo
 import sys
 
 import tpsgd
-from tpsgd.runtime import crc32
+from tpsgd.runtime import crc32, forget
 
 #: By the number of .mpy files: an interpreter also loads modules for the simpler chips of its family.
 _number = getattr(sys.implementation, "_mpy", 0) >> 10
@@ -61,7 +61,20 @@ ENGINE.NUMBER = 6
 ENGINE.NAME = "native"
 ENGINE.softmax = softmax
 ENGINE.network = Described  # what builds a network for this engine
-#: Modules that are of no use once it is built.
-ENGINE.SPENT = ("describe", "recurrent", "temporal", "convolution", "convfeedback", "feedback")
-for _name in ("accumulators", "activations", "matrix", "positions", "states", "view"):
-    setattr(ENGINE, _name, getattr(buffers, _name))
+for _made in ("accumulators", "activations", "matrix", "positions", "states", "view"):
+    setattr(ENGINE, _made, getattr(buffers, _made))
+
+
+#: What is used once the network is built.
+_KEPT = ("run", "address", "network", "NAME", "NUMBER", "forward", "load", "max_pool", "draw")
+
+
+def settle():
+    """Drop what is of no use once the network is built: the kernels, of which ``run`` has its own, and modules."""
+    for name in dir(ENGINE):
+        if name[0] != "_" and name not in _KEPT:
+            setattr(ENGINE, name, None)
+    forget(("describe", "recurrent", "temporal", "convolution", "convfeedback", "feedback", "kernels_native", _name))
+
+
+ENGINE.settle = settle

@@ -124,7 +124,7 @@ class Learner:
         if free and need > free:
             raise MemoryError("the model needs %d bytes to train, %d are free" % (need, free))
         self.network = build(file, model, k)
-        runtime.forget(getattr(k, "SPENT", ()))
+        runtime.settle(k)
         self._model_crc = model.crc
         if model.prototypes:
             from tpsgd.answer import Answer

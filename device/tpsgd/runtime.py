@@ -32,6 +32,9 @@ except ImportError:
 #: Engine names by their numbers in the link (SPEC 4). The best comes last.
 ENGINES = {1: "plain", 2: "np", 4: "viper", 5: "thumb", 6: "native"}
 
+#: Free bytes of heap below which a native module is not tried: until its network is built it takes more than the others.
+ROOM = 96 * 1024
+
 #: Matrix cells that an array engine updates at once. Its temporaries are floats, and a board has little room.
 ARRAY_CELLS = 1 << 24 if HOST else 256
 
@@ -60,6 +63,8 @@ def engine(number=0):
     """
     for n in sorted(ENGINES, reverse=True):
         if number in (0, n):
+            if n == 6 and not number and heap()[1] < ROOM:
+                continue
             try:
                 k = _import("kernels_" + ENGINES[n])
                 k = getattr(k, "ENGINE", k)
@@ -98,6 +103,12 @@ def forget(names):
             except (AttributeError, KeyError, NameError):  # then it stays and takes memory
                 pass
     gc.collect()
+
+
+def settle(k):
+    """Drop what engine ``k`` no longer needs: its network is built, and no other is to be built with this ``k``."""
+    if getattr(k, "settle", None):
+        k.settle()
 
 
 def _import(name):

@@ -318,7 +318,7 @@ class Server:
         model = Model(file)
         self.model_crc = model.crc
         modules(model)  # what is counted below is the network alone, without its code
-        if hasattr(k, "SPENT"):
+        if hasattr(k, "settle"):
             from tpsgd import describe  # noqa: F401 - as modules()
         sizes = plan.buffers(model, plan.WORDS[k.NAME])
         self.planned = plan.total(sizes) + plan.total(plan.link_buffers())
@@ -332,7 +332,7 @@ class Server:
         if self.answering or model.prototypes:
             self._attach(model)
         self.measured = max(0, runtime.heap()[0] - before) + self.cost
-        runtime.forget(getattr(k, "SPENT", ()))
+        runtime.settle(k)
 
     def _attach(self, model):
         """Let tests be answered by the model's prototypes, if it has any."""

@@ -72,11 +72,11 @@ TARGETS = {
 }  # fmt: skip
 
 #: Those that go to boards: they have run on the chip or an emulator of it. The others are only compiled.
-SHIPPED: tuple[str, ...] = ("armv6m", "armv7m", "armv7emsp", "armv7emdp", "xtensawin")
+SHIPPED: tuple[str, ...] = ("x64", "armv6m", "armv7m", "armv7emsp", "armv7emdp", "xtensawin")
 
 
 #: The compilers that made the modules in the package, by the prefix of their names: another version makes other bytes.
-MADE_WITH = {"arm-none-eabi-": "12.2.1", "xtensa-lx106-elf-": "12.2.0"}
+MADE_WITH = {"": "12.2.0", "arm-none-eabi-": "12.2.1", "xtensa-lx106-elf-": "12.2.0"}
 
 
 def same_compiler(arch: str) -> bool:
