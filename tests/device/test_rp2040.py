@@ -13,8 +13,9 @@ import ears
 import pytest
 import sources
 
-from tpsgd import frontend, kernels_plain, network
+from tpsgd import frontend, kernels_plain, network, runtime
 from tpsgd_host.bench.emulated import rp2040
+from tpsgd_host.native import build
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICE = ROOT / "device" / "tpsgd"
@@ -39,6 +40,7 @@ SLOW = {
     "test_plain_front_ends",
     "test_golden_viper",
     "test_golden_thumb",
+    "test_golden_native",
     "test_flipped_byte_is_refused",
     "test_truncated_model_is_refused",
     "test_bad_field_with_a_right_crc",
@@ -119,11 +121,14 @@ NETS = {
     "TDNN 16-23 feedback": "Model(20, 16, 0, 0, (4, 23, 80, 0, 0, 9, 5, 4), (2, 6, 92, 0, 0, 8))",
 }
 
+NUMBERS = {name: number for number, name in runtime.ENGINES.items()}
+
 #: Most cycles allowed: (forward per weight, update per weight, a training step of each net). The interpreter's part of
 #: a step varies by a tenth with the names that are loaded, so the limits leave room.
 LIMITS = {
     "viper": (29, 64, (330e3, 1500e3, 1850e3, 370e3, 3250e3, 5900e3, 4000e3, 2500e3)),
     "thumb": (8, 15, (100e3, 490e3, 580e3, 117e3, 1120e3, 4800e3, 2950e3, 900e3)),
+    "native": (6.5, 12.8, (60e3, 260e3, 320e3, 64e3, 520e3, 350e3, 340e3, 380e3)),
 }
 
 
@@ -137,6 +142,7 @@ def board(tmp_path_factory):
         board.run("import os\nos.mkdir('tpsgd')")
         for path in sorted(DEVICE.glob("*.py")):
             board.copy(path, "tpsgd/" + path.name)
+        board.copy(build.path("armv6m"), "tpsgd/native_armv6m.mpy")
         for path in sorted(SHARED.glob("*.py")):
             board.copy(path, path.name)
         made = tmp_path_factory.mktemp("models") / "model"
@@ -159,7 +165,7 @@ def test_makes_the_models_that_the_host_makes(board, tmp_path):
 
 @pytest.mark.parametrize("engine", LIMITS)
 def test_cycles_of_a_kernel(board, engine, record_property):
-    number = {"viper": 4, "thumb": 5}[engine]
+    number = NUMBERS[engine]
     m, n = 32, 61
     forward, update = [int(cycles) / (m * n) for cycles in board.run(f"kernels({number}, {m}, {n})").split()]
     print(f"{engine}, {m} rows of {n}: forward {forward:.2f} cycles a weight, update {update:.2f}")
@@ -180,9 +186,9 @@ def test_a_training_step(board, engine, name, record_property):
     for y in range(6):
         here["show"](net, y)
         results.append(net.train(y))
-    number = {"viper": 4, "thumb": 5}[engine]
+    number = NUMBERS[engine]
     board.run(f"net = 0\nk = runtime.engine({number})\nmodel = {NETS[name]}\ngc.collect()\na = gc.mem_alloc()")
-    board.run("net = Network(model, k)")
+    board.run("net = getattr(k, 'network', Network)(model, k)")
     heap = int(board.run("gc.collect()\nprint(gc.mem_alloc() - a)\nfill(net)"))
     board.run("got = [0]\ndef train(y, *_): got[0] = net.train(y)")
     cycles = []
