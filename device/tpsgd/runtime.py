@@ -32,8 +32,8 @@ except ImportError:
 #: Engine names by their numbers in the link (SPEC 4). The best comes last.
 ENGINES = {1: "plain", 2: "np", 4: "viper", 5: "thumb", 6: "native"}
 
-#: Free bytes of heap below which a native module is not tried: until its network is built it takes more than the others.
-ROOM = 96 * 1024
+#: Free bytes of heap below which a native module is not tried: building a network takes more with it than with others.
+ROOM = 96 * 1024 if sys.maxsize >> 32 else 48 * 1024
 
 #: Matrix cells that an array engine updates at once. Its temporaries are floats, and a board has little room.
 ARRAY_CELLS = 1 << 24 if HOST else 256

@@ -33,7 +33,7 @@ def test_a_board_learns_and_a_simulation_of_the_run_has_the_same_weights(flashed
     assert load_model(flashed / board["folder"] / "model.tpsgd").weights_crc == board["weights_crc"]
 
 
-@pytest.mark.parametrize("engine", ["plain", "viper", "native"])
+@pytest.mark.parametrize("engine", ["plain", "viper"])
 def test_every_engine_of_the_board_gives_the_same_weights(flashed, engine):
     run = ["--epochs", "1", "--json"]
     board = json.loads(call("stream", "train.csv", *run, "--engine", engine))

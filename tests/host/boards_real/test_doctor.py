@@ -44,7 +44,7 @@ def test_a_flashed_virtual_board(tmp_path, interpreter, model_file):
     found = {check["name"]: check for check in said["checks"]}
     assert (found["program"]["state"], found["link"]["state"]) == ("ok", "ok")
     assert found["link"]["said"].startswith("round trip ")
-    assert found["engine"]["said"] == "native"
+    assert found["engine"]["said"] == "viper"
     text = run("--board-dir", tmp_path / "board")
     assert "ok    link" in text
 
