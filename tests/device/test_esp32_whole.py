@@ -1,6 +1,6 @@
 """The whole product on an emulated ESP32: firmware by its boot ROM, then a board that learns what ``simulate`` learns.
 
-You bring the emulator and the firmware, see ``tpsgd_host/bench/emulated/esp32.py``. The firmware travels as over a cable.
+You bring the emulator and the firmware, see ``tpsgd_host/bench/emulated/esp32.py``. It travels as over a cable.
 The emulator needs a processor of its own: where it does not answer mpremote within ten seconds, the test fails.
 """
 
