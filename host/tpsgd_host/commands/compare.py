@@ -26,8 +26,10 @@ from tpsgd_host.commands.options import (
 from tpsgd_host.commands.project import data_here
 from tpsgd_host.comparison import METHOD_NAMES, compare, compare_networks, cross_validate, file_problem, fold_problems
 from tpsgd_host.comparison.board import run_on_board
+from tpsgd_host.comparison.cluster import check_backend
+from tpsgd_host.comparison.finished import forget
 from tpsgd_host.comparison.folder import kept_folder
-from tpsgd_host.comparison.jobs import cores
+from tpsgd_host.comparison.jobs import Crew, cores
 from tpsgd_host.comparison.output import Kept, Output
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.sources import Source, changed_source, find_config, task_sources
@@ -122,19 +124,24 @@ def _source_options(function: F) -> F:
 )
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one per core]")
 @click.option(
+    "--on", metavar="dask://HOST:PORT", default="",
+    help="Train on a Dask cluster, or another backend of joblib, such as loky. The figures are the same.",
+)  # fmt: skip
+@click.option(
     "--out",
     "-o",
     type=FILE,
     metavar="DIR",
-    help="Folder for figures, tables, pictures and the network with the chosen rates.",
+    help="Folder for figures, tables, pictures and the network with the chosen rates. Where a comparison was stopped, "
+    "the same command goes on from what it has trained.",
 )
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print only the tables, as Markdown.")
 @data_options
 @json_option
 def command(
     data: Path | None, methods: tuple[str, ...], seeds: int, on_board: bool, leave_out: tuple[str, ...],
-    new_class: bool, held_out: tuple[str, ...], jobs: int | None, out: Path | None, as_markdown: bool, as_json: bool,
-    **named: Any,
+    new_class: bool, held_out: tuple[str, ...], jobs: int | None, on: str, out: Path | None, as_markdown: bool,
+    as_json: bool, **named: Any,
 ) -> None:  # fmt: skip
     """Compare tpSGD with backprop and its rivals.
 
@@ -161,11 +168,18 @@ def command(
       tpsgd-host compare data.csv --networks --out compared
       tpsgd-host compare data.csv --leave-out wearer
       tpsgd-host compare --suite --data DIR --markdown
+      tpsgd-host compare --suite --on dask://10.0.0.5:8786 --out compared
     """
     if data is None and not named["tasks"] and not named["whole_suite"]:
         data = data_here()
     column, subjects = parse_leave_out(leave_out)
     _check(data, methods, on_board, as_json, as_markdown, column, new_class, held_out, named)
+    if on:
+        if column or new_class:
+            raise click.UsageError("--on cannot be used with --leave-out or --new-class.")
+        if jobs is not None:
+            raise click.UsageError("--jobs is for processes on this computer: leave it out with --on.")
+        check_backend(on)
     output = Output(as_json, as_markdown, click.get_current_context().with_resource(kept_folder(out)))
     sources = [
         changed_source(source, named["target"], named["variation"]) for source in _sources(data, column, output, named)
@@ -174,11 +188,14 @@ def command(
         echo("note: there is no compiled trainer; NumPy simulates the integers, about 30 times slower", err=True)
     workers = jobs or cores()
     if not column and not new_class:
+        crew = Crew(workers, on, out)
         folded = [_problems(source, named["folds"], named["split_seed"]) for source in sources]
         if named["networks"]:
-            _compare_networks(sources, folded, named["ram"], seeds, workers, output)
+            _compare_networks(sources, folded, named["ram"], seeds, crew, output)
         else:
-            _compare(sources, folded, methods, seeds, on_board, workers, output)
+            _compare(sources, folded, methods, seeds, on_board, crew, output)
+        if out is not None:
+            forget(out)
         return
     (source,) = sources
     with ProgressView(source.problem.name, quiet=output.as_json) as view:
@@ -262,7 +279,7 @@ def _problems(source: Source, folds: int | None, seed: int) -> tuple[Problem, ..
 
 def _compare(
     sources: list[Source], folded: list[tuple[Problem, ...]], methods: tuple[str, ...], seeds: int, on_board: bool,
-    jobs: int, output: Output,
+    jobs: Crew, output: Output,
 ) -> None:  # fmt: skip
     """Compare methods on every source."""
     done: list[Kept] = []
@@ -282,7 +299,7 @@ def _compare(
 
 
 def _compare_networks(
-    sources: list[Source], folded: list[tuple[Problem, ...]], ram: int | None, seeds: int, jobs: int, output: Output
+    sources: list[Source], folded: list[tuple[Problem, ...]], ram: int | None, seeds: int, jobs: Crew, output: Output
 ) -> None:
     """Compare networks on every source."""
     done: list[Kept] = []

@@ -12,6 +12,7 @@ from statistics import fmean
 import numpy as np
 
 from tpsgd_host.comparison.differences import differences
+from tpsgd_host.comparison.jobs import Crew
 from tpsgd_host.comparison.methods import Method
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import Comparison, Entry
@@ -33,7 +34,7 @@ def cross_validate(
     methods: Sequence[str | Method],
     *,
     seeds: int = 5,
-    jobs: int = 1,
+    jobs: int | Crew = 1,
     progress: Progress = lambda done, of, text: None,
 ) -> Comparison:
     """Compare methods on every fold.

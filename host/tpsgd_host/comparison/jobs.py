@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from tpsgd_host.errors import TpsgdError
@@ -28,6 +30,33 @@ Work = Callable[[Common, Job, Callable[[float], None]], Result]
 
 #: Called with the amount of work that is done.
 Progress = Callable[[float], None]
+
+#: Called with the number of a job that has ended, and its result.
+Keep = Callable[[int, Result], None]
+
+
+def kept_nowhere(number: int, result: object) -> None:
+    """Do not keep a result."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who works on a comparison.
+
+    Attributes
+    ----------
+    processes : int
+        Processes on this computer.
+    on : str
+        In place of these ``dask://HOST:PORT``, or the name of a joblib backend.
+    folder : Path or None
+        Where finished jobs are kept, so that a comparison that was stopped does not do them again.
+    """
+
+    processes: int = 1
+    on: str = ""
+    folder: Path | None = None
+
 
 _EVERY = 0.2  # seconds between two reports of a worker
 
@@ -72,7 +101,9 @@ class Workers(Generic[Common, Job, Result]):
         self._reports.close()
         self._reports.join_thread()
 
-    def run(self, jobs: Sequence[Job], weights: Sequence[float], progress: Progress) -> list[Result]:
+    def run(
+        self, jobs: Sequence[Job], weights: Sequence[float], progress: Progress, keep: Keep[Result] = kept_nowhere
+    ) -> list[Result]:
         """Work on all jobs and return their results in the jobs' order.
 
         Parameters
@@ -81,9 +112,11 @@ class Workers(Generic[Common, Job, Result]):
             Amount of work in each job.
         progress : callable
             Called with the sum of what is done.
+        keep : callable
+            Called with each result as soon as there is one.
         """
         if self._pool is None:
-            return self._run_here(jobs, weights, progress)
+            return self._run_here(jobs, weights, progress, keep)
         self._batch += 1
         with _single_threaded():
             futures = [self._pool.submit(_apply, self._batch, i, job) for i, job in enumerate(jobs)]
@@ -95,19 +128,22 @@ class Workers(Generic[Common, Job, Result]):
                 shares[i] = max(shares[i], share)
             for i, future in enumerate(futures):
                 if future in done:
-                    _result(future)
+                    keep(i, _result(future))
                     shares[i] = 1.0
             progress(sum(share * weight for share, weight in zip(shares, weights, strict=True)))
         return [_result(future) for future in futures]
 
-    def _run_here(self, jobs: Sequence[Job], weights: Sequence[float], progress: Progress) -> list[Result]:
+    def _run_here(
+        self, jobs: Sequence[Job], weights: Sequence[float], progress: Progress, keep: Keep[Result]
+    ) -> list[Result]:
         results, before = [], 0.0
-        for job, weight in zip(jobs, weights, strict=True):
+        for i, (job, weight) in enumerate(zip(jobs, weights, strict=True)):
 
             def report(share: float, before: float = before, weight: float = weight) -> None:
                 progress(before + share * weight)
 
             results.append(self._work(self._common, job, report))
+            keep(i, results[-1])
             before += weight
             progress(before)
         return results

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from tpsgd_host.comparison.cross_validation import cross_validate
 from tpsgd_host.comparison.differences import differences
 from tpsgd_host.comparison.integer import IntegerMethod
+from tpsgd_host.comparison.jobs import Crew
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.results import Comparison, Setting
 from tpsgd_host.comparison.study import compare
@@ -124,7 +125,7 @@ def compare_networks(
     *,
     ram: int | None = None,
     seeds: int = 5,
-    jobs: int = 1,
+    jobs: int | Crew = 1,
     progress: Progress = lambda done, of, text: None,
 ) -> NetworkComparison:
     """Compare a TDNN, an RNN and an MLP that train in the same RAM.
@@ -140,11 +141,10 @@ def compare_networks(
     """
     found, notes = candidates(problems[0], toml, ram)
     methods = [_method(problems[0], one) for one in found]
-    options = {"seeds": seeds, "jobs": jobs}
     if len(problems) == 1:
-        one = compare(problems[0], methods, progress=progress, **options)
+        one = compare(problems[0], methods, seeds=seeds, jobs=jobs, progress=progress)
     else:
-        one = cross_validate(problems, methods, progress=progress, **options)
+        one = cross_validate(problems, methods, seeds=seeds, jobs=jobs, progress=progress)
     best = max(one.entries, key=lambda entry: entry.validation)
     network = found[one.entries.index(best)]
     comparison = replace(

@@ -8,6 +8,7 @@ from statistics import fmean
 import numpy as np
 
 from tpsgd_host.comparison.differences import differences
+from tpsgd_host.comparison.jobs import Crew
 from tpsgd_host.comparison.methods import Method, method
 from tpsgd_host.comparison.problem import Part, Problem, final_part, validation_note, validation_parts
 from tpsgd_host.comparison.results import Comparison, Entry, Trained, Tried
@@ -22,7 +23,7 @@ def compare(
     methods: Sequence[str | Method] = ("int-tpsgd", "int-frozen", "bp"),
     *,
     seeds: int = 5,
-    jobs: int = 1,
+    jobs: int | Crew = 1,
     progress: Progress = lambda done, of, text: None,
 ) -> Comparison:
     """Compare methods on a problem.
@@ -34,8 +35,9 @@ def compare(
         Names from ``METHOD_NAMES``, or your own methods (for example with a layer loss as a function).
     seeds : int
         Number of networks per method on the test part, with the problem's own seed and those after it.
-    jobs : int
-        Number of processes; it does not change the figures. Above 1, the calling program must be importable.
+    jobs : int or Crew
+        Number of processes, or who works; it does not change the figures. With more than one, the calling program must
+        be importable.
     progress : callable
 
     Returns

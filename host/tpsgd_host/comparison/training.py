@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
-from tpsgd_host.comparison.jobs import Workers
+from tpsgd_host.comparison.cluster import Cluster
+from tpsgd_host.comparison.finished import FOLDER, Finished, key_of
+from tpsgd_host.comparison.jobs import Crew, Workers
 from tpsgd_host.comparison.methods import Method
 from tpsgd_host.comparison.problem import Part, Problem
 from tpsgd_host.comparison.results import Setting, Trained
@@ -55,13 +57,18 @@ class Training:
 
     Parameters
     ----------
-    processes : int
+    jobs : int or Crew
+        Number of processes, or who works.
     progress : callable
     """
 
-    def __init__(self, problem: Problem, methods: tuple[Method, ...], processes: int, progress: Progress) -> None:
+    def __init__(self, problem: Problem, methods: tuple[Method, ...], jobs: int | Crew, progress: Progress) -> None:
         self._problem, self._methods, self._progress = problem, methods, progress
-        self._workers = Workers(_work, Common(problem, methods), processes)
+        crew = jobs if isinstance(jobs, Crew) else Crew(jobs)
+        common = Common(problem, methods)
+        self._workers: Workers[Common, Job, Trained] | Cluster[Common, Job, Trained]
+        self._workers = Cluster(_work, common, crew.on) if crew.on else Workers(_work, common, crew.processes)
+        self._finished = Finished(crew.folder / FOLDER) if crew.folder is not None else None
         self._expected = self._done = 0.0
 
     def __enter__(self) -> Training:
@@ -86,11 +93,38 @@ class Training:
         def report(done: float) -> None:
             self._progress(self._done + done, of, text)
 
+        keys = [self._key(job) for job in jobs]
+        found = {i: trained for i, key in enumerate(keys) if (trained := self._load(key)) is not None}
+        order = [i for i in order if i not in found]
+        self._done += sum(weights[i] for i in found)
         report(0.0)
-        results = self._workers.run([jobs[i] for i in order], [weights[i] for i in order], report)
-        self._done += sum(weights)
-        by_place = dict(zip(order, results, strict=True))
-        return [by_place[i] for i in range(len(jobs))]
+        keep = self._keep([keys[i] for i in order])
+        results = self._workers.run([jobs[i] for i in order], [weights[i] for i in order], report, keep)
+        self._done += sum(weights[i] for i in order)
+        found.update(zip(order, results, strict=True))
+        return [found[i] for i in range(len(jobs))]
+
+    def _key(self, job: Job) -> str:
+        """Return the name under which the result of a job is kept; empty where none is."""
+        if self._finished is None:
+            return ""
+        problem, part = self._problem, job.part
+        return key_of(
+            self._methods[job.method], problem.config, part.train, part.test, part.seeds, job.settings, job.epochs,
+            problem.shuffle_seed,
+        )  # fmt: skip
+
+    def _load(self, key: str) -> Trained | None:
+        return self._finished.load(key) if self._finished is not None else None
+
+    def _keep(self, keys: Sequence[str]) -> Callable[[int, Trained], None]:
+        """Return what keeps the results of jobs with these names."""
+
+        def keep(i: int, trained: Trained) -> None:
+            if self._finished is not None:
+                self._finished.save(keys[i], trained)
+
+        return keep
 
     def _weight(self, job: Job) -> float:
         """Estimate how long a job takes."""
