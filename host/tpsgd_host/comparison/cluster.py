@@ -93,6 +93,7 @@ class Cluster(Generic[Common, Job, Result]):
         """Let Dask work, by its own client: there a task that Dask has given up ends with an error."""
         client = self._client
         # What all jobs share lies on each worker; a job goes with its task, which can be repeated anywhere.
+        client.wait_for_workers(1, timeout=PATIENCE)  # the last one may have vanished
         common = client.scatter(self._common, broadcast=True, hash=False)
         tasks = [client.submit(_apply, self._work, common, i, pickle.dumps(jobs[i]), pure=False) for i in numbers]
         try:

@@ -14,7 +14,7 @@ from tpsgd_host.comparison.cluster import Cluster, check_backend
 from tpsgd_host.comparison.finished import FOLDER, Finished, forget, key_of
 from tpsgd_host.comparison.jobs import Crew
 from tpsgd_host.comparison.methods import METHODS, method
-from tpsgd_host.errors import ConfigError, DataError, TpsgdError
+from tpsgd_host.errors import ConfigError, DataError
 
 RULES = ("int-tpsgd", "int-frozen")
 
@@ -77,23 +77,6 @@ def test_the_errors_of_a_job_come_back_at_once(cluster):
 
 def _refuse(common, job, report):
     raise DataError("no such thing", "look elsewhere")
-
-
-def _vanish(common, job, report):
-    if job == "die":
-        os._exit(1)
-    return job
-
-
-@pytest.mark.xdist_group("dask")
-def test_workers_that_always_vanish_end_it(cluster, monkeypatch):
-    address, _ = cluster
-    on = f"dask{address[3:]}"
-    monkeypatch.setattr("tpsgd_host.comparison.cluster.TRIES", 2)
-    kept = {}
-    with Cluster(_vanish, None, on) as workers, pytest.raises(TpsgdError, match="vanished 2") as found:
-        workers.run(["die"], [1.0], lambda done: None, kept.__setitem__)
-    assert "--out" in found.value.hint and not kept
 
 
 def test_a_comparison_that_was_stopped_trains_nothing_twice(small, here, tmp_path):
