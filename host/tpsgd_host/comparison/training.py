@@ -10,7 +10,7 @@ from types import TracebackType
 from tpsgd_host.comparison.cluster import Cluster
 from tpsgd_host.comparison.finished import FOLDER, Finished, key_of
 from tpsgd_host.comparison.jobs import Crew, Workers
-from tpsgd_host.comparison.methods import Method
+from tpsgd_host.comparison.methods import METHODS, Method
 from tpsgd_host.comparison.problem import Part, Problem
 from tpsgd_host.comparison.results import Setting, Trained
 
@@ -108,10 +108,10 @@ class Training:
         """Return the name under which the result of a job is kept; empty where none is."""
         if self._finished is None:
             return ""
-        problem, part = self._problem, job.part
+        problem, part, one = self._problem, job.part, self._methods[job.method]
         return key_of(
-            self._methods[job.method], problem.config, part.train, part.test, part.seeds, job.settings, job.epochs,
-            problem.shuffle_seed,
+            one.name if one in METHODS else one, problem.config, part.train, part.test, part.seeds, job.settings,
+            job.epochs, problem.shuffle_seed,
         )  # fmt: skip
 
     def _load(self, key: str) -> Trained | None:
