@@ -18,7 +18,7 @@ LIMITS = {
 def test_the_bits_and_the_instructions_of_a_weight(arch, record_property):
     cost = mps2.loop_cost(arch)
     print(f"{arch}: {cost}")
-    record_property("cost", cost)
+    record_property("cost", str(cost))
     assert cost.crc == mps2.host_crc()
     for found, most in zip((cost.forward, cost.frozen, cost.update, cost.backward), LIMITS[arch], strict=True):
         assert 1 < found <= most
