@@ -27,6 +27,10 @@ def command() -> None:
 
     Only weights travel. The boards' weights are averaged, and every board learns on from the average. Needs Flower:
     pip install 'tpsgd[fleet]'.
+
+    \b
+    Example:
+      tpsgd-host fleet run --data data.csv --by speaker
     """
 
 
