@@ -44,7 +44,7 @@ def run(words):
     import test_newclass
     import test_prototypes
     import test_selftest
-    import test_tape
+    import test_tape_heap
 
     from tpsgd import runtime
 
@@ -52,7 +52,7 @@ def run(words):
     say("running on " + runtime.machine())
     suites = (
         test_frontends, test_golden, test_learner, test_lesson, test_newclass, test_prototypes, test_selftest,
-        test_tape,
+        test_tape_heap,
     )  # fmt: skip
     for suite in suites:
         for name in sorted(dir(suite)):
