@@ -62,11 +62,15 @@ class EmulatedBoard(EmulatorProcess):
         self.write(name, path.read_bytes())
 
     def _open(self) -> None:
-        """Interrupt the running program and enter the raw REPL.
+        """Start the board and enter the raw REPL."""
+        self._send(self._first)
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Interrupt the running program, if there is one, and enter the raw REPL.
 
         On a loaded machine the board answers late: it then answers every try, and the last answer counts.
         """
-        self._send(self._first)
         for _ in range(60):
             self._send(b"\r\x03\x03\r\x01")
             if self._wait(b"raw REPL; CTRL-B to exit\r\n>", 2):
