@@ -10,7 +10,8 @@
 # viper   the port has the native emitter (ESP32, RP2, STM32, nRF, SAMD)
 # thumb   the port has the inline assembler for Cortex-M (RP2040, RP2350 on ARM, STM32, nRF, SAMD)
 #
-# An engine that the port cannot have does not compile, so it must be left out.
+# An engine that the port cannot have does not compile, so it must be left out. Native modules cannot be frozen: a board
+# checks a module's file before it loads it (docs/BOARDS.md).
 options.defaults(viper=True, thumb=False)
 
 metadata(description="Networks that train themselves, in integers", version="0.1.0", license="MIT")

@@ -324,6 +324,8 @@ class Learner:
         if self._answer:
             self._answer.close()
             self._answer = None
+        if hasattr(k, "settle"):  # it has dropped what builds a network
+            k = runtime.engine(k.NUMBER)
         with open(self._path, "rb") as file:
             self._build(file, Model(file), k)
         self.network.sample[:] = sample

@@ -56,11 +56,12 @@ def test_the_interpreter_trains_with_the_module(interpreter, tmp_path):
     shutil.copytree(DEVICE, tmp_path / "device" / "tpsgd")
     shutil.copytree(SHARED, tmp_path / "tests" / "shared")
     (tmp_path / "device/tpsgd/native_x64.mpy").write_bytes(build("x64"))
-    command = [interpreter, str(tmp_path / "tests/shared/run.py"), "native", "every_engine"]
+    command = [interpreter, str(tmp_path / "tests/shared/run.py"), "native", "every_engine", "a_class_more"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout
     assert "passed  test_golden_native" in done.stdout
     assert "passed  test_native_allocates_nothing" in done.stdout
+    assert "passed  test_a_class_more_keeps_what_was_taught" in done.stdout  # it builds a network again
 
 
 #: Loads files that are damaged or for other chips; the interpreter would take some of them for code.

@@ -20,7 +20,8 @@ KERNELS = (
 )  # fmt: skip
 
 
-if hasattr(time, "time_ns") and sys.platform in ("linux", "darwin"):  # finer
+if hasattr(time, "time_ns") and sys.platform in ("linux", "darwin"):  # finer, but still whole microseconds
+    REPEATS = 10
 
     def now():
         """Return microseconds."""
@@ -31,6 +32,7 @@ if hasattr(time, "time_ns") and sys.platform in ("linux", "darwin"):  # finer
         return now() - begun
 
 else:
+    REPEATS = 1
     now = time.ticks_us
 
     def since(begun):
@@ -88,7 +90,7 @@ def median(values):
 
 
 def steps(net, count, timed=None):
-    """Return the microseconds of each of ``count`` training steps; with a timed engine, of the kernels in it."""
+    """Return the microseconds of ``count`` steps, each the mean of REPEATS; with a timed engine, of its kernels."""
     found = []
     for i in range(count):
         net.sample[: net.size] = sample(i, net.size)
@@ -96,9 +98,12 @@ def steps(net, count, timed=None):
         if timed:
             timed.spent = timed.calls = 0
         begun = now()
-        net.train(i % net.classes)
+        for _ in range(REPEATS):
+            net.train(i % net.classes)
         spent = since(begun)
-        found.append(max(0, timed.spent - timed.each * timed.calls) if timed else spent)
+        if timed:
+            spent = max(0, timed.spent - timed.each * timed.calls)
+        found.append(spent / REPEATS)
     return found
 
 

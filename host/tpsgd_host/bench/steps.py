@@ -18,7 +18,10 @@ from tpsgd_host.boards.virtual import find_interpreter, interpreter_mpy
 from tpsgd_host.errors import BoardError
 from tpsgd_host.flashing.mpy import MpyFormat, package_files
 from tpsgd_host.flashing.virtual import virtual_files
+from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import Model
+from tpsgd_host.model.parsing import parse_config
+from tpsgd_host.tasks.task import load_task
 
 PROGRAM = "step_board.py"
 
@@ -62,13 +65,19 @@ class Step:
 def measure_steps(tell: Callable[[str], None] = lambda text: None) -> list[Step]:
     """Measure all networks on all engines and boards that are here; ``tell`` gets what is being measured."""
     models = [network(), *(hearing_model(name) for name in NETWORKS)]
-    found = [step for model in models for step in steps_of_virtual(model, tell)]
+    found = [step for model in (*models, gesture()) for step in steps_of_virtual(model, tell)]
     for where, lack, Chip in (("RP2040", rp2040.missing(), rp2040.RP2040), ("ESP32", esp32.missing(), esp32.ESP32)):
         if lack is None:
             with Chip() as board:
                 _copy(board)
                 found += [step for model in models for step in _emulated(where, board, model, tell)]
     return found
+
+
+def gesture() -> Model:
+    """Return the network of the task gesture-rnn: only for the virtual board, since emulators take minutes."""
+    task = load_task("gesture-rnn", None)
+    return build_model(parse_config(task.toml, "gesture-rnn.toml"), task.train)
 
 
 def _copy(board: EmulatedBoard) -> None:

@@ -20,9 +20,10 @@ from tpsgd_host.boards.virtual import find_interpreter, interpreter_mpy
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import BoardError, DependencyError
-from tpsgd_host.flashing.mpy import MpyFormat
+from tpsgd_host.flashing.mpy import MpyFormat, native_module
 from tpsgd_host.flashing.virtual import virtual_files
 from tpsgd_host.model.modelfile import Layer, Model, initial_weights
+from tpsgd_host.native.build import TARGETS, compiler
 from tpsgd_host.training.executor import Records
 from tpsgd_host.training.simulator import Engine, Simulator
 
@@ -78,8 +79,15 @@ def network(sizes: tuple[int, ...] = SIZES) -> Model:
 
 def measure() -> list[Timing]:
     """Time all available engines in turn: C as the reference, the virtual board's, the host's."""
-    timings = [yardstick()] if shutil.which("cc") else []
+    module = native_module(MpyFormat.of(interpreter_mpy()))
+    timings = []
+    if shutil.which("cc"):
+        timings.append(yardstick("C -O2, scalar", FLAGS))
+        if module and compiler("x64"):  # the same C, called from C
+            timings.append(yardstick("C as in the module", ("-std=c99", *TARGETS["x64"].flags)))
     timings += [on_board("plain", 100), on_board("viper", 3000)]
+    if module:
+        timings.append(on_board("native", 1000))
     timings.append(on_host("np", 1000))
     try:
         timings.append(on_host("c", 20000))
@@ -88,8 +96,8 @@ def measure() -> list[Timing]:
     return timings
 
 
-def yardstick() -> Timing:
-    """Compile the trainer in C as a plain program and time it."""
+def yardstick(where: str, flags: tuple[str, ...]) -> Timing:
+    """Compile the trainer in C as a plain program with ``flags``, and time it; ``where``: what to call it."""
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
         folder = Path(place)
         native = "tpsgd_host.native"
@@ -97,14 +105,14 @@ def yardstick() -> Timing:
             (folder / name).write_bytes((resources.files(package) / name).read_bytes())
         try:
             subprocess.run(
-                ["cc", *FLAGS, "yardstick.c", "-o", "yardstick"], cwd=folder, check=True, capture_output=True
+                ["cc", *flags, "yardstick.c", "-o", "yardstick"], cwd=folder, check=True, capture_output=True
             )
-            arguments = [str(v) for v in (*MATRIX, 20000)]
+            arguments = [str(v) for v in (*MATRIX, 1000)]
             done = subprocess.run([folder / "yardstick", *arguments], check=True, capture_output=True, text=True)
         except subprocess.CalledProcessError as error:
             raise DependencyError(f"the C compiler failed: {error.stderr[-200:]}", "see cc --version") from error
     forward, update, step = (float(v) for v in done.stdout.split())
-    return Timing("C -O2, scalar", "-", forward, update, step)
+    return Timing(where, "-", forward, update, step)
 
 
 def on_board(engine: str, steps: int) -> Timing:

@@ -12,6 +12,7 @@ import pytest
 import tpsgd
 import tpsgd_host
 from tpsgd_host.flashing.mpy import mpy_cross
+from tpsgd_host.native.build import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[3]
 DEVICE = ROOT / "device"
@@ -20,6 +21,8 @@ MODULES = {f"tpsgd/{path.name}" for path in (DEVICE / "tpsgd").glob("*.py")}
 THUMB = {"tpsgd/distance_thumb.py", "tpsgd/kernels_thumb.py"}
 VIPER = {f"tpsgd/{name}_viper.py" for name in ("adpcm", "distance", "kernels", "logmel", "narrow", "variation")}
 ENGINES = THUMB | VIPER
+#: A board that mip installs to has one of these. The virtual board gets its module from `flash`.
+CHIPS = [arch for arch in SHIPPED if arch != "x64"]
 
 
 def package():
@@ -32,6 +35,18 @@ def test_package_json_lists_the_tree():
     assert set(listed) == MODULES, "package.json and device/tpsgd differ: bring package.json along"
     assert all((ROOT / source).is_file() and source == f"device/{target}" for target, source in listed.items())
     assert package()["version"] == tpsgd.__version__
+
+
+@pytest.mark.parametrize("arch", CHIPS)
+def test_each_chip_has_a_package_file_for_its_native_module(arch):
+    said = json.loads((DEVICE / f"native_{arch}.json").read_text())
+    assert said == {"version": tpsgd.__version__, "deps": [], "urls": [[f"tpsgd/native_{arch}.mpy"] * 2]}
+    assert (DEVICE / said["urls"][0][1]).is_file()
+    assert f"`{arch}`" in (ROOT / "docs" / "BOARDS.md").read_text(), "BOARDS.md says which boards have which module"
+
+
+def test_no_other_package_file_lies_beside_the_package():
+    assert {path.name for path in DEVICE.glob("*.json")} == {f"native_{arch}.json" for arch in CHIPS}
 
 
 def test_the_installed_version_is_the_sources():
@@ -92,10 +107,14 @@ def test_what_is_frozen_compiles_for_the_boards_it_is_for(tmp_path, arch, option
 def test_mip_installs_the_package(terminal_board):
     install = ["connect", terminal_board.path, "mip", "install", "--no-mpy", "--target", "/lib"]
     install[-1] = str(terminal_board.folder / "lib")  # the unix port's / is this machine's
-    command = [sys.executable, "-m", "mpremote", *install, str(ROOT / "package.json")]
+    packages = [str(ROOT / "package.json"), str(DEVICE / "native_armv7m.json")]
+    command = [sys.executable, "-m", "mpremote", *install, *packages]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     there = {path.relative_to(terminal_board.folder / "lib").as_posix() for path in terminal_board.folder.rglob("*.py")}
     assert there == MODULES
     for name in MODULES:
         assert (terminal_board.folder / "lib" / name).read_bytes() == (DEVICE / name).read_bytes()
+    module = terminal_board.folder / "lib" / "tpsgd" / "native_armv7m.mpy"
+    assert module.read_bytes() == (DEVICE / "tpsgd" / module.name).read_bytes()
+    assert list(terminal_board.folder.rglob("*.mpy")) == [module]
