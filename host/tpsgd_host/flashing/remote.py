@@ -17,6 +17,9 @@ from tpsgd_host.link.session import Session
 #: Ctrl-C twice, Ctrl-B for the friendly REPL, Ctrl-D: the board restarts, boot.py and main.py included.
 RESTART = b"\r\x03\x03\r\x02\r\x04"
 
+#: Seconds that a file may take to be copied; an emulated ESP32 took ten.
+FILE_WITHIN = 20
+
 #: Seconds for a device program to answer when a host has left its session open, so that it waits for frames.
 ANSWER = 0.45
 
@@ -90,7 +93,7 @@ class Remote:
             if text.startswith("cp "):
                 on_file(text.rpartition(":")[2])
 
-        text = run(self.put_command(files, program), timeout=600, on_line=line)
+        text = run(self.put_command(files, program), timeout=max(600, FILE_WITHIN * len(files)), on_line=line)
         digests = [word for word in text.split() if len(word) == 64 and set(word) <= set("0123456789abcdef")]
         if len(digests) != len(files):
             raise BoardError(f"the board gave {len(digests)} hashes for {len(files)} files", "run the command again")
