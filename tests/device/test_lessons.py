@@ -1,6 +1,8 @@
 """Lessons and tapes on an emulated RP2040 and an emulated ESP32, end to end over their consoles.
 
 You bring the emulators, see ``tpsgd_host/bench/emulated``. A chip takes a minute or two.
+
+The ESP32's have not passed yet: it lists the files of its prepared flash, and does not return from importing one.
 """
 
 from contextlib import contextmanager
