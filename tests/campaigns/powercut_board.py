@@ -7,24 +7,10 @@ left erased), checkpoints written before, a model file.
 import sys
 
 import vfs
-from powercut_device import BLOCKS, PLACE, Device, cut_everywhere, make, mount
+from powercut_device import BLOCKS, Device, cut_everywhere, make, mount, restart
+from powercut_server import server
 
-from tpsgd.frames import Frames
-from tpsgd.serve import RefusedError, Server
-
-
-class Nobody:
-    """The host, which is not there."""
-
-    def write(self, data):
-        pass
-
-
-def server():
-    """Return the device program, its network as a start-up finds it."""
-    found = Server(Frames(None, Nobody()), None, 240, PLACE)
-    found.load(1)
-    return found
+from tpsgd.serve import RefusedError
 
 
 def learn(board, steps):
@@ -39,8 +25,7 @@ def learn(board, steps):
 def cut(before, at, how):
     """Cut the power at write ``at`` of a checkpoint; return what the next start-up found, None where it was whole.
 
-    ``refused``: on FAT a directory or the table of clusters may be in the block that was erased. What the device
-    program finds then is refused with the reason; it never takes part of a file for the whole.
+    ``refused``: the device program says why; it never takes part of a file for the whole.
     """
     device = Device(bytearray(before), size)
     mount(device, KIND)
@@ -53,13 +38,8 @@ def cut(before, at, how):
     board._save()
     done = device.left != -2
     assert done == (not board.failed)
-    device.dead = True
-    try:
-        mount(Device(bytearray(device.data), size), KIND)
-        after = server()
-    except (OSError, RefusedError):
-        if KIND != "fat" or how != "erased":
-            raise
+    after = restart(device, KIND, server, (OSError, RefusedError))
+    if after is None:
         return "refused"
     found = after.network.crc(), after.applied
     states = (new,) if done else (new, known)

@@ -3,7 +3,7 @@
 import sys
 
 import vfs
-from powercut_device import BLOCKS, PLACE, Device, cut_everywhere, make, mount
+from powercut_device import BLOCKS, PLACE, Device, cut_everywhere, make, mount, restart
 
 from tpsgd import Learner
 
@@ -39,13 +39,8 @@ def cut(at):
     except OSError:
         assert device.left == -2
     done = device.left != -2
-    device.dead = True
-    try:
-        mount(Device(bytearray(device.data), size), KIND)
-        after = learner()
-    except (OSError, ValueError):
-        if KIND != "fat" or how != "erased":
-            raise
+    after = restart(device, KIND, learner, (OSError, ValueError))
+    if after is None:
         return "refused"
     found = state(after)
     states = (new,) if done else (new, known)

@@ -84,6 +84,21 @@ def mount(device, name):
     vfs.mount(kind_of(name)(device), "/ram")
 
 
+def restart(device, name, begin, refusals):
+    """Switch the power on again; return what ``begin()`` finds, None where it is refused.
+
+    Only FAT may be: a directory or the table of clusters may be in the block that a cut left erased.
+    """
+    device.dead = True
+    try:
+        mount(Device(bytearray(device.data), device.size), name)
+        return begin()
+    except refusals:
+        if name != "fat" or device.how != "erased":
+            raise
+        return None
+
+
 def cut_everywhere(cut, old):
     """Cut at write after write until ``cut(at)`` returns None, for all of it was written; print what was found.
 

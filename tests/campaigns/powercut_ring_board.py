@@ -7,7 +7,7 @@ before the cut or, whole, what was being saved; never a part, and never nothing.
 import sys
 
 import vfs
-from powercut_device import BLOCKS, PLACE, Device, cut_everywhere, make, mount
+from powercut_device import BLOCKS, PLACE, Device, cut_everywhere, make, mount, restart
 
 from tpsgd import Learner
 
@@ -51,13 +51,8 @@ def cut(at):
     except OSError:
         assert device.left == -2
     done = device.left != -2
-    device.dead = True
-    try:
-        mount(Device(bytearray(device.data), size), KIND)
-        after = learner()
-    except (OSError, ValueError):
-        if KIND != "fat" or how != "erased":
-            raise
+    after = restart(device, KIND, learner, (OSError, ValueError))
+    if after is None:
         return "refused"
     found = kept(after)
     states = (new,) if done else (new, known)

@@ -7,25 +7,11 @@ import struct
 import sys
 
 import vfs
-from powercut_device import BLOCKS, PLACE, Device, cut_everywhere, make, mount
+from powercut_device import BLOCKS, Device, cut_everywhere, make, mount, restart
+from powercut_server import server
 
 from tpsgd import incoming
-from tpsgd.frames import Frames
-from tpsgd.serve import RefusedError, Server
-
-
-class Nobody:
-    """The host, which does not hear."""
-
-    def write(self, data):
-        pass
-
-
-def server():
-    """Return the device program, its network as a start-up finds it."""
-    found = Server(Frames(None, Nobody()), None, 240, PLACE)
-    found.load(1)
-    return found
+from tpsgd.serve import RefusedError
 
 
 def ask(board, kind, payload):
@@ -77,13 +63,8 @@ def cut(before, at, how):
         assert device.left == -2
         assert (board.network.crc(), board.network.seen) == known
     done = device.left != -2
-    device.dead = True
-    try:
-        mount(Device(bytearray(device.data), size), KIND)
-        after = server()
-    except (OSError, RefusedError):
-        if KIND != "fat" or how != "erased":
-            raise
+    after = restart(device, KIND, server, (OSError, RefusedError))
+    if after is None:
         return "refused"
     found = after.network.crc(), after.network.seen
     states = (new,) if done else (new, known)

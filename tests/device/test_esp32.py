@@ -82,7 +82,7 @@ cases.model_bytes = lambda case: case
 def board():
     """A board with the trainer, compiled for it, and what measures."""
     with esp32.ESP32() as board:
-        hearing.copy_trainer(board)
+        hearing.prepare(board)
         counts.prepare(board)
         yield board
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
 
 from tpsgd_host.bench.emulated import esp32, rp2040
 from tpsgd_host.bench.emulated.board import EmulatedBoard
-from tpsgd_host.boards.virtual import find_interpreter
+from tpsgd_host.bench.emulated.trainer import copy_trainer
+from tpsgd_host.bench.programs import run_there, virtual_folder
 from tpsgd_host.data.frontend import LogMel
 from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import BoardError
-from tpsgd_host.flashing.mpy import MpyFormat, package_files
-from tpsgd_host.flashing.virtual import virtual_files
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.model.parsing import parse_config
@@ -134,7 +129,7 @@ def measure_hearing(tell: Callable[[str], None] = lambda text: None) -> list[Hea
     ]
     if rp2040.missing() is None:
         with rp2040.RP2040() as board:
-            copy_trainer(board)
+            prepare(board)
             found += [
                 _hearing("RP2040", engine, name, "cycles", rp2040.HERTZ, on_emulated(board), tell)
                 for name in NETWORKS
@@ -142,7 +137,7 @@ def measure_hearing(tell: Callable[[str], None] = lambda text: None) -> list[Hea
             ]
     if esp32.missing() is None:
         with esp32.ESP32() as board:
-            copy_trainer(board)
+            prepare(board)
             found += [
                 _hearing("ESP32", "viper", name, "instructions", 0, on_emulated(board), tell) for name in NETWORKS
             ]
@@ -165,17 +160,11 @@ def _hearing(
     )
 
 
-def copy_trainer(board: EmulatedBoard, program: str = PROGRAM, away: tuple[str, ...] = AWAY) -> None:
-    """Write the trainer and the program that measures to a board, compiled for it, without the modules ``away``."""
-    number = int(board.run("import sys\nprint(sys.implementation._mpy)"))
-    board.make_folder("tpsgd")
-    for path, data in package_files(MpyFormat.of(number)).items():
-        if Path(path).stem not in away:
-            board.write(path, data)
-    board.write(program, program_bytes(program))
+def prepare(board: EmulatedBoard) -> None:
+    """Write the trainer and the program that measures to a board."""
+    copy_trainer(board, PROGRAM, AWAY)
     # An ESP32 has little memory for machine code, and its heap grows into that: code goes first.
-    code = [f"tpsgd.{name}" for name in ("kernels_viper", "logmel_viper") if name not in away]
-    board.run(f"import gc, {', '.join(code)}\ngc.collect()")
+    board.run("import gc, tpsgd.kernels_viper, tpsgd.logmel_viper\ngc.collect()")
 
 
 def on_emulated(board: EmulatedBoard) -> Callable[[Model, str], list[int]]:
@@ -190,24 +179,8 @@ def on_emulated(board: EmulatedBoard) -> Callable[[Model, str], list[int]]:
 
 
 def _on_virtual(model: Model, engine: str) -> list[int]:
-    with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
-        folder = Path(place)
-        (folder / "tpsgd").mkdir()
-        for name, data in virtual_files(model, None).items():
-            (folder / name).write_bytes(data)
-        (folder / PROGRAM).write_bytes(program_bytes(PROGRAM))
-        done = subprocess.run(
-            [find_interpreter(), PROGRAM, "model.tpsgd", engine],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    with virtual_folder(model, PROGRAM, None) as folder:
+        done = run_there(folder, PROGRAM, "model.tpsgd", engine)
     if done.returncode:
         raise BoardError(f"the bench program failed on engine {engine}: {done.stderr.strip()[-200:]}")
     return [int(part) for part in done.stdout.split()]
-
-
-def program_bytes(name: str) -> bytes:
-    """Return a program of this package that runs on boards."""
-    return (resources.files("tpsgd_host.bench") / name).read_bytes()

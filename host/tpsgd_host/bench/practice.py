@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from tpsgd_host.bench.emulated import rp2040
 from tpsgd_host.bench.emulated.board import EmulatedBoard
-from tpsgd_host.bench.hearing import CLASSES, NETWORKS, copy_trainer, hearing_model, program_bytes
-from tpsgd_host.boards.virtual import find_interpreter
+from tpsgd_host.bench.emulated.trainer import copy_trainer
+from tpsgd_host.bench.hearing import CLASSES, NETWORKS, hearing_model
+from tpsgd_host.bench.programs import run_there, virtual_folder
 from tpsgd_host.errors import BoardError
-from tpsgd_host.flashing.virtual import virtual_files
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.model.prototypes import WAYS, Prototypes
 from tpsgd_host.model.surgery import with_learning, with_shifts
@@ -79,6 +76,7 @@ def measure_practice(count: int, tell: Callable[[str], None] = lambda text: None
     if rp2040.missing() is None:
         with rp2040.RP2040() as board:
             copy_trainer(board, PROGRAM, AWAY)
+            board.run("import gc, tpsgd.kernels_viper\ngc.collect()")
             found += _measured("RP2040", "thumb", count, _on_emulated(board), tell)
     return found
 
@@ -110,19 +108,8 @@ def _on_emulated(board: EmulatedBoard) -> Callable[[Model, str, int], list[int]]
 
 
 def _on_virtual(model: Model, engine: str, count: int) -> list[int]:
-    with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
-        folder = Path(place)
-        (folder / "tpsgd").mkdir()
-        for name, data in virtual_files(model, None).items():
-            (folder / name).write_bytes(data)
-        (folder / PROGRAM).write_bytes(program_bytes(PROGRAM))
-        done = subprocess.run(
-            [find_interpreter(), PROGRAM, "model.tpsgd", engine, str(count)],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    with virtual_folder(model, PROGRAM, None) as folder:
+        done = run_there(folder, PROGRAM, "model.tpsgd", engine, str(count))
     if done.returncode:
         raise BoardError(f"the bench program failed on engine {engine}: {done.stderr.strip()[-200:]}")
     return [int(part) for part in done.stdout.split()]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 
 from tpsgd_host.bench.emulated import esp32, rp2040
 from tpsgd_host.bench.emulated.board import EmulatedBoard
+from tpsgd_host.bench.emulated.trainer import copy_trainer
 from tpsgd_host.bench.hearing import hearing_model
+from tpsgd_host.bench.programs import run_there, virtual_folder
 from tpsgd_host.bench.timing import network
-from tpsgd_host.boards.virtual import find_interpreter, interpreter_mpy
+from tpsgd_host.boards.virtual import interpreter_mpy
 from tpsgd_host.errors import BoardError
-from tpsgd_host.flashing.mpy import MpyFormat, package_files
-from tpsgd_host.flashing.virtual import virtual_files
+from tpsgd_host.flashing.mpy import MpyFormat
 from tpsgd_host.model.modelfile import Model
 
 PROGRAM = "start_board.py"
@@ -91,29 +89,17 @@ def measure_start(tell: Callable[[str], None] = lambda text: None) -> list[Start
 
 def _on_emulated(where: str, board: EmulatedBoard, model: Model) -> Start:
     """Copy a model, and what starting with it takes, to a board, and start it."""
-    number = int(board.run("import sys\nprint(sys.implementation._mpy)"))
-    board.make_folder("tpsgd")
-    for path, data in package_files(MpyFormat.of(number)).items():
-        if Path(path).stem not in AWAY:
-            board.write(path, data)
+    copy_trainer(board, PROGRAM, AWAY)
     board.write("model.tpsgd", model.to_bytes())
-    board.write(PROGRAM, _program())
     return _read(where, model, ".mpy", board.run(f"import gc\ngc.collect()\nimport {Path(PROGRAM).stem}", 600))
 
 
 def _on_virtual(model: Model, wanted: MpyFormat | None) -> Start:
-    with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
-        folder = Path(place)
-        (folder / "tpsgd").mkdir()
-        files = virtual_files(model, wanted)
-        for name, data in files.items():
-            (folder / name).write_bytes(data)
-        (folder / PROGRAM).write_bytes(_program())
-        command = [find_interpreter(), "-X", "heapsize=256k", PROGRAM]
-        done = [subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False) for _ in range(STARTS)]
+    with virtual_folder(model, PROGRAM, wanted) as folder:
+        form = ".mpy" if (folder / "tpsgd" / "serve.mpy").exists() else ".py"
+        done = [run_there(folder, "-X", "heapsize=256k", PROGRAM) for _ in range(STARTS)]
     if error := done[0].stderr.strip():
         raise BoardError(f"the bench program failed: {error[-200:]}")
-    form = ".mpy" if any(name.startswith("tpsgd/serve.m") for name in files) else ".py"
     starts = [_read("virtual", model, form, one.stdout) for one in done]
     parts = [min(part, key=lambda one: one.seconds) for part in zip(*(s.parts for s in starts), strict=True)]
     return replace(starts[0], parts=tuple(parts))
@@ -128,7 +114,3 @@ def _read(where: str, model: Model, form: str, printed: str) -> Start:
         parts.append(Part(name, int(spent) / 1e6, int(heap)))
     engine, *modules = last.split()
     return Start(where, engine, model.shape, form, tuple(parts), tuple(modules))
-
-
-def _program() -> bytes:
-    return (resources.files("tpsgd_host.bench") / PROGRAM).read_bytes()

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 
 from tpsgd_host.bench.emulated import esp32, rp2040
 from tpsgd_host.bench.emulated.board import EmulatedBoard
+from tpsgd_host.bench.emulated.trainer import copy_trainer
 from tpsgd_host.bench.hearing import NETWORKS, hearing_model
+from tpsgd_host.bench.programs import run_there, virtual_folder
 from tpsgd_host.bench.starting import AWAY
 from tpsgd_host.bench.timing import network
-from tpsgd_host.boards.virtual import find_interpreter, interpreter_mpy
+from tpsgd_host.boards.virtual import interpreter_mpy
 from tpsgd_host.errors import BoardError
-from tpsgd_host.flashing.mpy import MpyFormat, package_files
-from tpsgd_host.flashing.virtual import virtual_files
+from tpsgd_host.flashing.mpy import MpyFormat
 from tpsgd_host.model.build import build_model
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.model.parsing import parse_config
@@ -82,12 +79,7 @@ def gesture() -> Model:
 
 def _copy(board: EmulatedBoard) -> None:
     """Write the trainer, and the program that measures, to a board."""
-    number = int(board.run("import sys\nprint(sys.implementation._mpy)"))
-    board.make_folder("tpsgd")
-    for path, data in package_files(MpyFormat.of(number)).items():
-        if Path(path).stem not in AWAY or Path(path).stem == "temporal":
-            board.write(path, data)
-    board.write(PROGRAM, _program())
+    copy_trainer(board, PROGRAM, tuple(name for name in AWAY if name != "temporal"))
 
 
 def _emulated(where: str, board: EmulatedBoard, model: Model, tell: Callable[[str], None]) -> Iterator[Step]:
@@ -110,16 +102,10 @@ gc.collect()
 
 def steps_of_virtual(model: Model, tell: Callable[[str], None]) -> Iterator[Step]:
     """Yield what a step of a model costs on the virtual board's engines."""
-    with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
-        folder = Path(place)
-        (folder / "tpsgd").mkdir()
-        for name, data in virtual_files(model, MpyFormat.of(interpreter_mpy())).items():
-            (folder / name).write_bytes(data)
-        (folder / PROGRAM).write_bytes(_program())
+    with virtual_folder(model, PROGRAM, MpyFormat.of(interpreter_mpy())) as folder:
         for engine in ENGINES["virtual"]:
             tell(f"virtual, {engine}: {model.shape}")
-            command = [find_interpreter(), PROGRAM, "model.tpsgd", engine, str(VIRTUAL_SAMPLES)]
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            done = run_there(folder, PROGRAM, "model.tpsgd", engine, str(VIRTUAL_SAMPLES))
             said = (done.stdout + done.stderr).strip()
             if done.returncode == 0:
                 yield _step("virtual", engine, model, done.stdout.splitlines()[-1])
@@ -132,7 +118,3 @@ def _step(where: str, engine: str, model: Model, printed: str) -> Step:
     step, kernels, link = [round(float(part) * PER_MICROSECOND[where]) for part in printed.split()]
     kernels = min(step, kernels)
     return Step(where, engine, model.shape, UNITS[where], kernels, step - kernels, link)
-
-
-def _program() -> bytes:
-    return (resources.files("tpsgd_host.bench") / PROGRAM).read_bytes()

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tpsgd_host.boards.virtual import find_interpreter, interpreter_mpy
+from tpsgd_host.bench.programs import run_there, virtual_folder
+from tpsgd_host.boards.virtual import interpreter_mpy
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import BoardError, DependencyError
 from tpsgd_host.flashing.mpy import MpyFormat, native_module
-from tpsgd_host.flashing.virtual import virtual_files
 from tpsgd_host.model.modelfile import Layer, Model, initial_weights
 from tpsgd_host.native.build import TARGETS, compiler
 from tpsgd_host.training.executor import Records
@@ -30,6 +30,8 @@ from tpsgd_host.training.simulator import Engine, Simulator
 SIZES = (60, 32, 16, 6)
 MATRIX = (32, 61)
 ROUNDS = 5
+
+PROGRAM = "board.py"
 
 #: Compiler flags for the reference: those of a plain C firmware, without SIMD, because the chips have none.
 FLAGS = ("-std=c99", "-O2", "-fno-tree-vectorize")
@@ -118,16 +120,8 @@ def yardstick(where: str, flags: tuple[str, ...]) -> Timing:
 def on_board(engine: str, steps: int) -> Timing:
     """Run ``bench/board.py`` with the device package in MicroPython's unix port."""
     model = network()
-    with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
-        folder = Path(place)
-        (folder / "tpsgd").mkdir()
-        for name, data in virtual_files(model, MpyFormat.of(interpreter_mpy())).items():
-            (folder / name).write_bytes(data)
-        (folder / "board.py").write_bytes((resources.files("tpsgd_host.bench") / "board.py").read_bytes())
-        done = subprocess.run(
-            [find_interpreter(), "board.py", "model.tpsgd", engine, *(str(v) for v in (steps, *MATRIX))],
-            cwd=folder, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+    with virtual_folder(model, PROGRAM, MpyFormat.of(interpreter_mpy())) as folder:
+        done = run_there(folder, PROGRAM, "model.tpsgd", engine, *(str(v) for v in (steps, *MATRIX)))
     try:
         forward, update, step, heap, crc = done.stdout.split()
     except ValueError:
