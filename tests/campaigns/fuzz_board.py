@@ -351,27 +351,39 @@ def reads(data):
     return True
 
 
-def model_files(count, seed, place, models):
-    """Give mutated model files to the device: what it takes it can train, or has no room for."""
-    k = runtime.engine()
-    taken = trained = 0
+def used(count, seed, models, use):
+    """Give mutated model files to the device; return how many it took, and how many of them ``use(data, i)`` could use.
+
+    Not all are used: that takes as long as a thousand refusals.
+    """
+    taken = done = 0
     for i, data in model_mutants(Dice(seed), count, models):
         if not reads(data):
             continue
         taken += 1
         assert i % 2 or data in models, f"seed {seed}, file {i}: a damaged file was taken"
-        if trained * 20 > i:
-            continue  # the others take as long as a thousand refusals
+        if done * 20 <= i:
+            done += use(data, i)
+    return taken, done
+
+
+def model_files(count, seed, place, models):
+    """Give mutated model files to the device: what it takes it can train, or has no room for."""
+    k = runtime.engine()
+
+    def train(data, i):
         try:
             file = io.BytesIO(data)
             network = build(file, Model(file), k)
         except MemoryError:
-            continue
+            return False
         for j in range(len(network.sample) - 1):
             network.sample[j] = 1 + (i + j) % 255
         network.train(i % network.classes)
         assert 0 <= network.test() >> 8 < network.classes, f"seed {seed}, file {i}"
-        trained += 1
+        return True
+
+    taken, trained = used(count, seed, models, train)
     return f"{count} model files: {taken} well-formed, {trained} of them trained on {k.NAME}, all others refused"
 
 
@@ -410,19 +422,15 @@ def checkpoint_files(count, seed, place, models, judge=lambda data, taken: None)
 def prototypes(count, seed, place, models):
     """Give mutated model files with prototypes to the device: what it takes answers, is taught and practises."""
     k = runtime.engine()
-    taken = taught = 0
-    for i, data in model_mutants(Dice(seed), count, models):
-        if not reads(data):
-            continue
-        taken += 1
-        assert i % 2 or data in models, f"seed {seed}, file {i}: a damaged file was taken"
-        if taught * 20 > i:
-            continue
+
+    def teach(data, i):
         try:
             lesson(data, k, i)
         except MemoryError:
-            continue
-        taught += 1
+            return False
+        return True
+
+    taken, taught = used(count, seed, models, teach)
     return f"{count} model files with prototypes: {taken} well-formed, {taught} of them taught, all others refused"
 
 
