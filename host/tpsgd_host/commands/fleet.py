@@ -13,8 +13,9 @@ from tpsgd_host.commands.options import FILE, HeapType, Seconds, json_option
 from tpsgd_host.commands.project import data_here, model_here
 from tpsgd_host.console import Console
 from tpsgd_host.fleet.averaging import STRATEGIES
+from tpsgd_host.fleet.report import MODEL, PICTURE, FleetReport
 from tpsgd_host.fleet.rounds import Round
-from tpsgd_host.fleet.run import MODEL, OWN, PASSES, PICTURE, ROUNDS, FleetPlan, FleetReport, run
+from tpsgd_host.fleet.run import OWN, PASSES, ROUNDS, FleetPlan, run
 from tpsgd_host.names import listing
 from tpsgd_host.terminal import echo
 

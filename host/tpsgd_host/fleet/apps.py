@@ -6,8 +6,8 @@ Shapes: W trained weights.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
@@ -24,6 +24,8 @@ from tpsgd_host.model.modelfile import Model
 
 _WEIGHTS, _CONFIG, _FACTS, _COUNTS = "weights", "config", "facts", "counts"
 _BOARD_FAILED = 1  # the code of an error that a board's host reports
+_GREETING = 30.0  # seconds that a new board has to say who it is
+_LOOK = 0.5  # seconds between two looks for new boards
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ Drill = Callable[[Member, int, Vector], Vector]
 
 
 def client_app(
-    member_of: Callable[[Context], Member], model: Model, learning: Learning, work: Work, drill: Drill | None = None
+    member_of: Callable[[Context], Member], model: Model, learning: Learning, drill: Drill | None = None
 ) -> ClientApp:
     """Return the app of the boards.
 
@@ -80,11 +82,11 @@ def client_app(
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
-        member, number = member_of(context), int(message.content[_CONFIG]["round"])
+        member, number = member_of(context), _asked(message, "round")
         try:
-            learned = learning.learn(member, with_vector(model, _vector(message)), work.passes, number)
+            learned = learning.learn(member, with_vector(model, _vector(message)), _asked(message, "passes"), number)
         except TpsgdError as error:
-            return Message(Error(_BOARD_FAILED, f"{member.name}: {error.message}"), reply_to=message)
+            return _failed(message, member, error)
         after = trained_vector(learned)
         if drill is not None:
             after = drill(member, number, after)
@@ -94,7 +96,10 @@ def client_app(
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
         member, present = member_of(context), with_vector(model, _vector(message))
-        own = learning.learn(member, present, work.own, 1) if work.own else present
+        try:
+            own = learning.learn(member, present, _asked(message, "own"), 1)
+        except TpsgdError as error:
+            return _failed(message, member, error)
         counts = {
             "samples": len(member.train), "tests": len(member.test), "fleet": right(present, member.test),
             "own": right(own, member.test),
@@ -108,44 +113,59 @@ def client_app(
 class Averaging(Strategy):
     """Flower's loop of rounds with the averages of SPEC 6.
 
+    Boards may come, go and come back: a board is known by its name, so one that joins again takes its old place.
+
     Parameters
     ----------
     averager : Averager
     model : Model
     rounds : int
+    work : Work
     boards : int
         Boards to wait for before the first round.
+    wait : float
+        Seconds to wait for them at most.
+    on_board : callable
+        Called with the name of each board that joins.
     on_round : callable
         Called after each round.
+
+    Attributes
+    ----------
+    results : list of Result
+        What the boards say of the final weights, in the order of their names.
+    strangers : dict
+        Boards that are left out, and why.
     """
 
     def __init__(
-        self, averager: Averager, model: Model, rounds: int, boards: int, wait: float = 600.0,
-        on_round: Callable[[Averager], None] = lambda _: None,
+        self, averager: Averager, model: Model, rounds: int, work: Work, boards: int, *, wait: float = 0.0,
+        on_board: Callable[[str], None] = lambda _: None, on_round: Callable[[Averager], None] = lambda _: None,
     ) -> None:  # fmt: skip
-        self._averager, self._model, self._rounds, self._boards = averager, model, rounds, boards
-        self._wait, self._on_round = wait, on_round
-        self._names: dict[int, str] = {}
+        self._averager, self._model, self._rounds, self._work = averager, model, rounds, work
+        self._boards, self._wait, self._on_board, self._on_round = boards, wait, on_board, on_round
+        self._names: dict[int, str] = {}  # of the boards that take part, by node
+        self._greeted: set[int] = set()
+        self._here: set[int] = set()
+        self._patience = 0.0
         self._present = trained_vector(model)
-        self._asked: list[int] = []
         self._begun = 0.0
         self.results: list[Result] = []
         self.strangers: dict[str, str] = {}
 
+    @property
+    def names(self) -> list[str]:
+        """The boards that have joined."""
+        return sorted(self._names.values())
+
     def meet(self, grid: Grid, timeout: float) -> None:
         """Wait for the boards, and learn their names; those with another network are left out."""
+        self._patience = timeout
         until = time.monotonic() + self._wait
-        while len(nodes := sorted(grid.get_node_ids())) < self._boards and time.monotonic() < until:
-            time.sleep(1.0)
-        messages = [Message(RecordDict(), dst_node_id=node, message_type="query") for node in nodes]
-        for reply in grid.send_and_receive(messages, timeout=timeout):
-            if reply.has_error():
-                continue
-            facts, node = reply.content[_FACTS], reply.metadata.src_node_id
-            if int(facts["model"]) != self._model.crc:
-                self.strangers[str(facts["name"])] = f"it has model {int(facts['model']):08x}"
-            else:
-                self._names[node] = str(facts["name"])
+        self._greet(grid)
+        while len(self._names) < self._boards and time.monotonic() < until:
+            time.sleep(_LOOK)
+            self._greet(grid)
 
     def configure_train(
         self,
@@ -154,10 +174,13 @@ class Averaging(Strategy):
         config: ConfigRecord,
         grid: Grid,
     ) -> Iterable[Message]:
-        """Return the messages that begin a round."""
+        """Return the messages that begin a round; where no board is there, wait for one as long as for an answer."""
         self._begun = time.monotonic()
-        self._asked = sorted(self._names)
-        return self._messages(arrays, server_round, "train")
+        self._greet(grid)
+        while not self._here and time.monotonic() < self._begun + self._patience:
+            time.sleep(_LOOK)
+            self._greet(grid)
+        return self._messages(arrays, "train", {"round": server_round, "passes": self._work.passes})
 
     def aggregate_train(
         self,
@@ -165,18 +188,19 @@ class Averaging(Strategy):
         replies: Iterable[Message],
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Return the weights after a round."""
-        answers, lost = [], {}
+        answers = []
+        lost = {name: "not connected" for node, name in self._names.items() if node not in self._here}
         for reply in replies:
-            name = self._names.get(reply.metadata.src_node_id, str(reply.metadata.src_node_id))
+            name = self._names.get(reply.metadata.src_node_id)
+            if name is None:  # Flower's own word that a board is gone comes from no board
+                continue
             if reply.has_error():
                 lost[name] = _why(reply.error.reason)
             else:
                 # The name that the node gave when it was met counts, not the one that an answer claims.
-                facts = reply.content[_FACTS]
-                answers.append(Answer(name, _vector(reply), int(facts["samples"])))
-        asked = [self._names[node] for node in self._asked]
+                answers.append(Answer(name, _vector(reply), _number(reply, _FACTS, "samples")))
         seconds = time.monotonic() - self._begun
-        self._present = self._averager.next(self._present, asked, answers, lost, seconds)
+        self._present = self._averager.next(self._present, self.names, answers, lost, seconds)
         self._on_round(self._averager)
         return _record(self._present), None
 
@@ -188,7 +212,10 @@ class Averaging(Strategy):
         grid: Grid,
     ) -> Iterable[Message]:
         """Return the messages that ask for accuracies: after the last round."""
-        return self._messages(arrays, server_round, "evaluate") if server_round == self._rounds else []
+        if server_round < self._rounds:
+            return []
+        self._greet(grid)
+        return self._messages(arrays, "evaluate", {"own": self._work.own})
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         """Keep what the boards say of the final weights."""
@@ -208,9 +235,28 @@ class Averaging(Strategy):
         """The network with the present weights."""
         return with_vector(self._model, self._present)
 
-    def _messages(self, arrays: ArrayRecord, number: int, kind: str) -> list[Message]:
-        content = RecordDict({_WEIGHTS: arrays, _CONFIG: ConfigRecord({"round": number})})
-        return [Message(content, dst_node_id=node, message_type=kind) for node in sorted(self._names)]
+    def _greet(self, grid: Grid) -> None:
+        """Find who is there, and learn the names of those who are new."""
+        there = set(grid.get_node_ids())
+        new = sorted(there - self._greeted)
+        self._greeted.update(new)
+        messages = [Message(RecordDict(), dst_node_id=node, message_type="query") for node in new]
+        for reply in grid.send_and_receive(messages, timeout=min(self._patience, _GREETING)) if new else ():
+            if not reply.has_error():
+                self._take_in(reply.metadata.src_node_id, reply.content[_FACTS])
+        self._here = there & set(self._names)
+
+    def _take_in(self, node: int, facts: ConfigRecord) -> None:
+        name, crc = str(facts["name"]), int(facts["model"])
+        if crc != self._model.crc:
+            self.strangers[name] = f"it has model {crc:08x}"
+            return
+        self._names = {other: known for other, known in self._names.items() if known != name} | {node: name}
+        self._on_board(name)
+
+    def _messages(self, arrays: ArrayRecord, kind: str, config: dict[str, int]) -> list[Message]:
+        content = RecordDict({_WEIGHTS: arrays, _CONFIG: ConfigRecord(config)})
+        return [Message(content, dst_node_id=node, message_type=kind) for node in sorted(self._here)]
 
 
 def server_app(
@@ -233,44 +279,26 @@ def server_app(
     return app
 
 
-@dataclass
-class Drills:
-    """Faults to rehearse: boards whose gateways die, never answer or send garbage.
-
-    Attributes
-    ----------
-    dying : float
-        Share of the boards that die in each round, others each time.
-    silent, garbage : frozenset of str
-        Names of boards that never answer, and that send random weights.
-    wait : callable
-        Waits until the run is over.
-    """
-
-    dying: float = 0.0
-    silent: frozenset[str] = frozenset()
-    garbage: frozenset[str] = frozenset()
-    names: Sequence[str] = ()
-    seed: int = 1
-    wait: Callable[[], object] = field(default=lambda: None)
-
-    def __call__(self, member: Member, number: int, after: Vector) -> Vector:
-        """Return what a board answers in a round, if it does."""
-        if member.name in self.silent:
-            self.wait()
-        if member.name in self.garbage:
-            return np.random.default_rng((self.seed, number)).integers(256, 65536, len(after)).astype(np.uint16)
-        count = int(self.dying * len(self.names) + 0.5)
-        dead = np.random.default_rng((self.seed, number)).permutation(len(self.names))[:count]
-        if count and self.names.index(member.name) in dead:
-            raise ConnectionError("the gateway died (drill)")
-        return after
-
-
 def _why(reason: str) -> str:
     """Return what an error of Flower's says, without its type: ``<class 'X'>:<'words'>``."""
     _, found, words = reason.partition(":<'")
     return (words.removesuffix("'>") if found else reason).strip().splitlines()[-1][:200]
+
+
+def _failed(message: Message, member: Member, error: TpsgdError) -> Message:
+    return Message(Error(_BOARD_FAILED, f"{member.name}: {error.message}"), reply_to=message)
+
+
+def _asked(message: Message, name: str) -> int:
+    return int(message.content[_CONFIG][name])
+
+
+def _number(message: Message, record: str, name: str) -> int:
+    """Return a number that a board says, 0 where it says none."""
+    try:
+        return int(message.content[record][name])
+    except (KeyError, TypeError, ValueError):
+        return 0
 
 
 def _record(vector: Vector) -> ArrayRecord:

@@ -52,7 +52,7 @@ class Learning(Protocol):
     """Where a member's network learns."""
 
     def learn(self, member: Member, model: Model, passes: int, shuffle_seed: int) -> Model:
-        """Return a model that has learned a member's samples, from its own weights on."""
+        """Return a model that has learned a member's samples, from its own weights on; without a pass it has these."""
 
 
 class Simulated:
@@ -63,41 +63,68 @@ class Simulated:
         return learned(Simulator(model), model, member.train, passes, shuffle_seed)
 
 
-class OnBoards:
-    """Members learn on boards: weights are put on each, and read when it has learned.
+class OnBoard:
+    """The member learns on a board: weights are put on it, and read when it has learned.
 
     Parameters
     ----------
     base : Model
-        The model that was flashed, or is flashed on virtual boards.
-    place : Path
-        Below it each virtual board has a folder, its flash.
-    port : str
-        A serial port, or ``virtual``.
-    heap : int, optional
-        Of virtual boards, in bytes.
+        The model that was flashed.
+    port, folder, heap, baud
+        As for :func:`~tpsgd_host.boards.connect.connect`.
     """
 
-    def __init__(self, base: Model, place: Path, port: str = VIRTUAL, heap: int | None = None) -> None:
-        self._base, self._place, self._port, self._heap = base, place, port, heap
-        self._flashed: set[str] = set()
+    def __init__(
+        self, base: Model, port: str, folder: Path | None = None, heap: int | None = None, baud: int = 115200
+    ) -> None:
+        self._base, self._port, self._folder, self._heap, self._baud = base, port, folder, heap, baud
+
+    def check(self) -> None:
+        """Raise if the board does not answer, or has another model."""
+        with connect(self._port, folder=self._folder, heap=self._heap, baud=self._baud) as board:
+            board.require(self._base)
 
     def learn(self, member: Member, model: Model, passes: int, shuffle_seed: int) -> Model:
         """Return a model that has learned a member's samples, from its own weights on."""
-        flash = self._place / file_name(member.name, "board")
-        if self._port == VIRTUAL and member.name not in self._flashed:
-            flash_virtual(self._base, flash, self._heap, _ask, lambda *_: None)
-            self._flashed.add(member.name)
-        with connect(self._port, folder=flash) as board:
+        with connect(self._port, folder=self._folder, heap=self._heap, baud=self._baud) as board:
             board.require(self._base)
             board.put_weights(model)
             return learned(board, model, member.train, passes, shuffle_seed, fresh=False)
+
+
+class OnVirtualBoards:
+    """Each member learns on a virtual board of its own.
+
+    Parameters
+    ----------
+    base : Model
+        The model to flash.
+    place : Path
+        Below it each board has a folder, its flash.
+    heap : int, optional
+        Of each, in bytes.
+    """
+
+    def __init__(self, base: Model, place: Path, heap: int | None = None) -> None:
+        self._base, self._place, self._heap = base, place, heap
+        self._boards: dict[str, OnBoard] = {}
+
+    def learn(self, member: Member, model: Model, passes: int, shuffle_seed: int) -> Model:
+        """Return a model that has learned a member's samples, from its own weights on."""
+        board = self._boards.get(member.name)
+        if board is None:
+            flash = self._place / file_name(member.name, "board")
+            flash_virtual(self._base, flash, self._heap, _ask, lambda *_: None)
+            board = self._boards[member.name] = OnBoard(self._base, VIRTUAL, flash, self._heap)
+        return board.learn(member, model, passes, shuffle_seed)
 
 
 def learned(
     executor: Executor, model: Model, train: EncodedSamples, passes: int, shuffle_seed: int, fresh: bool = True
 ) -> Model:
     """Return a model that has learned samples on an executor; ``fresh``: from its own weights on, else the present."""
+    if not passes:
+        return model
     records = RunRecords(model, Presentation(train, None, passes, shuffle_seed))
     executor.begin(_RUN, records, fresh)
     for _ in executor.apply(0, records.total):
@@ -111,6 +138,26 @@ def right(model: Model, test: EncodedSamples) -> int:
     ops = np.full(len(test), TEST, np.uint8)
     found = Simulator(model).evaluate(Records(ops, test.labels, test.activations(slice(None))))
     return int((found[:, 0] == test.labels).sum())
+
+
+def load_member(
+    path: Path, model: Model, name: str, *, test_split: float = 0.2, split_seed: int = 1, bad_rows: BadRows = "stop"
+) -> Member:
+    """Return the one board whose user's samples a file holds.
+
+    Parameters
+    ----------
+    test_split : float
+        Share of the recordings that is never learned.
+
+    Raises
+    ------
+    ConfigError, DataError
+        When the file cannot be read, or nothing is left to learn.
+    """
+    samples = load_encoded(path, model.layout, model.scaling, model.classes, bad_rows)
+    train, test = split(samples, test_split, split_seed)
+    return Member(name, name, train, test)
 
 
 def load_members(

@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 from tpsgd_host.runs.view.plots import COLOURS, save
 
 if TYPE_CHECKING:
-    from tpsgd_host.fleet.run import UserRow
+    from tpsgd_host.fleet.report import UserRow
 
 #: Name of a column, its words, colour and mark.
 _SERIES = (

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,16 +18,14 @@ from tpsgd_host.data.encoded import EncodedSamples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.words import Words
 from tpsgd_host.errors import BoardError, ConfigError, DependencyError
-from tpsgd_host.files import write_atomic
 from tpsgd_host.fleet.averaging import StrategyName, rule, trained_vector
-from tpsgd_host.fleet.members import Learning, Member, OnBoards, Simulated, load_members, right
+from tpsgd_host.fleet.drills import Drills
+from tpsgd_host.fleet.members import Learning, Member, OnVirtualBoards, Simulated, load_members, right
+from tpsgd_host.fleet.report import FleetReport, UserRow, save
 from tpsgd_host.fleet.rounds import Averager, Round
 from tpsgd_host.model.modelfile import Model, load_model
 
 ROUNDS, PASSES, OWN = 40, 1, 20
-
-#: Files that a run leaves.
-MODEL, PICTURE, REPORT = "fleet.tpsgd", "fleet.png", "fleet.json"
 
 _BOARDS = "boards"  # the folder of the virtual boards' flashes
 
@@ -84,75 +81,6 @@ class FleetPlan:
     bad_rows: BadRows = "stop"
 
 
-@dataclass(frozen=True)
-class UserRow:
-    """What learning together brought a user: accuracies, 0 to 1; None where not measured.
-
-    Attributes
-    ----------
-    samples : int
-        That the user's boards learned from.
-    alone : float or None
-        Of networks that learned the user's samples only.
-    fleet : float or None
-        Of the average.
-    own : float or None
-        Of the average after passes through the board's own samples.
-    together : float or None
-        Of one network that learned everybody's samples in one place.
-    """
-
-    user: str
-    boards: int
-    samples: int
-    tests: int
-    alone: float | None
-    fleet: float | None
-    own: float | None
-    together: float | None
-
-
-@dataclass(frozen=True)
-class FleetReport:
-    """How a fleet learned.
-
-    Attributes
-    ----------
-    model : Model
-        The network with the averaged weights.
-    memory : int
-        Most bytes that this process held.
-    """
-
-    folder: Path
-    model: Model
-    users: tuple[UserRow, ...]
-    rounds: tuple[Round, ...]
-    strangers: dict[str, str]
-    seconds: float
-    memory: int
-
-    def mean(self, name: str) -> float | None:
-        """Return the mean of a column over the users, None where it is not known for all."""
-        values = [getattr(row, name) for row in self.users]
-        return None if None in values or not values else float(np.mean(values))
-
-    @property
-    def traffic(self) -> int:
-        """Bytes of weights to and from a board in a round."""
-        return 2 * trained_vector(self.model).nbytes
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the report for JSON."""
-        return {
-            "model": str(self.folder / MODEL), "weights_crc": f"{self.model.weights_crc:08x}",
-            "mean": {name: self.mean(name) for name in ("alone", "fleet", "own", "together")},
-            "users": [asdict(row) for row in self.users], "rounds": [one.as_dict() for one in self.rounds],
-            "refused_boards": self.strangers, "bytes_a_board_and_round": self.traffic,
-            "seconds": round(self.seconds, 1), "memory": self.memory,
-        }  # fmt: skip
-
-
 def require_flower() -> None:
     """Raise if Flower is not installed."""
     if find_spec("flwr") is None:
@@ -182,7 +110,7 @@ def run(plan: FleetPlan, on_round: Callable[[Round], None] = lambda _: None) -> 
     )  # fmt: skip
     if not trained_vector(model).size:
         raise ConfigError(f"{plan.model}: no layer learns", "thaw one with: tpsgd-host adapt")
-    learning: Learning = OnBoards(model, plan.out / _BOARDS, heap=plan.heap) if plan.real else Simulated()
+    learning: Learning = OnVirtualBoards(model, plan.out / _BOARDS, plan.heap) if plan.real else Simulated()
     after, averager, counts, strangers = _in_flower(plan, model, members, learning, on_round)
     alone, together = _baselines(plan, model, members) if plan.baselines else ({}, {})
     users = tuple(_row(user, members, counts, alone, together) for user in dict.fromkeys(m.user for m in members))
@@ -190,7 +118,7 @@ def run(plan: FleetPlan, on_round: Callable[[Round], None] = lambda _: None) -> 
     report = FleetReport(
         plan.out, after, users, tuple(averager.rounds), strangers, time.monotonic() - begun, memory
     )  # fmt: skip
-    _save(report)
+    save(report)
     return report
 
 
@@ -202,18 +130,18 @@ def _in_flower(
 
     over = threading.Event()
     names = [member.name for member in members]
-    drills = apps.Drills(
+    drills = Drills(
         plan.dying, frozenset(names[:plan.silent]), frozenset(names[plan.silent :][: plan.garbage]), names,
         wait=lambda: over.wait(),
     )  # fmt: skip
     averager = Averager(rule(plan.strategy), plan.weighed)
     strategy = apps.Averaging(
-        averager, model, plan.rounds, len(members), on_round=lambda done: on_round(done.rounds[-1])
+        averager, model, plan.rounds, apps.Work(plan.passes, plan.own), len(members),
+        on_round=lambda done: on_round(done.rounds[-1])
     )  # fmt: skip
     leader = apps.server_app(strategy, model, plan.rounds, plan.timeout, over.set)
     boards = apps.client_app(
-        lambda context: members[int(context.node_config[engine.NUMBER])], model, learning,
-        apps.Work(plan.passes, plan.own), drills,
+        lambda context: members[int(context.node_config[engine.NUMBER])], model, learning, drills
     )  # fmt: skip
     engine.simulate(leader, boards, len(members), (os.cpu_count() or 1) + plan.silent)
     if not averager.rounds[-1].answered:
@@ -264,13 +192,3 @@ def _joined(parts: Sequence[EncodedSamples]) -> EncodedSamples:
         groups=Words(group for part in parts for group in part.groups),
         lines=np.concatenate([part.lines for part in parts]),
     )  # fmt: skip
-
-
-def _save(report: FleetReport) -> None:
-    """Write the averaged model, the picture and the report."""
-    from tpsgd_host.fleet.picture import plot_users  # matplotlib is slow to import
-
-    report.folder.mkdir(parents=True, exist_ok=True)
-    report.model.save(report.folder / MODEL)
-    write_atomic(report.folder / REPORT, json.dumps(report.as_dict(), indent=2).encode())
-    plot_users(report.users, report.folder / PICTURE)
