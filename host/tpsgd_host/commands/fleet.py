@@ -7,19 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
+from tpsgd_host.commands.fleet_network import join_command, serve_command
+from tpsgd_host.commands.fleet_view import show, show_round
 from tpsgd_host.commands.options import FILE, HeapType, Seconds, json_option
 from tpsgd_host.commands.project import data_here, model_here
-from tpsgd_host.console import Console
 from tpsgd_host.fleet.averaging import STRATEGIES
-from tpsgd_host.fleet.report import MODEL, PICTURE, FleetReport
-from tpsgd_host.fleet.rounds import Round
 from tpsgd_host.fleet.run import OWN, PASSES, ROUNDS, FleetPlan, run
-from tpsgd_host.names import listing
 from tpsgd_host.terminal import echo
-
-_MOST = 40  # users in the table
 
 
 @click.group("fleet")
@@ -30,9 +25,15 @@ def command() -> None:
     pip install 'tpsgd[fleet]'.
 
     \b
-    Example:
+    Examples:
       tpsgd-host fleet run --data data.csv --by speaker
+      tpsgd-host fleet serve --boards 3
+      tpsgd-host fleet join --server HOST:9443 --ca ca.pem --name kitchen --data words.csv
     """
+
+
+command.add_command(serve_command)
+command.add_command(join_command)
 
 
 def _few(_context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
@@ -152,33 +153,3 @@ def run_command(data: Path | None, model: Path | None, weigh: str, as_json: bool
         echo(json.dumps(report.as_dict(), indent=2))
         return
     show(report)
-
-
-def show_round(done: Round, rounds: int) -> None:
-    """Print a line about a round, and one for each reason why boards were missing."""
-    echo(f"round {done.number}/{rounds}: {len(done.answered)} of {done.asked} boards, {done.seconds:.1f} s, "
-         f"weights {done.crc:08x}")  # fmt: skip
-    for reason in sorted(set(done.missing.values())):
-        names = [name for name, why in done.missing.items() if why == reason]
-        echo(f"  without {listing(names, 5)}: {reason}")
-
-
-def show(report: FleetReport) -> None:
-    """Print the table of users, and where everything is."""
-    table = Table(box=None, header_style="bold")
-    for name in ("user", "boards", "samples", "alone", "fleet", "own", "together"):
-        table.add_column(name, justify="left" if name == "user" else "right")
-    columns = ("alone", "fleet", "own", "together")
-    for row in report.users[:_MOST]:
-        cells = [_percent(getattr(row, name)) for name in columns]
-        table.add_row(row.user, str(row.boards), str(row.samples), *cells)
-    table.add_row("mean", "", "", *(_percent(report.mean(name)) for name in columns), style="bold")
-    Console().print(table)
-    for name, why in report.strangers.items():
-        echo(f"note: {name} took no part: {why}")
-    echo(f"{report.traffic:,} bytes of weights to and from each board in a round; {report.seconds:.1f} s in all")
-    echo(f"{report.folder / MODEL}: the average; {report.folder / PICTURE}: the table as a picture")
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"

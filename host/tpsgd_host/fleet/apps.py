@@ -19,13 +19,17 @@ from flwr.serverapp.strategy import Strategy
 from tpsgd_host.errors import TpsgdError
 from tpsgd_host.fleet.averaging import Vector, trained_vector, with_vector
 from tpsgd_host.fleet.members import Learning, Member, right
-from tpsgd_host.fleet.rounds import Answer, Averager
+from tpsgd_host.fleet.rounds import Answer, Averager, Turn
 from tpsgd_host.model.modelfile import Model
+from tpsgd_host.terminal import one_line
 
 _WEIGHTS, _CONFIG, _FACTS, _COUNTS = "weights", "config", "facts", "counts"
 _BOARD_FAILED = 1  # the code of an error that a board's host reports
 _GREETING = 30.0  # seconds that a new board has to say who it is
 _LOOK = 0.5  # seconds between two looks for new boards
+
+#: The type of the last message: boards may leave.
+OVER = "query.over"
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,10 @@ def client_app(
         facts = {"name": member.name, "user": member.user, "model": model.crc}
         return _reply(message, {_FACTS: ConfigRecord(facts)})
 
+    @app.query("over")
+    def over(message: Message, context: Context) -> Message:
+        return _reply(message, {})
+
     @app.train()
     def train(message: Message, context: Context) -> Message:
         member, number = member_of(context), _asked(message, "round")
@@ -125,8 +133,10 @@ class Averaging(Strategy):
         Boards to wait for before the first round.
     wait : float
         Seconds to wait for them at most.
+    parting : float
+        Seconds in which boards answer that they know that the fleet is over; 0: nobody is told.
     on_board : callable
-        Called with the name of each board that joins.
+        Called with the name of each board that joins, and why it is left out; empty where it is not.
     on_round : callable
         Called after each round.
 
@@ -140,10 +150,12 @@ class Averaging(Strategy):
 
     def __init__(
         self, averager: Averager, model: Model, rounds: int, work: Work, boards: int, *, wait: float = 0.0,
-        on_board: Callable[[str], None] = lambda _: None, on_round: Callable[[Averager], None] = lambda _: None,
+        parting: float = 0.0,
+        on_board: Callable[[str, str], None] = lambda *_: None, on_round: Callable[[Averager], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._averager, self._model, self._rounds, self._work = averager, model, rounds, work
-        self._boards, self._wait, self._on_board, self._on_round = boards, wait, on_board, on_round
+        self._boards, self._wait, self._parting = boards, wait, parting
+        self._on_board, self._on_round = on_board, on_round
         self._names: dict[int, str] = {}  # of the boards that take part, by node
         self._greeted: set[int] = set()
         self._here: set[int] = set()
@@ -166,6 +178,13 @@ class Averaging(Strategy):
         while len(self._names) < self._boards and time.monotonic() < until:
             time.sleep(_LOOK)
             self._greet(grid)
+
+    def part(self, grid: Grid) -> None:
+        """Tell all who are there that the fleet is over, those who were left out too."""
+        if self._parting:
+            nodes = sorted(grid.get_node_ids())
+            messages = [Message(RecordDict(), dst_node_id=node, message_type=OVER) for node in nodes]
+            grid.send_and_receive(messages, timeout=self._parting)
 
     def configure_train(
         self,
@@ -220,10 +239,10 @@ class Averaging(Strategy):
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         """Keep what the boards say of the final weights."""
         for reply in replies:
-            if not reply.has_error():
-                facts, counts = reply.content[_FACTS], reply.content[_COUNTS]
-                numbers = {name: int(counts[name]) for name in ("samples", "tests", "fleet", "own")}
-                self.results.append(Result(str(facts["name"]), str(facts["user"]), **numbers))
+            name = self._names.get(reply.metadata.src_node_id)
+            if name is not None and not reply.has_error():
+                counts = (_number(reply, _COUNTS, count) for count in ("samples", "tests", "fleet", "own"))
+                self.results.append(Result(name, _text(reply, "user"), *counts))
         self.results.sort(key=lambda result: result.name)
         return None
 
@@ -243,16 +262,16 @@ class Averaging(Strategy):
         messages = [Message(RecordDict(), dst_node_id=node, message_type="query") for node in new]
         for reply in grid.send_and_receive(messages, timeout=min(self._patience, _GREETING)) if new else ():
             if not reply.has_error():
-                self._take_in(reply.metadata.src_node_id, reply.content[_FACTS])
+                self._take_in(reply.metadata.src_node_id, _text(reply, "name"), _number(reply, _FACTS, "model"))
         self._here = there & set(self._names)
 
-    def _take_in(self, node: int, facts: ConfigRecord) -> None:
-        name, crc = str(facts["name"]), int(facts["model"])
+    def _take_in(self, node: int, name: str, crc: int) -> None:
         if crc != self._model.crc:
             self.strangers[name] = f"it has model {crc:08x}"
+            self._on_board(name, self.strangers[name])
             return
         self._names = {other: known for other, known in self._names.items() if known != name} | {node: name}
-        self._on_board(name)
+        self._on_board(name, "")
 
     def _messages(self, arrays: ArrayRecord, kind: str, config: dict[str, int]) -> list[Message]:
         content = RecordDict({_WEIGHTS: arrays, _CONFIG: ConfigRecord(config)})
@@ -273,10 +292,22 @@ def server_app(
         try:
             strategy.meet(grid, timeout)
             strategy.start(grid, _record(trained_vector(start)), num_rounds=rounds, timeout=timeout)
+            strategy.part(grid)
         finally:
             over()
 
     return app
+
+
+def turn(asked: Message, answer: Message) -> Turn | None:
+    """Return what a board was asked and how that ended; None for a greeting or the end."""
+    if asked.metadata.message_type.startswith("query"):
+        return None
+    number = _number(asked, _CONFIG, "round")
+    if answer.has_error():
+        return Turn(number, _why(answer.error.reason))
+    tests, fleet, own = (_number(answer, _COUNTS, name) for name in ("tests", "fleet", "own"))
+    return Turn(number, "", tests, fleet, own)
 
 
 def _why(reason: str) -> str:
@@ -299,6 +330,14 @@ def _number(message: Message, record: str, name: str) -> int:
         return int(message.content[record][name])
     except (KeyError, TypeError, ValueError):
         return 0
+
+
+def _text(message: Message, name: str) -> str:
+    """Return what a board says of itself, on one line; empty where it says nothing."""
+    try:
+        return one_line(str(message.content[_FACTS][name]))[:100]
+    except (KeyError, TypeError):
+        return ""
 
 
 def _record(vector: Vector) -> ArrayRecord:

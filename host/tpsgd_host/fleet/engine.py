@@ -73,9 +73,9 @@ def simulate(server: ServerApp, client: ClientApp, nodes: int, workers: int) -> 
     Exception
         What the server's app raises.
     """
-    logging.getLogger("flwr").setLevel(logging.CRITICAL + 1)  # every fault is in the report
+    silence()
     factory = LinkStateFactory(FLWR_IN_MEMORY_DB_NAME, NoOpFederationManager(), ObjectStoreFactory())
-    run = _begun(factory)
+    run = begun(factory)
     grid = InMemoryGrid(state_factory=factory, pull_interval=0.02)
     grid.set_run(run)
     mapping = vce_api._register_nodes(nodes, factory)
@@ -104,7 +104,12 @@ def simulate(server: ServerApp, client: ClientApp, nodes: int, workers: int) -> 
         raise failures[0]
 
 
-def _begun(factory: LinkStateFactory) -> Run:
+def silence() -> None:
+    """Have Flower print nothing: every fault is in the report."""
+    logging.getLogger("flwr").setLevel(logging.CRITICAL + 1)
+
+
+def begun(factory: LinkStateFactory) -> Run:
     """Return a run that a state knows, as Flower's own entry point makes it."""
     run = Run.create_empty(run_id=generate_rand_int_from_bytes(RUN_ID_NUM_BYTES))
     run.primary_task_id = generate_rand_int_from_bytes(TASK_ID_NUM_BYTES)

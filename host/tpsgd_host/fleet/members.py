@@ -122,10 +122,13 @@ class OnVirtualBoards:
 def learned(
     executor: Executor, model: Model, train: EncodedSamples, passes: int, shuffle_seed: int, fresh: bool = True
 ) -> Model:
-    """Return a model that has learned samples on an executor; ``fresh``: from its own weights on, else the present."""
+    """Return a model that has learned samples on an executor, varied as it says.
+
+    ``fresh``: from its own weights on, else from the executor's.
+    """
     if not passes:
         return model
-    records = RunRecords(model, Presentation(train, None, passes, shuffle_seed))
+    records = RunRecords(model, Presentation(train, None, passes, shuffle_seed, variation=model.variation))
     executor.begin(_RUN, records, fresh)
     for _ in executor.apply(0, records.total):
         pass

@@ -12,6 +12,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from tpsgd_host.errors import BoardError
 from tpsgd_host.fleet.averaging import Rule, Vector, unfit
 
 #: The most samples that an answer may claim to count for.
@@ -69,6 +70,27 @@ class Round:
         }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What a board was asked, and how it ended.
+
+    Attributes
+    ----------
+    number : int
+        The round; 0 after the last.
+    failed : str
+        Why it has no answer; empty where it has one.
+    tests, fleet, own : int
+        After the last round: the right ones of so many tests, with the average and with the board's own network.
+    """
+
+    number: int
+    failed: str = ""
+    tests: int = 0
+    fleet: int = 0
+    own: int = 0
+
+
 class Averager:
     """Makes the next weights from a round's answers, whatever their order, and keeps what happened.
 
@@ -118,3 +140,10 @@ class Averager:
         crc = crc32(after.astype("<u2").tobytes())
         self.rounds.append(Round(len(self.rounds) + 1, len(asked), names, missing, crc, seconds))
         return after
+
+    def require_answers(self) -> None:
+        """Raise if no board answered in the last round."""
+        last = self.rounds[-1]
+        if not last.answered:
+            reason = next(iter(last.missing.values()), "none was asked")
+            raise BoardError(f"no board answered in round {last.number}: {reason}", "give boards longer with --timeout")

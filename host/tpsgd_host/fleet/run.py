@@ -17,7 +17,7 @@ import numpy as np
 from tpsgd_host.data.encoded import EncodedSamples
 from tpsgd_host.data.rejects import BadRows
 from tpsgd_host.data.words import Words
-from tpsgd_host.errors import BoardError, ConfigError, DependencyError
+from tpsgd_host.errors import ConfigError, DependencyError
 from tpsgd_host.fleet.averaging import StrategyName, rule, trained_vector
 from tpsgd_host.fleet.drills import Drills
 from tpsgd_host.fleet.members import Learning, Member, OnVirtualBoards, Simulated, load_members, right
@@ -25,7 +25,7 @@ from tpsgd_host.fleet.report import FleetReport, UserRow, save
 from tpsgd_host.fleet.rounds import Averager, Round
 from tpsgd_host.model.modelfile import Model, load_model
 
-ROUNDS, PASSES, OWN = 40, 1, 20
+ROUNDS, PASSES, OWN = 120, 1, 20
 
 _BOARDS = "boards"  # the folder of the virtual boards' flashes
 
@@ -144,9 +144,7 @@ def _in_flower(
         lambda context: members[int(context.node_config[engine.NUMBER])], model, learning, drills
     )  # fmt: skip
     engine.simulate(leader, boards, len(members), (os.cpu_count() or 1) + plan.silent)
-    if not averager.rounds[-1].answered:
-        reason = next(iter(averager.rounds[-1].missing.values()), "none was asked")
-        raise BoardError(f"no board answered in round {plan.rounds}: {reason}", "give boards longer with --timeout")
+    averager.require_answers()
     counts = {one.name: (one.fleet, one.own) for one in strategy.results}
     return strategy.model, averager, counts, strategy.strangers
 
