@@ -14,7 +14,8 @@ from typing import Protocol
 
 from tpsgd_host.adaptation.results import Adapted, HeldOut
 from tpsgd_host.adaptation.ways import Choice, Choices, Tuning, chosen
-from tpsgd_host.comparison.jobs import Workers
+from tpsgd_host.comparison.cluster import workers
+from tpsgd_host.comparison.jobs import Crew
 from tpsgd_host.comparison.training import Progress
 
 _TEST = 0.2  # of the work of a job that chooses, because it tries one tuning
@@ -90,7 +91,7 @@ def hold_out(
     networks: int,
     first_seed: int,
     seeds: int,
-    jobs: int,
+    jobs: int | Crew,
     progress: Progress,
     kind: str,
 ) -> tuple[HeldOut, ...]:
@@ -106,8 +107,8 @@ def hold_out(
         Number of networks for each of these.
     first_seed : int
         The final networks have this seed and the ``seeds - 1`` after it; those for choosing have others.
-    jobs : int
-        Number of processes; it does not change the figures.
+    jobs : int or Crew
+        Number of processes, or who works; it does not change the figures.
     kind : str
         What the items are called, for readers.
     """
@@ -116,11 +117,11 @@ def hold_out(
     weights = [float(len(job.targets)) for job in looks]
     chosen_by, tests = sum(weights), len(held) * seeds
     total = chosen_by + _TEST * tests
-    with Workers(_work, experiment, jobs) as workers:
-        found = workers.run(looks, weights, lambda done: progress(done, total, "choosing how to adapt"))
+    with workers(_work, experiment, jobs) as crew:
+        found = crew.run(looks, weights, lambda done: progress(done, total, "choosing how to adapt"))
         choices = {one: _choices(one, others[one], looks, found, experiment) for one in held}
         final = [Job((one,), (one,), first_seed + i, choices[one]) for one in held for i in range(seeds)]
-        outcomes = workers.run(
+        outcomes = crew.run(
             final, [_TEST] * tests, lambda done: progress(chosen_by + done, total, f"adapting to each {kind}")
         )
     groups = [outcomes[i * seeds : (i + 1) * seeds] for i in range(len(held))]

@@ -19,6 +19,7 @@ from tpsgd_host.adaptation.readout import Integers, Readout, features
 from tpsgd_host.adaptation.results import AdaptationStudy, spoken_of
 from tpsgd_host.adaptation.ways import PASSES, Tuning, few, shifts_to_try, taught_bytes, train_model
 from tpsgd_host.comparison.integer import accuracy, records
+from tpsgd_host.comparison.jobs import Crew
 from tpsgd_host.comparison.problem import Part, Problem, validation_parts
 from tpsgd_host.comparison.training import Progress
 from tpsgd_host.data.samples import Samples
@@ -153,7 +154,7 @@ def study_new_class(
     seeds: int = 5,
     ways: Sequence[Growth] = GROWTHS,
     counts: Sequence[int] = COUNTS,
-    jobs: int = 1,
+    jobs: int | Crew = 1,
     progress: Progress = lambda done, of, text: None,
 ) -> AdaptationStudy:
     """Hold out one class after the other and add it; parameters as for :func:`~.new_subject.study_new_subject`.

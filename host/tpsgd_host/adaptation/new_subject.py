@@ -20,6 +20,7 @@ from tpsgd_host.adaptation.results import AdaptationStudy, spoken_of
 from tpsgd_host.adaptation.subjects import Division, draw
 from tpsgd_host.adaptation.ways import WAYS, Tuning, Way, few, train_model, trained
 from tpsgd_host.comparison.integer import accuracy, records
+from tpsgd_host.comparison.jobs import Crew
 from tpsgd_host.comparison.problem import Problem
 from tpsgd_host.comparison.training import Progress
 from tpsgd_host.data.samples import Samples, joined
@@ -102,7 +103,7 @@ def study_new_subject(
     seeds: int = 5,
     ways: Sequence[Way] = WAYS,
     counts: Sequence[int] = COUNTS,
-    jobs: int = 1,
+    jobs: int | Crew = 1,
     progress: Progress = lambda done, of, text: None,
 ) -> AdaptationStudy:
     """Hold out one subject after the other, and adapt to it.
@@ -120,8 +121,8 @@ def study_new_subject(
         Number of networks, and of draws of the few samples, for each subject.
     counts : sequence of int
         The values of n; those for which some subject has too few samples are left out.
-    jobs : int
-        Processes; the figures do not depend on it.
+    jobs : int or Crew
+        Processes, or who works; the figures do not depend on it.
 
     Raises
     ------

@@ -175,8 +175,6 @@ def command(
     column, subjects = parse_leave_out(leave_out)
     _check(data, methods, on_board, as_json, as_markdown, column, new_class, held_out, named)
     if on:
-        if column or new_class:
-            raise click.UsageError("--on cannot be used with --leave-out or --new-class.")
         if jobs is not None:
             raise click.UsageError("--jobs is for processes on this computer: leave it out with --on.")
         check_backend(on)
@@ -186,9 +184,8 @@ def command(
     ]
     if library() is None and not output.quiet:
         echo("note: there is no compiled trainer; NumPy simulates the integers, about 30 times slower", err=True)
-    workers = jobs or cores()
+    crew = Crew(jobs or cores(), on, out)
     if not column and not new_class:
-        crew = Crew(workers, on, out)
         folded = [_problems(source, named["folds"], named["split_seed"]) for source in sources]
         if named["networks"]:
             _compare_networks(sources, folded, named["ram"], seeds, crew, output)
@@ -199,7 +196,7 @@ def command(
         return
     (source,) = sources
     with ProgressView(source.problem.name, quiet=output.as_json) as view:
-        options: dict[str, Any] = {"seeds": seeds, "jobs": workers, "progress": view.report}
+        options: dict[str, Any] = {"seeds": seeds, "jobs": crew, "progress": view.report}
         if new_class:
             found = study_new_class(source.problem, held_out=held_out, **options)
         else:

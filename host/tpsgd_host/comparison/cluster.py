@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Any, Generic
 
 from tpsgd_host import __version__
-from tpsgd_host.comparison.jobs import Common, Job, Keep, Progress, Result, Work, kept_nowhere
+from tpsgd_host.comparison.jobs import Common, Crew, Job, Keep, Progress, Result, Work, Workers, kept_nowhere
 from tpsgd_host.errors import ConfigError, DependencyError, TpsgdError
 
 #: How often in a row workers may vanish without a single job having ended.
@@ -101,6 +101,15 @@ class Cluster(Generic[Common, Job, Result]):
                 yield task.result()
         finally:
             client.cancel(tasks)
+
+
+def workers(
+    work: Work[Common, Job, Result], common: Common, crew: int | Crew
+) -> Workers[Common, Job, Result] | Cluster[Common, Job, Result]:
+    """Return who works on jobs: processes of this computer, or a cluster."""
+    if isinstance(crew, int):
+        return Workers(work, common, crew)
+    return Cluster(work, common, crew.on) if crew.on else Workers(work, common, crew.processes)
 
 
 def check_backend(on: str) -> None:

@@ -42,6 +42,10 @@ class NetworkMethod(IntegerMethod):
         super().__init__(name, title)
         self._network = network
 
+    def __repr__(self) -> str:
+        """Return all that it depends on, by which finished jobs are known again."""
+        return f"NetworkMethod({self.name!r}, {self._network!r})"
+
     def describe(self, config: Config, setting: Setting) -> tuple[str, str]:
         """Return the update shifts of this network."""
         return super().describe(self._placed(config), setting)

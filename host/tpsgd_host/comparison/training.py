@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
-from tpsgd_host.comparison.cluster import Cluster
+from tpsgd_host.comparison.cluster import workers
 from tpsgd_host.comparison.finished import FOLDER, Finished, key_of
-from tpsgd_host.comparison.jobs import Crew, Workers
+from tpsgd_host.comparison.jobs import Crew
 from tpsgd_host.comparison.methods import METHODS, Method
 from tpsgd_host.comparison.problem import Part, Problem
 from tpsgd_host.comparison.results import Setting, Trained
@@ -64,11 +64,9 @@ class Training:
 
     def __init__(self, problem: Problem, methods: tuple[Method, ...], jobs: int | Crew, progress: Progress) -> None:
         self._problem, self._methods, self._progress = problem, methods, progress
-        crew = jobs if isinstance(jobs, Crew) else Crew(jobs)
-        common = Common(problem, methods)
-        self._workers: Workers[Common, Job, Trained] | Cluster[Common, Job, Trained]
-        self._workers = Cluster(_work, common, crew.on) if crew.on else Workers(_work, common, crew.processes)
-        self._finished = Finished(crew.folder / FOLDER) if crew.folder is not None else None
+        self._workers = workers(_work, Common(problem, methods), jobs)
+        folder = jobs.folder if isinstance(jobs, Crew) else None
+        self._finished = Finished(folder / FOLDER) if folder is not None else None
         self._expected = self._done = 0.0
 
     def __enter__(self) -> Training:

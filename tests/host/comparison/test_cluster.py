@@ -9,12 +9,14 @@ from dataclasses import replace
 import pytest
 from commands import fails
 
-from tpsgd_host.comparison import compare
+from tpsgd_host.adaptation.new_class import GROWTHS, study_new_class
+from tpsgd_host.comparison import compare, compare_networks
 from tpsgd_host.comparison.cluster import Cluster, check_backend
 from tpsgd_host.comparison.finished import FOLDER, Finished, forget, key_of
 from tpsgd_host.comparison.jobs import Crew
 from tpsgd_host.comparison.methods import METHODS
 from tpsgd_host.errors import ConfigError, DataError
+from tpsgd_host.tasks import load_task
 
 RULES = ("int-tpsgd", "int-frozen")
 
@@ -73,6 +75,33 @@ def test_the_errors_of_a_job_come_back_at_once(cluster):
     ):
         workers.run([1, 2], [1.0, 1.0], lambda done: None)
     assert found.value.hint == "look elsewhere"
+
+
+@pytest.mark.xdist_group("dask")
+def test_a_study_on_a_cluster_has_the_same_figures(cluster, small):
+    address, _ = cluster
+    options = {"held_out": ("Running",), "seeds": 1, "counts": (2,), "ways": GROWTHS[:2]}
+    there = study_new_class(small, jobs=Crew(on=f"dask{address[3:]}"), **options)
+    assert there == study_new_class(small, **options)
+
+
+def test_networks_that_were_stopped_train_nothing_twice(small, tmp_path):
+    class StopError(Exception):
+        pass
+
+    def progress(done, of, text):
+        if done > of / 4:
+            raise StopError
+
+    toml, crew = load_task("gesture").toml, Crew(folder=tmp_path)
+    with pytest.raises(StopError):
+        compare_networks([small], toml, seeds=1, jobs=crew, progress=progress)
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / FOLDER).iterdir()}
+    assert kept
+    again = compare_networks([small], toml, seeds=1, jobs=crew)
+    now = {path.name: path.stat().st_mtime_ns for path in (tmp_path / FOLDER).iterdir()}
+    assert len(now) > len(kept) and {name: now[name] for name in kept} == kept
+    assert figures(again.comparison) == figures(compare_networks([small], toml, seeds=1).comparison)
 
 
 def _refuse(common, job, report):
