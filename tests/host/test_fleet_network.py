@@ -17,6 +17,8 @@ from commands import call
 from motions import write_motions
 from processes import board_pids
 
+from tpsgd_host.model.modelfile import load_model
+
 USERS = ("ann", "bob", "cyd")
 PATIENCE = 120.0
 
@@ -145,6 +147,23 @@ def test_rounds_end_without_a_gateway_that_is_killed_and_a_board_that_hangs(flee
     assert any("bob" in one["missing"] for one in rounds), rounds
     assert rounds[-1]["missing"].keys() >= {"ann"}, rounds
     assert all(one["answered"] for one in rounds), "cyd answers in every round"
+
+
+def test_a_server_that_was_killed_begins_again_where_it_was(fleet):
+    with fleet as programs:
+        programs.serve("--rounds", "1000", "--own", "0", "--boards", "1")
+        programs.join("ann", "--patience", "1")
+        programs.said("server", r"round (2)/1000: 1 of 1 boards")
+        programs.kill("server")
+        code, text = programs.end("ann")
+        assert code == 7 and "is gone" in text, text
+        average = load_model("fleet/fleet.tpsgd").weights_crc
+        programs.serve(
+            "--rounds", "1", "--boards", "1", "--wait", "0", "--timeout", "0.1", "--start", "fleet/fleet.tpsgd"
+        )
+        code, text = programs.end("server")
+    assert code == 7 and "none was asked" in text, text
+    assert load_model("fleet/fleet.tpsgd").weights_crc == average
 
 
 def test_a_board_with_another_network_is_left_out_and_told(fleet):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ from tpsgd_host.terminal import echo
 
 @click.command("serve")
 @click.option("--model", type=FILE, metavar="FILE", help="The network.  [default: the only model here]")
+@click.option(
+    "--start",
+    type=FILE,
+    metavar="FILE",
+    help="Weights to begin from, such as fleet/fleet.tpsgd of a server that died.  [default: the model's]",
+)
 @click.option(
     "--boards",
     type=click.IntRange(1),
@@ -150,8 +157,16 @@ class _Shown(Watch):
         show_round(done, self._rounds)
 
 
+def _address(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """Check ``HOST:PORT``."""
+    host, _, port = value.rpartition(":")
+    if not re.fullmatch(r"[\w.-]+|\[[0-9a-fA-F:]+\]", host) or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise click.BadParameter(f"{value!r} must be HOST:PORT, such as gateway:{PORT}")
+    return value
+
+
 @click.command("join")
-@click.option("--server", required=True, metavar="HOST:PORT", help="Where fleet serve runs.")
+@click.option("--server", required=True, callback=_address, metavar="HOST:PORT", help="Where fleet serve runs.")
 @click.option(
     "--ca",
     "authority",

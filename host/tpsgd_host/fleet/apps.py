@@ -195,6 +195,7 @@ class Averaging(Strategy):
     ) -> Iterable[Message]:
         """Return the messages that begin a round; where no board is there, wait for one as long as for an answer."""
         self._begun = time.monotonic()
+        self._present = arrays[_WEIGHTS].numpy()
         self._greet(grid)
         while not self._here and time.monotonic() < self._begun + self._patience:
             time.sleep(_LOOK)

@@ -13,6 +13,7 @@ from typing import Any
 
 from tpsgd_host.errors import ConfigError
 from tpsgd_host.files import write_atomic
+from tpsgd_host.names import listing
 
 #: Files in the folder: of the authority that vouches for the server, the server's own, and the server's secret key.
 AUTHORITY, CERTIFICATE, KEY = "ca.pem", "server.pem", "server.key"
@@ -53,7 +54,7 @@ def certificates(folder: Path, names: Sequence[str]) -> Certificates:
     Raises
     ------
     ConfigError
-        When some of the files are missing, or they cannot be written.
+        When some of the files are missing, they cannot be written, or a name is none of a host.
     """
     found = Certificates(folder / AUTHORITY, folder / CERTIFICATE, folder / KEY, False)
     missing = [path.name for path in (found.authority, found.certificate, found.key) if not path.is_file()]
@@ -67,6 +68,8 @@ def certificates(folder: Path, names: Sequence[str]) -> Certificates:
         _make(folder, [*names, "localhost", "127.0.0.1", "::1", socket.gethostname()])
     except OSError as error:
         raise ConfigError(f"cannot write certificates to {folder}: {error.strerror or error}") from None
+    except ValueError as error:  # of the package, for a name that no certificate can hold
+        raise ConfigError(f"no certificate can name {listing(names)}: {error}", "Name hosts with --name.") from None
     return Certificates(found.authority, found.certificate, found.key, True)
 
 
