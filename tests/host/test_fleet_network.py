@@ -149,6 +149,45 @@ def test_rounds_end_without_a_gateway_that_is_killed_and_a_board_that_hangs(flee
     assert all(one["answered"] for one in rounds), "cyd answers in every round"
 
 
+@pytest.mark.parametrize("junk", ["no weights", "bytes that are no array", "a name for a number"])
+def test_junk_from_a_board_is_refused_and_the_server_goes_on(fleet, junk):
+    from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+    from flwr.clientapp import ClientApp
+
+    from tpsgd_host.fleet import supernode
+
+    app = ClientApp()
+
+    def answer(message, **records):
+        return Message(RecordDict(records), reply_to=message)
+
+    @app.query()
+    def meet(message, context):
+        return answer(message, facts=ConfigRecord({"name": "eve\n", "model": load_model("motion.tpsgd").crc}))
+
+    @app.query("over")
+    def over(message, context):
+        return answer(message)
+
+    @app.train()
+    def train(message, context):
+        weights = Array("uint16", (3,), "numpy.ndarray", b"junk" if "bytes" in junk else b"")
+        arrays = ArrayRecord({"weights": weights} if "bytes" in junk else {})
+        if junk == "a name for a number":
+            return answer(message, weights=message.content["weights"], facts=ConfigRecord({"samples": "many"}))
+        return answer(message, weights=arrays, facts=ConfigRecord({"samples": 5}))
+
+    with fleet as programs:
+        programs.serve("--rounds", "1", "--own", "0", "--boards", "1", "--timeout", "30")
+        supernode.serve(
+            f"localhost:{programs.port}", Path("certificates/ca.pem"), app, 5.0,
+            lambda asked, answered: asked.metadata.message_type == "query.over",
+        )  # fmt: skip
+        code, text = programs.end("server")
+    assert code == 7 and "no board answered in round 1: refused: " in text, text
+    assert ("it claims 0 samples" if junk == "a name for a number" else "0 weights for a network of") in text
+
+
 def test_a_server_that_was_killed_begins_again_where_it_was(fleet):
     with fleet as programs:
         programs.serve("--rounds", "1000", "--own", "0", "--boards", "1")

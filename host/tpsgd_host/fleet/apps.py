@@ -349,7 +349,7 @@ def _vector(message: Message) -> Vector:
     """Return the weights of a message, of any length; empty where they are not numbers as stored."""
     try:
         vector = message.content[_WEIGHTS][_WEIGHTS].numpy()
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OSError, EOFError):
         return np.empty(0, np.uint16)
     return vector if vector.dtype == np.uint16 and vector.ndim == 1 else np.empty(0, np.uint16)
 

@@ -153,14 +153,16 @@ class _Grid(InMemoryGrid):
         return name if stored else ""
 
     def _inflated(self, message: Message) -> Message | None:
-        """Return an answer with its content; None while pieces are missing."""
+        """Return an answer with its content; None while pieces are missing, and for ever where they make no message."""
         name, store = message.metadata.message_id, self.state.object_store
-        pieces = {
-            tree.object_id: store.get(tree.object_id) for tree in iterate_object_tree(store.get_object_tree(name))
-        }
-        if not all(pieces.values()):
+        try:
+            parts = iterate_object_tree(store.get_object_tree(name))
+            pieces = {part.object_id: store.get(part.object_id) for part in parts}
+            if not all(pieces.values()):
+                return None
+            found: Message = inflate_object_from_contents(name, pieces)
+        except Exception:  # whatever a board may send
             return None
-        found: Message = inflate_object_from_contents(name, pieces)
         found.metadata.__dict__["_message_id"] = name
         store.delete(name)
         return found

@@ -6,6 +6,7 @@ Flower's own program for it would run whatever app the server sends. Here the se
 from __future__ import annotations
 
 import os
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -121,7 +122,7 @@ class _Node:
 def _check(server: str, authority: Path) -> None:
     """Raise if the server's certificate is not one that the authority vouches for; a silent server may yet come."""
     try:
-        with httpx.Client(verify=str(authority), timeout=5.0) as client:
+        with httpx.Client(verify=ssl.create_default_context(cafile=authority), timeout=5.0) as client:
             client.get(f"https://{server}/")
     except httpx.ConnectError as error:
         if "CERTIFICATE" in str(error).upper():
