@@ -1,14 +1,15 @@
 """Build the native modules for boards: ``python firmware/modules.py [--check] [ARCH ...]``.
 
-It writes ``device/tpsgd/native_ARCH.mpy`` for every architecture, or those named, whose compiler is installed;
-modules that no board gets yet are only compiled. ``--check`` compares instead of writing.
+It writes ``device/tpsgd/native_ARCH.mpy``, the trainer, and ``logmel_ARCH.mpy``, the front end for sound, for every
+architecture, or those named, whose compiler is installed; modules that no board gets yet are only compiled.
+``--check`` compares instead of writing.
 """
 
 from __future__ import annotations
 
 import sys
 
-from tpsgd_host.native.build import SHIPPED, TARGETS, build, compiler, path
+from tpsgd_host.native.build import MODULES, SHIPPED, TARGETS, build, compiler, path
 
 
 def main(arguments: list[str]) -> int:
@@ -20,16 +21,23 @@ def main(arguments: list[str]) -> int:
         if compiler(arch) is None:
             print(f"{arch}: skipped, {TARGETS[arch].prefix}gcc is not installed")
             continue
-        made = build(arch)
-        if arch not in SHIPPED:
-            print(f"{arch}: {len(made):,} bytes, for no board yet")
-            continue
-        if not check:
-            path(arch).write_bytes(made)
-        same = path(arch).is_file() and path(arch).read_bytes() == made
-        wrong += not same
-        print(f"{arch}: {len(made):,} bytes" + ("" if same else ", NOT the file in the package: build it again"))
+        wrong += sum(not bring(arch, module, check) for module in MODULES)
     return min(wrong, 1)
+
+
+def bring(arch: str, module: str, check: bool) -> bool:
+    """Compile a module, write it unless ``check``, and return whether it is the file in the package."""
+    made = build(arch, module)
+    said = f"{module}_{arch}: {len(made):,} bytes"
+    if arch not in SHIPPED:
+        print(f"{said}, for no board yet")
+        return True
+    file = path(arch, module)
+    if not check:
+        file.write_bytes(made)
+    same = file.is_file() and file.read_bytes() == made
+    print(said + ("" if same else ", NOT the file in the package: build it again"))
+    return same
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class Answer:
         self.chances = bytearray(model.classes)
         self.nearness = bytearray(model.classes)
         self.mean = self.spec.mean_scale()
-        self.distance = fastest(network.k.NAME)
+        self.distance = fastest(network.k)
         self.network = network
 
     def open(self, path):

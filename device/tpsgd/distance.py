@@ -12,13 +12,16 @@ def distance(a, b, n):
     return total
 
 
-def fastest(name):
-    """Return the distance function that suits the engine ``name`` and computes what :func:`distance` computes."""
+def fastest(k):
+    """Return the distance function that suits the engine ``k`` and computes what :func:`distance` computes."""
     found = None
+    name = k.NAME
     try:
-        if name == "thumb":
+        if name == "native":
+            found = k.distance
+        elif name == "thumb":
             from tpsgd.distance_thumb import distance as found
-        elif name in ("viper", "native"):
+        elif name == "viper":
             from tpsgd.distance_viper import distance as found
         elif name == "np":
             from tpsgd.distance_np import distance as found

@@ -66,19 +66,31 @@ def buffers(model):
 
 def compiled(k):
     """Return the kernels that go with the engine ``k``: compiled ones, else readable ones, slower and the same bits."""
-    if k.NAME in ("native", "viper", "thumb"):
-        try:
-            from tpsgd import logmel_viper
-
-            return logmel_viper
-        except ImportError:  # not copied to the board
-            pass
-        except MemoryError as error:  # an ESP32 has memory for machine code that its heap may have grown into
-            runtime.forget(("logmel_viper",))
-            print("the front end runs uncompiled, and slowly:", error)  # noqa: T201 - to the console
+    for bring, engines in ((_native, ("native",)), (_viper, ("native", "viper", "thumb"))):
+        if k.NAME in engines:
+            try:
+                return bring()
+            except ImportError:  # not copied to the board
+                pass
+            except (MemoryError, ValueError) as error:
+                # An ESP32 has memory for machine code that its heap may have grown into.
+                runtime.forget(("logmel_native", "logmel_viper"))
+                print("a compiled front end does not fit this board: hearing is slower:", error)  # noqa: T201 - console
     from tpsgd import logmel
 
     return logmel
+
+
+def _native():
+    from tpsgd.logmel_native import KERNELS
+
+    return KERNELS
+
+
+def _viper():
+    from tpsgd import logmel_viper
+
+    return logmel_viper
 
 
 class LogMel:

@@ -120,4 +120,4 @@ def test_a_front_end_runs_uncompiled_where_memory_for_machine_code_is_out(interp
     (tmp_path / "tpsgd" / "logmel_viper.py").write_text(NO_ROOM)
     note, name = said()
     assert name == "tpsgd.logmel"
-    assert note == "the front end runs uncompiled, and slowly: memory allocation failed, allocating 2224 bytes"
+    assert note.startswith("a compiled front end does not fit this board: hearing is slower: memory allocation failed")

@@ -12,31 +12,34 @@ import pytest
 import tpsgd
 from tpsgd.describe import LAYER, NETWORK, size
 from tpsgd_host.boards.virtual import interpreter_mpy
-from tpsgd_host.native.build import MADE_WITH, SHIPPED, TARGETS, build, compiler, path, same_compiler
+from tpsgd_host.native.build import MADE_WITH, MODULES, SHIPPED, TARGETS, build, compiler, path, same_compiler
 from tpsgd_host.native.mpyfile import ARCHITECTURES, number
 
 DEVICE = Path(tpsgd.__file__).parent
 SHARED = Path(__file__).resolve().parents[1] / "shared"
 
 
+@pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("arch", TARGETS)
-def test_a_module_compiles_for_its_processor(arch):
+def test_a_module_compiles_for_its_processor(arch, module):
     if compiler(arch) is None:
         pytest.skip(f"install {TARGETS[arch].prefix}gcc to run this test")
-    assert build(arch)[:4] == bytes((ord("M"), 6, ARCHITECTURES[arch] << 2 | 3, 31))
+    assert build(arch, module)[:4] == bytes((ord("M"), 6, ARCHITECTURES[arch] << 2 | 3, 31))
 
 
+@pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("arch", SHIPPED)
-def test_the_module_in_the_package_is_the_one_that_its_sources_make(arch):
+def test_the_module_in_the_package_is_the_one_that_its_sources_make(arch, module):
     if not same_compiler(arch):
         pytest.skip(f"install {TARGETS[arch].prefix}gcc {MADE_WITH[TARGETS[arch].prefix]} to run this test")
-    assert path(arch).read_bytes() == build(arch), "python firmware/modules.py brings it along"
+    assert path(arch, module).read_bytes() == build(arch, module), "python firmware/modules.py brings it along"
 
 
 def test_the_package_has_the_modules_that_are_shipped_and_no_other():
-    assert {file.name for file in DEVICE.glob("*.mpy")} == {path(arch).name for arch in SHIPPED}
-    for arch in SHIPPED:
-        data = path(arch).read_bytes()
+    shipped = [(arch, path(arch, module)) for arch in SHIPPED for module in MODULES]
+    assert {file.name for file in DEVICE.glob("*.mpy")} == {file.name for _, file in shipped}
+    for arch, file in shipped:
+        data = file.read_bytes()
         assert data[:4] == bytes((ord("M"), 6, ARCHITECTURES[arch] << 2 | 3, 31))
         assert zlib.crc32(data) == 0x2144DF1C
 
@@ -55,12 +58,15 @@ def test_the_interpreter_trains_with_the_module(interpreter, tmp_path):
         pytest.skip("needs gcc and an interpreter of x86-64 that takes mpy v6.3")
     shutil.copytree(DEVICE, tmp_path / "device" / "tpsgd")
     shutil.copytree(SHARED, tmp_path / "tests" / "shared")
-    (tmp_path / "device/tpsgd/native_x64.mpy").write_bytes(build("x64"))
+    for module in MODULES:
+        (tmp_path / f"device/tpsgd/{module}_x64.mpy").write_bytes(build("x64", module))
     command = [interpreter, str(tmp_path / "tests/shared/run.py"), "native", "every_engine", "a_class_more"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout
     assert "passed  test_golden_native" in done.stdout
     assert "passed  test_native_allocates_nothing" in done.stdout
+    assert "passed  test_native_front_ends" in done.stdout
+    assert "passed  test_distances_are_right_on_every_engine" in done.stdout
     assert "passed  test_a_class_more_keeps_what_was_taught" in done.stdout  # it builds a network again
 
 

@@ -20,7 +20,7 @@ def engine(name):
 
 
 def locked(k, end, n):
-    """Push values; with viper no byte may be allocated."""
+    """Push values; with compiled kernels no byte may be allocated."""
     if k.NAME == "plain":
         return end.push(n)
     runtime.lock()
@@ -83,3 +83,7 @@ def test_plain_front_ends():
 
 def test_viper_front_ends():
     check("viper")
+
+
+def test_native_front_ends():
+    check("native")

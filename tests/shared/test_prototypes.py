@@ -70,8 +70,11 @@ def show(one, stored):
 def test_distances_are_right_on_every_engine():
     assert distance.right(distance.distance)
     dice = Dice(5)
-    for name in runtime.ENGINES.values():
-        function = distance.fastest(name)
+    for number, name in runtime.ENGINES.items():
+        try:
+            function = distance.fastest(runtime.engine(number))
+        except ImportError:  # none of this interpreter's
+            continue
         for n in (1, 2, 3, 7, 128, 1039):
             a = bytearray([dice.roll(1, 255) for _ in range(n)])
             b = bytearray([dice.roll(1, 255) for _ in range(n)])

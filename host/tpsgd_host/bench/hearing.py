@@ -128,20 +128,23 @@ def measure_hearing(tell: Callable[[str], None] = lambda text: None) -> list[Hea
         for engine in ("plain", "viper")
     ]
     if rp2040.missing() is None:
-        with rp2040.RP2040() as board:
-            prepare(board)
-            found += [
-                _hearing("RP2040", engine, name, "cycles", rp2040.HERTZ, on_emulated(board), tell)
-                for name in NETWORKS
-                for engine in ("viper", "thumb")
-            ]
+        for engine in ("viper", "thumb", "native"):
+            with rp2040.RP2040() as chip:
+                found += _on_chip(chip, "RP2040", engine, "cycles", rp2040.HERTZ, tell)
     if esp32.missing() is None:
-        with esp32.ESP32() as board:
-            prepare(board)
-            found += [
-                _hearing("ESP32", "viper", name, "instructions", 0, on_emulated(board), tell) for name in NETWORKS
-            ]
+        for engine in ("viper", "native"):
+            with esp32.ESP32() as other:
+                found += _on_chip(other, "ESP32", engine, "instructions", 0, tell)
     return found
+
+
+def _on_chip(
+    board: EmulatedBoard, where: str, engine: str, unit: str, hertz: int, tell: Callable[[str], None]
+) -> list[Hearing]:
+    """Measure all networks on one engine of an emulated board that has just started."""
+    tell(f"{where}, {engine}: the trainer goes there")
+    prepare(board, engine)
+    return [_hearing(where, engine, name, unit, hertz, on_emulated(board), tell) for name in NETWORKS]
 
 
 def _hearing(
@@ -160,11 +163,12 @@ def _hearing(
     )
 
 
-def prepare(board: EmulatedBoard) -> None:
+def prepare(board: EmulatedBoard, engine: str = "viper") -> None:
     """Write the trainer and the program that measures to a board."""
     copy_trainer(board, PROGRAM, AWAY)
     # An ESP32 has little memory for machine code, and its heap grows into that: code goes first.
-    board.run("import gc, tpsgd.kernels_viper, tpsgd.logmel_viper\ngc.collect()")
+    front = "native" if engine == "native" else "viper"
+    board.run(f"import gc, tpsgd.kernels_{engine}, tpsgd.logmel_{front}\ngc.collect()")
 
 
 def on_emulated(board: EmulatedBoard) -> Callable[[Model, str], list[int]]:

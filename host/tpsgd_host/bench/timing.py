@@ -21,7 +21,7 @@ from tpsgd_host.boards.virtual import interpreter_mpy
 from tpsgd_host.data.layout import Layout
 from tpsgd_host.data.scaling import Scaling
 from tpsgd_host.errors import BoardError, DependencyError
-from tpsgd_host.flashing.mpy import MpyFormat, native_module
+from tpsgd_host.flashing.mpy import MpyFormat, native_modules
 from tpsgd_host.model.modelfile import Layer, Model, initial_weights
 from tpsgd_host.native.build import TARGETS, compiler
 from tpsgd_host.training.executor import Records
@@ -81,7 +81,7 @@ def network(sizes: tuple[int, ...] = SIZES) -> Model:
 
 def measure() -> list[Timing]:
     """Time all available engines in turn: C as the reference, the virtual board's, the host's."""
-    module = native_module(MpyFormat.of(interpreter_mpy()))
+    module = native_modules(MpyFormat.of(interpreter_mpy()))
     timings = []
     if shutil.which("cc"):
         timings.append(yardstick("C -O2, scalar", FLAGS))
@@ -103,7 +103,12 @@ def yardstick(where: str, flags: tuple[str, ...]) -> Timing:
     with tempfile.TemporaryDirectory(prefix="tpsgd-") as place:
         folder = Path(place)
         native = "tpsgd_host.native"
-        for package, name in ((native, "trainer.c"), (native, "loops.h"), ("tpsgd_host.bench", "yardstick.c")):
+        for package, name in (
+            (native, "trainer.c"),
+            (native, "loops.h"),
+            (native, "divide.h"),
+            ("tpsgd_host.bench", "yardstick.c"),
+        ):
             (folder / name).write_bytes((resources.files(package) / name).read_bytes())
         try:
             subprocess.run(

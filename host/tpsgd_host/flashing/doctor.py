@@ -18,7 +18,7 @@ from tpsgd_host.boards.circuitpython import BOOT, ENABLE, RESET, Ports, board_po
 from tpsgd_host.boards.connect import VIRTUAL
 from tpsgd_host.boards.virtual import VirtualBoard, configured_heap, default_folder, find_interpreter
 from tpsgd_host.errors import BoardError, TpsgdError
-from tpsgd_host.flashing.mpy import native_module, why_not
+from tpsgd_host.flashing.mpy import native_modules, why_not
 from tpsgd_host.flashing.probe import PROGRAM, BoardFacts, parse_facts
 from tpsgd_host.flashing.remote import Remote
 from tpsgd_host.link.messages import Info
@@ -266,7 +266,7 @@ def _facts(facts: BoardFacts, more_heap: str) -> Iterator[Check]:
 
 def _likely(facts: BoardFacts) -> Check:
     """Return the engine that the trainer would choose; it has not been asked."""
-    if native_module(facts.mpy):
+    if native_modules(facts.mpy):
         return _engine("native")
     return _engine("thumb" if facts.thumb else "viper" if facts.native else "np" if facts.ulab else "plain")
 

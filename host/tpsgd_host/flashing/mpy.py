@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tpsgd_host.boards.profiles import ARCHITECTURES
 from tpsgd_host.flashing.programs import mpy_cross
+from tpsgd_host.native.build import MODULES
 from tpsgd_host.native.mpyfile import ARCHITECTURES as NATIVE_ARCHITECTURES
 from tpsgd_host.native.mpyfile import NATIVE_VERSION, VERSION
 
@@ -24,7 +25,9 @@ PACKAGE = "tpsgd"
 NATIVE = ("_viper.py", "_thumb.py")
 
 #: What only a board with a native module gets.
-WITH_MODULE = tuple(f"{PACKAGE}/{name}.py" for name in ("kernels_native", "describe", "described"))
+WITH_MODULE = tuple(
+    f"{PACKAGE}/{name}.py" for name in ("kernels_native", "describe", "described", "logmel_native", "native")
+)
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,13 @@ def sources() -> dict[str, bytes]:
     }
 
 
-def native_module(wanted: MpyFormat | None) -> dict[str, bytes]:
-    """Return the native module that a board can load, by its path there; empty where there is none."""
+def native_modules(wanted: MpyFormat | None) -> dict[str, bytes]:
+    """Return the native modules that a board can load, by their paths there; empty where there is none."""
     if wanted is None or (wanted.version, wanted.sub_version) != (VERSION, NATIVE_VERSION):
         return {}
     arch = "armv7m" if wanted.arch == "armv7em" else wanted.arch
-    item = resources.files(PACKAGE) / f"native_{arch}.mpy"
-    return {f"{PACKAGE}/{item.name}": item.read_bytes()} if item.is_file() else {}
+    items = [resources.files(PACKAGE) / f"{name}_{arch}.mpy" for name in MODULES]
+    return {f"{PACKAGE}/{item.name}": item.read_bytes() for item in items if item.is_file()}
 
 
 @cache
@@ -103,8 +106,8 @@ def why_not(wanted: MpyFormat | None) -> str:
 
 
 def source_files(wanted: MpyFormat | None) -> dict[str, bytes]:
-    """Return the device package for a board as sources, with its native module where it has one."""
-    native = native_module(wanted)
+    """Return the device package for a board as sources, with its native modules where it has some."""
+    native = native_modules(wanted)
     return {**{path: text for path, text in sources().items() if native or path not in WITH_MODULE}, **native}
 
 
@@ -130,15 +133,15 @@ def package_files(wanted: MpyFormat | None) -> dict[str, bytes]:
     return files
 
 
-def native_modules() -> dict[str, bytes]:
-    """Return all native modules, by their path on the board that can load them."""
+def all_native_modules() -> dict[str, bytes]:
+    """Return the native modules of all chips, by their paths on the board that can load them."""
     formats = (MpyFormat(VERSION, NATIVE_VERSION, arch) for arch in NATIVE_ARCHITECTURES)
-    return {name: data for form in formats for name, data in native_module(form).items()}
+    return {name: data for form in formats for name, data in native_modules(form).items()}
 
 
 def module_names() -> frozenset[str]:
     """Return the paths of all files that a board may get, without their suffix."""
-    native = (f"{PACKAGE}/native_{arch}" for arch in NATIVE_ARCHITECTURES)
+    native = (f"{PACKAGE}/{name}_{arch}" for name in MODULES for arch in NATIVE_ARCHITECTURES)
     return frozenset((*(path.rpartition(".")[0] for path in sources()), *native))
 
 

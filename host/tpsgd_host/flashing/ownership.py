@@ -17,7 +17,7 @@ from tpsgd_host.boards.circuitpython import BOOT, BOOT_PROGRAM, START_CIRCUITPYT
 from tpsgd_host.boards.virtual import MAIN
 from tpsgd_host.errors import BoardError
 from tpsgd_host.files import read_file
-from tpsgd_host.flashing.mpy import PACKAGE, module_names, native_modules, sources
+from tpsgd_host.flashing.mpy import PACKAGE, all_native_modules, module_names, sources
 from tpsgd_host.flashing.probe import START_PROGRAM
 from tpsgd_host.names import listing
 
@@ -240,7 +240,7 @@ def _whole(path: str) -> str:
 @cache
 def _shipped() -> frozenset[str]:
     """Return the digests of the package's files as they are in this version."""
-    return frozenset(digest(data) for data in (*sources().values(), *native_modules().values()))
+    return frozenset(digest(data) for data in (*sources().values(), *all_native_modules().values()))
 
 
 @cache

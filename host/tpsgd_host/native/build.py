@@ -17,9 +17,10 @@ import tpsgd
 from tpsgd_host.native.mpyfile import mpy
 
 HERE = Path(__file__).parent
-SOURCES = (
-    "module.c", "module.ld", "micropython.h", "trainer.c", *(path.name for path in sorted(HERE.glob("loops*"))),
-)  # fmt: skip
+SOURCES = tuple(path.name for path in sorted(HERE.iterdir()) if path.suffix in (".c", ".h", ".s", ".ld"))
+
+#: C files by the modules that they become: the trainer, and the kernels of the front end for sound.
+MODULES = {"native": "module.c", "logmel": "logmel.c"}
 
 #: For all: no library, nothing at fixed addresses, and no loop is turned into a call.
 FLAGS = (
@@ -93,8 +94,15 @@ def compiler(arch: str) -> str | None:
     return shutil.which(TARGETS[arch].prefix + "gcc")
 
 
-def build(arch: str) -> bytes:
-    """Return the module for ``arch``.
+def build(arch: str, module: str = "native") -> bytes:
+    """Return a module for ``arch``.
+
+    Parameters
+    ----------
+    arch : str
+        A key of :data:`TARGETS`.
+    module : str
+        A key of :data:`MODULES`.
 
     Raises
     ------
@@ -107,7 +115,7 @@ def build(arch: str) -> bytes:
         for name in SOURCES:
             shutil.copy(HERE / name, folder)
         loops = (f'-DLOOPS="{target.loops}"',) if target.loops else ()
-        _run(folder, target.prefix + "gcc", *FLAGS, *target.flags, *loops, "-S", "module.c", "-o", "module.s")
+        _run(folder, target.prefix + "gcc", *FLAGS, *target.flags, *loops, "-S", MODULES[module], "-o", "module.s")
         if arch == "xtensawin":
             windowed(folder / "module.s")
         _run(folder, target.prefix + "gcc", *target.flags, "-c", "module.s", "-o", "module.o")
@@ -116,7 +124,7 @@ def build(arch: str) -> bytes:
         if codes[0] != codes[1]:
             raise RuntimeError(f"{arch}: the code depends on its address")
         functions = _places(folder, target, "tpsgd_py_")
-    return mpy("trainer.c", arch, codes[0], functions)
+    return mpy(MODULES[module], arch, codes[0], functions)
 
 
 def windowed(path: Path) -> None:
@@ -173,6 +181,6 @@ def _run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def path(arch: str) -> Path:
-    """Return where the module for ``arch`` lies in the device package."""
-    return Path(tpsgd.__file__).with_name(f"native_{arch}.mpy")
+def path(arch: str, module: str = "native") -> Path:
+    """Return where a module for ``arch`` lies in the device package."""
+    return Path(tpsgd.__file__).with_name(f"{module}_{arch}.mpy")

@@ -4,9 +4,9 @@
  * loops here suit a compiler that vectorizes; those for chips follow, each in its own file.
  */
 
-#if defined(__XTENSA__)
-#include "loops_xtensa_bytes.h"
+#include "divide.h"
 
+#if defined(__XTENSA__)
 static inline int32_t clamp(int32_t v) { return larger(smaller(v, 127), -127); }
 #elif defined(LOOPS) /* one comparison where most are in range; a vectorizing compiler has instructions for two */
 static inline int32_t clamp(int32_t v)
@@ -18,27 +18,6 @@ static inline int32_t clamp(int32_t v)
 #else
 static inline int32_t clamp(int32_t v) { return v > 127 ? 127 : v < -127 ? -127 : v; }
 #endif
-
-/* 0 <= n, 0 < d: many chips have no division, and a module no library. */
-static int32_t divide(int32_t n, int32_t d)
-{
-#if defined(__XTENSA__)
-    return quotient(n, d);
-#elif defined(NO_DIVISION)
-    uint32_t quotient = 0, rest = (uint32_t)n, by = (uint32_t)d;
-    int32_t bit = 0;
-    while (by <= rest >> 1)
-        by <<= 1, bit++;
-    for (; bit >= 0; bit--, by >>= 1) {
-        quotient <<= 1;
-        if (rest >= by)
-            rest -= by, quotient |= 1;
-    }
-    return (int32_t)quotient;
-#else
-    return n / d;
-#endif
-}
 
 static inline uint16_t saturate(int32_t u) { return (uint16_t)(u < 256 ? 256 : u > 65535 ? 65535 : u); }
 

@@ -12,6 +12,7 @@ import pytest
 import tpsgd
 import tpsgd_host
 from tpsgd_host.flashing.mpy import mpy_cross
+from tpsgd_host.native.build import MODULES as NATIVE
 from tpsgd_host.native.build import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,8 +41,12 @@ def test_package_json_lists_the_tree():
 @pytest.mark.parametrize("arch", CHIPS)
 def test_each_chip_has_a_package_file_for_its_native_module(arch):
     said = json.loads((DEVICE / f"native_{arch}.json").read_text())
-    assert said == {"version": tpsgd.__version__, "deps": [], "urls": [[f"tpsgd/native_{arch}.mpy"] * 2]}
-    assert (DEVICE / said["urls"][0][1]).is_file()
+    assert said == {
+        "version": tpsgd.__version__,
+        "deps": [],
+        "urls": [[f"tpsgd/{module}_{arch}.mpy"] * 2 for module in NATIVE],
+    }
+    assert all((DEVICE / source).is_file() for _, source in said["urls"])
     assert f"`{arch}`" in (ROOT / "docs" / "BOARDS.md").read_text(), "BOARDS.md says which boards have which module"
 
 
@@ -115,6 +120,6 @@ def test_mip_installs_the_package(terminal_board):
     assert there == MODULES
     for name in MODULES:
         assert (terminal_board.folder / "lib" / name).read_bytes() == (DEVICE / name).read_bytes()
-    module = terminal_board.folder / "lib" / "tpsgd" / "native_armv7m.mpy"
-    assert module.read_bytes() == (DEVICE / "tpsgd" / module.name).read_bytes()
-    assert list(terminal_board.folder.rglob("*.mpy")) == [module]
+    modules = {terminal_board.folder / "lib" / "tpsgd" / f"{module}_armv7m.mpy" for module in NATIVE}
+    assert all(module.read_bytes() == (DEVICE / "tpsgd" / module.name).read_bytes() for module in modules)
+    assert set(terminal_board.folder.rglob("*.mpy")) == modules

@@ -19,15 +19,16 @@ from tpsgd_host.flashing import mpy
 from tpsgd_host.flashing.mpy import (
     WITH_MODULE,
     MpyFormat,
+    all_native_modules,
     compile_file,
     compiler_format,
-    native_module,
+    native_modules,
     package_files,
     sources,
     why_not,
 )
 from tpsgd_host.flashing.releases import known_release
-from tpsgd_host.native.build import SHIPPED
+from tpsgd_host.native.build import MODULES, SHIPPED
 
 WANTED = {
     "esp32", "esp32s2", "esp32s3", "esp32c3", "rp2040", "rp2350", "rp2040-circuitpython", "microbit", "virtual",
@@ -100,7 +101,7 @@ def test_each_architecture_gets_the_engines_it_can_have(arch):
     files = package_files(MpyFormat(*made, arch))
     assert all(name.endswith(".mpy") and data[0] == ord("M") and data[1] == made[0] for name, data in files.items())
     engines = {name[14:-4] for name in files if name.startswith("tpsgd/kernels_")}
-    native = native_module(MpyFormat(*made, arch))
+    native = native_modules(MpyFormat(*made, arch))
     expected = {"plain", "np"} | ({"viper"} if arch else set()) | ({"native"} if native else set())
     expected |= {"thumb"} if arch.startswith("arm") else set()
     assert engines == expected
@@ -116,9 +117,9 @@ def test_each_architecture_gets_the_engines_it_can_have(arch):
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_a_module_for_another_chip_is_never_copied(arch):
     files = package_files(MpyFormat(6, 3, arch))
-    modules = {name: data for name, data in files.items() if name.startswith("tpsgd/native_")}
     own = "armv7m" if arch == "armv7em" else arch  # for a chip without floating point
-    assert set(modules) == ({f"tpsgd/native_{own}.mpy"} if own in SHIPPED else set())
+    modules = {name: data for name, data in files.items() if name in all_native_modules()}
+    assert set(modules) == ({f"tpsgd/{module}_{own}.mpy" for module in MODULES} if own in SHIPPED else set())
     assert all(data[2] >> 2 == ARCHITECTURES.index(own) for data in modules.values())
     assert not [name for name in package_files(MpyFormat(6, 2, arch)) if "native" in name or "describe" in name]
 
