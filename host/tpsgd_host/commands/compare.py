@@ -125,7 +125,8 @@ def _source_options(function: F) -> F:
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one per core]")
 @click.option(
     "--on", metavar="dask://HOST:PORT", default="",
-    help="Train on a Dask cluster, or another backend of joblib, such as loky. The figures are the same.",
+    help="Train on a Dask cluster, or another backend of joblib, such as loky. The figures are the same; only where "
+    "workers have CPUs of other types may methods in floats differ in their last bits.",
 )  # fmt: skip
 @click.option(
     "--out",
