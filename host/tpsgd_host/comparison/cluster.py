@@ -97,7 +97,7 @@ class Cluster(Generic[Common, Job, Result]):
         common = client.scatter(self._common, broadcast=True, hash=False)
         tasks = [client.submit(_apply, self._work, common, i, pickle.dumps(jobs[i]), pure=False) for i in numbers]
         try:
-            for task in _distributed().as_completed(tasks):
+            for task in _distributed().as_completed(tasks, loop=client.loop):  # else that of a default client, if any
                 yield task.result()
         finally:
             client.cancel(tasks)

@@ -160,6 +160,7 @@ class Averaging(Strategy):
         self._greeted: set[int] = set()
         self._here: set[int] = set()
         self._patience = 0.0
+        self._grid: Grid
         self._present = trained_vector(model)
         self._begun = 0.0
         self.results: list[Result] = []
@@ -195,7 +196,7 @@ class Averaging(Strategy):
     ) -> Iterable[Message]:
         """Return the messages that begin a round; where no board is there, wait for one as long as for an answer."""
         self._begun = time.monotonic()
-        self._present = arrays[_WEIGHTS].numpy()
+        self._present, self._grid = arrays[_WEIGHTS].numpy(), grid
         self._greet(grid)
         while not self._here and time.monotonic() < self._begun + self._patience:
             time.sleep(_LOOK)
@@ -209,7 +210,8 @@ class Averaging(Strategy):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Return the weights after a round."""
         answers = []
-        lost = {name: "not connected" for node, name in self._names.items() if node not in self._here}
+        there = self._here & set(self._grid.get_node_ids())
+        lost = {name: "not connected" for node, name in self._names.items() if node not in there}
         for reply in replies:
             name = self._names.get(reply.metadata.src_node_id)
             if name is None:  # Flower's own word that a board is gone comes from no board

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
-from commands import fails
+from commands import call, fails
 
 from tpsgd_host.adaptation.new_class import GROWTHS, study_new_class
 from tpsgd_host.comparison import compare, compare_networks
@@ -24,6 +27,12 @@ RULES = ("int-tpsgd", "int-frozen")
 def figures(comparison):
     """Everything but the seconds."""
     return replace(comparison, entries=tuple(replace(e, seconds=0.0) for e in comparison.entries))
+
+
+def without_seconds(value):
+    if isinstance(value, dict):
+        return {key: without_seconds(one) for key, one in value.items() if "seconds" not in key}
+    return [without_seconds(one) for one in value] if isinstance(value, list) else value
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +84,18 @@ def test_the_errors_of_a_job_come_back_at_once(cluster):
     ):
         workers.run([1, 2], [1.0, 1.0], lambda done: None)
     assert found.value.hint == "look elsewhere"
+
+
+@pytest.mark.xdist_group("dask")
+def test_the_command_reaches_a_cluster_in_a_process_of_its_own(cluster):
+    address, _ = cluster  # whose client is the default one of this process
+    words = ("compare", "--task", "gesture", "--methods", "int-frozen", "--seeds", "1", "--epochs", "1", "--json")
+    command = [sys.executable, "-m", "tpsgd_host", *words, "--on", f"dask{address[3:]}"]
+    there = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert there.returncode == 0, there.stderr
+    assert [without_seconds(one) for one in json.loads(there.stdout)["comparisons"]] == [
+        without_seconds(one) for one in json.loads(call(*words))["comparisons"]
+    ]
 
 
 @pytest.mark.xdist_group("dask")
