@@ -273,22 +273,54 @@ static int32_t backward_pass(const tpsgd_network *net, int32_t l, int32_t lowest
     }
 }
 
+/* The first readout step of a recurrent layer, on the stack. Until then no weight changes in a second run of the sample,
+ * which begins there. Layers of more units in all are not kept, and run from the first step on again. */
+enum { KEPT_UNITS = 64 };
+
+typedef struct {
+    uint16_t h16[KEPT_UNITS]; /* states before that step, layer after layer */
+    uint8_t h[KEPT_UNITS];
+    uint8_t a[KEPT_UNITS]; /* clamped sums of that step */
+    int32_t units;         /* 0: nothing is kept */
+} tpsgd_kept;
+
+/* Keep the states of all recurrent layers, or bring them back */
+static void keep_states(const tpsgd_network *net, tpsgd_kept *kept, int bring_back)
+{
+    int32_t at = 0;
+    for (int32_t l = 0; net->layer[l].kind == RECURRENT; at += net->layer[l++].units) {
+        const tpsgd_state *own = net->layer[l].more;
+        const size_t m = net->layer[l].units;
+        memcpy(bring_back ? own->h16 : kept->h16 + at, bring_back ? kept->h16 + at : own->h16, 2 * m);
+        memcpy(bring_back ? own->h : kept->h + at, bring_back ? kept->h + at : own->h, m);
+    }
+}
+
 /* Recurrent layers: run the T steps. The last one's K readout states go side by side to the next layer's inputs.
  * ``again``: feedback lies there instead, and the layers learn from it. Return the number of layers. */
-static int32_t run_recurrent(const tpsgd_network *net, int32_t y, int train, int again)
+static int32_t run_recurrent(const tpsgd_network *net, int32_t y, int train, int again, tpsgd_kept *kept)
 {
     const int32_t T = net->steps, C = net->channels, K = net->readout_steps;
-    int32_t learns = -1, layers = 0, done = 0;
+    int32_t learns = -1, layers = 0, done = 0, units = 0;
     for (; net->layer[layers].kind == RECURRENT; layers++) {
         const tpsgd_state *own = net->layer[layers].more;
         reset_state(own->h, own->h16, net->layer[layers].units);
+        units += net->layer[layers].units;
         if (train && net->rates[layers] && !learns_from_feedback(net, layers))
             learns = net->update_at;
     }
     const int32_t chosen = learns == LAST ? T - 1 : learns == RANDOM ? draw(net->state, T) : -1;
     uint8_t *out = net->layer[layers].x;
     int32_t mark = divide(T, K) - 1;
-    for (int32_t t = 0; t < T; t++) {
+    const int32_t first = mark;
+    if (!again)
+        kept->units = train && learns < 0 && units <= KEPT_UNITS ? units : 0;
+    else if (kept->units)
+        keep_states(net, kept, 1);
+    for (int32_t t = again && kept->units ? first : 0; t < T; t++) {
+        uint8_t *a = t == first && kept->units ? kept->a : NULL;
+        if (a && !again)
+            keep_states(net, kept, 0);
         const int now = t == chosen || learns == EVERY || (learns == READOUT && t == mark);
         const uint8_t *below = net->sample + t * C;
         int32_t width = C;
@@ -297,8 +329,16 @@ static int32_t run_recurrent(const tpsgd_network *net, int32_t y, int train, int
             const tpsgd_state *own = layer->more;
             memcpy(layer->x, below, (size_t)width);
             memcpy(layer->x + width, own->h, (size_t)layer->units);
-            forward(layer, net->z);
+            if (a && again)
+                for (int32_t i = 0; i < layer->units; i++)
+                    net->z[i] = a[i] - 128;
+            else
+                forward(layer, net->z);
             leak(net->z, own->h16, own->h, layer->units, layer->leak);
+            if (a && !again)
+                clamp_all(net->z, a, layer->units);
+            if (a)
+                a += layer->units;
             if (now && net->rates[l])
                 learn(layer, own->h, net->z, learns == READOUT ? done * net->classes + y : y, net->rates[l]);
             below = own->h;
@@ -575,10 +615,11 @@ static int32_t run(const tpsgd_network *net, int32_t y, int32_t what)
 {
     const int32_t kind = net->layer[0].kind, last = net->layers - 1, train = what & TRAIN;
     int32_t first = 0;
+    tpsgd_kept kept;
     if (what & ONLY_OUTPUT)
         first = last;
     else if (kind == RECURRENT)
-        first = run_recurrent(net, y, train, 0);
+        first = run_recurrent(net, y, train, 0, &kept);
     else if (kind == CONV)
         first = run_conv(net, y, train);
     else if (kind == TEMPORAL)
@@ -603,6 +644,6 @@ static int32_t run(const tpsgd_network *net, int32_t y, int32_t what)
     else if (kind == CONV)
         learn_conv(net, first);
     else
-        run_recurrent(net, y, 1, 1);
+        run_recurrent(net, y, 1, 1, &kept);
     return result;
 }
