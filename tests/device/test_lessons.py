@@ -1,8 +1,7 @@
 """Lessons and tapes on an emulated RP2040 and an emulated ESP32, end to end over their consoles.
 
-You bring the emulators, see ``tpsgd_host/bench/emulated``. A chip takes a minute or two.
-
-The ESP32's have not passed yet: it lists the files of its prepared flash, and does not return from importing one.
+You bring the emulators, see ``tpsgd_host/bench/emulated``, and ``quick.py`` for the ESP32's flash. A chip takes a
+minute or two.
 """
 
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import lessons
 import pytest
+import quick
 
 from tpsgd_host.bench.emulated import esp32, rp2040
 from tpsgd_host.bench.emulated.board import EmulatedBoard
@@ -34,16 +34,15 @@ def an_rp2040(folder, model, pcm):
 
 @contextmanager
 def an_esp32(folder, model, pcm):
-    """Switch on an ESP32 with the files in its flash, from 2 MB on. It counts instructions, so it writes none there."""
+    """Switch on an ESP32 with the files in its flash, from 2 MB on. Its clock counts instructions."""
     files = lessons.file_system(folder, model, "xtensawin", 512, pcm)
     image = folder / "flash.bin"
     esp32.write_image(image, Path(esp32.FIRMWARE).read_bytes())
     with open(image, "r+b") as flash:
         flash.seek(2 << 20)
         flash.write(files)
-    with EmulatedBoard(esp32.command(image, "-serial", "stdio")):
-        pass  # the first start of a firmware writes its settings
-    with EmulatedBoard(esp32.command(image, "-serial", "stdio", "-icount", "shift=3,sleep=off")) as board:
+    quick.start(image)
+    with EmulatedBoard(esp32.command(image, "-serial", "stdio", *quick.COUNTING)) as board:
         yield board
 
 
