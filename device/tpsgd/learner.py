@@ -68,7 +68,7 @@ class Learner:
         self._budget = replay
         self.front = self.replay = self._answer = None
         self._folder = path[: path.rfind("/") + 1]
-        k = runtime.engine(engine)
+        k = runtime.engine(engine, path)
         load_or_recover(path, (OSError, ModelError), self._load, k, longest, readings, rate)
         self._restart()
         last = checkpoint.newest(self._folder, self.network, self._model_crc)

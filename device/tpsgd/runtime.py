@@ -33,6 +33,7 @@ except ImportError:
 ENGINES = {1: "plain", 2: "np", 4: "viper", 5: "thumb", 6: "native"}
 
 #: Free bytes of heap below which a native module is not tried: building a network takes more with it than with others.
+#: Beside a model's file, half of it must be free.
 ROOM = 96 * 1024 if sys.maxsize >> 32 else 48 * 1024
 
 #: Matrix cells that an array engine updates at once. Its temporaries are floats, and a board has little room.
@@ -53,8 +54,14 @@ def machine():
     return "{} {}, {}".format("CPython" if HOST else sys.implementation[0], version, _VERSION)
 
 
-def engine(number=0):
+def engine(number=0, model=None):
     """Import and return the kernels of engine ``number``, or with 0 those of the best engine.
+
+    Parameters
+    ----------
+    number : int
+    model : str, optional
+        Path of the model's file that the engine is for: a large model may leave no room for a native module.
 
     Raises
     ------
@@ -63,7 +70,7 @@ def engine(number=0):
     """
     for n in sorted(ENGINES, reverse=True):
         if number in (0, n):
-            if n == 6 and not number and heap()[1] < ROOM:
+            if n == 6 and not number and heap()[1] < max(ROOM, ROOM // 2 + _size(model)):
                 continue
             try:
                 k = _import("kernels_" + ENGINES[n])
@@ -77,6 +84,15 @@ def engine(number=0):
                 return k
             print("engine", ENGINES[n], "computes wrong results here and is not used")  # noqa: T201 - to the console
     raise ImportError("engine " + ENGINES.get(number, str(number)))
+
+
+def _size(path):
+    """Return the bytes of a file; 0 where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.seek(0, 2)
+    except (OSError, TypeError):
+        return 0
 
 
 def _right(k):

@@ -278,7 +278,7 @@ class Server:
     def load(self, wanted=0):
         """Load the model, and the newest checkpoint if there is one, for engine ``wanted`` (0: the best)."""
         try:
-            k = runtime.engine(wanted)
+            k = runtime.engine(wanted, self.folder + MODEL)
         except ImportError as error:
             raise RefusedError(NO_ENGINE, str(error) + " cannot run on " + runtime.machine()) from error
         self.end_lesson()

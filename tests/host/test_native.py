@@ -11,7 +11,12 @@ import pytest
 
 import tpsgd
 from tpsgd.describe import LAYER, NETWORK, size
+from tpsgd_host.bench.timing import network
+from tpsgd_host.boards.connect import connect
 from tpsgd_host.boards.virtual import interpreter_mpy
+from tpsgd_host.flashing import virtual
+from tpsgd_host.flashing.flash import flash
+from tpsgd_host.flashing.mpy import MpyFormat, native_modules
 from tpsgd_host.native.build import MADE_WITH, MODULES, SHIPPED, TARGETS, build, compiler, path, same_compiler
 from tpsgd_host.native.mpyfile import ARCHITECTURES, number
 
@@ -121,3 +126,47 @@ def test_a_damaged_or_foreign_module_is_refused_and_the_next_engine_trains(inter
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
     assert "taken 0\nnative\n" in done.stdout
     assert done.stdout.count("is damaged: flash the board again") == 100
+
+
+#: A network of 128,000 bytes, and two heaps (KB): in one only other engines than the trainer in C have room for it.
+LARGE, NO_ROOM, SOME_ROOM = (784, 80, 10), 184, 224
+
+
+@pytest.fixture
+def takes_module(interpreter):
+    if not native_modules(MpyFormat.of(interpreter_mpy())):
+        pytest.skip("needs an interpreter of x86-64 that takes mpy v6.3")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "heap", "engine"),
+    [
+        ((60, 32, 16, 6), 256, "native"), ((60, 32, 16, 6), 64, "viper"),
+        (LARGE, SOME_ROOM, "native"), (LARGE, NO_ROOM, "viper"),
+    ],
+)  # fmt: skip
+def test_the_virtual_board_trains_in_c_where_its_heap_has_room(takes_module, tmp_path, sizes, heap, engine):
+    model = network(sizes)
+    model.save(tmp_path / "m.tpsgd")
+    report = flash(tmp_path / "m.tpsgd", folder=tmp_path / "board", heap=heap * 1024)
+    assert (report.engine, report.model_crc) == (engine, model.crc)
+    assert (tmp_path / "board/tpsgd/native_x64.mpy").read_bytes() == path("x64").read_bytes()
+    assert ("no room" in report.why_not_native) == (engine == "viper")
+
+
+def test_an_interpreter_for_which_there_is_no_module_trains_with_another_engine(interpreter, tmp_path, monkeypatch):
+    monkeypatch.setattr(virtual, "interpreter_mpy", lambda: 0)
+    network().save(tmp_path / "m.tpsgd")
+    report = flash(tmp_path / "m.tpsgd", folder=tmp_path / "board", heap=256 * 1024)
+    assert not list((tmp_path / "board/tpsgd").glob("native_*"))
+    assert report.engine != "native"
+    assert report.why_not_native == "the board's .mpy format is unknown, or CircuitPython's own"
+
+
+def test_a_module_that_is_not_whole_is_left_alone_and_another_engine_trains(takes_module, tmp_path):
+    network().save(tmp_path / "m.tpsgd")
+    flash(tmp_path / "m.tpsgd", folder=tmp_path / "board", heap=256 * 1024)
+    module = tmp_path / "board/tpsgd/native_x64.mpy"
+    module.write_bytes(module.read_bytes()[:-100])
+    with connect("virtual", folder=tmp_path / "board") as board:
+        assert board.info.engine == "viper"

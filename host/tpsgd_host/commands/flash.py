@@ -188,6 +188,8 @@ def _show(report: FlashReport, port: str) -> None:
     echo(f"  {report.files} files, {report.written} bytes, {form}; model CRC {report.model_crc:08x}")
     if report.started:
         echo(f"  engine {report.engine} on {report.machine}")
+        if report.why_not_native:
+            echo(f"  no native module trains: {report.why_not_native}")
         echo(f"  training state {report.state_measured} bytes, {report.state_planned} of them planned buffers")
         echo(f"  heap {report.heap_used} bytes in use, {report.heap_free} free")
     elif not report.todo:

@@ -227,6 +227,8 @@ class Flashed:
         The board's description of itself after its start; None if it could not be asked.
     todo : str
         What the user must do before the board can run; may be empty.
+    why_no_module : str
+        Why no native module was written; empty if one was.
     """
 
     place: str
@@ -235,3 +237,4 @@ class Flashed:
     firmware: str
     info: Info | None
     todo: str = ""
+    why_no_module: str = ""

@@ -26,7 +26,7 @@ from tpsgd_host.flashing.deploy import (
     drive_files,
     other_program,
 )
-from tpsgd_host.flashing.mpy import circuitpython_files
+from tpsgd_host.flashing.mpy import circuitpython_files, why_no_module
 from tpsgd_host.flashing.ownership import Belongings, question
 from tpsgd_host.flashing.releases import Ask, Tell
 from tpsgd_host.flashing.remote import Remote
@@ -74,7 +74,7 @@ def flash_drive(
     port = port or port_of(read_drive(drive))
     todo = _todo(before, port)
     info = None if todo or not port else start(model, Remote(console_port(port)), tell)
-    return Flashed(port if info else str(drive), files, WHY_SOURCES, written, info, todo)
+    return Flashed(port if info else str(drive), files, WHY_SOURCES, written, info, todo, why_no_module(None))
 
 
 def _todo(boot: str, port: str) -> str:

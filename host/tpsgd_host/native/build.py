@@ -73,7 +73,7 @@ TARGETS = {
 }  # fmt: skip
 
 #: Those that go to boards: they have run on the chip or an emulator of it. The others are only compiled.
-SHIPPED: tuple[str, ...] = ("armv6m", "armv7m", "armv7emsp", "armv7emdp", "xtensawin")
+SHIPPED: tuple[str, ...] = ("x64", "armv6m", "armv7m", "armv7emsp", "armv7emdp", "xtensawin")
 
 
 #: The compilers that made the modules in the package, by the prefix of their names: another version makes other bytes.

@@ -25,6 +25,7 @@ from tpsgd_host.flashing.mpy import (
     native_modules,
     package_files,
     sources,
+    why_no_module,
     why_not,
 )
 from tpsgd_host.flashing.releases import known_release
@@ -218,3 +219,17 @@ def test_the_only_port_of_a_kind_is_taken(monkeypatch):
     for found, expected in (([one], "/dev/a"), ([one, two], ""), ([], ""), ([replace(one, sure=True), two], "/dev/a")):
         monkeypatch.setattr(module, "plugged", lambda found=found: found)
         assert module.only_port(board) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (None, "unknown"),
+        (MpyFormat(6, 1, "armv6m"), "native modules are mpy v6.3, but the board takes v6.1"),
+        (MpyFormat(6, 3, "x86"), "there is none for x86"),
+        (MpyFormat(6, 3, ""), "loads no native code"),
+    ],
+)
+def test_why_a_board_gets_no_native_module(wanted, why):
+    assert why in why_no_module(wanted)
+    assert why_no_module(MpyFormat(6, 3, "x64")) == ""
