@@ -30,7 +30,7 @@ def main():
     begun = time.ticks_us()
     k = runtime.engine()
     mark("engine", begun)
-    runtime.engine = lambda wanted: k  # the engine is chosen once
+    runtime.engine = lambda wanted, model: k  # the engine is chosen once
     server = serve.Server(frames.Frames(None, None), None, 0)
     begun = time.ticks_us()
     server.load()
