@@ -53,7 +53,7 @@ def test_the_host_computes_the_reference(recordings):
 
 def test_the_board_computes_the_reference(interpreter, recordings, tmp_path):
     engine, got = on_board(interpreter, recordings, EIGHT, tmp_path)
-    assert engine == "viper"
+    assert engine in ("native", "viper")  # as the interpreter takes native modules or not
     assert got == REFERENCE
 
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
+from tpsgd_host.boards.virtual import interpreter_mpy
 from tpsgd_host.cli import cli
 from tpsgd_host.flashing import doctor as module
 from tpsgd_host.flashing.doctor import FAIL, OK, WARN, doctor
 from tpsgd_host.flashing.flash import flash
-from tpsgd_host.flashing.mpy import MpyFormat
+from tpsgd_host.flashing.mpy import MpyFormat, native_modules
 from tpsgd_host.flashing.probe import BoardFacts, parse_facts
 from tpsgd_host.flashing.remote import Remote
 
@@ -44,7 +45,8 @@ def test_a_flashed_virtual_board(tmp_path, interpreter, model_file):
     found = {check["name"]: check for check in said["checks"]}
     assert (found["program"]["state"], found["link"]["state"]) == ("ok", "ok")
     assert found["link"]["said"].startswith("round trip ")
-    assert found["engine"]["said"] == "viper"
+    module = native_modules(MpyFormat.of(interpreter_mpy()))
+    assert found["engine"]["said"] == ("native" if module else "viper")
     text = run("--board-dir", tmp_path / "board")
     assert "ok    link" in text
 

@@ -24,6 +24,7 @@ from terminal import TerminalBoard
 from tpsgd_host.boards import plugged
 from tpsgd_host.boards.drives import Drive
 from tpsgd_host.boards.profiles import load_profile
+from tpsgd_host.boards.virtual import interpreter_mpy
 from tpsgd_host.errors import BoardError, BoardGoneError, ConfigError, FitError, MismatchError, PortError
 from tpsgd_host.flashing import deploy, mpy, real, start
 from tpsgd_host.flashing.firmware import write_uf2
@@ -118,8 +119,10 @@ def test_every_file_is_there_and_nothing_is_left_of_another_version(terminal_boa
     assert {Path(name).suffix for name in there} == {suffix}
     modules = {path.stem for path in DEVICE.glob("*.py")}
     missing = {"kernels_thumb", "distance_thumb"} if report.compiled else set()
-    missing |= set() if "native_x64" in there else {Path(name).stem for name in mpy.WITH_MODULE}
-    assert {Path(name).stem for name in there} == modules - missing
+    native = mpy.native_modules(mpy.MpyFormat.of(interpreter_mpy()))
+    missing |= set() if native else {Path(name).stem for name in mpy.WITH_MODULE}
+    assert {Path(name).stem for name in there if name not in native} == modules - missing
+    assert native.items() <= there.items()
     assert report.files == len(there) + 3
 
 
