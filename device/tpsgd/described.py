@@ -41,7 +41,7 @@ class Described(Network):
         if seen == self.phase_end:
             self._set_phase()
         self.seen = seen + 1
-        return self.run(self.described, y, _TRAIN)
+        return self.run(self.described, y, 1)  # _TRAIN, whose name would be looked up
 
     def _run(self, y, rates):
         return self.run(self.described, y, _TRAIN if rates else 0)

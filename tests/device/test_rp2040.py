@@ -128,7 +128,7 @@ NUMBERS = {name: number for number, name in runtime.ENGINES.items()}
 LIMITS = {
     "viper": (29, 64, (330e3, 1500e3, 1850e3, 370e3, 3250e3, 5900e3, 4000e3, 2500e3)),
     "thumb": (8, 15, (100e3, 490e3, 580e3, 117e3, 1120e3, 4800e3, 2950e3, 900e3)),
-    "native": (6.5, 12.8, (60e3, 260e3, 320e3, 64e3, 520e3, 350e3, 340e3, 380e3)),
+    "native": (6.0, 12.0, (56e3, 260e3, 320e3, 60e3, 450e3, 350e3, 340e3, 380e3)),
 }
 
 

@@ -18,7 +18,9 @@ typedef struct {
     int32_t keep;                  /* 0 or -1 */
     int32_t correction;
     int32_t s;
-    const int32_t *eights, *end; /* of the inputs: the last whole eight, and all */
+    const int32_t *end; /* of the pairs of inputs */
+    int32_t skipped;    /* of the first pass: w lies as many weights before the row */
+    int32_t odd;        /* whether an input is left over */
 } tpsgd_rows;
 
 /* Rows of weights change: v += (e*x + half) >> s, by 256 at most */
@@ -27,8 +29,9 @@ typedef struct {
     const int32_t *x, *e, *e_end;
     int32_t row;  /* bytes from the beginning of a row to the next one */
     int32_t next; /* bytes from the end of a row's piece to the next one */
-    int32_t s;
-    const int32_t *eights, *end;
+    uint32_t s;   /* the shift; the highest bit is set where an input is left over */
+    const int32_t *end;
+    int32_t skipped; /* both as above */
 } tpsgd_changes;
 
 /* Rows of weights change, and their inputs are replaced by feedback, two columns at a time; changes as above */
@@ -48,6 +51,9 @@ void tpsgd_rows_narrow(tpsgd_rows *) __attribute__((visibility("hidden")));
 void tpsgd_change_rows(tpsgd_changes *) __attribute__((visibility("hidden")));
 void tpsgd_change_columns(tpsgd_columns *) __attribute__((visibility("hidden")));
 
+/* Of the sixteen inputs of a pass, how many the first one skips: n is the number of inputs. The odd one comes last. */
+static inline int32_t skipped(int32_t n) { return n > 1 ? -(n & ~1) & 15 : 16; }
+
 /* z_i = (sum_j hi_ij * x_j) >> s; ``wide`` is 2, or 1 in a frozen layer: bytes of a weight */
 static void sums(const uint8_t *w, const uint8_t *x, int32_t *z, int32_t m, int32_t n, int32_t s, int32_t wide)
 {
@@ -55,12 +61,12 @@ static void sums(const uint8_t *w, const uint8_t *x, int32_t *z, int32_t m, int3
     void (*const run)(tpsgd_rows *) = wide == 2 ? tpsgd_rows_wide : tpsgd_rows_narrow;
     const int32_t row = n * wide, left = m & 3;
     for (int32_t begin = 0; begin < n; begin += PIECE) {
-        const int32_t size = n - begin < PIECE ? n - begin : PIECE;
+        const int32_t size = n - begin < PIECE ? n - begin : PIECE, even = size & ~1, before = skipped(size);
         tpsgd_rows rows = {
-            .w = w + begin * wide + wide - 1, .z = z, .z_end = z + (m - left), .x = c,
-            .second = row, .third = row, .fourth = row, .next = row - size * wide, .keep = begin ? -1 : 0,
+            .w = w + (begin - before) * wide + wide - 1, .z = z, .z_end = z + (m - left), .x = c,
+            .second = row, .third = row, .fourth = row, .next = row - (even + before) * wide, .keep = begin ? -1 : 0,
             .correction = -128 * tpsgd_centre(x + begin, c, size), .s = begin + size == n ? s : 0,
-            .eights = c + (size & ~7), .end = c + size,
+            .end = c + even, .skipped = before, .odd = size & 1,
         };
         if (m > left)
             run(&rows);
@@ -112,11 +118,11 @@ API void tpsgd_update(uint16_t *w, const uint8_t *x, const int32_t *e, int32_t m
     int32_t c[PIECE];
     const int32_t small = small_steps(e, m, s), half = 1 << s >> 1;
     for (int32_t begin = 0; begin < n; begin += PIECE) {
-        const int32_t size = n - begin < PIECE ? n - begin : PIECE;
+        const int32_t size = n - begin < PIECE ? n - begin : PIECE, even = size & ~1, before = skipped(size);
         tpsgd_centre(x + begin, c, size);
         tpsgd_changes changes = {
-            .w = w + begin, .x = c, .e = e, .e_end = e + m, .row = 2 * n, .next = 2 * (n - size), .s = s,
-            .eights = c + (size & ~7), .end = c + size,
+            .w = w + begin - before, .x = c, .e = e, .e_end = e + m, .row = 2 * n, .next = 2 * (n - even - before),
+            .s = (uint32_t)s | (uint32_t)size << 31, .end = c + even, .skipped = before,
         };
         if (small)
             tpsgd_change_rows(&changes);

@@ -70,8 +70,9 @@ tpsgd_centre:
     .equ ROWS_KEEP, 32
     .equ ROWS_CORRECTION, 36
     .equ ROWS_SHIFT, 40
-    .equ ROWS_EIGHTS, 44
-    .equ ROWS_END, 48
+    .equ ROWS_END, 44
+    .equ ROWS_SKIPPED, 48
+    .equ ROWS_ODD, 52
 
 @ Add the products of an input and four rows: 16 cycles.
 .macro column x, at
@@ -96,16 +97,21 @@ tpsgd_centre:
     adds r3, #\by
 .endm
 
-@ Sums of four rows at a time. r0-r3 their weights, r4 inputs, r5 and r6 two of them, r7 a weight, r8-r11 the sums,
-@ r12 the end of the inputs in eights, lr their end.
+@ Sums of four rows at a time, sixteen inputs in a pass; the first pass begins in the middle and takes what is not a
+@ multiple of them. r0-r3 their weights, r4 inputs, r5 and r6 two of them, r7 a weight, r8-r11 the sums, r12 where the
+@ first pass begins, lr the end of the pairs of inputs.
 .macro rows name, wide
     .thumb_func
 \name:
     enter
-    ldr r1, [r0, #ROWS_EIGHTS]
-    mov r12, r1
     ldr r1, [r0, #ROWS_END]
     mov lr, r1
+    ldr r1, [r0, #ROWS_SKIPPED]
+    movs r2, #25
+    muls r1, r2, r1
+    adr r2, 2f
+    adds r1, r2
+    mov r12, r1
 1:  ldr r7, [sp]
     ldr r4, [r7, #ROWS_Z]
     ldr r5, [r7, #ROWS_KEEP]
@@ -131,48 +137,26 @@ tpsgd_centre:
     adds r2, r1
     adds r3, r2
     ldr r4, [r7, #ROWS_X]
-    cmp r4, r12
-    bne 2f
-    b 4f
-2:  ldm r4!, {r5, r6}
-    column r5, 0
-    column r6, \wide
+    mov pc, r12
+    .balign 4
+2:
+    .irp at, 0, 2, 4, 6, 8, 10, 12, 14 @ 50 bytes each
     ldm r4!, {r5, r6}
-    column r5, 2*\wide
-    column r6, 3*\wide
-    ldm r4!, {r5, r6}
-    column r5, 4*\wide
-    column r6, 5*\wide
-    ldm r4!, {r5, r6}
-    column r5, 6*\wide
-    column r6, 7*\wide
-    advance 8*\wide
-    cmp r4, r12
-    bne 2b
-    b 4f
-3:  ldm r4!, {r5}
-    column r5, 0
-    advance \wide
+    column r5, \at*\wide
+    column r6, \at*\wide+\wide
+    .endr
+    advance 16*\wide
     cmp r4, lr
-    bne 3b
-    b 5f
-4:  mov r7, lr
-    subs r7, r4
-    beq 5f
-    cmp r7, #16
-    blt 3b
-    ldm r4!, {r5, r6}
+    beq 3f
+    b 2b
+3:  ldr r7, [sp]
+    ldr r5, [r7, #ROWS_ODD]
+    cmp r5, #0
+    beq 4f
+    ldm r4!, {r5}
     column r5, 0
-    column r6, \wide
-    ldm r4!, {r5, r6}
-    column r5, 2*\wide
-    column r6, 3*\wide
-    advance 4*\wide
-    cmp r4, lr
-    bne 3b
-5:
     ldr r7, [sp]
-    ldr r4, [r7, #ROWS_Z]
+4:  ldr r4, [r7, #ROWS_Z]
     ldr r5, [r7, #ROWS_SHIFT]
     mov r0, r8
     mov r1, r9
@@ -189,9 +173,9 @@ tpsgd_centre:
     str r3, [r7, #ROWS_W]
     ldr r5, [r7, #ROWS_Z_END]
     cmp r4, r5
-    beq 6f
+    beq 5f
     b 1b
-6:  leave
+5:  leave
 .endm
 
     rows tpsgd_rows_wide, 2
@@ -205,8 +189,8 @@ tpsgd_centre:
     .equ CHANGES_ROW, 16
     .equ CHANGES_NEXT, 20
     .equ CHANGES_SHIFT, 24
-    .equ CHANGES_EIGHTS, 28
-    .equ CHANGES_END, 32
+    .equ CHANGES_END, 28
+    .equ CHANGES_SKIPPED, 32
 
 @ Change a weight by the product with the input in \x: 9 cycles. A shift leaves the last bit that it loses in the carry
 @ flag, and adds it: that rounds. A change of at most 256 leaves the range where bits 8 to 15 become 0, and only there.
@@ -216,60 +200,59 @@ tpsgd_centre:
     ldrh r7, [r0, #\at]
     adcs \x, r7
     tst \x, r4
-    beq 3\n\()f
-4\n\():
+    beq .Llimit\n
+.Lchanged\n:
     strh \x, [r0, #\at]
 .endm
 
 @ Out of range: 256 where bit 16 is 0, all ones where it is 1.
 .macro limit x, n
-3\n\():
+.Llimit\n:
     lsrs \x, \x, #16
     negs \x, \x
     movs r7, #1
     lsls r7, r7, #8
     orrs \x, r7
-    b 4\n\()b
+    b .Lchanged\n
 .endm
 
-@ Rows of weights. r0 weight, r1 input, r2 error, r3 shift, r4 0xFF00, r5 and r6 two inputs, r7 a weight; r8 the next
-@ error, r9 their end, r10 the first input, r11 from the end of a row to the next one, r12 and lr as above.
+@ Rows of weights, sixteen in a pass, as above. r0 weight, r1 input, r2 error, r3 shift, with its highest bit set where
+@ an input is left over, r4 0xFF00, r5 and r6 two inputs, r7 a weight; r8 the next error, r9 their end, r10 the first
+@ input, r11 from the end of a row to the next one, r12 and lr as above.
     .thumb_func
 tpsgd_change_rows:
     enter
-    mov r7, r0
-    ldr r0, [r7, #CHANGES_W]
-    ldr r1, [r7, #CHANGES_X]
+    ldr r1, [r0, #CHANGES_X]
     mov r10, r1
-    ldr r1, [r7, #CHANGES_E]
+    ldr r1, [r0, #CHANGES_E]
     mov r8, r1
-    ldr r1, [r7, #CHANGES_E_END]
+    ldr r1, [r0, #CHANGES_E_END]
     mov r9, r1
-    ldr r1, [r7, #CHANGES_NEXT]
+    ldr r1, [r0, #CHANGES_NEXT]
     mov r11, r1
-    ldr r3, [r7, #CHANGES_SHIFT]
-    ldr r1, [r7, #CHANGES_EIGHTS]
-    mov r12, r1
-    ldr r1, [r7, #CHANGES_END]
+    ldr r1, [r0, #CHANGES_END]
     mov lr, r1
+    ldr r1, [r0, #CHANGES_SKIPPED]
+    movs r2, #15
+    muls r1, r2, r1
+    adr r2, 21f
+    adds r1, r2
+    mov r12, r1
+    ldr r3, [r0, #CHANGES_SHIFT]
+    ldr r0, [r0, #CHANGES_W]
     movs r4, #255
     lsls r4, r4, #8
-    b 20f
-28: ldr r7, [sp]
-    ldr r7, [r7, #CHANGES_ROW]
-    adds r0, r7
-20: mov r1, r8
-    cmp r1, r9
-    beq 29f
-    ldm r1!, {r2}
-    mov r8, r1
-    cmp r2, #0
-    beq 28b
-    mov r1, r10
-    cmp r1, r12
-    bne 21f
-    b 25f
-21: ldm r1!, {r5, r6}
+    b 23f
+    limit r5, 1
+    limit r6, 2
+    limit r5, 3
+    limit r6, 4
+    limit r5, 5
+    limit r6, 6
+    limit r5, 7
+    limit r6, 8
+    .balign 4
+21: ldm r1!, {r5, r6} @ 30 bytes for two
     change r5, 0, 1
     change r6, 2, 2
     ldm r1!, {r5, r6}
@@ -281,47 +264,49 @@ tpsgd_change_rows:
     ldm r1!, {r5, r6}
     change r5, 12, 7
     change r6, 14, 8
-    adds r0, #16
-    cmp r1, r12
+    ldm r1!, {r5, r6}
+    change r5, 16, 9
+    change r6, 18, 10
+    ldm r1!, {r5, r6}
+    change r5, 20, 11
+    change r6, 22, 12
+    ldm r1!, {r5, r6}
+    change r5, 24, 13
+    change r6, 26, 14
+    ldm r1!, {r5, r6}
+    change r5, 28, 15
+    change r6, 30, 16
+    adds r0, #32
+    cmp r1, lr
     bne 21b
-    b 25f
-29: leave
-    limit r5, 1
-    limit r6, 2
-    limit r5, 3
-    limit r6, 4
-    limit r5, 5
-    limit r6, 6
-    limit r5, 7
-    limit r6, 8
-24: ldm r1!, {r5}
-    change r5, 0, 9
-    adds r0, #2
-    cmp r1, lr
-    bne 24b
-    add r0, r11
-    b 20b
-25: mov r7, lr
-    subs r7, r1
-    beq 27f
-    cmp r7, #16
-    blt 24b
-    ldm r1!, {r5, r6}
-    change r5, 0, 1
-    change r6, 2, 2
-    ldm r1!, {r5, r6}
-    change r5, 4, 3
-    change r6, 6, 4
-    adds r0, #8
-    cmp r1, lr
-    bne 24b
-27: add r0, r11
-    b 20b
-    limit r5, 1
-    limit r6, 2
-    limit r5, 3
-    limit r6, 4
+    cmp r3, #0
+    bpl 22f
+    ldm r1!, {r5}
+    change r5, 0, 17
+22: add r0, r11
+23: mov r1, r8
+    cmp r1, r9
+    beq 25f
+    ldm r1!, {r2}
+    mov r8, r1
+    cmp r2, #0
+    beq 24f
+    mov r1, r10
+    mov pc, r12
+24: ldr r7, [sp]
+    ldr r7, [r7, #CHANGES_ROW]
+    adds r0, r7
+    b 23b
     limit r5, 9
+    limit r6, 10
+    limit r5, 11
+    limit r6, 12
+    limit r5, 13
+    limit r6, 14
+    limit r5, 15
+    limit r6, 16
+    limit r5, 17
+25: leave
 
 @ tpsgd_columns
     .equ COLUMNS_W, 0
@@ -345,8 +330,8 @@ tpsgd_change_rows:
     asrs r6, r3
     adcs r5, r6
     tst r5, r4
-    beq 3\n\()f
-4\n\():
+    beq .Llimit\n
+.Lchanged\n:
     strh r5, [r0, #\at]
 .endm
 
@@ -398,8 +383,8 @@ tpsgd_change_columns:
 11: ldm r1!, {r2}
     cmp r2, #0
     beq 12f
-    both 0, r8, r10, 7
-    both 2, r9, r11, 8
+    both 0, r8, r10, 18
+    both 2, r9, r11, 19
 12: add r0, r12
     cmp r1, lr
     bne 11b
@@ -417,5 +402,5 @@ tpsgd_change_columns:
     cmp r6, r0
     bne 10b
     leave
-    limit r5, 7
-    limit r5, 8
+    limit r5, 18
+    limit r5, 19

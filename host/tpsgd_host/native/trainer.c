@@ -160,10 +160,11 @@ static void clamp_all(const int32_t *z, uint8_t *a, int32_t m)
 static void error(const uint8_t *a, int32_t *e, int32_t m, int32_t amplitude, int32_t l1, uint32_t column)
 {
     uint32_t s = mix(column), bits = 0;
+    const int32_t twice = 2 * amplitude;
     for (int32_t i = 0; i < m; i++, bits >>= 1) {
         if (i % 32 == 0)
             bits = s = next_state(s);
-        int32_t g = (bits & 1 ? amplitude : -amplitude) - (a[i] - 128);
+        int32_t g = (twice & -(int32_t)(bits & 1)) - amplitude - (a[i] - 128);
         if (l1)
             g = g > 0 ? l1 : g < 0 ? -l1 : 0;
         e[i] = g;
