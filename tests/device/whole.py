@@ -48,6 +48,14 @@ class Command:
         assert self._process.wait(60) == 0, self.said
         return self.said
 
+    def until_log(self, runs, count):
+        """Wait until the run's log has more than ``count`` samples."""
+        end = time.monotonic() + PATIENCE
+        while sum(log.read_text().count("\n") for log in runs.glob("*/log.csv")) <= count:
+            assert self._process.poll() is None, self.said
+            assert time.monotonic() < end
+            time.sleep(0.2)
+
 
 def result(runs):
     """Return the result of the only run in a folder."""
@@ -69,9 +77,14 @@ def prepare(folder):
     command(folder, "quantize", "motion.toml", "--data", "train.csv")
 
 
-def learn(folder, port, engine):
-    """Train the board at a port; compare with ``simulate``; erase."""
-    command(folder, "stream", "train.csv", "--port", port, "--epochs", "4", "--checkpoint-every", "60")
+def learn(folder, port, engine, reset=None):
+    """Train the board at a port, with a reset in the middle where one is possible; compare with ``simulate``; erase."""
+    stream = ("stream", "train.csv", "--port", port, "--epochs", "4", "--checkpoint-every", "60", "--reconnect", "300")
+    with Command(folder, *stream) as running:
+        if reset is not None:
+            running.until_log(folder / "runs", 90)
+            reset()
+        running.until()
     command(folder, "simulate", "train.csv", "--model", "motion.tpsgd", "--epochs", "4", "--runs", "simulated")
     learned, simulated = result(folder / "runs"), result(folder / "simulated")
     assert learned["weights_crc_hex"] == simulated["weights_crc_hex"]

@@ -4,8 +4,8 @@ You bring two parts: a QEMU with the machine ``esp32``, which the mainline lacks
 MicroPython for the board ``ESP32_GENERIC``, named by ``TPSGD_ESP32_FIRMWARE``.
 
 With ``-icount shift=3`` every instruction moves the emulated clock by 8 ns, so ``time.ticks_us`` counts instructions on
-any machine, under any load. Writes to the flash never end then, so files lie in RAM: they can be read and imported.
-The flash is prepared in a first run without counting.
+any machine, under any load. With many emulators a write to the flash never ends then, so files lie in RAM: they can be
+read and imported. The flash is prepared in a first run without counting.
 """
 
 from __future__ import annotations
@@ -72,14 +72,10 @@ def missing() -> str | None:
     return "no emulated ESP32; it takes " + ", ".join(lacks) if lacks else None
 
 
-def command(image: Path, *more: str, threads: str = "single") -> list[str]:
-    """Return the emulator's command line for a flash image, which the board changes.
-
-    ``threads`` is ``multi`` where nothing is counted: a write to the flash stops one of the chip's two processors, and
-    takes turns otherwise.
-    """
+def command(image: Path, *more: str) -> list[str]:
+    """Return the emulator's command line for a flash image, which the board changes."""
     return [
-        QEMU, "-machine", "esp32", "-display", "none", "-monitor", "none", "-accel", f"tcg,thread={threads}",
+        QEMU, "-machine", "esp32", "-display", "none", "-monitor", "none", "-accel", "tcg,thread=single",
         "-global", "driver=timer.esp32.timg,property=wdt_disable,value=true",
         "-drive", f"file={image},if=mtd,format=raw", *more,
     ]  # fmt: skip
