@@ -128,7 +128,7 @@ NUMBERS = {name: number for number, name in runtime.ENGINES.items()}
 LIMITS = {
     "viper": (29, 64, (330e3, 1500e3, 1850e3, 370e3, 3250e3, 5900e3, 4000e3, 2500e3)),
     "thumb": (8, 15, (100e3, 490e3, 580e3, 117e3, 1120e3, 4800e3, 2950e3, 900e3)),
-    "native": (6.0, 12.0, (56e3, 260e3, 320e3, 60e3, 450e3, 350e3, 340e3, 380e3)),
+    "native": (6.0, 12.0, (55e3, 260e3, 320e3, 59e3, 450e3, 350e3, 340e3, 380e3)),
 }
 
 
@@ -191,11 +191,12 @@ def test_a_training_step(board, engine, name, record_property):
     board.run(f"net = 0\nk = runtime.engine({number})\nmodel = {NETS[name]}\ngc.collect()\na = gc.mem_alloc()")
     board.run("net = getattr(k, 'network', Network)(model, k)")
     heap = int(board.run("gc.collect()\nprint(gc.mem_alloc() - a)\nfill(net)"))
-    board.run("got = [0]\ndef train(y, *_): got[0] = net.train(y)")
+    board.run("got = [0]\ndef train(y, *_): got[0] = net.train(y)\ndef nothing(y, *_): got[0] = y")
+    call = int(board.run("print(took(nothing, 0, 0, 0, 0))"))
     cycles = []
     for y, result in enumerate(results):
         took, got = board.run(f"show(net, {y})\nprint(took(train, {y}, 0, 0, 0), got[0])").split()
-        cycles.append(int(took))
+        cycles.append(int(took) - call)
         assert int(got) == result
     assert int(board.run("print(net.crc())")) == net.crc()
     print(f"{name}, {engine}: a training step takes {max(cycles)} cycles, the network {heap} bytes of heap")

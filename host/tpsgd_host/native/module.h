@@ -61,9 +61,16 @@ mp_word tpsgd_module(const mp_word *self, size_t count, size_t keywords, const m
 
 /* Functions for Python. Nobody checks the number of their arguments. INT and BYTES and the like read argument i. */
 
+/* With SMALL, functions and all that they call are made for size, but for what is written in assembler. */
+#if defined(SMALL)
+#define FOR_PYTHON __attribute__((used, cold))
+#else
+#define FOR_PYTHON __attribute__((used))
+#endif
+
 #define KERNEL(name)                                                                                                   \
     mp_word tpsgd_py_##name(const mp_word *self, size_t count, size_t keywords, const mp_word *args)                   \
-        __attribute__((used));                                                                                         \
+        FOR_PYTHON;                                                                                                    \
     mp_word tpsgd_py_##name(const mp_word *self, size_t count, size_t keywords, const mp_word *args)
 
 #define UNUSED (void)count, (void)keywords
