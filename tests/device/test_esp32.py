@@ -18,6 +18,7 @@ from golden import GOLDEN
 from tpsgd import runtime
 from tpsgd_host.bench import hearing
 from tpsgd_host.bench.emulated import counts, esp32
+from tpsgd_host.bench.emulated.trainer import copy_trainer
 from tpsgd_host.bench.timing import network
 from tpsgd_host.flashing.mpy import MpyFormat, compile_file, package_files
 from tpsgd_host.training.executor import Records
@@ -85,8 +86,9 @@ cases.model_bytes = lambda case: case
 @pytest.fixture(scope="module")
 def board():
     """A board with the trainer, compiled for it, and what measures."""
-    with esp32.ESP32() as board:
-        hearing.prepare(board)
+    with esp32.ESP32() as board:  # files lie in its memory, too
+        copy_trainer(board, hearing.PROGRAM, (*hearing.AWAY, "logmel_native", "logmel_xtensawin"))
+        board.run("import gc, tpsgd.kernels_viper\ngc.collect()")  # before its heap takes the memory for machine code
         counts.prepare(board)
         yield board
 
