@@ -57,8 +57,12 @@ class Line(NamedTuple):
 def lines_of(path):
     """Return the command lines of a page: in code blocks and in the text."""
     text, page = path.read_text(encoding="utf-8"), str(path.relative_to(ROOT))
-    found, fenced = [], False
-    for number, line in enumerate(text.splitlines(), 1):
+    found, fenced, begun = [], False, ""
+    for number, piece in enumerate(text.splitlines(), 1):
+        line = begun + piece
+        begun = line[:-1] if fenced and line.endswith("\\") else ""  # the command goes on in the next line
+        if begun:
+            continue
         if line.startswith("```"):
             fenced = not fenced
         elif fenced:
