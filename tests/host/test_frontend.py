@@ -116,8 +116,12 @@ def test_a_front_end_runs_uncompiled_where_memory_for_machine_code_is_out(interp
         done = subprocess.run(command, capture_output=True, text=True, env={"MICROPYPATH": str(tmp_path)}, check=True)
         return done.stdout.splitlines()
 
-    assert said() == ["tpsgd.logmel_viper"]
+    (name,) = said()
+    if name != "tpsgd.logmel_viper":  # a native module: the next best comes after it
+        assert name.startswith("tpsgd.logmel_")
+        (tmp_path / "tpsgd" / "logmel_native.py").write_text(NO_ROOM)
+        assert said()[1:] == ["tpsgd.logmel_viper"]
     (tmp_path / "tpsgd" / "logmel_viper.py").write_text(NO_ROOM)
-    note, name = said()
+    *_, note, name = said()
     assert name == "tpsgd.logmel"
     assert note.startswith("a compiled front end does not fit this board: hearing is slower: memory allocation failed")
