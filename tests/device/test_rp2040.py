@@ -208,7 +208,7 @@ def test_a_training_step(board, engine, name, record_property):
 @pytest.mark.parametrize(("engine", "most"), [(4, 0.15), (6, 0.10)])
 def test_the_front_end_at_8_khz(board, record_property, engine, most):
     """A frame, its place in the word, and the sample at the end of a word of 40 frames; frames equal the host's."""
-    board.run("k = net = model = 0\nimport sources as fe\nfrom tpsgd import frontend\ngc.collect()")
+    board.run("k = net = model = end = a = 0\nimport sources as fe\nfrom tpsgd import frontend\ngc.collect()")
     board.run(f"k = runtime.engine({engine})\nmodel = fe.sound(0)\nx = bytearray(321)\nfrontend.build(model, k, x)")
     board.run("gc.collect()\na = gc.mem_alloc()")
     heap = int(board.run("end = frontend.build(model, k, x)\ngc.collect()\nprint(gc.mem_alloc() - a)"))

@@ -20,6 +20,7 @@ from tpsgd_host.boards.live import live_session
 from tpsgd_host.boards.monitor import Guess
 from tpsgd_host.commands.evaluate import evaluate
 from tpsgd_host.commands.monitor import monitor
+from tpsgd_host.errors import DataError
 from tpsgd_host.flashing.flash import flash
 from tpsgd_host.model.modelfile import Model, load_model, memory, parse_model
 from tpsgd_host.model.prototypes import VARIATIONS, WAYS, Prototypes
@@ -205,6 +206,24 @@ def test_monitor_answers_with_what_a_board_was_taught(tmp_path):
     )  # fmt: skip
     assert [guess.predicted for guess in guesses] == [model.classes[other]]
     assert event.predicted != model.classes[other]
+
+
+def test_monitor_counts_foreign_labels_as_none(tmp_path):
+    """What is no class of the model is right where the board answers none; without a class none it is an error."""
+    model = known(tmp_path, "temporal", 7, way="prototypes", none=2, margin=32767)  # takes none
+    model.save(tmp_path / "model.tpsgd")
+    row = ",".join(map(str, samples(1)[0].astype(int) - 128))
+    (tmp_path / "data.csv").write_text("label," + ",".join(f"v{i}" for i in range(40)) + f"\none,{row}\ncough,{row}\n")
+    flash(tmp_path / "model.tpsgd", folder=tmp_path / "board")
+    said = []
+    summary = monitor(said.append, folder=tmp_path / "board", data=tmp_path / "data.csv")
+    guesses = [guess for guess in said if isinstance(guess, Guess)]
+    assert [(guess.label, guess.right) for guess in guesses] == [(model.classes[0], False), (model.classes[2], True)]
+    assert (summary.labelled, summary.right) == (2, 1)
+    plain_copy(model, tmp_path / "plain.tpsgd")
+    flash(tmp_path / "plain.tpsgd", folder=tmp_path / "plain")
+    with pytest.raises(DataError, match="cough"):
+        monitor(said.append, folder=tmp_path / "plain", data=tmp_path / "data.csv")
 
 
 def plain_copy(model: Model, path: Path) -> Path:

@@ -14,7 +14,8 @@ from tpsgd_host.boards.board import Board
 from tpsgd_host.boards.connect import BoardText
 from tpsgd_host.boards.line import Line
 from tpsgd_host.boards.live import BUDGET, Heard, LiveSession, Returned
-from tpsgd_host.data.samples import UNKNOWN, Samples
+from tpsgd_host.data.encoded import EncodedSamples
+from tpsgd_host.data.samples import UNKNOWN
 from tpsgd_host.errors import BoardError, BoardGoneError, PortError
 from tpsgd_host.link.messages import Level
 from tpsgd_host.link.session import Session
@@ -65,7 +66,7 @@ class Guess:
     line : int
         Line of the data file.
     label : str or None
-        The class in the file.
+        The class in the file; that of what is foreign where the file names no class of the model.
     predicted : str
     probability : float
         Probability of the predicted class, 0 to 1.
@@ -200,7 +201,7 @@ class Watch:
             shares = dict(zip(classes, event.probabilities, strict=True))
             self._show(Word(event.event, event.seconds, event.predicted, max(shares.values()), shares, event.missed))
 
-    def classify(self, load: Callable[[Model], Samples], pause: float) -> None:
+    def classify(self, load: Callable[[Model], EncodedSamples], pause: float) -> None:
         """Show the board's predictions for the samples that ``load`` returns for its model."""
         assert self.board is not None
         model = self.board.model()
@@ -249,26 +250,24 @@ def _budget(model: Model) -> int:
     return 0 if model.prototypes is None else BUDGET
 
 
-def _shown(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
+def _shown(board: Board, model: Model, samples: EncodedSamples) -> Iterator[Guess]:
     """Show the board sample after sample, and have it say the probability of every class."""
     link = board.lesson(model)
     link.listen(ears=False, levels=True, passes=0, budget=_budget(model))
-    stored = model.scaling.encode(samples.values)
     for i, label in enumerate(samples.labels.tolist()):
-        lesson = link.show(stored[i].tobytes())
+        lesson = link.show(samples.data[samples.rows[i]].tobytes())
         heard = link.heard(lesson.event)
         shares = dict(zip(model.classes, heard.probabilities, strict=True)) if heard else {}
         name = None if label == UNKNOWN else model.classes[label]
         yield Guess(int(samples.lines[i]), name, model.classes[lesson.predicted], lesson.probability, shares)
 
 
-def _streamed(board: Board, model: Model, samples: Samples) -> Iterator[Guess]:
+def _streamed(board: Board, model: Model, samples: EncodedSamples) -> Iterator[Guess]:
     """Have a board with an older program classify samples; send each after the answer to the previous one."""
     board.start(0, 0, fresh=False)
-    stored = model.scaling.encode(samples.values)
     op, unknown = np.array([TEST], np.uint8), np.array([UNKNOWN], np.uint8)  # unknown: p_y is that of its guess
     for i, label in enumerate(samples.labels.tolist()):
-        for results in board.stream(Records(op, unknown, stored[i : i + 1])):
+        for results in board.stream(Records(op, unknown, samples.data[samples.rows[i : i + 1]])):
             for predicted, p_true in checked(results, len(model.classes)).tolist():
                 name = None if label == UNKNOWN else model.classes[label]
                 yield Guess(int(samples.lines[i]), name, model.classes[predicted], p_true / 127)

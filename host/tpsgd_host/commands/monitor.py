@@ -24,10 +24,10 @@ from tpsgd_host.boards.monitor import Deaf, Event, Guess, Listens, Said, Stands,
 from tpsgd_host.commands.many import all_option, on_all, places_of
 from tpsgd_host.commands.options import FILE, board_options, data_options
 from tpsgd_host.console import Console
+from tpsgd_host.data.encoded import EncodedSamples
 from tpsgd_host.data.layout import layout_of
-from tpsgd_host.data.load import load_samples
+from tpsgd_host.data.load import load_encoded
 from tpsgd_host.data.rejects import BadRows
-from tpsgd_host.data.samples import Samples
 from tpsgd_host.errors import BoardError, PortError
 from tpsgd_host.model.modelfile import Model
 from tpsgd_host.runs.view.report import percent
@@ -101,7 +101,8 @@ def monitor(
     port, folder, heap, baud
         See :func:`tpsgd_host.boards.connect.connect`.
     data : Path, optional
-        Samples for the board to classify, one by one; nothing is learned.
+        Samples for the board to classify, one by one; nothing is learned. Labels may name what is foreign, if the
+        model has a class none.
     every : float
         Seconds between queries of the board's state.
     seconds : float, optional
@@ -152,9 +153,14 @@ def monitor(
     return summary
 
 
-def _samples(data: Path, names: tuple[str | None, str | None, str | None], bad_rows: BadRows, model: Model) -> Samples:
-    """Return the samples of a file as a model reads them."""
-    return load_samples(data, layout_of(model.layout, *names), model.classes, bad_rows, require_labels=False)
+def _samples(
+    data: Path, names: tuple[str | None, str | None, str | None], bad_rows: BadRows, model: Model
+) -> EncodedSamples:
+    """Return the samples of a file as a model reads them: a label that is no class of it is its class none, if any."""
+    none = None if model.prototypes is None else model.prototypes.none
+    return load_encoded(
+        data, layout_of(model.layout, *names), model.scaling, model.classes, bad_rows, False, other=none
+    )
 
 
 class _View:
