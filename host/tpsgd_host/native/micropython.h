@@ -16,10 +16,17 @@ enum { FUNCTION_CONTEXT = 1, FUNCTION_CODE = 3 };
 enum { CONTEXT_GLOBALS = 1, CONTEXT_NAMES = 2, CONTEXT_CONSTANTS = 3 };
 
 /* Entries of the table of functions */
-enum { NONE = 0, NATIVE_FROM_OBJECT = 3, SWAP_GLOBALS = 5, STORE_GLOBAL = 13, MAKE_FUNCTION = 26 };
+enum {
+    NONE = 0,
+    NATIVE_FROM_OBJECT = 3,
+    NATIVE_TO_OBJECT = 4,
+    SWAP_GLOBALS = 5,
+    STORE_GLOBAL = 13,
+    MAKE_FUNCTION = 26
+};
 
-/* Kinds for NATIVE_FROM_OBJECT: a pointer to a buffer's bytes, or an integer */
-enum { POINTER = 5 };
+/* Kinds for these two: an integer without sign, a pointer to a buffer's bytes */
+enum { UNSIGNED = 3, POINTER = 5 };
 
 /* The beginning of the record from which MAKE_FUNCTION makes a function. Function objects keep ``children``, and the
  * garbage collector follows it: here it is the beginning of the code, which no other pointer names. */

@@ -174,11 +174,11 @@ KERNEL(run)
     return small(run((const tpsgd_network *)BYTES(0), INT(1), INT(2)));
 }
 
-/* address(buffer): where its bytes lie */
+/* address(buffer): where its bytes lie, on some boards above what a small integer holds */
 KERNEL(address)
 {
     UNUSED;
-    return small((intptr_t)BYTES(0));
+    return ((mp_word(*)(mp_word, mp_word))functions_of(self)[NATIVE_TO_OBJECT])((mp_word)BYTES(0), UNSIGNED);
 }
 
 /* layout(): the sizes that describe.py must know, as ``tpsgd_layout`` on the host */
